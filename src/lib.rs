@@ -1,0 +1,1 @@
+//! ctwa: what each Click-to-WhatsApp ad was worth.

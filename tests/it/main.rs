@@ -1,0 +1,3 @@
+//! The one test binary: every check of the project that is not beside the code it checks.
+
+mod world;

@@ -1,0 +1,85 @@
+//! A world: everything that lands in a lake, as plain structs. The oracle reads it, the lake writers store it as Parquet in
+//! one form or another, and the pipeline is judged on what it makes of the stored form.
+//!
+//! Times are whole microseconds since 1970-01-01T00:00:00Z. Dates of partitions are days of arrival in UTC; the date of an
+//! insight is the figure's own day. Text is as it came: blank and absent values are part of the world.
+
+use chrono::NaiveDate;
+
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    pub bots: Vec<Bot>,
+    pub window_days: i64,
+    /// Landed partitions; a message or event of a day that is not listed does not exist. Landed days without rows are files
+    /// with zero rows.
+    pub message_days: Vec<NaiveDate>,
+    pub event_days: Vec<NaiveDate>,
+    pub allow_missing: Vec<NaiveDate>,
+    pub messages: Vec<Message>,
+    pub events: Vec<Event>,
+    pub identities: Vec<Identity>,
+    pub insights: Vec<Insight>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Bot {
+    pub id: String,
+    pub members: Vec<String>,
+    pub timezone: String,
+    /// With the `act_` prefix.
+    pub ad_accounts: Vec<String>,
+    /// (category, effective at), oldest first.
+    pub settings: Vec<(String, i64)>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Message {
+    pub partition: NaiveDate,
+    pub bot_id: Option<String>,
+    pub message_id: Option<String>,
+    pub contact_id: Option<String>,
+    pub sent_at: Option<i64>,
+    /// `received`, `sent`, or a word nobody knows.
+    pub direction: Option<String>,
+    pub ad_id: Option<String>,
+    pub ad_type: Option<String>,
+    pub ad_title: Option<String>,
+    pub ctwa_clid: Option<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Event {
+    pub partition: NaiveDate,
+    pub bot_id: Option<String>,
+    pub contact_id: Option<String>,
+    pub category: Option<String>,
+    pub occurred_at: Option<i64>,
+    pub event_id: Option<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Identity {
+    pub bot_id: Option<String>,
+    pub alias: String,
+    pub contact_id: String,
+}
+
+/// One of Meta's daily figures. Money is in millionths of the currency's major unit.
+#[derive(Clone, Debug, Default)]
+pub struct Insight {
+    pub date: NaiveDate,
+    pub account_id: String,
+    pub ad_id: String,
+    pub currency: String,
+    pub spend_millionths: i64,
+    pub impressions: Option<i64>,
+    pub reach: Option<i64>,
+    pub clicks: Option<i64>,
+    pub inline_link_clicks: Option<i64>,
+    pub messaging_conversations_started: Option<i64>,
+    pub ad_name: Option<String>,
+    pub adset_id: Option<String>,
+    pub adset_name: Option<String>,
+    pub campaign_id: Option<String>,
+    pub campaign_name: Option<String>,
+}
