@@ -1,3 +1,6 @@
 //! The one test binary: every check of the project that is not beside the code it checks.
 
+mod lake;
+mod oracle;
+mod rows;
 mod world;
