@@ -650,10 +650,10 @@ fn pipeline_gives_the_worked_cases() {
                 &Form::default(),
                 folder.path(),
             );
-            lake::ctwa_expecting(&lake, 0, "run", &[])?;
+            lake::ctwa_expecting(&lake, &[0], "run", &[])?;
         }
         let lake = lake::write(&world, &Form::default(), folder.path());
-        lake::ctwa_expecting(&lake, 0, "run", &[])?;
+        lake::ctwa_expecting(&lake, &[0], "run", &[])?;
         let published = lake::read(&lake.output)?;
         verdict.published(&published);
 
@@ -672,7 +672,7 @@ fn pipeline_gives_the_worked_cases() {
             );
             let json = lake::ctwa_expecting(
                 &lake,
-                0,
+                &[0],
                 "report",
                 &["--from", &from, "--to", &to, "--format", "json"],
             )?;
@@ -688,7 +688,7 @@ fn pipeline_gives_the_worked_cases() {
 /// Builds the world again, and then from other forms of the same rows.
 fn equal_bytes(world: &World, built: &lake::Lake, verdict: &mut Judge<'_>) -> Result<(), String> {
     let before = lake::objects(&built.output)?;
-    lake::ctwa_expecting(built, 0, "run", &[])?;
+    lake::ctwa_expecting(built, &[0], "run", &[])?;
     let forms = [
         Form {
             shuffle: Some(7),
@@ -707,7 +707,7 @@ fn equal_bytes(world: &World, built: &lake::Lake, verdict: &mut Judge<'_>) -> Re
     for form in forms {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let other = lake::write(world, &form, folder.path());
-        lake::ctwa_expecting(&other, 0, "run", &[])?;
+        lake::ctwa_expecting(&other, &[0], "run", &[])?;
         outputs.push((format!("{form:?}"), lake::objects(&other.output)?));
     }
     for (what, objects) in outputs {

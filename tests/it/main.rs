@@ -3,5 +3,7 @@
 mod cases;
 mod lake;
 mod oracle;
+mod properties;
 mod rows;
 mod world;
+mod worlds;
