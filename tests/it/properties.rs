@@ -274,7 +274,7 @@ fn pipeline_agrees_with_the_oracle() {
 }
 
 #[test]
-fn pipeline_agrees_with_the_oracle_over_a_whole_horizon() {
+fn pipeline_agrees_over_a_whole_horizon() {
     check(
         2,
         (worlds::long_world(), worlds::form()),
