@@ -1,3 +1,9 @@
 //! The one test binary: every check of the project that is not beside the code it checks.
 
+mod cases;
+mod lake;
+mod oracle;
+mod properties;
+mod rows;
 mod world;
+mod worlds;

@@ -1,0 +1,751 @@
+//! The worked cases of RULES.md: data files in `tests/cases`, held against the oracle and against the binary.
+//!
+//! The form of a case is described in `tests/cases/README.md`. Expected figures are by hand, so a case also judges the
+//! oracle. Every failure names its case and variant; all cases run before the test fails.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use chrono::{DateTime, NaiveDate, TimeDelta};
+use serde::Deserialize;
+
+use crate::lake::{self, Form, TimeForm};
+use crate::oracle::{self, State};
+use crate::rows::{self, Published, Row};
+use crate::world::{Bot, Event, Identity, Insight, Message, World};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    #[serde(rename = "about")]
+    _about: String,
+    origin: String,
+    window_days: Option<i64>,
+    #[serde(default)]
+    bots: Vec<CaseBot>,
+    variant: Vec<Variant>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseBot {
+    id: String,
+    timezone: String,
+    #[serde(default)]
+    members: Vec<String>,
+    #[serde(default)]
+    ad_accounts: Vec<String>,
+    #[serde(default)]
+    settings: Vec<CaseSetting>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseSetting {
+    category: String,
+    effective_at: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Variant {
+    #[serde(default)]
+    name: String,
+    landed: Option<(i64, i64)>,
+    #[serde(default)]
+    missing_messages: Vec<i64>,
+    #[serde(default)]
+    missing_events: Vec<i64>,
+    #[serde(default)]
+    allow_missing: Vec<i64>,
+    #[serde(default)]
+    exit: i32,
+    #[serde(default)]
+    nights: Vec<i64>,
+    #[serde(default)]
+    equal_bytes: bool,
+    #[serde(default)]
+    touches: Vec<CaseTouch>,
+    #[serde(default)]
+    events: Vec<CaseEvent>,
+    #[serde(default)]
+    identities: Vec<CaseIdentity>,
+    #[serde(default)]
+    insights: Vec<CaseInsight>,
+    ad_days: Vec<Expected>,
+    ad_conversions: Option<Vec<Expected>>,
+    #[serde(default)]
+    bot_days: Vec<Expected>,
+    built: Option<Vec<toml::Value>>,
+    states: Option<Vec<String>>,
+    report: Option<CaseReport>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseTouch {
+    at: String,
+    ad: Option<String>,
+    bot: Option<String>,
+    contact: Option<String>,
+    id: Option<String>,
+    direction: Option<String>,
+    #[serde(rename = "type")]
+    ad_type: Option<String>,
+    title: Option<String>,
+    clid: Option<String>,
+    partition: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseEvent {
+    at: String,
+    bot: Option<String>,
+    contact: Option<String>,
+    category: Option<String>,
+    id: Option<String>,
+    partition: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseIdentity {
+    bot: Option<String>,
+    alias: String,
+    contact: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseInsight {
+    day: i64,
+    account: String,
+    ad: String,
+    spend: String,
+    impressions: Option<i64>,
+    reach: Option<i64>,
+    clicks: Option<i64>,
+}
+
+/// A row by its key (day, bot, ad) and the columns that the case is about.
+#[derive(Deserialize)]
+struct Expected {
+    day: Option<toml::Value>,
+    bot: Option<String>,
+    ad: Option<String>,
+    #[serde(flatten)]
+    columns: BTreeMap<String, toml::Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseReport {
+    from: i64,
+    to: i64,
+    rows: Vec<Expected>,
+}
+
+// ----------------------------------------------------------------------------------------------------- from case to world
+
+impl Case {
+    fn origin(&self) -> i64 {
+        DateTime::parse_from_rfc3339(&self.origin)
+            .expect("origin is RFC 3339")
+            .timestamp_micros()
+    }
+
+    /// RFC 3339, or an offset from the origin: "90d 1us".
+    fn instant(&self, text: &str) -> i64 {
+        if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
+            return instant.timestamp_micros();
+        }
+        text.split_whitespace().fold(self.origin(), |at, part| {
+            let digits = part.trim_end_matches(char::is_alphabetic);
+            let number: i64 = digits
+                .parse()
+                .unwrap_or_else(|_| panic!("{text:?} is no offset"));
+            let unit = match &part[digits.len()..] {
+                "d" => 86_400_000_000,
+                "h" => 3_600_000_000,
+                "s" => 1_000_000,
+                "us" => 1,
+                unit => panic!("{unit:?} in {text:?} is no unit"),
+            };
+            at + number * unit
+        })
+    }
+
+    fn day(&self, offset: i64) -> NaiveDate {
+        oracle::utc_date(self.origin()) + TimeDelta::days(offset)
+    }
+
+    fn day_of(&self, value: &toml::Value) -> NaiveDate {
+        match value {
+            toml::Value::Integer(offset) => self.day(*offset),
+            value => value
+                .as_str()
+                .and_then(|text| text.parse().ok())
+                .unwrap_or_else(|| panic!("{value:?} is no day")),
+        }
+    }
+
+    fn bots(&self) -> Vec<Bot> {
+        if self.bots.is_empty() {
+            return vec![Bot {
+                id: "shop".into(),
+                timezone: "UTC".into(),
+                settings: vec![("purchase".into(), self.instant("-30d"))],
+                ..Bot::default()
+            }];
+        }
+        let bot = |bot: &CaseBot| Bot {
+            id: bot.id.clone(),
+            members: bot.members.clone(),
+            timezone: bot.timezone.clone(),
+            ad_accounts: bot.ad_accounts.clone(),
+            settings: bot
+                .settings
+                .iter()
+                .map(|setting| {
+                    (
+                        setting.category.clone(),
+                        self.instant(&setting.effective_at),
+                    )
+                })
+                .collect(),
+        };
+        self.bots.iter().map(bot).collect()
+    }
+
+    fn world(&self, variant: &Variant) -> World {
+        let bots = self.bots();
+        let some = |value: &Option<String>, default: &str| {
+            Some(value.clone().unwrap_or_else(|| default.to_owned()))
+        };
+        let partition = |at: i64, given: Option<i64>| {
+            given.map_or(oracle::utc_date(at), |offset| self.day(offset))
+        };
+
+        let mut messages = Vec::new();
+        for (index, touch) in variant.touches.iter().enumerate() {
+            let at = self.instant(&touch.at);
+            messages.push(Message {
+                partition: partition(at, touch.partition),
+                bot_id: some(&touch.bot, &bots[0].id),
+                message_id: some(&touch.id, &format!("m{}", index + 1)),
+                contact_id: some(&touch.contact, "ana"),
+                sent_at: Some(at),
+                direction: some(&touch.direction, "received"),
+                ad_id: touch.ad.clone(),
+                ad_type: touch
+                    .ad_type
+                    .clone()
+                    .or(touch.ad.as_ref().map(|_| "ad".into())),
+                ad_title: touch.title.clone(),
+                ctwa_clid: touch.clid.clone(),
+            });
+        }
+        let mut events = Vec::new();
+        for event in &variant.events {
+            let at = self.instant(&event.at);
+            events.push(Event {
+                partition: partition(at, event.partition),
+                bot_id: some(&event.bot, &bots[0].id),
+                contact_id: some(&event.contact, "ana"),
+                category: some(&event.category, "purchase"),
+                occurred_at: Some(at),
+                event_id: event.id.clone(),
+            });
+        }
+        let arrivals = || {
+            messages
+                .iter()
+                .map(|row| row.partition)
+                .chain(events.iter().map(|row| row.partition))
+        };
+        let (first, last) = match variant.landed {
+            Some((first, last)) => (self.day(first), self.day(last)),
+            None => (
+                arrivals().min().expect("a case has rows"),
+                arrivals().max().expect("a case has rows"),
+            ),
+        };
+        let days: Vec<NaiveDate> = first.iter_days().take_while(|day| *day <= last).collect();
+        let without = |missing: &[i64]| -> Vec<NaiveDate> {
+            days.iter()
+                .copied()
+                .filter(|day| !missing.iter().any(|offset| self.day(*offset) == *day))
+                .collect()
+        };
+        World {
+            bots,
+            window_days: self.window_days.unwrap_or(90),
+            message_days: without(&variant.missing_messages),
+            event_days: without(&variant.missing_events),
+            allow_missing: variant
+                .allow_missing
+                .iter()
+                .map(|offset| self.day(*offset))
+                .collect(),
+            identities: variant
+                .identities
+                .iter()
+                .map(|row| Identity {
+                    bot_id: row.bot.clone(),
+                    alias: row.alias.clone(),
+                    contact_id: row.contact.clone(),
+                })
+                .collect(),
+            insights: variant
+                .insights
+                .iter()
+                .map(|row| Insight {
+                    date: self.day(row.day),
+                    account_id: row.account.clone(),
+                    ad_id: row.ad.clone(),
+                    currency: "BRL".into(),
+                    spend_millionths: row
+                        .spend
+                        .replace('.', "")
+                        .parse()
+                        .expect("money has six decimals"),
+                    impressions: row.impressions,
+                    reach: row.reach,
+                    clicks: row.clicks,
+                    ..Insight::default()
+                })
+                .collect(),
+            messages,
+            events,
+        }
+    }
+}
+
+/// What had landed when a day was the last one.
+fn landed_until(world: &World, day: NaiveDate) -> World {
+    let mut past = world.clone();
+    past.message_days.retain(|landed| *landed <= day);
+    past.event_days.retain(|landed| *landed <= day);
+    past.messages.retain(|row| row.partition <= day);
+    past.events.retain(|row| row.partition <= day);
+    past.insights.retain(|row| row.date <= day);
+    past
+}
+
+// ------------------------------------------------------------------------------------------------------------- judging
+
+/// A value as the case writes it.
+fn written(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) if text == "null" => "NULL".into(),
+        toml::Value::String(text) => text.clone(),
+        toml::Value::Integer(number) => number.to_string(),
+        toml::Value::Boolean(flag) => flag.to_string(),
+        value => panic!("a case does not expect values like {value:?}"),
+    }
+}
+
+struct Judge<'a> {
+    case: &'a Case,
+    variant: &'a Variant,
+    failures: Vec<String>,
+}
+
+impl Judge<'_> {
+    fn bot_of(&self, expected: &Expected) -> String {
+        expected
+            .bot
+            .clone()
+            .unwrap_or_else(|| self.case.bots()[0].id.clone())
+    }
+
+    fn published(&mut self, published: &Published) {
+        self.all_rows(
+            "ad_days",
+            &self.variant.ad_days,
+            published.ad_days.values().flatten(),
+        );
+        if let Some(expected) = &self.variant.ad_conversions {
+            self.all_rows(
+                "ad_conversions",
+                expected,
+                published.ad_conversions.values().flatten(),
+            );
+        }
+        if let Some(days) = &self.variant.built {
+            let expected: Vec<NaiveDate> = days.iter().map(|day| self.case.day_of(day)).collect();
+            let found: Vec<NaiveDate> = published.bot_days.keys().copied().collect();
+            if found != expected {
+                self.failures.push(format!(
+                    "days built: expected {expected:?}, found {found:?}"
+                ));
+            }
+        }
+        for expected in &self.variant.bot_days {
+            let (key, date) = self.key(expected);
+            let row = published
+                .bot_days
+                .get(&date)
+                .and_then(|rows| rows.iter().find(|row| Some(&row.bot_id) == key[1].as_ref()));
+            match row {
+                Some(row) => self.columns("bot_days", &key, expected, &row.columns()),
+                None => self
+                    .failures
+                    .push(format!("bot_days {key:?}: row is absent")),
+            }
+        }
+    }
+
+    /// (day, bot, ad), and the day.
+    fn key(&self, expected: &Expected) -> (Vec<Option<String>>, NaiveDate) {
+        let date = self.case.day_of(
+            expected
+                .day
+                .as_ref()
+                .expect("an expected row names its day"),
+        );
+        (
+            vec![
+                Some(date.to_string()),
+                Some(self.bot_of(expected)).filter(|bot_id| bot_id != "null"),
+                expected.ad.clone(),
+            ],
+            date,
+        )
+    }
+
+    /// Every row of the table is expected, and every expected row is there.
+    fn all_rows<'r, R: Row + 'r>(
+        &mut self,
+        table: &str,
+        expected: &[Expected],
+        rows: impl Iterator<Item = &'r R>,
+    ) {
+        let mut found: Vec<&R> = rows.collect();
+        for expected in expected {
+            let (key, _) = self.key(expected);
+            match found.iter().position(|row| row.key()[..3] == key[..]) {
+                Some(index) => self.columns(table, &key, expected, &found.remove(index).columns()),
+                None => self
+                    .failures
+                    .push(format!("{table} {key:?}: row is absent")),
+            }
+        }
+        for row in found {
+            self.failures.push(format!(
+                "{table}: row should not be there: {:?}",
+                row.columns()
+            ));
+        }
+    }
+
+    fn columns(
+        &mut self,
+        table: &str,
+        key: &[Option<String>],
+        expected: &Expected,
+        found: &[(&'static str, String)],
+    ) {
+        for (column, value) in &expected.columns {
+            let expected = written(value);
+            match found.iter().find(|(name, _)| name == column) {
+                // Text is shown quoted; NULL is not.
+                Some((_, found)) if *found == expected || *found == format!("{expected:?}") => {}
+                found => self.failures.push(format!(
+                    "{table} {key:?} {column}: expected {expected}, found {}",
+                    found.map_or("no such column", |(_, found)| found)
+                )),
+            }
+        }
+    }
+
+    fn states(&mut self, ledger: &[oracle::Session]) {
+        let Some(expected) = &self.variant.states else {
+            return;
+        };
+        let found: Vec<&str> = ledger
+            .iter()
+            .map(|session| match session.state {
+                State::Converted { .. } => "converted",
+                State::Superseded { .. } => "superseded",
+                State::Expired { .. } => "expired",
+                State::Open => "open",
+            })
+            .collect();
+        if found != *expected {
+            self.failures
+                .push(format!("states: expected {expected:?}, found {found:?}"));
+        }
+    }
+
+    /// Rows of a report, each as named values.
+    fn report(&mut self, rows: &[BTreeMap<String, String>]) {
+        let Some(report) = &self.variant.report else {
+            return;
+        };
+        if rows.len() != report.rows.len() {
+            self.failures.push(format!(
+                "report: expected {} rows, found {rows:?}",
+                report.rows.len()
+            ));
+        }
+        for expected in &report.rows {
+            let bot = self.bot_of(expected);
+            let ad = expected.ad.clone().unwrap_or_default();
+            let Some(row) = rows
+                .iter()
+                .find(|row| row.get("bot_id") == Some(&bot) && row.get("ad_id") == Some(&ad))
+            else {
+                self.failures
+                    .push(format!("report [{bot} / {ad}]: row is absent in {rows:?}"));
+                continue;
+            };
+            for (column, value) in &expected.columns {
+                let (expected, found) = (
+                    written(value),
+                    row.get(column).cloned().unwrap_or("no such column".into()),
+                );
+                if plain(&expected) != plain(&found) {
+                    self.failures.push(format!(
+                        "report [{bot} / {ad}] {column}: expected {expected}, found {found}"
+                    ));
+                }
+            }
+        }
+    }
+}
+
+/// Decimals without the zeros at their end, so that 0.5 and 0.500000 are one.
+fn plain(text: &str) -> String {
+    match text.parse::<f64>() {
+        Ok(_) if text.contains('.') => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        _ => text.to_owned(),
+    }
+}
+
+fn oracle_report(rows: &[oracle::ReportRow]) -> Vec<BTreeMap<String, String>> {
+    let number = |value: Option<i64>| value.map_or("NULL".to_owned(), |number| number.to_string());
+    let text = |value: &Option<String>| value.clone().unwrap_or("NULL".to_owned());
+    rows.iter()
+        .map(|row| {
+            BTreeMap::from([
+                ("bot_id".to_owned(), text(&row.bot_id)),
+                ("ad_id".to_owned(), row.ad_id.clone()),
+                ("ad_title".to_owned(), text(&row.ad_title)),
+                ("ad_type".to_owned(), text(&row.ad_type)),
+                ("currency".to_owned(), text(&row.currency)),
+                ("spend".to_owned(), rows::money(row.spend)),
+                ("reach".to_owned(), number(row.reach)),
+                ("conversations".to_owned(), row.conversations.to_string()),
+                (
+                    "cost_per_conversation".to_owned(),
+                    rows::money(row.cost_per_conversation),
+                ),
+                ("conversions".to_owned(), number(row.conversions)),
+                (
+                    "cost_per_conversion".to_owned(),
+                    rows::money(row.cost_per_conversion),
+                ),
+                (
+                    "conversion_rate".to_owned(),
+                    rows::money(row.conversion_rate),
+                ),
+                ("reach_min".to_owned(), number(row.reach_min)),
+                ("reach_max".to_owned(), number(row.reach_max)),
+                (
+                    "spend_unknown_days".to_owned(),
+                    row.spend_unknown_days.to_string(),
+                ),
+                (
+                    "unconfigured_days".to_owned(),
+                    row.unconfigured_days.to_string(),
+                ),
+            ])
+        })
+        .collect()
+}
+
+/// The output of `ctwa report --format json`.
+pub fn report_rows(json: &str) -> Result<Vec<BTreeMap<String, String>>, String> {
+    let rows: Vec<BTreeMap<String, serde_json::Value>> = serde_json::from_str(json)
+        .map_err(|error| format!("the report is not an array of objects: {error}\n{json}"))?;
+    let value = |value: serde_json::Value| match value {
+        serde_json::Value::Null => "NULL".to_owned(),
+        serde_json::Value::String(text) => text,
+        value => value.to_string(),
+    };
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            row.into_iter()
+                .map(|(name, cell)| (name, value(cell)))
+                .collect()
+        })
+        .collect())
+}
+
+// --------------------------------------------------------------------------------------------------------------- tests
+
+fn cases() -> Vec<(String, Case)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let mut cases = Vec::new();
+    for entry in
+        fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+    {
+        let path = entry.expect("a folder can be listed").path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+        {
+            let name = path
+                .file_stem()
+                .expect("a file has a name")
+                .to_string_lossy()
+                .into_owned();
+            let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
+            cases.push((
+                name.clone(),
+                toml::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}")),
+            ));
+        }
+    }
+    cases.sort_by(|one, other| one.0.cmp(&other.0));
+    cases
+}
+
+/// Runs `judge` on every variant of every case and fails with all that failed.
+fn judge_all(judge: impl Fn(&Case, &Variant, &mut Judge<'_>) -> Result<(), String>) {
+    let mut failures = Vec::new();
+    for (name, case) in &cases() {
+        for variant in &case.variant {
+            let mut verdict = Judge {
+                case,
+                variant,
+                failures: Vec::new(),
+            };
+            if let Err(error) = judge(case, variant, &mut verdict) {
+                verdict.failures.push(error);
+            }
+            let title = format!("{name} {}", variant.name);
+            failures.extend(
+                verdict
+                    .failures
+                    .into_iter()
+                    .map(|failure| format!("{}: {failure}", title.trim())),
+            );
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn every_worked_case_of_the_rules_has_a_file() {
+    let numbers: BTreeSet<usize> = cases()
+        .iter()
+        .filter_map(|(name, _)| name.get(..2)?.parse().ok())
+        .collect();
+    assert_eq!(numbers, (1..=29).collect());
+}
+
+#[test]
+fn oracle_gives_the_worked_cases() {
+    judge_all(|case, variant, verdict| {
+        let tables = oracle::tables(&case.world(variant)).map_err(|refusal| refusal.to_string())?;
+        verdict.published(&tables.published);
+        verdict.states(&tables.ledger);
+        if let Some(range) = &variant.report {
+            let rows = oracle::report(
+                &tables.published,
+                case.day(range.from),
+                case.day(range.to),
+                false,
+            );
+            verdict.report(&oracle_report(&rows));
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn pipeline_gives_the_worked_cases() {
+    judge_all(|case, variant, verdict| {
+        let world = case.world(variant);
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        for night in &variant.nights {
+            let lake = lake::write(
+                &landed_until(&world, case.day(*night)),
+                &Form::default(),
+                folder.path(),
+            );
+            lake::ctwa_expecting(&lake, &[0], "run", &[])?;
+        }
+        let lake = lake::write(&world, &Form::default(), folder.path());
+        lake::ctwa_expecting(&lake, &[variant.exit], "run", &[])?;
+        let published = lake::read(&lake.output)?;
+        verdict.published(&published);
+
+        // The case names what matters; the oracle says the rest.
+        let tables = oracle::tables(&world).map_err(|refusal| refusal.to_string())?;
+        let differences = rows::differences(&tables.published, &published);
+        if !differences.is_empty() {
+            verdict
+                .failures
+                .push(format!("differs from the oracle\n{differences}"));
+        }
+        if let Some(range) = &variant.report {
+            let (from, to) = (
+                case.day(range.from).to_string(),
+                case.day(range.to).to_string(),
+            );
+            let json = lake::ctwa_expecting(
+                &lake,
+                &[0],
+                "report",
+                &["--from", &from, "--to", &to, "--format", "json"],
+            )?;
+            verdict.report(&report_rows(&json)?);
+        }
+        if variant.equal_bytes {
+            equal_bytes(&world, &lake, verdict)?;
+        }
+        Ok(())
+    });
+}
+
+/// Builds the world again, and then from other forms of the same rows.
+fn equal_bytes(world: &World, built: &lake::Lake, verdict: &mut Judge<'_>) -> Result<(), String> {
+    let before = lake::objects(&built.output)?;
+    lake::ctwa_expecting(built, &[0], "run", &[])?;
+    let forms = [
+        Form {
+            shuffle: Some(7),
+            files_per_day: 3,
+            rows_per_group: 1,
+            ..Form::default()
+        },
+        Form {
+            shuffle: Some(8),
+            files_per_day: 2,
+            time: TimeForm::Text,
+            ..Form::default()
+        },
+    ];
+    let mut outputs = vec![("built twice".to_owned(), lake::objects(&built.output)?)];
+    for form in forms {
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let other = lake::write(world, &form, folder.path());
+        lake::ctwa_expecting(&other, &[0], "run", &[])?;
+        outputs.push((format!("{form:?}"), lake::objects(&other.output)?));
+    }
+    for (what, objects) in outputs {
+        let unequal = lake::unequal_objects(&before, &objects);
+        if !unequal.is_empty() {
+            verdict
+                .failures
+                .push(format!("{what}: other bytes in {unequal:?}"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,1102 @@
+//! The oracle: what the rules make of a [`World`], in plain loops.
+//!
+//! Written from RULES.md alone, for the eye and not for speed: every question is asked of all rows, every time. Goes in: the
+//! world as it landed. Comes out: the rows of the four tables by date, and the ledger of sessions they are counted from.
+//! The pipeline is judged by it, so nothing here may be taken from the pipeline. Numbers in comments are rules.
+//!
+//! Not modelled: a partition refused for its share of rejected rows (rule 18); worlds set that share to 1.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, TimeZone as _};
+use chrono_tz::Tz;
+
+use crate::rows::{Ad, AdConversion, AdDay, BotDay, Published};
+use crate::world::{Bot, Event, Identity, Insight, Message, World};
+
+const DAY_US: i64 = 86_400_000_000;
+/// Copies are looked for this far (1, 2, 7).
+const COPIES_US: i64 = 7 * DAY_US;
+/// A day needs this many days before it: horizon and copies (19, 21).
+const REACH_BACK_DAYS: u64 = 97;
+/// Meta restates a day for this long.
+const RESTATE_DAYS: i64 = 28;
+
+/// Everything the rules say about a world.
+#[derive(Clone, Debug)]
+pub struct Tables {
+    pub published: Published,
+    /// Every session of every landed touch, also on days that are not built, by bot, contact and time.
+    pub ledger: Vec<Session>,
+    /// Conversion events that met no open session: (bot, contact, at).
+    pub organic: Vec<(String, String, i64)>,
+}
+
+/// One touch and what became of it (11).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    pub bot_id: String,
+    pub contact_id: String,
+    pub message_id: String,
+    pub opened_at: i64,
+    /// None: an unattributed touch (2).
+    pub ad_id: Option<String>,
+    pub state: State,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    Converted { at: i64, category: String },
+    Superseded { at: i64 },
+    Expired { at: i64 },
+    Open,
+}
+
+/// Why a world has no tables: its input is wrong, or the rules do not say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    UnknownZone(String),
+    AliasHasTwoTargets(String),
+    AliasLoop(String),
+    InsightTwice {
+        account_id: String,
+        ad_id: String,
+        date: NaiveDate,
+    },
+    AccountHasTwoCurrencies(String),
+    /// Meta's ad ids are unique, so an ad has one account; the rules do not say what two would mean.
+    AdInTwoListedAccounts(String),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{self:?}")
+    }
+}
+
+/// A message that could be a touch and breaks nothing: a touch (with ad id) or an unattributed touch.
+#[derive(Clone, Debug)]
+struct Touch {
+    bot_id: String,
+    message_id: String,
+    contact_as_it_came: String,
+    contact_id: String,
+    at: i64,
+    ad_id: Option<String>,
+    ad_title: Option<String>,
+    ad_type: Option<String>,
+}
+
+/// An event of the category in effect at its instant.
+#[derive(Clone, Debug)]
+struct ConversionEvent {
+    bot_id: String,
+    contact_as_it_came: Option<String>,
+    contact_id: Option<String>,
+    category: String,
+    event_id: Option<String>,
+    at: i64,
+}
+
+/// A row that could have counted and breaks the contract (18): only its bot and its partition matter.
+struct Rejected {
+    bot_id: String,
+    partition: NaiveDate,
+}
+
+pub fn tables(world: &World) -> Result<Tables, Refusal> {
+    let zones = zones(world)?;
+    let contacts = Contacts::new(world)?;
+    check_insights(world)?;
+
+    let mut rejected = Vec::new();
+    let landed_touches = touches(world, &contacts, &mut rejected)?;
+    let landed_events = conversion_events(world, &contacts, &mut rejected)?;
+
+    let (dropped, kept): (Vec<_>, Vec<_>) =
+        (0..landed_touches.len()).partition(|&index| is_dropped_touch(&landed_touches, index));
+    let duplicates: Vec<&Touch> = dropped
+        .iter()
+        .map(|&index| &landed_touches[index])
+        .collect();
+    let touches: Vec<&Touch> = kept.iter().map(|&index| &landed_touches[index]).collect();
+    let events: Vec<&ConversionEvent> = (0..landed_events.len())
+        .filter(|&index| !is_dropped_event(&landed_events, index))
+        .map(|index| &landed_events[index])
+        .collect();
+
+    let (ledger, organic) = sessions(world, &touches, &events);
+    let days = built_days(world, &zones, &landed_touches, &landed_events);
+    let money = Money {
+        world,
+        touches: &touches,
+    };
+
+    let mut published = Published {
+        ads: ads(world, &touches, &money),
+        ..Published::default()
+    };
+    for &date in &days {
+        let view = DayView {
+            world,
+            zones: &zones,
+            date,
+            ledger: &ledger,
+            money: &money,
+        };
+        published.ad_days.insert(date, view.ad_days());
+        published.ad_conversions.insert(date, view.ad_conversions());
+        published.bot_days.insert(
+            date,
+            view.bot_days(&touches, &duplicates, &events, &organic, &rejected),
+        );
+    }
+    Ok(Tables {
+        published,
+        ledger,
+        organic,
+    })
+}
+
+// ---------------------------------------------------------------------------------------------------------------- time
+
+fn zones(world: &World) -> Result<BTreeMap<String, Tz>, Refusal> {
+    world
+        .bots
+        .iter()
+        .map(|bot| match bot.timezone.parse::<Tz>() {
+            Ok(zone) => Ok((bot.id.clone(), zone)),
+            Err(_) => Err(Refusal::UnknownZone(bot.timezone.clone())),
+        })
+        .collect()
+}
+
+pub fn utc_date(at: i64) -> NaiveDate {
+    local_date(Tz::UTC, at)
+}
+
+/// The calendar day of an instant in a zone.
+pub fn local_date(zone: Tz, at: i64) -> NaiveDate {
+    let utc =
+        DateTime::from_timestamp_micros(at).expect("an instant that was not rejected is a date");
+    utc.with_timezone(&zone).date_naive()
+}
+
+/// The first instant of a local day. Where the clocks jump over midnight, the day begins where they land.
+pub fn day_start(zone: Tz, date: NaiveDate) -> i64 {
+    let midnight = date.and_hms_opt(0, 0, 0).expect("midnight is a time");
+    (0..=24 * 60)
+        .find_map(|minutes| {
+            zone.from_local_datetime(&(midnight + TimeDelta::minutes(minutes)))
+                .earliest()
+        })
+        .expect("no zone jumps over a whole day here")
+        .timestamp_micros()
+}
+
+fn day_after(date: NaiveDate) -> NaiveDate {
+    date + Days::new(1)
+}
+
+/// The UTC days that a local day overlaps, oldest first.
+fn utc_days_of(zone: Tz, date: NaiveDate) -> Vec<NaiveDate> {
+    let first = utc_date(day_start(zone, date));
+    let last = utc_date(day_start(zone, day_after(date)) - 1);
+    first.iter_days().take_while(|day| *day <= last).collect()
+}
+
+// ------------------------------------------------------------------------------------------------------------ identity
+
+/// Empty after trimming is absent; anything else is kept as it came (18).
+fn present(value: &Option<String>) -> Option<String> {
+    value.clone().filter(|text| !text.trim().is_empty())
+}
+
+/// The named bot that a row's bot id counts for (16); none where the pipeline does not name it.
+fn named_bot<'a>(world: &'a World, bot_id: &str) -> Option<&'a Bot> {
+    world
+        .bots
+        .iter()
+        .find(|bot| bot.id == bot_id || bot.members.iter().any(|member| member == bot_id))
+}
+
+/// The alias table, by (bot or none for all bots, alias).
+struct Contacts {
+    targets: BTreeMap<(Option<String>, String), String>,
+}
+
+impl Contacts {
+    fn new(world: &World) -> Result<Self, Refusal> {
+        let mut targets = BTreeMap::new();
+        for Identity {
+            bot_id,
+            alias,
+            contact_id,
+        } in &world.identities
+        {
+            let bot_id = match present(&bot_id.clone()) {
+                None => None,
+                Some(bot_id) => match named_bot(world, &bot_id) {
+                    Some(bot) => Some(bot.id.clone()),
+                    None => continue,
+                },
+            };
+            let before = targets.insert((bot_id, alias.clone()), contact_id.clone());
+            if before.is_some_and(|before| before != *contact_id) {
+                return Err(Refusal::AliasHasTwoTargets(alias.clone()));
+            }
+        }
+        let contacts = Self { targets };
+        for bot in &world.bots {
+            for identity in &world.identities {
+                contacts.resolve(&bot.id, &identity.alias)?;
+            }
+        }
+        Ok(contacts)
+    }
+
+    /// Follows aliases to their end; at each step the bot's own row beats the row for all bots.
+    fn resolve(&self, bot_id: &str, contact_id: &str) -> Result<String, Refusal> {
+        let mut seen = BTreeSet::from([contact_id.to_owned()]);
+        let mut at = contact_id.to_owned();
+        loop {
+            let own = self.targets.get(&(Some(bot_id.to_owned()), at.clone()));
+            let Some(next) = own.or_else(|| self.targets.get(&(None, at.clone()))) else {
+                return Ok(at);
+            };
+            if !seen.insert(next.clone()) {
+                return Err(Refusal::AliasLoop(contact_id.to_owned()));
+            }
+            at = next.clone();
+        }
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------- what could count
+
+/// More than 400 days before its partition's date, or more than 2 days after it.
+fn is_absurd(at: i64, partition: NaiveDate) -> bool {
+    // Far beyond any calendar: no date to compare.
+    if DateTime::from_timestamp_micros(at).is_none() {
+        return true;
+    }
+    let days_after = (utc_date(at) - partition).num_days();
+    !(-400..=2).contains(&days_after)
+}
+
+fn touches(
+    world: &World,
+    contacts: &Contacts,
+    rejected: &mut Vec<Rejected>,
+) -> Result<Vec<Touch>, Refusal> {
+    let mut touches = Vec::new();
+    for message in &world.messages {
+        if !world.message_days.contains(&message.partition) {
+            continue;
+        }
+        let Message {
+            partition,
+            ref bot_id,
+            ref direction,
+            ..
+        } = *message;
+        let looks_like_one = [&message.ad_id, &message.ad_type, &message.ctwa_clid]
+            .into_iter()
+            .any(|value| present(value).is_some());
+        let direction = present(direction).unwrap_or_else(|| "received".to_owned());
+        if !looks_like_one || direction == "sent" {
+            continue;
+        }
+        // Without a bot id the row is rejected, but on no bot's account; of a bot that is not named, it is out of scope.
+        let Some(bot) = present(bot_id).and_then(|bot_id| named_bot(world, &bot_id)) else {
+            continue;
+        };
+
+        let usable = (|| {
+            let contact = present(&message.contact_id)?;
+            let message_id = present(&message.message_id)?;
+            let at = message.sent_at.filter(|&at| !is_absurd(at, partition))?;
+            (direction == "received").then_some((contact, message_id, at))
+        })();
+        let Some((contact, message_id, at)) = usable else {
+            rejected.push(Rejected {
+                bot_id: bot.id.clone(),
+                partition,
+            });
+            continue;
+        };
+        touches.push(Touch {
+            bot_id: bot.id.clone(),
+            message_id,
+            contact_id: contacts.resolve(&bot.id, &contact)?,
+            contact_as_it_came: contact,
+            at,
+            ad_id: present(&message.ad_id),
+            ad_title: present(&message.ad_title),
+            ad_type: present(&message.ad_type),
+        });
+    }
+    Ok(touches)
+}
+
+/// The category that is the conversion event of a bot at an instant (8).
+fn category_in_effect(bot: &Bot, at: i64) -> Option<&str> {
+    bot.settings
+        .iter()
+        .rfind(|(_, effective_at)| *effective_at <= at)
+        .map(|(category, _)| category.as_str())
+}
+
+fn conversion_events(
+    world: &World,
+    contacts: &Contacts,
+    rejected: &mut Vec<Rejected>,
+) -> Result<Vec<ConversionEvent>, Refusal> {
+    let mut events = Vec::new();
+    for event in &world.events {
+        let Event {
+            partition,
+            ref bot_id,
+            ..
+        } = *event;
+        if !world.event_days.contains(&partition) {
+            continue;
+        }
+        let Some(bot) = present(bot_id).and_then(|bot_id| named_bot(world, &bot_id)) else {
+            continue;
+        };
+        let Some(category) = present(&event.category) else {
+            continue;
+        };
+        if !bot.settings.iter().any(|(named, _)| *named == category) {
+            continue;
+        }
+        let Some(at) = event.occurred_at.filter(|&at| !is_absurd(at, partition)) else {
+            rejected.push(Rejected {
+                bot_id: bot.id.clone(),
+                partition,
+            });
+            continue;
+        };
+        if category_in_effect(bot, at) != Some(category.as_str()) {
+            continue;
+        }
+        let contact = present(&event.contact_id);
+        let contact_id = match &contact {
+            Some(contact) => Some(contacts.resolve(&bot.id, contact)?),
+            None => None,
+        };
+        events.push(ConversionEvent {
+            bot_id: bot.id.clone(),
+            contact_as_it_came: contact,
+            contact_id,
+            category,
+            event_id: present(&event.event_id),
+            at,
+        });
+    }
+    Ok(events)
+}
+
+// -------------------------------------------------------------------------------------------------------------- copies
+
+/// Whether `other` is the earlier of the two and at most 7 days before. At equal times `ranks` (other's, mine) decide.
+fn is_earlier_copy<R: Ord>(other_at: i64, at: i64, ranks: (R, R)) -> bool {
+    let before = at - other_at;
+    (before > 0 && before <= COPIES_US) || (before == 0 && ranks.0 < ranks.1)
+}
+
+/// Rules 1 and 2. The comparison is with every other copy, whether that one is dropped itself or not.
+fn is_dropped_touch(all: &[Touch], mine: usize) -> bool {
+    let me = &all[mine];
+    // The last parts only decide between copies that are alike in all that rule 1 names.
+    let rank = |index: usize| {
+        let touch = &all[index];
+        (
+            &touch.contact_as_it_came,
+            &touch.ad_id,
+            &touch.ad_title,
+            &touch.ad_type,
+            index,
+        )
+    };
+    all.iter().enumerate().any(|(index, other)| {
+        let is_copy =
+            index != mine && other.bot_id == me.bot_id && other.message_id == me.message_id;
+        let drops_me = match (&me.ad_id, &other.ad_id) {
+            (Some(_), None) => false,
+            (None, Some(_)) => (me.at - other.at).abs() <= COPIES_US,
+            (Some(_), Some(_)) | (None, None) => {
+                is_earlier_copy(other.at, me.at, (rank(index), rank(mine)))
+            }
+        };
+        is_copy && drops_me
+    })
+}
+
+/// Rule 7. Events without an id are never copies.
+fn is_dropped_event(all: &[ConversionEvent], mine: usize) -> bool {
+    let me = &all[mine];
+    // With a contact before without, then the contact's bytes.
+    let rank = |index: usize| {
+        let contact = &all[index].contact_as_it_came;
+        (contact.is_none(), contact, index)
+    };
+    me.event_id.is_some()
+        && all.iter().enumerate().any(|(index, other)| {
+            let is_copy = index != mine
+                && other.bot_id == me.bot_id
+                && other.event_id == me.event_id
+                && other.category == me.category;
+            is_copy && is_earlier_copy(other.at, me.at, (rank(index), rank(mine)))
+        })
+}
+
+// ------------------------------------------------------------------------------------------------------------ sessions
+
+enum Step<'a> {
+    Touch(&'a Touch),
+    Event(&'a ConversionEvent),
+}
+
+/// Rules 3 to 6 and 11, contact by contact.
+fn sessions(
+    world: &World,
+    touches: &[&Touch],
+    events: &[&ConversionEvent],
+) -> (Vec<Session>, Vec<(String, String, i64)>) {
+    let horizon = world.window_days * DAY_US;
+    let landed_until = world
+        .message_days
+        .iter()
+        .chain(&world.event_days)
+        .max()
+        .map(|day| day_start(Tz::UTC, day_after(*day)));
+    let mut ledger = Vec::new();
+    let mut organic = Vec::new();
+
+    let people: BTreeSet<(&String, &String)> = touches
+        .iter()
+        .map(|touch| (&touch.bot_id, &touch.contact_id))
+        .chain(
+            events
+                .iter()
+                .filter_map(|event| Some((&event.bot_id, event.contact_id.as_ref()?))),
+        )
+        .collect();
+
+    for (bot_id, contact_id) in people {
+        let mut steps: Vec<(i64, u8, &str, Step<'_>)> = Vec::new();
+        for touch in touches
+            .iter()
+            .filter(|touch| touch.bot_id == *bot_id && touch.contact_id == *contact_id)
+        {
+            steps.push((touch.at, 0, &touch.message_id, Step::Touch(touch)));
+        }
+        for event in events.iter().filter(|event| {
+            event.bot_id == *bot_id && event.contact_id.as_ref() == Some(contact_id)
+        }) {
+            steps.push((event.at, 1, "", Step::Event(event)));
+        }
+        // Rule 5. Events at one instant are of one category, so their order changes nothing.
+        steps.sort_by_key(|&(at, kind, message_id, _)| (at, kind, message_id));
+
+        let mut open: Option<Session> = None;
+        for (at, _, _, step) in steps {
+            match step {
+                Step::Touch(touch) => {
+                    if let Some(mut session) = open.take() {
+                        session.state = match at - session.opened_at <= horizon {
+                            true => State::Superseded { at },
+                            false => State::Expired {
+                                at: session.opened_at + horizon,
+                            },
+                        };
+                        ledger.push(session);
+                    }
+                    open = Some(Session {
+                        bot_id: bot_id.clone(),
+                        contact_id: contact_id.clone(),
+                        message_id: touch.message_id.clone(),
+                        opened_at: at,
+                        ad_id: touch.ad_id.clone(),
+                        state: State::Open,
+                    });
+                }
+                Step::Event(event) => {
+                    match open.take_if(|session| at - session.opened_at <= horizon) {
+                        Some(mut session) => {
+                            session.state = State::Converted {
+                                at,
+                                category: event.category.clone(),
+                            };
+                            ledger.push(session);
+                        }
+                        None => organic.push((bot_id.clone(), contact_id.clone(), at)),
+                    }
+                }
+            }
+        }
+        if let Some(mut session) = open {
+            let ends_at = session.opened_at + horizon;
+            if landed_until.is_some_and(|until| ends_at < until) {
+                session.state = State::Expired { at: ends_at };
+            }
+            ledger.push(session);
+        }
+    }
+    (ledger, organic)
+}
+
+// ---------------------------------------------------------------------------------------------------------------- days
+
+/// Whether a partition of this UTC day is there for both tables, or will never come and is not waited for. Before the
+/// lake's first partition nothing is missing (22).
+fn has_landed(world: &World, day: NaiveDate) -> bool {
+    let begins = world.message_days.iter().chain(&world.event_days).min();
+    begins.is_none_or(|begins| day < *begins)
+        || world.allow_missing.contains(&day)
+        || (world.message_days.contains(&day) && world.event_days.contains(&day))
+}
+
+/// The last date for which both partitions have landed.
+fn last_landed(world: &World) -> Option<NaiveDate> {
+    world
+        .message_days
+        .iter()
+        .filter(|day| world.event_days.contains(day))
+        .max()
+        .copied()
+}
+
+/// A missing UTC day with landed ones after it.
+fn is_hole(world: &World, day: NaiveDate) -> bool {
+    last_landed(world).is_some_and(|last| day <= last) && !has_landed(world, day)
+}
+
+/// Whether a run over this world finds a hole, and so ends with "not ready".
+pub fn has_hole(world: &World) -> bool {
+    let days = world.message_days.iter().chain(&world.event_days);
+    match (days.min(), last_landed(world)) {
+        (Some(first), Some(last)) => first
+            .iter_days()
+            .take_while(|day| *day <= last)
+            .any(|day| is_hole(world, day)),
+        _ => false,
+    }
+}
+
+fn built_days(
+    world: &World,
+    zones: &BTreeMap<String, Tz>,
+    touches: &[Touch],
+    events: &[ConversionEvent],
+) -> Vec<NaiveDate> {
+    let first = touches
+        .iter()
+        .map(|touch| local_date(zones[&touch.bot_id], touch.at))
+        .chain(
+            events
+                .iter()
+                .map(|event| local_date(zones[&event.bot_id], event.at)),
+        )
+        .min();
+    let (Some(first), Some(last)) = (first, last_landed(world)) else {
+        return Vec::new();
+    };
+    let is_blocked = |date: NaiveDate| {
+        zones.values().any(|zone| {
+            utc_days_of(*zone, date)
+                .into_iter()
+                .any(|day| is_hole(world, day))
+        })
+    };
+    first
+        .iter_days()
+        .take_while(|date| *date <= last)
+        .filter(|date| !is_blocked(*date))
+        .collect()
+}
+
+/// Rule 19.
+fn is_complete(world: &World, zone: Tz, date: NaiveDate) -> bool {
+    let own = utc_days_of(zone, date);
+    let before = (1..=REACH_BACK_DAYS).map(|days| own[0] - Days::new(days));
+    own.iter()
+        .copied()
+        .chain(before)
+        .all(|day| has_landed(world, day))
+}
+
+// --------------------------------------------------------------------------------------------------------------- money
+
+fn check_insights(world: &World) -> Result<(), Refusal> {
+    for (index, one) in world.insights.iter().enumerate() {
+        for other in &world.insights[..index] {
+            if one.account_id == other.account_id && one.currency != other.currency {
+                return Err(Refusal::AccountHasTwoCurrencies(one.account_id.clone()));
+            }
+            if (&one.account_id, &one.ad_id, one.date)
+                == (&other.account_id, &other.ad_id, other.date)
+            {
+                let Insight {
+                    account_id,
+                    ad_id,
+                    date,
+                    ..
+                } = one.clone();
+                return Err(Refusal::InsightTwice {
+                    account_id,
+                    ad_id,
+                    date,
+                });
+            }
+            let both_listed = [one, other]
+                .iter()
+                .all(|row| is_listed(world, &row.account_id));
+            if both_listed && one.ad_id == other.ad_id && one.account_id != other.account_id {
+                return Err(Refusal::AdInTwoListedAccounts(one.ad_id.clone()));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_listed(world: &World, account_id: &str) -> bool {
+    world
+        .bots
+        .iter()
+        .any(|bot| bot.ad_accounts.iter().any(|listed| listed == account_id))
+}
+
+/// What is known about ads from all landed insights (14).
+struct Money<'a> {
+    world: &'a World,
+    touches: &'a [&'a Touch],
+}
+
+impl Money<'_> {
+    /// The ad's rows in listed accounts, oldest first.
+    fn insights_of(&self, ad_id: &str) -> Vec<&Insight> {
+        let mut rows: Vec<_> = self
+            .world
+            .insights
+            .iter()
+            .filter(|row| row.ad_id == ad_id && is_listed(self.world, &row.account_id))
+            .collect();
+        rows.sort_by_key(|row| row.date);
+        rows
+    }
+
+    fn account_of(&self, ad_id: &str) -> Option<String> {
+        self.insights_of(ad_id)
+            .last()
+            .map(|row| row.account_id.clone())
+    }
+
+    fn currency_of(&self, ad_id: &str) -> Option<String> {
+        self.insights_of(ad_id)
+            .last()
+            .map(|row| row.currency.clone())
+    }
+
+    /// The bot on whose row the ad's figures stand; none where no bot that lists the account was ever touched.
+    fn bearer_of(&self, ad_id: &str) -> Option<String> {
+        let account_id = self.account_of(ad_id)?;
+        let listing: Vec<&Bot> = self
+            .world
+            .bots
+            .iter()
+            .filter(|bot| bot.ad_accounts.contains(&account_id))
+            .collect();
+        if let [only] = listing[..] {
+            return Some(only.id.clone());
+        }
+        self.touches
+            .iter()
+            .filter(|touch| {
+                touch.ad_id.as_deref() == Some(ad_id)
+                    && listing.iter().any(|bot| bot.id == touch.bot_id)
+            })
+            .min_by_key(|touch| (touch.at, &touch.message_id, &touch.bot_id))
+            .map(|touch| touch.bot_id.clone())
+    }
+
+    /// Landed by others: whole when it has at least one row.
+    fn is_whole(&self, account_id: &str, date: NaiveDate) -> bool {
+        self.world
+            .insights
+            .iter()
+            .any(|row| row.account_id == account_id && row.date == date)
+    }
+}
+
+fn ads(world: &World, touches: &[&Touch], money: &Money<'_>) -> Vec<Ad> {
+    let mut keys: BTreeSet<(Option<String>, String)> = BTreeSet::new();
+    for touch in touches {
+        if let Some(ad_id) = &touch.ad_id {
+            keys.insert((Some(touch.bot_id.clone()), ad_id.clone()));
+        }
+    }
+    for row in world
+        .insights
+        .iter()
+        .filter(|row| is_listed(world, &row.account_id))
+    {
+        keys.insert((money.bearer_of(&row.ad_id), row.ad_id.clone()));
+    }
+
+    let mut ads = Vec::new();
+    for (bot_id, ad_id) in keys {
+        let mut own: Vec<&&Touch> = touches
+            .iter()
+            .filter(|touch| {
+                Some(&touch.bot_id) == bot_id.as_ref() && touch.ad_id.as_ref() == Some(&ad_id)
+            })
+            .collect();
+        own.sort_by_key(|touch| (touch.at, &touch.message_id));
+        let insights = money.insights_of(&ad_id);
+        let latest = |column: fn(&Insight) -> &Option<String>| {
+            insights.iter().rev().find_map(|row| present(column(row)))
+        };
+        ads.push(Ad {
+            // Rule 12: each of the two from the latest touch that has it.
+            ad_type: own.iter().rev().find_map(|touch| touch.ad_type.clone()),
+            ad_title: own.iter().rev().find_map(|touch| touch.ad_title.clone()),
+            first_conversation_at: own.first().map(|touch| touch.at),
+            last_conversation_at: own.last().map(|touch| touch.at),
+            account_id: money.account_of(&ad_id),
+            currency: money.currency_of(&ad_id),
+            ad_name: latest(|row| &row.ad_name),
+            adset_id: latest(|row| &row.adset_id),
+            adset_name: latest(|row| &row.adset_name),
+            campaign_id: latest(|row| &row.campaign_id),
+            campaign_name: latest(|row| &row.campaign_name),
+            bot_id,
+            ad_id,
+        });
+    }
+    ads
+}
+
+// ------------------------------------------------------------------------------------------------------------- one day
+
+/// The tables of one date.
+struct DayView<'a> {
+    world: &'a World,
+    zones: &'a BTreeMap<String, Tz>,
+    date: NaiveDate,
+    ledger: &'a [Session],
+    money: &'a Money<'a>,
+}
+
+impl DayView<'_> {
+    /// Whether an instant of a bot falls on this date.
+    fn is_today(&self, bot_id: &str, at: i64) -> bool {
+        local_date(self.zones[bot_id], at) == self.date
+    }
+
+    /// Rule 10: the day ends at or before the bot's first setting.
+    fn is_unconfigured(&self, bot: &Bot) -> bool {
+        let end = day_start(self.zones[&bot.id], day_after(self.date));
+        bot.settings
+            .first()
+            .is_none_or(|(_, effective_at)| end <= *effective_at)
+    }
+
+    fn ad_days(&self) -> Vec<AdDay> {
+        let mut rows: BTreeMap<(Option<String>, String), AdDay> = BTreeMap::new();
+        for session in self.ledger {
+            let Some(ad_id) = &session.ad_id else {
+                continue;
+            };
+            let key = (Some(session.bot_id.clone()), ad_id.clone());
+            if self.is_today(&session.bot_id, session.opened_at) {
+                rows.entry(key.clone()).or_default().conversations += 1;
+            }
+            if let State::Converted { at, .. } = session.state
+                && self.is_today(&session.bot_id, at)
+            {
+                *rows.entry(key).or_default().conversions.get_or_insert(0) += 1;
+            }
+        }
+        for insight in &self.world.insights {
+            if insight.date == self.date && is_listed(self.world, &insight.account_id) {
+                rows.entry((self.money.bearer_of(&insight.ad_id), insight.ad_id.clone()))
+                    .or_default();
+            }
+        }
+
+        for ((bot_id, ad_id), row) in &mut rows {
+            row.date = self.date;
+            row.bot_id = bot_id.clone();
+            row.ad_id = ad_id.clone();
+            row.account_id = self.money.account_of(ad_id);
+            row.currency = self.money.currency_of(ad_id);
+            let bot = bot_id
+                .as_ref()
+                .and_then(|bot_id| named_bot(self.world, bot_id));
+            row.conversions = match bot {
+                Some(bot) if self.is_unconfigured(bot) => None,
+                _ => Some(row.conversions.unwrap_or(0)),
+            };
+            // A row without bot exists because its insights landed.
+            row.complete =
+                bot.is_none_or(|bot| is_complete(self.world, self.zones[&bot.id], self.date));
+
+            let Some(account_id) = &row.account_id else {
+                continue;
+            };
+            if *bot_id != self.money.bearer_of(ad_id) {
+                continue;
+            }
+            match self
+                .money
+                .insights_of(ad_id)
+                .into_iter()
+                .find(|insight| insight.date == self.date)
+            {
+                Some(insight) => {
+                    row.spend = Some(insight.spend_millionths);
+                    row.impressions = insight.impressions;
+                    row.reach = insight.reach;
+                    row.clicks = insight.clicks;
+                    row.inline_link_clicks = insight.inline_link_clicks;
+                    row.meta_conversations = insight.messaging_conversations_started;
+                }
+                None => row.spend = self.money.is_whole(account_id, self.date).then_some(0),
+            }
+        }
+        rows.into_values().collect()
+    }
+
+    fn ad_conversions(&self) -> Vec<AdConversion> {
+        let mut counts: BTreeMap<(String, String, NaiveDate, String), i64> = BTreeMap::new();
+        for session in self.ledger {
+            let (Some(ad_id), State::Converted { at, category }) = (&session.ad_id, &session.state)
+            else {
+                continue;
+            };
+            if self.is_today(&session.bot_id, *at) {
+                let conversation_date = local_date(self.zones[&session.bot_id], session.opened_at);
+                let key = (
+                    session.bot_id.clone(),
+                    ad_id.clone(),
+                    conversation_date,
+                    category.clone(),
+                );
+                *counts.entry(key).or_default() += 1;
+            }
+        }
+        counts
+            .into_iter()
+            .map(
+                |((bot_id, ad_id, conversation_date, category), conversions)| AdConversion {
+                    date: self.date,
+                    bot_id,
+                    ad_id,
+                    conversation_date,
+                    category,
+                    conversions,
+                },
+            )
+            .collect()
+    }
+
+    fn bot_days(
+        &self,
+        touches: &[&Touch],
+        duplicates: &[&Touch],
+        events: &[&ConversionEvent],
+        organic: &[(String, String, i64)],
+        rejected: &[Rejected],
+    ) -> Vec<BotDay> {
+        let mut bots: Vec<&Bot> = self.world.bots.iter().collect();
+        bots.sort_by_key(|bot| &bot.id);
+        bots.into_iter()
+            .map(|bot| {
+                let mine = |bot_id: &str, at: i64| bot_id == bot.id && self.is_today(bot_id, at);
+                let touches_where = |with_ad: bool| {
+                    count(touches, |touch| {
+                        mine(&touch.bot_id, touch.at) && touch.ad_id.is_some() == with_ad
+                    })
+                };
+                let conversions_where = |with_ad: bool| {
+                    count(self.ledger, |session| match session.state {
+                        State::Converted { at, .. } => {
+                            mine(&session.bot_id, at) && session.ad_id.is_some() == with_ad
+                        }
+                        _ => false,
+                    })
+                };
+                let events_where = |with_contact: bool| {
+                    count(events, |event| {
+                        mine(&event.bot_id, event.at) && event.contact_id.is_some() == with_contact
+                    })
+                };
+                let configured = |figure: i64| (!self.is_unconfigured(bot)).then_some(figure);
+                BotDay {
+                    date: self.date,
+                    bot_id: bot.id.clone(),
+                    touches: touches_where(true),
+                    duplicate_touches: count(duplicates, |touch| mine(&touch.bot_id, touch.at)),
+                    unattributed_touches: touches_where(false),
+                    conversion_events: configured(events_where(true)),
+                    conversions: configured(conversions_where(true)),
+                    unattributed_conversions: configured(conversions_where(false)),
+                    organic_conversion_events: configured(count(organic, |(bot_id, _, at)| {
+                        mine(bot_id, *at)
+                    })),
+                    events_without_contact: configured(events_where(false)),
+                    rejected_rows: count(rejected, |row| {
+                        row.bot_id == bot.id && row.partition == self.date
+                    }),
+                    complete: is_complete(self.world, self.zones[&bot.id], self.date),
+                    insights_status: self.insights_status(bot).to_owned(),
+                }
+            })
+            .collect()
+    }
+
+    fn insights_status(&self, bot: &Bot) -> &'static str {
+        // A world without insights is a pipeline without a source.
+        if self.world.insights.is_empty() || bot.ad_accounts.is_empty() {
+            "none"
+        } else if bot
+            .ad_accounts
+            .iter()
+            .any(|account_id| !self.money.is_whole(account_id, self.date))
+        {
+            "missing"
+        } else if self
+            .world
+            .insights
+            .iter()
+            .any(|row| (row.date - self.date).num_days() >= RESTATE_DAYS)
+        {
+            "final"
+        } else {
+            "provisional"
+        }
+    }
+}
+
+fn count<T>(rows: &[T], matches: impl Fn(&T) -> bool) -> i64 {
+    rows.iter()
+        .filter(|row| matches(row))
+        .count()
+        .try_into()
+        .expect("a count of rows fits")
+}
+
+// -------------------------------------------------------------------------------------------------------------- ranges
+
+/// One row of `ctwa report`, grain `range`, by conversion day. Money, costs and the rate are in millionths.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReportRow {
+    pub bot_id: Option<String>,
+    pub ad_id: String,
+    pub ad_title: Option<String>,
+    pub ad_type: Option<String>,
+    pub currency: Option<String>,
+    pub spend: Option<i64>,
+    pub reach: Option<i64>,
+    pub conversations: i64,
+    pub cost_per_conversation: Option<i64>,
+    pub conversions: Option<i64>,
+    pub cost_per_conversion: Option<i64>,
+    pub conversion_rate: Option<i64>,
+    pub reach_min: Option<i64>,
+    pub reach_max: Option<i64>,
+    pub spend_unknown_days: i64,
+    pub unconfigured_days: i64,
+}
+
+/// Rules 13 and 15 over the published days from..=to, for ads with a row in the range and, unless `all_ads`, a conversation
+/// ever. No range reach is ever fetched here, so only a range of one day has a reach.
+pub fn report(
+    published: &Published,
+    from: NaiveDate,
+    to: NaiveDate,
+    all_ads: bool,
+) -> Vec<ReportRow> {
+    let in_range: Vec<&AdDay> = published
+        .ad_days
+        .range(from..=to)
+        .flat_map(|(_, rows)| rows)
+        .collect();
+    let keys: BTreeSet<(&Option<String>, &String)> = in_range
+        .iter()
+        .map(|row| (&row.bot_id, &row.ad_id))
+        .collect();
+    let mut report = Vec::new();
+    for (bot_id, ad_id) in keys {
+        let clicked = published
+            .ads
+            .iter()
+            .any(|ad| ad.ad_id == *ad_id && ad.first_conversation_at.is_some());
+        if !clicked && !all_ads {
+            continue;
+        }
+        let days: Vec<&&AdDay> = in_range
+            .iter()
+            .filter(|row| row.bot_id == *bot_id && row.ad_id == *ad_id)
+            .collect();
+        let ad = published
+            .ads
+            .iter()
+            .find(|ad| ad.bot_id == *bot_id && ad.ad_id == *ad_id);
+        let reach: Vec<i64> = days.iter().filter_map(|day| day.reach).collect();
+        report.push(ReportRow {
+            bot_id: bot_id.clone(),
+            ad_id: ad_id.clone(),
+            ad_title: ad.and_then(|ad| ad.ad_title.clone()),
+            ad_type: ad.and_then(|ad| ad.ad_type.clone()),
+            currency: days.iter().find_map(|day| day.currency.clone()),
+            spend: known_sum(days.iter().map(|day| day.spend)),
+            reach: if from == to {
+                reach.first().copied()
+            } else {
+                None
+            },
+            conversations: days.iter().map(|day| day.conversations).sum(),
+            cost_per_conversation: ratio(
+                days.iter().map(|day| Some((day.spend?, day.conversations))),
+                1,
+            ),
+            conversions: known_sum(days.iter().map(|day| day.conversions)),
+            cost_per_conversion: ratio(
+                days.iter().map(|day| Some((day.spend?, day.conversions?))),
+                1,
+            ),
+            conversion_rate: ratio(
+                days.iter()
+                    .map(|day| Some((day.conversions?, day.conversations))),
+                1_000_000,
+            ),
+            reach_min: reach.iter().max().copied(),
+            reach_max: known_sum(days.iter().map(|day| day.reach)),
+            spend_unknown_days: count(&days, |day| day.spend.is_none()),
+            unconfigured_days: count(&days, |day| day.conversions.is_none()),
+        });
+    }
+    report
+}
+
+/// The sum of the days on which a figure is known; none when there is no such day.
+fn known_sum(figures: impl Iterator<Item = Option<i64>>) -> Option<i64> {
+    figures.flatten().reduce(|sum, figure| sum + figure)
+}
+
+/// Sum of dividends x `scale` / sum of divisors, over the days that have both, half up; none when that divisor is 0.
+fn ratio(days: impl Iterator<Item = Option<(i64, i64)>>, scale: i128) -> Option<i64> {
+    let (dividend, divisor) = days
+        .flatten()
+        .fold((0i128, 0i128), |(above, below), (a, b)| {
+            (above + i128::from(a), below + i128::from(b))
+        });
+    let rounded =
+        (divisor != 0).then(|| (2 * dividend * scale + divisor).div_euclid(2 * divisor))?;
+    Some(rounded.try_into().expect("a cost fits 64 bits"))
+}
