@@ -4,6 +4,7 @@ pub mod ads;
 pub mod audit;
 pub mod bot_days;
 pub mod calendar;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod conversions;

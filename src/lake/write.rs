@@ -16,7 +16,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 use super::{Lake, io_error, storage_error};
 
@@ -62,6 +62,19 @@ impl Lake {
                     .map(drop)
                     .map_err(|error| storage_error(error, path))
             }
+        }
+    }
+
+    /// Whether this location could be written to, as far as can be told without writing.
+    pub fn check_writable(&self) -> Result<()> {
+        let Some(disk) = &self.disk else { return Ok(()) };
+        let existing = disk.ancestors().find(|folder| folder.exists());
+        match existing.map(|folder| (folder, std::fs::metadata(folder))) {
+            Some((_, Ok(metadata))) if metadata.is_dir() && !metadata.permissions().readonly() => Ok(()),
+            Some((folder, _)) => Err(Error::new(ErrorKind::Denied, "the output cannot be written")
+                .with("folder", folder.display())
+                .mend("give this user the permission, or correct [output] url")),
+            None => Ok(()),
         }
     }
 
