@@ -16,6 +16,7 @@ pub mod identity;
 pub mod insights;
 pub mod lake;
 pub mod mapping;
+pub mod report;
 pub mod run;
 pub mod schema;
 pub mod sessions;
