@@ -1,7 +1,7 @@
 //! `ctwa report`: the published tables as figures per ad, in the article's columns.
 //!
 //! ```text
-//! ad_days, ads, bot_days, ad_conversions, reach --read--> Published --facts, figures--> ReportRow
+//! ad_days, ads, bot_days, ad_conversions, reach --read--> Published --facts, figures--> ReportRow --table | csv | json--> bytes
 //! ```
 //!
 //! In: the output's published tables and the pipeline's bots; nothing is recomputed from the inputs and nothing is written.
@@ -16,9 +16,12 @@
 //! in `facts`.
 
 mod amount;
+mod csv;
 mod facts;
 mod figures;
+mod json;
 mod read;
+mod table;
 
 use crate::config::Settings;
 use crate::day::{Day, DayRange};
@@ -45,6 +48,14 @@ pub enum Grain {
     Range,
     /// One row per day, bot and ad.
     Day,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    #[default]
+    Table,
+    Csv,
+    Json,
 }
 
 /// What is asked for. An empty list of bots or ads means all of them.
@@ -114,6 +125,51 @@ pub const COLUMNS: [&str; 17] = [
     "unconfigured_days",
 ];
 
+/// A cell as the formats see it.
+enum Value<'a> {
+    Null,
+    Day(Day),
+    Text(&'a str),
+    Count(i64),
+    Amount(Amount),
+}
+
+impl Report {
+    fn columns(&self) -> &'static [&'static str] {
+        match self.grain {
+            Grain::Day => &COLUMNS,
+            Grain::Range => &COLUMNS[1..],
+        }
+    }
+
+    /// The cells of a row, in the order of `columns`.
+    fn values<'a>(&self, row: &'a ReportRow) -> impl Iterator<Item = Value<'a>> {
+        let text = |text: &'a Option<String>| text.as_deref().map_or(Value::Null, Value::Text);
+        let count = |count: Option<i64>| count.map_or(Value::Null, Value::Count);
+        let amount = |amount: Option<Amount>| amount.map_or(Value::Null, Value::Amount);
+        let values: [Value<'a>; COLUMNS.len()] = [
+            row.date.map_or(Value::Null, Value::Day),
+            text(&row.bot_id),
+            Value::Text(&row.ad_id),
+            text(&row.ad_title),
+            text(&row.ad_type),
+            text(&row.currency),
+            amount(row.spend),
+            count(row.reach),
+            Value::Count(row.conversations),
+            amount(row.cost_per_conversation),
+            count(row.conversions),
+            amount(row.cost_per_conversion),
+            amount(row.conversion_rate),
+            count(row.reach_min),
+            count(row.reach_max),
+            Value::Count(row.spend_unknown_days),
+            Value::Count(row.unconfigured_days),
+        ];
+        values.into_iter().skip(COLUMNS.len() - self.columns().len())
+    }
+}
+
 /// The report asked for. A usage error where it names a bot that the pipeline does not; not ready where no day of the range is
 /// published.
 pub fn build(settings: &Settings, output: &Lake, request: &ReportRequest) -> Result<Report> {
@@ -124,6 +180,15 @@ pub fn build(settings: &Settings, output: &Lake, request: &ReportRequest) -> Res
     let (rows, hidden_ads) = figures::rows(&published, &settings.bots, request);
     let notes = notes(&published, settings, request, &rows, hidden_ads);
     Ok(Report { days: request.days, by: request.by, grain: request.grain, rows, notes })
+}
+
+/// The report as the bytes of a format. `width` is the terminal's, in columns; `raw_csv` leaves out the guard against formulas.
+pub fn render(report: &Report, format: Format, width: Option<u16>, raw_csv: bool) -> Result<Vec<u8>> {
+    match format {
+        Format::Table => Ok(table::render(report, width).into_bytes()),
+        Format::Csv => csv::render(report, raw_csv),
+        Format::Json => json::render(report),
+    }
 }
 
 fn known_bot(settings: &Settings, asked: &str) -> Result<()> {
@@ -201,4 +266,38 @@ fn spans(days: &[Day]) -> String {
         }
     }
     spans.iter().map(DayRange::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod sample {
+    //! A report to render.
+    use super::*;
+
+    pub fn row() -> ReportRow {
+        ReportRow {
+            date: Some("2026-03-01".parse().unwrap()),
+            bot_id: Some("shop-br".to_string()),
+            ad_id: "120226305854810726".to_string(),
+            ad_title: Some("Promoção".to_string()),
+            ad_type: Some("ad".to_string()),
+            currency: Some("BRL".to_string()),
+            spend: Some(Amount(12_500_000)),
+            reach: None,
+            conversations: 4,
+            cost_per_conversation: Some(Amount(3_125_000)),
+            conversions: None,
+            cost_per_conversion: None,
+            conversion_rate: None,
+            reach_min: Some(10),
+            reach_max: Some(30),
+            spend_unknown_days: 0,
+            unconfigured_days: 3,
+        }
+    }
+
+    pub fn report(grain: Grain, rows: Vec<ReportRow>) -> Report {
+        let days = DayRange { first: "2026-03-01".parse().unwrap(), last: "2026-03-03".parse().unwrap() };
+        let date = |row: ReportRow| ReportRow { date: row.date.filter(|_| grain == Grain::Day), ..row };
+        Report { days, by: By::ConversionDay, grain, rows: rows.into_iter().map(date).collect(), notes: Vec::new() }
+    }
 }
