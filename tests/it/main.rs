@@ -4,4 +4,5 @@ mod cases;
 mod lake;
 mod oracle;
 mod rows;
+mod sample;
 mod world;
