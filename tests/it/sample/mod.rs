@@ -13,6 +13,7 @@ mod endings;
 mod exhibits;
 mod expected;
 mod files;
+mod golden;
 mod shop;
 
 use std::fs;
