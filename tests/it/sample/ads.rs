@@ -40,36 +40,11 @@ pub struct Meta {
 
 /// Ad sets and their campaigns.
 const SETS: [(&str, &str, &str, &str); 5] = [
-    (
-        "120226305854810501",
-        "BR · 25-55 · decoração",
-        "120226305854810401",
-        "BR Conversas 2026",
-    ),
-    (
-        "120226305854810502",
-        "BR · clientes",
-        "120226305854810401",
-        "BR Conversas 2026",
-    ),
-    (
-        "120230000000000501",
-        "MX · CDMX y Guadalajara",
-        "120230000000000401",
-        "MX Mensajes otoño",
-    ),
-    (
-        "120230000000000502",
-        "EE. UU. · en español",
-        "120230000000000402",
-        "Mercado de la nostalgia",
-    ),
-    (
-        "120199000000000501",
-        "Café do Vale",
-        "120199000000000401",
-        "Parcerias",
-    ),
+    ("120226305854810501", "BR · 25-55 · decoração", "120226305854810401", "BR Conversas 2026"),
+    ("120226305854810502", "BR · clientes", "120226305854810401", "BR Conversas 2026"),
+    ("120230000000000501", "MX · CDMX y Guadalajara", "120230000000000401", "MX Mensajes otoño"),
+    ("120230000000000502", "EE. UU. · en español", "120230000000000402", "Mercado de la nostalgia"),
+    ("120199000000000501", "Café do Vale", "120199000000000401", "Parcerias"),
 ];
 
 /// The two ids that a float would make one.
@@ -93,13 +68,7 @@ pub const ADS: [Ad; 13] = [
         ad_type: "ad",
         title: "Vasos de cerâmica feitos à mão | frete grátis",
         new_title: None,
-        meta: Some(Meta {
-            account: BRL_ACCOUNT,
-            name: "BR | vasos | vídeo 15s",
-            set: 0,
-            days: (FIRST, LAST),
-            spend: 14_400,
-        }),
+        meta: Some(Meta { account: BRL_ACCOUNT, name: "BR | vasos | vídeo 15s", set: 0, days: (FIRST, LAST), spend: 14_400 }),
         clicks: &[(BR, 30)],
     },
     Ad {
@@ -120,10 +89,7 @@ pub const ADS: [Ad; 13] = [
         id: BLACK_FRIDAY,
         ad_type: "ad",
         title: "Pré-venda da Black Friday na Casa Jacarandá",
-        new_title: Some((
-            "2026-10-24",
-            "Black Friday antecipada: coleção inteira com 20% OFF",
-        )),
+        new_title: Some(("2026-10-24", "Black Friday antecipada: coleção inteira com 20% OFF")),
         meta: Some(Meta {
             account: BRL_ACCOUNT,
             name: "BR | black friday | foto",
@@ -183,26 +149,13 @@ pub const ADS: [Ad; 13] = [
         }),
         clicks: &[(BR, 6)],
     },
-    Ad {
-        id: UNKNOWN_AD,
-        ad_type: "ad",
-        title: "Oferta relâmpago: só hoje!",
-        new_title: None,
-        meta: None,
-        clicks: &[(BR, 4)],
-    },
+    Ad { id: UNKNOWN_AD, ad_type: "ad", title: "Oferta relâmpago: só hoje!", new_title: None, meta: None, clicks: &[(BR, 4)] },
     Ad {
         id: HAMMOCKS_MX,
         ad_type: "ad",
         title: "Hamacas tejidas a mano: envío gratis a todo México",
         new_title: None,
-        meta: Some(Meta {
-            account: MXN_ACCOUNT,
-            name: "MX | hamacas | reel",
-            set: 2,
-            days: (FIRST, LAST),
-            spend: 48_000,
-        }),
+        meta: Some(Meta { account: MXN_ACCOUNT, name: "MX | hamacas | reel", set: 2, days: (FIRST, LAST), spend: 48_000 }),
         clicks: &[(MX, 30), (US, 3)],
     },
     Ad {
@@ -238,13 +191,7 @@ pub const ADS: [Ad; 13] = [
         ad_type: "ad",
         title: "Tazas de Talavera: el regalo que sí gusta",
         new_title: None,
-        meta: Some(Meta {
-            account: MXN_ACCOUNT,
-            name: "MX+US | tazas | video",
-            set: 3,
-            days: (FIRST, LAST),
-            spend: 35_000,
-        }),
+        meta: Some(Meta { account: MXN_ACCOUNT, name: "MX+US | tazas | video", set: 3, days: (FIRST, LAST), spend: 35_000 }),
         clicks: &[(MX, 8), (US, 12)],
     },
     Ad {
@@ -264,9 +211,7 @@ pub const ADS: [Ad; 13] = [
 ];
 
 pub fn ad(id: &str) -> &'static Ad {
-    ADS.iter()
-        .find(|ad| ad.id == id)
-        .expect("an ad of the sample")
+    ADS.iter().find(|ad| ad.id == id).expect("an ad of the sample")
 }
 
 impl Ad {
@@ -278,9 +223,7 @@ impl Ad {
     }
 
     fn delivers_on(&self, date: NaiveDate) -> bool {
-        self.meta
-            .as_ref()
-            .is_some_and(|meta| (day(meta.days.0)..=day(meta.days.1)).contains(&date))
+        self.meta.as_ref().is_some_and(|meta| (day(meta.days.0)..=day(meta.days.1)).contains(&date))
     }
 }
 
@@ -300,19 +243,13 @@ pub fn insights(dice: &mut Dice) -> Vec<Insight> {
             let impressions = 300 + dice.below(20 * (meta.spend / 100) + 400) as i64;
             let reach = impressions * (70 + dice.below(26) as i64) / 100;
             let link_clicks = impressions * (5 + dice.below(20) as i64) / 1000;
-            let fetched = date != day(DAY_NOT_FETCHED)
-                && !(date == day(DAY_WITHOUT_BRL) && meta.account == BRL_ACCOUNT);
+            let fetched = date != day(DAY_NOT_FETCHED) && !(date == day(DAY_WITHOUT_BRL) && meta.account == BRL_ACCOUNT);
             if fetched {
                 insights.push(Insight {
                     date,
                     account_id: meta.account.into(),
                     ad_id: ad.id.into(),
-                    currency: if meta.account == MXN_ACCOUNT {
-                        "MXN"
-                    } else {
-                        "BRL"
-                    }
-                    .into(),
+                    currency: if meta.account == MXN_ACCOUNT { "MXN" } else { "BRL" }.into(),
                     spend_millionths: spend,
                     impressions: Some(impressions),
                     reach: Some(reach),

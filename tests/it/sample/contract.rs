@@ -6,41 +6,18 @@ use crate::world::{Event, Insight, Message, World};
 pub fn files(world: &World) -> Files {
     let mut files = Files::new();
     for &date in &world.message_days {
-        let rows: Vec<&Message> = world
-            .messages
-            .iter()
-            .filter(|row| row.partition == date)
-            .collect();
-        files.insert(
-            format!("contract/messages/date={date}/messages.parquet"),
-            messages(&rows),
-        );
+        let rows: Vec<&Message> = world.messages.iter().filter(|row| row.partition == date).collect();
+        files.insert(format!("contract/messages/date={date}/messages.parquet"), messages(&rows));
     }
     for &date in &world.event_days {
-        let rows: Vec<&Event> = world
-            .events
-            .iter()
-            .filter(|row| row.partition == date)
-            .collect();
-        files.insert(
-            format!("contract/events/date={date}/events.parquet"),
-            events(&rows),
-        );
+        let rows: Vec<&Event> = world.events.iter().filter(|row| row.partition == date).collect();
+        files.insert(format!("contract/events/date={date}/events.parquet"), events(&rows));
     }
     for date in world.insights.iter().map(|row| row.date) {
-        let rows: Vec<&Insight> = world
-            .insights
-            .iter()
-            .filter(|row| row.date == date)
-            .collect();
-        files
-            .entry(format!("contract/insights/date={date}/insights.parquet"))
-            .or_insert_with(|| insights(&rows));
+        let rows: Vec<&Insight> = world.insights.iter().filter(|row| row.date == date).collect();
+        files.entry(format!("contract/insights/date={date}/insights.parquet")).or_insert_with(|| insights(&rows));
     }
-    files.insert(
-        "contract/identities/identities.parquet".into(),
-        identities(world),
-    );
+    files.insert("contract/identities/identities.parquet".into(), identities(world));
     files
 }
 
@@ -69,15 +46,9 @@ fn events(rows: &[&Event]) -> Vec<u8> {
 
 pub fn identities(world: &World) -> Vec<u8> {
     Table::new()
-        .text(
-            "bot_id",
-            world.identities.iter().map(|row| row.bot_id.as_ref()),
-        )
+        .text("bot_id", world.identities.iter().map(|row| row.bot_id.as_ref()))
         .text("alias", world.identities.iter().map(|row| Some(&row.alias)))
-        .text(
-            "contact_id",
-            world.identities.iter().map(|row| Some(&row.contact_id)),
-        )
+        .text("contact_id", world.identities.iter().map(|row| Some(&row.contact_id)))
         .into_parquet()
 }
 
@@ -90,24 +61,12 @@ fn insights(rows: &[&Insight]) -> Vec<u8> {
         .count("impressions", rows.iter().map(|row| row.impressions))
         .count("reach", rows.iter().map(|row| row.reach))
         .count("clicks", rows.iter().map(|row| row.clicks))
-        .count(
-            "inline_link_clicks",
-            rows.iter().map(|row| row.inline_link_clicks),
-        )
-        .count(
-            "messaging_conversations_started",
-            rows.iter().map(|row| row.messaging_conversations_started),
-        )
+        .count("inline_link_clicks", rows.iter().map(|row| row.inline_link_clicks))
+        .count("messaging_conversations_started", rows.iter().map(|row| row.messaging_conversations_started))
         .text("ad_name", rows.iter().map(|row| row.ad_name.as_ref()))
         .text("adset_id", rows.iter().map(|row| row.adset_id.as_ref()))
         .text("adset_name", rows.iter().map(|row| row.adset_name.as_ref()))
-        .text(
-            "campaign_id",
-            rows.iter().map(|row| row.campaign_id.as_ref()),
-        )
-        .text(
-            "campaign_name",
-            rows.iter().map(|row| row.campaign_name.as_ref()),
-        )
+        .text("campaign_id", rows.iter().map(|row| row.campaign_id.as_ref()))
+        .text("campaign_name", rows.iter().map(|row| row.campaign_name.as_ref()))
         .into_parquet()
 }

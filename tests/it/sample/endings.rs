@@ -4,8 +4,8 @@
 use chrono_tz::Tz;
 
 use super::ads::{
-    BLACK_FRIDAY, CHILDRENS_DAY_POST, DAY_OF_THE_DEAD, FORMULA, HAMMOCKS_BR, HAMMOCKS_MX,
-    LAMPS_NEVER_CLICKED, MUGS, PARTNER_AD, RUGS_NEVER_CLICKED, UNKNOWN_AD, VASES,
+    BLACK_FRIDAY, CHILDRENS_DAY_POST, DAY_OF_THE_DEAD, FORMULA, HAMMOCKS_BR, HAMMOCKS_MX, LAMPS_NEVER_CLICKED, MUGS, PARTNER_AD,
+    RUGS_NEVER_CLICKED, UNKNOWN_AD, VASES,
 };
 use super::exhibits::case;
 use super::shop::{BR, MX, TRIAL, US, day, world};
@@ -75,9 +75,7 @@ const ENDS: [(&str, usize, &str); 42] = [
 
 #[test]
 fn scripted_cases_end_as_the_catalogue_says() {
-    let ledger = oracle::tables(&world())
-        .expect("the sample breaks no rule")
-        .ledger;
+    let ledger = oracle::tables(&world()).expect("the sample breaks no rule").ledger;
     for (bot, number, ends) in ENDS {
         let contact = case(bot, number);
         let found: Vec<String> = ledger
@@ -93,11 +91,7 @@ fn name_of(session: &Session) -> &'static str {
     let Some(ad_id) = &session.ad_id else {
         return "no ad";
     };
-    NAMES
-        .iter()
-        .find(|(id, _)| id == ad_id)
-        .expect("an ad of the cases")
-        .1
+    NAMES.iter().find(|(id, _)| id == ad_id).expect("an ad of the cases").1
 }
 
 fn end_of(session: &Session) -> String {
@@ -116,11 +110,8 @@ fn days_and_money_are_as_the_catalogue_says() {
     let published = super::expected::published(&world());
     let ad_day = |date: &str, bot: Option<&str>, ad_id: &str| -> AdDay {
         let rows = &published.ad_days[&day(date)];
-        let row = rows
-            .iter()
-            .find(|row| row.bot_id.as_deref() == bot && row.ad_id == ad_id);
-        row.unwrap_or_else(|| panic!("no row of {ad_id} on {date}"))
-            .clone()
+        let row = rows.iter().find(|row| row.bot_id.as_deref() == bot && row.ad_id == ad_id);
+        row.unwrap_or_else(|| panic!("no row of {ad_id} on {date}")).clone()
     };
     let spend = |date: &str, bot: Option<&str>, ad_id: &str| ad_day(date, bot, ad_id).spend;
 
@@ -136,69 +127,28 @@ fn days_and_money_are_as_the_catalogue_says() {
     assert_eq!(spend("2026-10-23", Some(BR), UNKNOWN_AD), None);
     assert_eq!(spend("2026-10-25", Some(BR), CHILDRENS_DAY_POST), None);
     // Never clicked: on the row of the only bot that lists the account, or on no bot's where two do.
-    assert_eq!(
-        ad_day("2026-10-09", Some(BR), LAMPS_NEVER_CLICKED).conversations,
-        0
-    );
-    assert_eq!(
-        ad_day("2026-10-21", None, RUGS_NEVER_CLICKED).conversations,
-        0
-    );
+    assert_eq!(ad_day("2026-10-09", Some(BR), LAMPS_NEVER_CLICKED).conversations, 0);
+    assert_eq!(ad_day("2026-10-21", None, RUGS_NEVER_CLICKED).conversations, 0);
     // Two bots list the account of the mugs: the one touched first bears the spend.
     assert!(spend("2026-10-27", Some(US), MUGS).is_some());
-    assert!(
-        published
-            .ad_days
-            .values()
-            .flatten()
-            .any(|row| row.bot_id.as_deref() == Some(MX) && row.ad_id == MUGS)
-    );
+    assert!(published.ad_days.values().flatten().any(|row| row.bot_id.as_deref() == Some(MX) && row.ad_id == MUGS));
     // Not configured on the last day before the setting, known on the first day after it.
-    assert_eq!(
-        ad_day("2026-10-08", Some(MX), HAMMOCKS_MX).conversions,
-        None
-    );
-    assert!(
-        ad_day("2026-10-09", Some(MX), HAMMOCKS_MX)
-            .conversions
-            .is_some()
-    );
+    assert_eq!(ad_day("2026-10-08", Some(MX), HAMMOCKS_MX).conversions, None);
+    assert!(ad_day("2026-10-09", Some(MX), HAMMOCKS_MX).conversions.is_some());
     // The trial bot is nobody's.
-    assert!(
-        published
-            .bot_days
-            .values()
-            .flatten()
-            .all(|row| row.bot_id != TRIAL)
-    );
+    assert!(published.bot_days.values().flatten().all(|row| row.bot_id != TRIAL));
 
     let bot_day = |date: &str, bot: &str| {
-        published.bot_days[&day(date)]
-            .iter()
-            .find(|row| row.bot_id == bot)
-            .expect("a row for every bot and day")
+        published.bot_days[&day(date)].iter().find(|row| row.bot_id == bot).expect("a row for every bot and day")
     };
-    for (date, bot) in [
-        ("2026-10-13", BR),
-        ("2026-10-16", MX),
-        ("2026-10-23", BR),
-        ("2026-10-27", MX),
-        ("2026-10-20", BR),
-    ] {
+    for (date, bot) in [("2026-10-13", BR), ("2026-10-16", MX), ("2026-10-23", BR), ("2026-10-27", MX), ("2026-10-20", BR)] {
         assert_eq!(bot_day(date, bot).rejected_rows, 1, "{date}");
     }
     assert!(bot_day("2026-10-26", BR).events_without_contact >= Some(2));
-    assert!(
-        bot_day("2026-10-12", BR).conversion_events > Some(0),
-        "the events of the empty partition came later"
-    );
+    assert!(bot_day("2026-10-12", BR).conversion_events > Some(0), "the events of the empty partition came later");
     assert!(!bot_day("2026-11-02", BR).complete && bot_day("2026-11-01", BR).complete);
     let title = |ad_id: &str| {
-        let ad = published
-            .ads
-            .iter()
-            .find(|ad| ad.ad_id == ad_id)
-            .expect("a known ad");
+        let ad = published.ads.iter().find(|ad| ad.ad_id == ad_id).expect("a known ad");
         ad.ad_title.clone().unwrap_or_default()
     };
     assert!(title(BLACK_FRIDAY).starts_with("Black Friday antecipada"));

@@ -2,8 +2,7 @@
 //! `sample_data/README.md`, lists them under the same numbers. They use the shop's ordinary ads and count in its figures.
 
 use super::ads::{
-    BLACK_FRIDAY, CHILDRENS_DAY_POST, DAY_OF_THE_DEAD, FORMULA, HAMMOCKS_BR, HAMMOCKS_MX, MUGS,
-    PARTNER_AD, UNKNOWN_AD, VASES,
+    BLACK_FRIDAY, CHILDRENS_DAY_POST, DAY_OF_THE_DEAD, FORMULA, HAMMOCKS_BR, HAMMOCKS_MX, MUGS, PARTNER_AD, UNKNOWN_AD, VASES,
 };
 use super::shop::{BR, DAY, HOUR, MX, SALES, SECOND, Shop, TRIAL, US, contact, event, utc};
 
@@ -41,10 +40,7 @@ impl Shop {
     }
 
     fn tracked_as(&mut self, bot: &str, contact: &str, at: &str, arrives: &str, category: &str) {
-        self.arrive_event(
-            event(bot, contact, utc(at), category),
-            utc(arrives) + 40 * SECOND,
-        );
+        self.arrive_event(event(bot, contact, utc(at), category), utc(arrives) + 40 * SECOND);
     }
 }
 
@@ -64,8 +60,7 @@ fn sessions(shop: &mut Shop) {
     shop.tracked(BR, 3, "2026-10-09T12:00:00Z", ORDER);
     // 4: two touches in the same second: the greater message id comes last.
     let at = utc("2026-10-09T18:00:00Z");
-    let [mut first, mut last] =
-        [FORMULA, VASES].map(|ad_id| shop.touch(BR, &case(BR, 4), at, ad_id));
+    let [mut first, mut last] = [FORMULA, VASES].map(|ad_id| shop.touch(BR, &case(BR, 4), at, ad_id));
     if first.message_id > last.message_id {
         std::mem::swap(&mut first.message_id, &mut last.message_id);
     }
@@ -132,22 +127,10 @@ fn settings(shop: &mut Shop) {
     shop.tracked(BR, 14, "2026-10-19T15:30:00Z", PAYMENT);
     // 31: before the first setting, and landed after it: it still counts nothing.
     shop.click(MX, 31, "2026-10-07T20:00:00Z", HAMMOCKS_MX);
-    shop.tracked_as(
-        MX,
-        &case(MX, 31),
-        "2026-10-08T20:00:00Z",
-        "2026-10-11T09:00:00Z",
-        SALE,
-    );
+    shop.tracked_as(MX, &case(MX, 31), "2026-10-08T20:00:00Z", "2026-10-11T09:00:00Z", SALE);
     // 32: at the first setting's own instant, landed two days later.
     shop.click(MX, 32, "2026-10-08T21:00:00Z", HAMMOCKS_MX);
-    shop.tracked_as(
-        MX,
-        &case(MX, 32),
-        "2026-10-09T06:00:00Z",
-        "2026-10-11T09:00:00Z",
-        SALE,
-    );
+    shop.tracked_as(MX, &case(MX, 32), "2026-10-09T06:00:00Z", "2026-10-11T09:00:00Z", SALE);
     // 34: categories compare exactly.
     shop.click(MX, 34, "2026-10-20T15:00:00Z", DAY_OF_THE_DEAD);
     shop.tracked(MX, 34, "2026-10-20T16:00:00Z", "compra");
@@ -158,13 +141,7 @@ fn settings(shop: &mut Shop) {
 fn late_rows_and_local_days(shop: &mut Shop) {
     // 15: an order that lands four days late.
     shop.click(BR, 15, "2026-10-10T14:00:00Z", HAMMOCKS_BR);
-    shop.tracked_as(
-        BR,
-        &case(BR, 15),
-        "2026-10-11T20:00:00Z",
-        "2026-10-15T20:00:00Z",
-        ORDER,
-    );
+    shop.tracked_as(BR, &case(BR, 15), "2026-10-11T20:00:00Z", "2026-10-15T20:00:00Z", ORDER);
     // 16: a touch that lands after the payment it led to.
     let at = utc("2026-10-20T14:00:00Z");
     let touch = shop.touch(BR, &case(BR, 16), at, HAMMOCKS_BR);
@@ -178,50 +155,24 @@ fn late_rows_and_local_days(shop: &mut Shop) {
 /// Cases 18 to 21: who is who.
 fn identities(shop: &mut Shop) {
     // 18: two tunnels and a user id until the number.
-    let tunnel = |number: usize, link: usize| {
-        format!("00000000-0000-4000-8000-{link:04}{number:08}@tunnel.msging.net")
-    };
+    let tunnel = |number: usize, link: usize| format!("00000000-0000-4000-8000-{link:04}{number:08}@tunnel.msging.net");
     shop.click(BR, 18, "2026-10-20T12:00:00Z", VASES);
-    shop.tracked_as(
-        SALES,
-        &tunnel(18, 1),
-        "2026-10-20T13:00:00Z",
-        "2026-10-20T13:00:00Z",
-        PAYMENT,
-    );
+    shop.tracked_as(SALES, &tunnel(18, 1), "2026-10-20T13:00:00Z", "2026-10-20T13:00:00Z", PAYMENT);
     shop.alias(Some(BR), &tunnel(18, 1), &tunnel(18, 2));
     shop.alias(Some(BR), &tunnel(18, 2), "BR.1000000000000018");
     shop.alias(None, "BR.1000000000000018", &case(BR, 18));
     // 19: the row for the bot beats the one for all bots, which names somebody else.
     shop.click(BR, 19, "2026-10-20T12:05:00Z", HAMMOCKS_BR);
-    shop.tracked_as(
-        SALES,
-        &tunnel(19, 1),
-        "2026-10-20T13:05:00Z",
-        "2026-10-20T13:05:00Z",
-        PAYMENT,
-    );
+    shop.tracked_as(SALES, &tunnel(19, 1), "2026-10-20T13:05:00Z", "2026-10-20T13:05:00Z", PAYMENT);
     shop.alias(None, &tunnel(19, 1), &case(BR, 119));
     shop.alias(Some(BR), &tunnel(19, 1), &case(BR, 19));
     // 20: the row names the sub-bot, which counts as its router.
     shop.click(BR, 20, "2026-10-20T12:10:00Z", VASES);
-    shop.tracked_as(
-        SALES,
-        &tunnel(20, 1),
-        "2026-10-20T13:10:00Z",
-        "2026-10-20T13:10:00Z",
-        PAYMENT,
-    );
+    shop.tracked_as(SALES, &tunnel(20, 1), "2026-10-20T13:10:00Z", "2026-10-20T13:10:00Z", PAYMENT);
     shop.alias(Some(SALES), &tunnel(20, 1), &case(BR, 20));
     // 21: clicked with the old number, paid with the new one.
     shop.click(BR, 21, "2026-10-20T12:15:00Z", VASES);
-    shop.tracked_as(
-        BR,
-        &case(BR, 121),
-        "2026-10-23T13:15:00Z",
-        "2026-10-23T13:15:00Z",
-        PAYMENT,
-    );
+    shop.tracked_as(BR, &case(BR, 121), "2026-10-23T13:15:00Z", "2026-10-23T13:15:00Z", PAYMENT);
     shop.alias(None, &case(BR, 21), &case(BR, 121));
 }
 
@@ -241,20 +192,11 @@ fn what_counts_nothing(shop: &mut Shop) {
     shop.arrive(answer, at + 40 * SECOND);
     shop.tracked(BR, 23, "2026-10-26T14:00:00Z", PAYMENT);
     // 24: the trial bot, which no pipeline names.
-    for (at, ad_id) in [
-        ("2026-10-27T12:00:00Z", VASES),
-        ("2026-10-28T12:00:00Z", BLACK_FRIDAY),
-    ] {
+    for (at, ad_id) in [("2026-10-27T12:00:00Z", VASES), ("2026-10-28T12:00:00Z", BLACK_FRIDAY)] {
         let touch = shop.touch(TRIAL, &case(BR, 24), utc(at), ad_id);
         shop.arrive(touch, utc(at) + 40 * SECOND);
     }
-    shop.tracked_as(
-        TRIAL,
-        &case(BR, 24),
-        "2026-10-28T13:00:00Z",
-        "2026-10-28T13:00:00Z",
-        PAYMENT,
-    );
+    shop.tracked_as(TRIAL, &case(BR, 24), "2026-10-28T13:00:00Z", "2026-10-28T13:00:00Z", PAYMENT);
     // 27: one contact and one message id in two bots: two touches that know nothing of each other.
     let at = utc("2026-10-27T15:00:00Z");
     let touch = shop.touch(BR, &case(BR, 27), at, HAMMOCKS_BR);
@@ -268,24 +210,9 @@ fn what_counts_nothing(shop: &mut Shop) {
 /// Cases 25 and 28 to 30: conversions whose cost nobody knows.
 fn ads_without_known_spend(shop: &mut Shop) {
     for (number, ad_id, clicked, paid) in [
-        (
-            28,
-            PARTNER_AD,
-            "2026-10-21T12:00:00Z",
-            "2026-10-22T12:00:00Z",
-        ),
-        (
-            29,
-            UNKNOWN_AD,
-            "2026-10-23T12:00:00Z",
-            "2026-10-23T15:00:00Z",
-        ),
-        (
-            30,
-            CHILDRENS_DAY_POST,
-            "2026-10-24T12:00:00Z",
-            "2026-10-25T12:00:00Z",
-        ),
+        (28, PARTNER_AD, "2026-10-21T12:00:00Z", "2026-10-22T12:00:00Z"),
+        (29, UNKNOWN_AD, "2026-10-23T12:00:00Z", "2026-10-23T15:00:00Z"),
+        (30, CHILDRENS_DAY_POST, "2026-10-24T12:00:00Z", "2026-10-25T12:00:00Z"),
     ] {
         shop.click(BR, number, clicked, ad_id);
         shop.tracked(BR, number, paid, PAYMENT);

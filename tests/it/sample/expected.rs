@@ -12,9 +12,7 @@ use crate::world::World;
 pub const RANGE: (&str, &str) = ("2026-10-05", "2026-11-02");
 
 pub fn published(world: &World) -> Published {
-    oracle::tables(world)
-        .expect("the sample breaks no rule")
-        .published
+    oracle::tables(world).expect("the sample breaks no rule").published
 }
 
 /// The oracle's answer as the files of `sample_data/expected/`.
@@ -23,42 +21,20 @@ pub fn files(world: &World) -> Files {
     let [from, to] = [RANGE.0, RANGE.1].map(super::shop::day);
     let report = oracle::report(&published, from, to, false);
     let mut files = tables(&published);
-    files.insert(
-        "expected/report.csv".into(),
-        csv(&REPORT, report.iter().map(report_row)),
-    );
+    files.insert("expected/report.csv".into(), csv(&REPORT, report.iter().map(report_row)));
     files
 }
 
 /// The four tables, whoever made them, as files of the same names.
 pub fn tables(published: &Published) -> Files {
     Files::from([
-        (
-            "expected/ads.csv".into(),
-            csv(&ADS, published.ads.iter().map(ad)),
-        ),
-        (
-            "expected/ad_days.csv".into(),
-            csv(&AD_DAYS, published.ad_days.values().flatten().map(ad_day)),
-        ),
+        ("expected/ads.csv".into(), csv(&ADS, published.ads.iter().map(ad))),
+        ("expected/ad_days.csv".into(), csv(&AD_DAYS, published.ad_days.values().flatten().map(ad_day))),
         (
             "expected/ad_conversions.csv".into(),
-            csv(
-                &AD_CONVERSIONS,
-                published
-                    .ad_conversions
-                    .values()
-                    .flatten()
-                    .map(ad_conversion),
-            ),
+            csv(&AD_CONVERSIONS, published.ad_conversions.values().flatten().map(ad_conversion)),
         ),
-        (
-            "expected/bot_days.csv".into(),
-            csv(
-                &BOT_DAYS,
-                published.bot_days.values().flatten().map(bot_day),
-            ),
-        ),
+        ("expected/bot_days.csv".into(), csv(&BOT_DAYS, published.bot_days.values().flatten().map(bot_day))),
     ])
 }
 
@@ -93,14 +69,7 @@ const AD_DAYS: [&str; 14] = [
     "meta_conversations",
     "complete",
 ];
-const AD_CONVERSIONS: [&str; 6] = [
-    "date",
-    "bot_id",
-    "ad_id",
-    "conversation_date",
-    "category",
-    "conversions",
-];
+const AD_CONVERSIONS: [&str; 6] = ["date", "bot_id", "ad_id", "conversation_date", "category", "conversions"];
 const BOT_DAYS: [&str; 13] = [
     "date",
     "bot_id",
@@ -239,9 +208,7 @@ fn number(value: Option<i64>) -> String {
 }
 
 fn decimal(value: Option<i64>) -> String {
-    value
-        .map(|millionths| rows::money(Some(millionths)))
-        .unwrap_or_default()
+    value.map(|millionths| rows::money(Some(millionths))).unwrap_or_default()
 }
 
 fn date(value: NaiveDate) -> String {
@@ -249,8 +216,6 @@ fn date(value: NaiveDate) -> String {
 }
 
 fn instant(value: Option<i64>) -> String {
-    let time =
-        value.map(|at| DateTime::from_timestamp_micros(at).expect("an instant of the calendar"));
-    time.map(|time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
-        .unwrap_or_default()
+    let time = value.map(|at| DateTime::from_timestamp_micros(at).expect("an instant of the calendar"));
+    time.map(|time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true)).unwrap_or_default()
 }

@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, Decimal128Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray,
-};
+use arrow::array::{Array, ArrayRef, Decimal128Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, ZstdLevel};
@@ -28,11 +25,7 @@ impl Table {
         self
     }
 
-    pub fn text<T: AsRef<str>>(
-        self,
-        name: &'static str,
-        values: impl Iterator<Item = Option<T>>,
-    ) -> Self {
+    pub fn text<T: AsRef<str>>(self, name: &'static str, values: impl Iterator<Item = Option<T>>) -> Self {
         self.column(name, values.collect::<StringArray>())
     }
 
@@ -42,43 +35,26 @@ impl Table {
 
     /// Microseconds since 1970, in UTC.
     pub fn instant(self, name: &'static str, values: impl Iterator<Item = Option<i64>>) -> Self {
-        self.column(
-            name,
-            values
-                .collect::<TimestampMicrosecondArray>()
-                .with_timezone("UTC"),
-        )
+        self.column(name, values.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
     }
 
     /// Millionths as decimal(18,6).
     pub fn money(self, name: &'static str, values: impl Iterator<Item = i64>) -> Self {
         let millionths: Decimal128Array = values.map(|value| Some(i128::from(value))).collect();
-        self.column(
-            name,
-            millionths
-                .with_precision_and_scale(18, 6)
-                .expect("a valid decimal"),
-        )
+        self.column(name, millionths.with_precision_and_scale(18, 6).expect("a valid decimal"))
     }
 
     /// The writer's name would change with every version of the crate, and Arrow's own schema is of no use to other readers.
     pub fn into_parquet(self) -> Vec<u8> {
-        let rows = RecordBatch::try_from_iter_with_nullable(
-            self.0
-                .into_iter()
-                .map(|(name, values)| (name, values, true)),
-        )
-        .expect("columns of one length");
+        let rows = RecordBatch::try_from_iter_with_nullable(self.0.into_iter().map(|(name, values)| (name, values, true)))
+            .expect("columns of one length");
         let properties = WriterProperties::builder()
             .set_created_by("ctwa sample".into())
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(9).expect("a level")))
             .set_statistics_enabled(EnabledStatistics::Chunk)
             .build();
-        let options = ArrowWriterOptions::new()
-            .with_properties(properties)
-            .with_skip_arrow_metadata(true);
-        let mut writer = ArrowWriter::try_new_with_options(Vec::new(), rows.schema(), options)
-            .expect("a schema");
+        let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+        let mut writer = ArrowWriter::try_new_with_options(Vec::new(), rows.schema(), options).expect("a schema");
         writer.write(&rows).expect("rows of the schema");
         writer.into_inner().expect("a whole file")
     }

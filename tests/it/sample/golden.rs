@@ -21,26 +21,17 @@ struct Copy {
 
 fn copy(pipeline: &str, lake: &str) -> Copy {
     let folder = tempfile::tempdir().expect("a folder of our own");
-    for (name, bytes) in committed()
-        .iter()
-        .filter(|(name, _)| name.starts_with(lake))
-    {
+    for (name, bytes) in committed().iter().filter(|(name, _)| name.starts_with(lake)) {
         put(&folder.path().join("sample_data").join(name), bytes);
     }
     let file = format!("pipelines/{pipeline}.toml");
-    put(
-        &folder.path().join(&file),
-        &pipeline_file(pipeline).into_bytes(),
-    );
+    put(&folder.path().join(&file), &pipeline_file(pipeline).into_bytes());
     let lake = Lake {
         dir: folder.path().to_owned(),
         pipeline: folder.path().join(&file),
         output: folder.path().join("target").join(pipeline),
     };
-    Copy {
-        lake,
-        _folder: folder,
-    }
+    Copy { lake, _folder: folder }
 }
 
 fn put(path: &Path, bytes: &[u8]) {
@@ -58,10 +49,7 @@ fn assert_yields_the_expected_tables(copy: &Copy) {
     lake::ctwa_expecting(&copy.lake, 0, "run", &[]).unwrap_or_else(|error| panic!("{error}"));
     let found = lake::read(&copy.lake.output).unwrap_or_else(|error| panic!("{error}"));
     let differences = rows::differences(&expected::published(&shop::world()), &found);
-    assert!(
-        differences.is_empty(),
-        "expected and found differ:\n{differences}"
-    );
+    assert!(differences.is_empty(), "expected and found differ:\n{differences}");
 
     let mut expectation = committed();
     expectation.retain(|name, _| name.starts_with("expected/") && name != "expected/report.csv");
@@ -81,18 +69,13 @@ fn blip_lake_yields_the_expected_tables() {
 
 #[test]
 fn both_lakes_yield_the_same_bytes() {
-    let [contract, blip]: [Files; 2] =
-        [("sample", "contract/"), ("sample-blip", "blip/")].map(|(pipeline, lake)| {
-            let copy = copy(pipeline, lake);
-            lake::ctwa_expecting(&copy.lake, 0, "run", &[])
-                .unwrap_or_else(|error| panic!("{error}"));
-            lake::objects(&copy.lake.output).unwrap_or_else(|error| panic!("{error}"))
-        });
+    let [contract, blip]: [Files; 2] = [("sample", "contract/"), ("sample-blip", "blip/")].map(|(pipeline, lake)| {
+        let copy = copy(pipeline, lake);
+        lake::ctwa_expecting(&copy.lake, 0, "run", &[]).unwrap_or_else(|error| panic!("{error}"));
+        lake::objects(&copy.lake.output).unwrap_or_else(|error| panic!("{error}"))
+    });
     assert!(!contract.is_empty());
-    assert_eq!(
-        lake::unequal_objects(&contract, &blip),
-        Vec::<String>::new()
-    );
+    assert_eq!(lake::unequal_objects(&contract, &blip), Vec::<String>::new());
 }
 
 #[test]
@@ -100,22 +83,13 @@ fn report_of_the_sample_is_as_expected() {
     let copy = copy("sample", "contract/");
     lake::ctwa_expecting(&copy.lake, 0, "run", &[]).unwrap_or_else(|error| panic!("{error}"));
     let range = ["--from", RANGE.0, "--to", RANGE.1, "--format", "csv"];
-    let report = lake::ctwa_expecting(&copy.lake, 0, "report", &range)
-        .unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(
-        records(report.as_bytes()),
-        records(&committed()["expected/report.csv"])
-    );
+    let report = lake::ctwa_expecting(&copy.lake, 0, "report", &range).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(records(report.as_bytes()), records(&committed()["expected/report.csv"]));
 }
 
 fn records(csv: &[u8]) -> Vec<csv::StringRecord> {
-    let reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .from_reader(csv);
-    reader
-        .into_records()
-        .collect::<Result<_, _>>()
-        .expect("CSV")
+    let reader = csv::ReaderBuilder::new().has_headers(false).from_reader(csv);
+    reader.into_records().collect::<Result<_, _>>().expect("CSV")
 }
 
 /// The lakes are made for these bots: a pipeline file that names others would count something else.
@@ -123,12 +97,8 @@ fn records(csv: &[u8]) -> Vec<csv::StringRecord> {
 fn sample_pipelines_name_the_shops_bots() {
     for pipeline in ["sample", "sample-blip"] {
         let file: toml::Table = pipeline_file(pipeline).parse().expect("TOML");
-        let named: Vec<String> = file["bots"]
-            .as_array()
-            .expect("a list")
-            .iter()
-            .map(|bot| format!("{:?}", bot_of(bot)))
-            .collect();
+        let named: Vec<String> =
+            file["bots"].as_array().expect("a list").iter().map(|bot| format!("{:?}", bot_of(bot))).collect();
         let shops: Vec<String> = shop::bots().iter().map(|bot| format!("{bot:?}")).collect();
         assert_eq!(named, shops, "{pipeline}.toml");
     }
@@ -136,13 +106,7 @@ fn sample_pipelines_name_the_shops_bots() {
 
 fn bot_of(table: &toml::Value) -> Bot {
     let text = |value: &toml::Value| value.as_str().expect("text").to_owned();
-    let list = |key: &str| {
-        table
-            .get(key)
-            .and_then(|value| value.as_array())
-            .cloned()
-            .unwrap_or_default()
-    };
+    let list = |key: &str| table.get(key).and_then(|value| value.as_array()).cloned().unwrap_or_default();
     Bot {
         id: text(&table["id"]),
         timezone: text(&table["timezone"]),
@@ -150,12 +114,7 @@ fn bot_of(table: &toml::Value) -> Bot {
         ad_accounts: list("ad_accounts").iter().map(text).collect(),
         settings: list("conversion_events")
             .iter()
-            .map(|setting| {
-                (
-                    text(&setting["category"]),
-                    shop::utc(&text(&setting["effective_at"])),
-                )
-            })
+            .map(|setting| (text(&setting["category"]), shop::utc(&text(&setting["effective_at"]))))
             .collect(),
     }
 }
@@ -173,26 +132,13 @@ fn catalogue_shows_the_true_figures() {
         .iter()
         .map(|row| {
             let bot = cell(row, "bot_id").replace("@msging.net", "");
-            let shown = [
-                "ad_id",
-                "currency",
-                "spend",
-                "conversations",
-                "conversions",
-                "cost_per_conversion",
-            ];
+            let shown = ["ad_id", "currency", "spend", "conversations", "conversions", "cost_per_conversion"];
             let cells = shown.map(|name| format!(" {} |", cell(row, name))).concat();
-            format!("| {bot} |{cells}")
-                .replace("|  |", "| |")
-                .replace("|  |", "| |")
+            format!("| {bot} |{cells}").replace("|  |", "| |").replace("|  |", "| |")
         })
         .collect();
     let world = shop::world();
-    let touches = world
-        .messages
-        .iter()
-        .filter(|row| row.ad_id.is_some())
-        .count();
+    let touches = world.messages.iter().filter(|row| row.ad_id.is_some()).count();
     lines.extend([
         format!("| messages | {} |", world.messages.len()),
         format!("| {touches} of them carry an ad id"),
@@ -200,12 +146,6 @@ fn catalogue_shows_the_true_figures() {
         format!("| identities | {} |", world.identities.len()),
         format!("| insights | {} |", world.insights.len()),
     ]);
-    let missing: Vec<&String> = lines
-        .iter()
-        .filter(|line| !catalogue.contains(line.as_str()))
-        .collect();
-    assert!(
-        missing.is_empty(),
-        "sample_data/README.md lacks {missing:#?}"
-    );
+    let missing: Vec<&String> = lines.iter().filter(|line| !catalogue.contains(line.as_str())).collect();
+    assert!(missing.is_empty(), "sample_data/README.md lacks {missing:#?}");
 }

@@ -38,26 +38,16 @@ fn generated() -> Files {
 /// Every file below a folder of `sample_data/`.
 fn committed() -> Files {
     let mut files = Files::new();
-    let mut folders: Vec<PathBuf> = ["contract", "blip", "expected"]
-        .iter()
-        .map(|name| sample_data().join(name))
-        .filter(|path| path.exists())
-        .collect();
+    let mut folders: Vec<PathBuf> =
+        ["contract", "blip", "expected"].iter().map(|name| sample_data().join(name)).filter(|path| path.exists()).collect();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).expect("a readable folder") {
             let path = entry.expect("a readable entry").path();
             if path.is_dir() {
                 folders.push(path);
             } else {
-                let name = path
-                    .strip_prefix(sample_data())
-                    .expect("below sample_data")
-                    .to_str()
-                    .expect("a plain name");
-                files.insert(
-                    name.replace('\\', "/"),
-                    fs::read(&path).expect("a readable file"),
-                );
+                let name = path.strip_prefix(sample_data()).expect("below sample_data").to_str().expect("a plain name");
+                files.insert(name.replace('\\', "/"), fs::read(&path).expect("a readable file"));
             }
         }
     }
@@ -73,23 +63,15 @@ fn sample_lakes_are_as_generated() {
         }
         for (name, bytes) in &generated {
             let path = sample_data().join(name);
-            fs::create_dir_all(path.parent().expect("a folder"))
-                .expect("a folder that can be made");
+            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder that can be made");
             fs::write(&path, bytes).expect("a file that can be written");
         }
     }
     let committed = committed();
     let different: Vec<&String> = generated
         .keys()
-        .chain(
-            committed
-                .keys()
-                .filter(|name| !generated.contains_key(*name)),
-        )
+        .chain(committed.keys().filter(|name| !generated.contains_key(*name)))
         .filter(|name| generated.get(*name) != committed.get(*name))
         .collect();
-    assert!(
-        different.is_empty(),
-        "not as generated: {different:#?}\nif they should change: {REGENERATE}"
-    );
+    assert!(different.is_empty(), "not as generated: {different:#?}\nif they should change: {REGENERATE}");
 }

@@ -56,9 +56,7 @@ impl Dice {
     }
 
     fn text(&mut self, alphabet: &[u8], length: usize) -> String {
-        (0..length)
-            .map(|_| char::from(alphabet[self.below(alphabet.len() as u64) as usize]))
-            .collect()
+        (0..length).map(|_| char::from(alphabet[self.below(alphabet.len() as u64) as usize])).collect()
     }
 }
 
@@ -92,47 +90,29 @@ pub fn world() -> World {
 }
 
 pub fn bots() -> Vec<Bot> {
-    let bot =
-        |id: &str, members: &[&str], timezone: &str, account: &str, settings: &[(&str, &str)]| {
-            Bot {
-                id: id.into(),
-                members: members.iter().map(|&member| member.into()).collect(),
-                timezone: timezone.into(),
-                ad_accounts: vec![account.into()],
-                settings: settings
-                    .iter()
-                    .map(|&(category, from)| (category.into(), utc(from)))
-                    .collect(),
-            }
-        };
+    let bot = |id: &str, members: &[&str], timezone: &str, account: &str, settings: &[(&str, &str)]| Bot {
+        id: id.into(),
+        members: members.iter().map(|&member| member.into()).collect(),
+        timezone: timezone.into(),
+        ad_accounts: vec![account.into()],
+        settings: settings.iter().map(|&(category, from)| (category.into(), utc(from))).collect(),
+    };
     vec![
         bot(
             BR,
             &[SALES],
             "America/Sao_Paulo",
             BRL_ACCOUNT,
-            &[
-                ("Pedido confirmado", "2026-09-01T03:00:00Z"),
-                ("Pagamento aprovado", "2026-10-19T15:30:00Z"),
-            ],
+            &[("Pedido confirmado", "2026-09-01T03:00:00Z"), ("Pagamento aprovado", "2026-10-19T15:30:00Z")],
         ),
         // Midnight in Mexico City: the days up to 8 October are not configured, 9 October is.
-        bot(
-            MX,
-            &[],
-            "America/Mexico_City",
-            MXN_ACCOUNT,
-            &[("Compra", "2026-10-09T06:00:00Z")],
-        ),
+        bot(MX, &[], "America/Mexico_City", MXN_ACCOUNT, &[("Compra", "2026-10-09T06:00:00Z")]),
         bot(US, &[], "America/New_York", MXN_ACCOUNT, &[]),
     ]
 }
 
 pub fn zone(bot: &str) -> Tz {
-    let bot = bots()
-        .into_iter()
-        .find(|known| known.id == bot)
-        .expect("a bot of the shop");
+    let bot = bots().into_iter().find(|known| known.id == bot).expect("a bot of the shop");
     bot.timezone.parse().expect("a zone")
 }
 
@@ -145,22 +125,11 @@ impl Shop {
             MX => (3, 4),
             _ => (1, 1),
         };
-        let choices: Vec<(&'static Ad, u64)> = ADS
-            .iter()
-            .filter_map(|ad| {
-                ad.clicks
-                    .iter()
-                    .find(|(id, _)| *id == bot.id)
-                    .map(|&(_, weight)| (ad, weight))
-            })
-            .collect();
+        let choices: Vec<(&'static Ad, u64)> =
+            ADS.iter().filter_map(|ad| ad.clicks.iter().find(|(id, _)| *id == bot.id).map(|&(_, weight)| (ad, weight))).collect();
         let mut contacts = Vec::new();
         for date in days(FIRST, LAST) {
-            let midnight = zone
-                .from_local_datetime(&date.and_time(NaiveTime::MIN))
-                .unwrap()
-                .timestamp()
-                * SECOND;
+            let midnight = zone.from_local_datetime(&date.and_time(NaiveTime::MIN)).unwrap().timestamp() * SECOND;
             let mut talks = vec![true; touches + self.dice.below(touches as u64 + 1) as usize];
             talks.resize(talks.len() + others, false);
             for from_ad in talks {
@@ -185,11 +154,7 @@ impl Shop {
     }
 
     /// Any ad that has begun to deliver; people click on after its last day, from what was shared or saved.
-    fn everyday_ad(
-        &mut self,
-        choices: &[(&'static Ad, u64)],
-        date: NaiveDate,
-    ) -> Option<&'static Ad> {
+    fn everyday_ad(&mut self, choices: &[(&'static Ad, u64)], date: NaiveDate) -> Option<&'static Ad> {
         let begun = |ad: &Ad| ad.meta.as_ref().is_none_or(|meta| date >= day(meta.days.0));
         let open: Vec<_> = choices.iter().filter(|(ad, _)| begun(ad)).collect();
         let mut left = self.dice.below(open.iter().map(|(_, weight)| weight).sum());
@@ -225,19 +190,11 @@ impl Shop {
             self.track(bot, contact, at + 5 * SECOND, "flow");
         }
         if self.dice.percent(40) {
-            let category = if bot == BR {
-                "Orçamento enviado"
-            } else {
-                "Cotización enviada"
-            };
+            let category = if bot == BR { "Orçamento enviado" } else { "Cotización enviada" };
             self.track(bot, contact, at + 30 * SECOND, category);
         }
         if self.dice.percent(if ad.is_some() { 38 } else { 25 }) {
-            let pause = if self.dice.percent(30) {
-                6 * DAY
-            } else {
-                3 * HOUR
-            };
+            let pause = if self.dice.percent(30) { 6 * DAY } else { 3 * HOUR };
             let order = at + self.dice.seconds(60 * SECOND, pause);
             if bot == BR {
                 self.track(bot, contact, order, "Pedido confirmado");
@@ -279,11 +236,7 @@ impl Shop {
 
     /// Minutes as a rule, for Blip's webhook is a queue; days when an export was repeated.
     fn everyday_delay(&mut self) -> i64 {
-        if self.dice.percent(3) {
-            self.dice.seconds(DAY, 4 * DAY)
-        } else {
-            self.dice.seconds(SECOND, HOUR)
-        }
+        if self.dice.percent(3) { self.dice.seconds(DAY, 4 * DAY) } else { self.dice.seconds(SECOND, HOUR) }
     }
 
     /// The Brazilian bot's events mostly come from its sub-bot, under a tunnel identity; some name no contact at all.
@@ -318,23 +271,12 @@ impl Shop {
     }
 
     pub fn alias(&mut self, bot: Option<&str>, alias: &str, contact: &str) {
-        self.identities.push(Identity {
-            bot_id: bot.map(Into::into),
-            alias: alias.into(),
-            contact_id: contact.into(),
-        });
+        self.identities.push(Identity { bot_id: bot.map(Into::into), alias: alias.into(), contact_id: contact.into() });
     }
 
     pub fn uuid(&mut self) -> String {
         let digits = self.dice.text(b"0123456789abcdef", 32);
-        [
-            &digits[..8],
-            &digits[8..12],
-            &digits[12..16],
-            &digits[16..20],
-            &digits[20..],
-        ]
-        .join("-")
+        [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
     }
 
     /// An inbound message without any mark of an ad.
@@ -361,13 +303,7 @@ impl Shop {
     }
 
     pub fn click_id(&mut self) -> String {
-        format!(
-            "ARA{}",
-            self.dice.text(
-                b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789-_",
-                24
-            )
-        )
+        format!("ARA{}", self.dice.text(b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789-_", 24))
     }
 
     pub fn arrive(&mut self, mut message: Message, at: i64) {
@@ -387,25 +323,17 @@ impl Shop {
         let insights = insights(&mut self.dice);
         let landed: Vec<NaiveDate> = days(FIRST, LAST).collect();
         // What arrives after the last partition is not in the lake yet.
-        self.messages
-            .retain(|(_, message)| message.partition <= day(LAST));
-        self.events
-            .retain(|(_, event)| event.partition <= day(LAST));
-        self.messages
-            .sort_by_key(|(arrived, message)| (message.partition, *arrived));
-        self.events
-            .sort_by_key(|(arrived, event)| (event.partition, *arrived));
+        self.messages.retain(|(_, message)| message.partition <= day(LAST));
+        self.events.retain(|(_, event)| event.partition <= day(LAST));
+        self.messages.sort_by_key(|(arrived, message)| (message.partition, *arrived));
+        self.events.sort_by_key(|(arrived, event)| (event.partition, *arrived));
         World {
             bots: bots(),
             window_days: 90,
             message_days: landed.clone(),
             event_days: landed,
             allow_missing: Vec::new(),
-            messages: self
-                .messages
-                .into_iter()
-                .map(|(_, message)| message)
-                .collect(),
+            messages: self.messages.into_iter().map(|(_, message)| message).collect(),
             events: self.events.into_iter().map(|(_, event)| event).collect(),
             identities: self.identities,
             insights,
@@ -448,10 +376,7 @@ fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for group in bytes.chunks(3) {
-        let bits = group
-            .iter()
-            .fold(0u32, |bits, &byte| bits << 8 | u32::from(byte))
-            << (8 * (3 - group.len()));
+        let bits = group.iter().fold(0u32, |bits, &byte| bits << 8 | u32::from(byte)) << (8 * (3 - group.len()));
         for place in 0..4 {
             let digit = char::from(DIGITS[(bits >> (18 - 6 * place)) as usize & 63]);
             text.push(if place <= group.len() { digit } else { '=' });
@@ -470,10 +395,7 @@ pub fn days(first: &str, last: &str) -> impl Iterator<Item = NaiveDate> {
 }
 
 pub fn utc(text: &str) -> i64 {
-    chrono::DateTime::parse_from_rfc3339(text)
-        .expect("a time")
-        .timestamp()
-        * SECOND
+    chrono::DateTime::parse_from_rfc3339(text).expect("a time").timestamp() * SECOND
 }
 
 pub fn utc_midnight(date: NaiveDate) -> i64 {
@@ -481,7 +403,5 @@ pub fn utc_midnight(date: NaiveDate) -> i64 {
 }
 
 fn date_of(at: i64) -> NaiveDate {
-    chrono::DateTime::from_timestamp(at / SECOND, 0)
-        .expect("a time")
-        .date_naive()
+    chrono::DateTime::from_timestamp(at / SECOND, 0).expect("a time").date_naive()
 }
