@@ -41,6 +41,7 @@ fn events(rows: &[&Event]) -> Vec<u8> {
         .text("contact_id", rows.iter().map(|row| row.contact_id.as_ref()))
         .text("category", rows.iter().map(|row| row.category.as_ref()))
         .instant("occurred_at", rows.iter().map(|row| row.occurred_at))
+        .text("event_id", rows.iter().map(|row| row.event_id.as_ref()))
         .into_parquet()
 }
 

@@ -313,6 +313,7 @@ impl Shop {
 
     pub fn arrive_event(&mut self, mut event: Event, at: i64) {
         event.partition = date_of(at);
+        event.event_id = Some(format!("evt-{:06}", self.events.len() + 1));
         if event.partition == day(DAY_WITHOUT_EVENTS) {
             event.partition = event.partition + Days::new(1);
         }
