@@ -119,6 +119,13 @@ fn bot_of(table: &toml::Value) -> Bot {
     }
 }
 
+/// The template is for a lake in the cloud; everything else in it is checked as it stands.
+#[test]
+fn nightly_template_is_a_valid_pipeline() {
+    let text = pipeline_file("nightly").replace("s3://acme-lake/whatsapp", "lake");
+    ctwa::config::Settings::parse("nightly.toml", &text, Path::new(".")).unwrap_or_else(|error| panic!("{error}"));
+}
+
 /// The catalogue shows the report and how much lands; its figures must be the true ones.
 #[test]
 fn catalogue_shows_the_true_figures() {
