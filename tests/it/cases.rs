@@ -21,6 +21,7 @@ struct Case {
     #[serde(rename = "about")]
     _about: String,
     origin: String,
+    window_days: Option<i64>,
     #[serde(default)]
     bots: Vec<CaseBot>,
     variant: Vec<Variant>,
@@ -53,6 +54,14 @@ struct Variant {
     name: String,
     landed: Option<(i64, i64)>,
     #[serde(default)]
+    missing_messages: Vec<i64>,
+    #[serde(default)]
+    missing_events: Vec<i64>,
+    #[serde(default)]
+    allow_missing: Vec<i64>,
+    #[serde(default)]
+    exit: i32,
+    #[serde(default)]
     nights: Vec<i64>,
     #[serde(default)]
     equal_bytes: bool,
@@ -68,6 +77,7 @@ struct Variant {
     ad_conversions: Option<Vec<Expected>>,
     #[serde(default)]
     bot_days: Vec<Expected>,
+    built: Option<Vec<toml::Value>>,
     states: Option<Vec<String>>,
     report: Option<CaseReport>,
 }
@@ -263,12 +273,22 @@ impl Case {
             ),
         };
         let days: Vec<NaiveDate> = first.iter_days().take_while(|day| *day <= last).collect();
+        let without = |missing: &[i64]| -> Vec<NaiveDate> {
+            days.iter()
+                .copied()
+                .filter(|day| !missing.iter().any(|offset| self.day(*offset) == *day))
+                .collect()
+        };
         World {
             bots,
-            window_days: 90,
-            message_days: days.clone(),
-            event_days: days,
-            allow_missing: Vec::new(),
+            window_days: self.window_days.unwrap_or(90),
+            message_days: without(&variant.missing_messages),
+            event_days: without(&variant.missing_events),
+            allow_missing: variant
+                .allow_missing
+                .iter()
+                .map(|offset| self.day(*offset))
+                .collect(),
             identities: variant
                 .identities
                 .iter()
@@ -354,6 +374,15 @@ impl Judge<'_> {
                 published.ad_conversions.values().flatten(),
             );
         }
+        if let Some(days) = &self.variant.built {
+            let expected: Vec<NaiveDate> = days.iter().map(|day| self.case.day_of(day)).collect();
+            let found: Vec<NaiveDate> = published.bot_days.keys().copied().collect();
+            if found != expected {
+                self.failures.push(format!(
+                    "days built: expected {expected:?}, found {found:?}"
+                ));
+            }
+        }
         for expected in &self.variant.bot_days {
             let (key, date) = self.key(expected);
             let row = published
@@ -380,7 +409,7 @@ impl Judge<'_> {
         (
             vec![
                 Some(date.to_string()),
-                Some(self.bot_of(expected)),
+                Some(self.bot_of(expected)).filter(|bot_id| bot_id != "null"),
                 expected.ad.clone(),
             ],
             date,
@@ -650,10 +679,10 @@ fn pipeline_gives_the_worked_cases() {
                 &Form::default(),
                 folder.path(),
             );
-            lake::ctwa_expecting(&lake, 0, "run", &[])?;
+            lake::ctwa_expecting(&lake, &[0], "run", &[])?;
         }
         let lake = lake::write(&world, &Form::default(), folder.path());
-        lake::ctwa_expecting(&lake, 0, "run", &[])?;
+        lake::ctwa_expecting(&lake, &[variant.exit], "run", &[])?;
         let published = lake::read(&lake.output)?;
         verdict.published(&published);
 
@@ -672,7 +701,7 @@ fn pipeline_gives_the_worked_cases() {
             );
             let json = lake::ctwa_expecting(
                 &lake,
-                0,
+                &[0],
                 "report",
                 &["--from", &from, "--to", &to, "--format", "json"],
             )?;
@@ -688,7 +717,7 @@ fn pipeline_gives_the_worked_cases() {
 /// Builds the world again, and then from other forms of the same rows.
 fn equal_bytes(world: &World, built: &lake::Lake, verdict: &mut Judge<'_>) -> Result<(), String> {
     let before = lake::objects(&built.output)?;
-    lake::ctwa_expecting(built, 0, "run", &[])?;
+    lake::ctwa_expecting(built, &[0], "run", &[])?;
     let forms = [
         Form {
             shuffle: Some(7),
@@ -707,7 +736,7 @@ fn equal_bytes(world: &World, built: &lake::Lake, verdict: &mut Judge<'_>) -> Re
     for form in forms {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let other = lake::write(world, &form, folder.path());
-        lake::ctwa_expecting(&other, 0, "run", &[])?;
+        lake::ctwa_expecting(&other, &[0], "run", &[])?;
         outputs.push((format!("{form:?}"), lake::objects(&other.output)?));
     }
     for (what, objects) in outputs {

@@ -511,10 +511,10 @@ pub fn ctwa(lake: &Lake, args: &[&str]) -> Ran {
     }
 }
 
-/// Runs a command on the lake's pipeline and, when it ends as expected, returns its standard output.
+/// Runs a command on the lake's pipeline and, when its exit code is one of `codes`, returns its standard output.
 pub fn ctwa_expecting(
     lake: &Lake,
-    code: i32,
+    codes: &[i32],
     command: &str,
     args: &[&str],
 ) -> Result<String, String> {
@@ -527,11 +527,11 @@ pub fn ctwa_expecting(
         .chain(args.iter().copied())
         .collect();
     let ran = ctwa(lake, &args);
-    if ran.code == code {
+    if codes.contains(&ran.code) {
         return Ok(ran.stdout);
     }
     Err(format!(
-        "ctwa {args:?} exited {} where {code} was expected\n{}\n{}",
+        "ctwa {args:?} exited {} where {codes:?} was expected\n{}\n{}",
         ran.code, ran.stdout, ran.stderr
     ))
 }

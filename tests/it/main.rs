@@ -3,6 +3,8 @@
 mod cases;
 mod lake;
 mod oracle;
+mod properties;
 mod rows;
 mod sample;
 mod world;
+mod worlds;

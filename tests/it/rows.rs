@@ -82,7 +82,7 @@ pub struct Published {
 
 /// A row of one of the tables, seen as a key and named values.
 pub trait Row {
-    /// Columns in the contract's order; the first `KEY` of them are not the whole key of every table, see [`Row::key`].
+    /// Columns in the contract's order.
     fn columns(&self) -> Vec<(&'static str, String)>;
     /// Sorts as the table is sorted: nulls first, text by its bytes.
     fn key(&self) -> Vec<Option<String>>;
