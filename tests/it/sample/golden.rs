@@ -46,7 +46,7 @@ fn pipeline_file(pipeline: &str) -> String {
 
 /// Runs the pipeline on a copy and holds the four tables to the expectation.
 fn assert_yields_the_expected_tables(copy: &Copy) {
-    lake::ctwa_expecting(&copy.lake, 0, "run", &[]).unwrap_or_else(|error| panic!("{error}"));
+    lake::ctwa_expecting(&copy.lake, &[0], "run", &[]).unwrap_or_else(|error| panic!("{error}"));
     let found = lake::read(&copy.lake.output).unwrap_or_else(|error| panic!("{error}"));
     let differences = rows::differences(&expected::published(&shop::world()), &found);
     assert!(differences.is_empty(), "expected and found differ:\n{differences}");
@@ -71,7 +71,7 @@ fn blip_lake_yields_the_expected_tables() {
 fn both_lakes_yield_the_same_bytes() {
     let [contract, blip]: [Files; 2] = [("sample", "contract/"), ("sample-blip", "blip/")].map(|(pipeline, lake)| {
         let copy = copy(pipeline, lake);
-        lake::ctwa_expecting(&copy.lake, 0, "run", &[]).unwrap_or_else(|error| panic!("{error}"));
+        lake::ctwa_expecting(&copy.lake, &[0], "run", &[]).unwrap_or_else(|error| panic!("{error}"));
         lake::objects(&copy.lake.output).unwrap_or_else(|error| panic!("{error}"))
     });
     assert!(!contract.is_empty());
@@ -81,9 +81,9 @@ fn both_lakes_yield_the_same_bytes() {
 #[test]
 fn report_of_the_sample_is_as_expected() {
     let copy = copy("sample", "contract/");
-    lake::ctwa_expecting(&copy.lake, 0, "run", &[]).unwrap_or_else(|error| panic!("{error}"));
+    lake::ctwa_expecting(&copy.lake, &[0], "run", &[]).unwrap_or_else(|error| panic!("{error}"));
     let range = ["--from", RANGE.0, "--to", RANGE.1, "--format", "csv"];
-    let report = lake::ctwa_expecting(&copy.lake, 0, "report", &range).unwrap_or_else(|error| panic!("{error}"));
+    let report = lake::ctwa_expecting(&copy.lake, &[0], "report", &range).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(records(report.as_bytes()), records(&committed()["expected/report.csv"]));
 }
 
