@@ -256,7 +256,17 @@ impl Bound {
         let Some(source) = self.sources.get(name).and_then(|sources| sources.first()) else {
             return Ok(StringArray::new_null(batch.num_rows()));
         };
-        as_text(&self.leaf(name, source, batch)?)
+        let leaf = self.leaf(name, source, batch)?;
+        if !matches!(leaf.data_type(), DataType::Timestamp(..)) {
+            return as_text(&leaf);
+        }
+        let text = |instant| match instant {
+            Instant::At(micros) => {
+                DateTime::from_timestamp_micros(micros).map(|time| time.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))
+            }
+            Instant::Absent | Instant::Unreadable => None,
+        };
+        Ok(instants(&leaf, None)?.into_iter().map(text).collect())
     }
 
     fn leaf(&self, name: &'static str, source: &TextSource, batch: &RecordBatch) -> Result<ArrayRef> {
