@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 
+use crate::check::{self, Finding, Level};
 use crate::config::Settings;
 use crate::day::{Day, DayRange};
 use crate::error::{Error, ErrorKind, Result};
@@ -45,6 +46,8 @@ enum Command {
     Run(RunArgs),
     /// Rebuild these days, whatever their state.
     Backfill(BackfillArgs),
+    /// Say what would go wrong tonight: lake, schema, gaps, zones. Changes nothing.
+    Check(CheckArgs),
 }
 
 #[derive(Args)]
@@ -54,6 +57,15 @@ struct RunArgs {
     /// Build days up to this one only; inputs are not limited.
     #[arg(long, value_name = "DATE")]
     through: Option<Day>,
+    /// Print one JSON object as the result.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct CheckArgs {
+    /// The pipeline file.
+    pipeline: PathBuf,
     /// Print one JSON object as the result.
     #[arg(long)]
     json: bool,
@@ -120,6 +132,24 @@ fn execute(command: &Command) -> Result<Option<ErrorKind>> {
             let days = args.days.range()?;
             let settings = Settings::load(&args.pipeline)?;
             finish(run::run(&settings, Wanted::Days(days))?, args.json)
+        }
+        Command::Check(args) => {
+            let settings = Settings::load(&args.pipeline)?;
+            let report = check::check(&settings);
+            if args.json {
+                print_json(&report)?;
+            } else {
+                let line = |finding: &Finding| {
+                    let level = match finding.level {
+                        Level::Ok => "ok",
+                        Level::Warning => "warning",
+                        Level::Error => "error",
+                    };
+                    format!("{level:7} {}: {}\n", finding.subject, finding.text)
+                };
+                print(&report.findings.iter().map(line).collect::<String>())?;
+            }
+            Ok(report.worst())
         }
     }
 }
