@@ -18,6 +18,7 @@ pub mod insights;
 pub mod lake;
 pub mod mapping;
 pub mod receipt;
+pub mod report;
 pub mod run;
 pub mod schema;
 pub mod sessions;
