@@ -5,5 +5,6 @@ mod lake;
 mod oracle;
 mod properties;
 mod rows;
+mod sample;
 mod world;
 mod worlds;
