@@ -56,7 +56,7 @@ impl<'a> ConversionReader<'a> {
         let times = bound.instants("occurred_at", batch)?;
         let cell = |column: &StringArray, row: usize| column.is_valid(row).then(|| column.value(row).to_string());
         let mut reasons = Vec::new();
-        for row in 0..batch.num_rows() {
+        for (row, time) in times.into_iter().enumerate() {
             let category = categories.value(row);
             let bot = match self.scope.bot(bots.is_valid(row).then(|| bots.value(row))) {
                 Ok(bot) => bot,
@@ -69,8 +69,8 @@ impl<'a> ConversionReader<'a> {
             if setting_bot.is_some_and(|bot| !bot.names_category(category)) {
                 continue;
             }
-            let reason = if bot.is_none() { Some("no_bot") } else { time_fault(times[row], self.day) };
-            match (reason, setting_bot, times[row]) {
+            let reason = if bot.is_none() { Some("no_bot") } else { time_fault(time, self.day) };
+            match (reason, setting_bot, time) {
                 (None, Some(bot), Instant::At(occurred_at)) => {
                     if bot.category_at(occurred_at) != Some(category) {
                         self.extract.not_in_effect += 1;

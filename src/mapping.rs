@@ -64,6 +64,15 @@ impl TimeUnit {
 }
 
 impl TextSource {
+    /// A stored value of a plain time column in microseconds.
+    pub fn to_micros(&self, stored: i64, kind: &DataType) -> Option<i64> {
+        match (kind, self.unit) {
+            (DataType::Timestamp(unit, _), _) => timestamp_micros(*unit, stored),
+            (kind, Some(unit)) if kind.is_integer() => unit.to_micros(stored),
+            _ => None,
+        }
+    }
+
     pub fn column(column: impl Into<String>) -> TextSource {
         TextSource { column: column.into(), key: None, unit: None, values: Vec::new() }
     }
@@ -114,6 +123,15 @@ impl TableMapping {
             bound.unreadable_json.insert(column.spec.name, AtomicU64::new(0));
         }
         Ok(bound)
+    }
+
+    /// The column that instants are read from, if it is one plain column, so that a footer's statistics tell their span.
+    pub fn plain_instants(&self) -> Option<&TextSource> {
+        let column = self.columns.iter().find(|column| column.spec.is_instant())?;
+        match column.sources.as_slice() {
+            [only] if only.key.is_none() => Some(only),
+            _ => None,
+        }
     }
 
     fn missing(&self, column: &Column, schema: &Schema) -> Error {
@@ -393,12 +411,7 @@ fn instants(leaf: &ArrayRef, unit: Option<TimeUnit>) -> Result<Vec<Instant>> {
         DataType::Timestamp(found, _) => {
             let values = arrow::compute::cast(leaf, &DataType::Int64).map_err(arrow_bug)?;
             let values = values.as_primitive::<arrow::datatypes::Int64Type>();
-            let micros = |value: i64| match found {
-                ArrowTimeUnit::Second => TimeUnit::Second.to_micros(value),
-                ArrowTimeUnit::Millisecond => TimeUnit::Millisecond.to_micros(value),
-                ArrowTimeUnit::Microsecond => Some(value),
-                ArrowTimeUnit::Nanosecond => Some(value.div_euclid(1_000)),
-            };
+            let micros = |value: i64| timestamp_micros(*found, value);
             Ok(values
                 .iter()
                 .map(|value| value.map_or(Instant::Absent, |value| micros(value).map_or(Instant::Unreadable, Instant::At)))
@@ -416,6 +429,15 @@ fn instants(leaf: &ArrayRef, unit: Option<TimeUnit>) -> Result<Vec<Instant>> {
             Ok((0..leaf.len()).map(instant).collect())
         }
         _ => Ok(as_text(leaf)?.iter().map(|text| text.map_or(Instant::Absent, |text| text_instant(text, unit))).collect()),
+    }
+}
+
+fn timestamp_micros(unit: ArrowTimeUnit, value: i64) -> Option<i64> {
+    match unit {
+        ArrowTimeUnit::Second => TimeUnit::Second.to_micros(value),
+        ArrowTimeUnit::Millisecond => TimeUnit::Millisecond.to_micros(value),
+        ArrowTimeUnit::Microsecond => Some(value),
+        ArrowTimeUnit::Nanosecond => Some(value.div_euclid(1_000)),
     }
 }
 

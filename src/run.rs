@@ -5,20 +5,20 @@
 //! kind of what failed. A run that finds nothing stale takes no lock and writes nothing. Killed at any point, the next run
 //! completes to the same bytes: a day is finished when its receipt is written, and everything before that can be repeated.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use arrow::array::RecordBatch;
 use chrono::{DateTime, SecondsFormat, Utc};
 use tracing::{info, warn};
 
 use crate::ads::{self, AdIndex, AdPlaces};
-use crate::audit;
+use crate::audit::{self, DayRows};
 use crate::build::{Figures, tables};
 use crate::calendar::{Blocker, Calendar, Raw};
 use crate::config::Settings;
 use crate::day::{Day, DayRange};
+use crate::engine::Request;
 use crate::engine::embedded::{Settled, attribute, settle};
-use crate::engine::{Answer, Request};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::ACCEPTED_OBJECT;
 use crate::identity::Identities;
@@ -26,7 +26,7 @@ use crate::insights::InsightsIndex;
 use crate::lake::layout::{ADS_OBJECT, day_object};
 use crate::lake::{Lake, Object, decode, encode};
 use crate::plan::{Change, DAY_TABLES, Planner, Steps};
-use crate::receipt::{AdsReceipt, read_json, write_json};
+use crate::receipt::{AdsReceipt, DayReceipt, read_json, write_json};
 use crate::run_report::{Failure, RunReport};
 use crate::scan::{self, Places};
 use crate::schema::{self, LOGIC, Table};
@@ -53,6 +53,12 @@ pub struct Job<'a> {
     pub stopped: &'a dyn Fn() -> Result<()>,
 }
 
+impl Job<'_> {
+    pub fn is_backfill(&self) -> bool {
+        matches!(self.wanted, Wanted::Days(_))
+    }
+}
+
 /// A run that came to its end, with what it could not do on the way.
 pub struct Outcome {
     pub report: RunReport,
@@ -64,13 +70,21 @@ const KNOWN_IDENTITIES: &str = "work/identities";
 
 /// What goes wrong without stopping the run.
 #[derive(Default)]
-struct Failures {
+pub struct Failures {
     list: Vec<Failure>,
     kinds: Vec<ErrorKind>,
 }
 
 impl Failures {
-    fn add(&mut self, error: Error) {
+    pub fn worst(&self) -> Option<ErrorKind> {
+        ErrorKind::worst(self.kinds.iter().copied())
+    }
+
+    pub fn texts(self) -> Vec<String> {
+        self.list.into_iter().map(|failure| failure.error).collect()
+    }
+
+    pub fn add(&mut self, error: Error) {
         warn!("{error}");
         self.kinds.push(error.kind());
         self.list.push(Failure { kind: error.kind().name(), error: error.to_string() });
@@ -97,8 +111,8 @@ fn idle(job: &Job<'_>, survey: &Survey) -> Result<Option<Outcome>> {
     let planner =
         Planner::new(job.settings, &calendar, &book.messages, &book.events, &book.insights, &book.days, &survey.published);
     let mut failures = Failures::default();
-    let days = wanted_days(job, &planner, &calendar, &mut failures);
-    let steps = days.map(|days| planner.steps(days, matches!(job.wanted, Wanted::Days(_)))).unwrap_or_default();
+    let days = wanted_days(job, planner.range(), &calendar, &mut failures);
+    let steps = days.map(|days| planner.steps(days, job.is_backfill())).unwrap_or_default();
     let is_idle = steps.days.is_empty()
         && survey.unread(job.settings).is_empty()
         && survey.gone(&calendar).is_empty()
@@ -114,16 +128,16 @@ fn idle(job: &Job<'_>, survey: &Survey) -> Result<Option<Outcome>> {
     report.note_blocked(&steps);
     report.note_inputs(survey);
     report.seconds = 0.0;
-    let worst = ErrorKind::worst(failures.kinds);
+    let worst = failures.worst();
     report.failures = failures.list;
     Ok(Some(Outcome { report, worst }))
 }
 
-fn check_history(job: &Job<'_>, survey: &Survey, calendar: &Calendar) -> Result<()> {
+pub fn check_history(job: &Job<'_>, survey: &Survey, calendar: &Calendar) -> Result<()> {
     if job.accept_history_change { Ok(()) } else { survey.accepted.protect(job.settings, calendar.last()) }
 }
 
-fn not_landed(hole: Blocker) -> Error {
+pub fn not_landed(hole: Blocker) -> Error {
     Error::not_ready("a partition between landed ones has not landed")
         .with("table", hole.table)
         .with("day", hole.day)
@@ -131,8 +145,7 @@ fn not_landed(hole: Blocker) -> Error {
 }
 
 /// The days that may be built, and an error for those that are asked for and cannot be.
-fn wanted_days(job: &Job<'_>, planner: &Planner<'_>, calendar: &Calendar, failures: &mut Failures) -> Option<DayRange> {
-    let range = planner.range();
+pub fn wanted_days(job: &Job<'_>, range: Option<DayRange>, calendar: &Calendar, failures: &mut Failures) -> Option<DayRange> {
     let (until, asked) = match job.wanted {
         Wanted::Through(None) => return range,
         Wanted::Through(Some(day)) => (day, DayRange { first: Day(i32::MIN), last: day }),
@@ -147,14 +160,14 @@ fn wanted_days(job: &Job<'_>, planner: &Planner<'_>, calendar: &Calendar, failur
     range?.intersection(asked)
 }
 
-fn ads_are_stale(survey: &Survey, planner: &Planner<'_>) -> bool {
+pub fn ads_are_stale(survey: &Survey, planner: &Planner<'_>) -> bool {
     let published = survey.published_ads.as_ref().map(|object| &object.version);
     let Some(receipt) = &survey.receipts.ads else { return true };
     receipt.logic != LOGIC.ads || receipt.inputs != planner.ads_inputs() || Some(&receipt.object) != published
 }
 
 /// Published days that no longer have a row. Days whose partitions were retired stay as they are.
-fn removals(job: &Job<'_>, survey: &Survey, calendar: &Calendar, range: Option<DayRange>) -> BTreeSet<Day> {
+pub fn removals(job: &Job<'_>, survey: &Survey, calendar: &Calendar, range: Option<DayRange>) -> BTreeSet<Day> {
     let published = survey.published.values().flat_map(BTreeMap::keys).copied();
     let is_outside = |day: &Day| range.is_none_or(|range| !range.contains(*day));
     let begins = Raw::BOTH.iter().filter_map(|table| survey.accepted.first_partitions.get(table.table())).min().copied();
@@ -208,7 +221,7 @@ impl<'a> Run<'a> {
             let fail = &mut |error| failures.add(error);
             self.changes.extend(scan::raw(&places, table, &steps, &mut self.survey, &mut self.calendar, stopped, fail)?);
         }
-        let index = scan::insights(&places, &steps, &mut self.survey, &mut self.calendar, &mut |error| failures.add(error))?;
+        let index = scan::insights(&places, &mut self.survey, &mut self.calendar, &mut |error| failures.add(error))?;
         self.report.partitions = steps;
         Ok(index)
     }
@@ -226,15 +239,15 @@ impl<'a> Run<'a> {
     fn steps(&self) -> Steps {
         let planner = self.planner();
         // What cannot be built is said once, at the end.
-        let days = wanted_days(self.job, &planner, &self.calendar, &mut Failures::default());
-        days.map(|days| planner.steps(days, matches!(self.job.wanted, Wanted::Days(_)))).unwrap_or_default()
+        let days = wanted_days(self.job, planner.range(), &self.calendar, &mut Failures::default());
+        days.map(|days| planner.steps(days, self.job.is_backfill())).unwrap_or_default()
     }
 
     /// Marks days as stale for a reason that their digests do not tell.
     fn mark(&mut self, days: &BTreeMap<Day, String>) -> Result<()> {
         for (day, reason) in days {
             if let Some(receipt) = self.survey.receipts.days.get(*day).cloned() {
-                self.survey.receipts.days.set(*day, crate::receipt::DayReceipt { stale: Some(reason.clone()), ..receipt });
+                self.survey.receipts.days.set(*day, DayReceipt { stale: Some(reason.clone()), ..receipt });
             }
         }
         self.survey.receipts.days.write(self.job.output)
@@ -277,7 +290,7 @@ impl<'a> Run<'a> {
         let range = planner.range();
         let (inputs, ads_are_stale) = (planner.ads_inputs(), ads_are_stale(&self.survey, &planner));
         let mut not_ready = Failures::default();
-        wanted_days(self.job, &planner, &self.calendar, &mut not_ready);
+        wanted_days(self.job, planner.range(), &self.calendar, &mut not_ready);
         self.failures.list.append(&mut not_ready.list);
         self.failures.kinds.append(&mut not_ready.kinds);
         self.report.set_range(range);
@@ -370,9 +383,15 @@ impl<'a> Run<'a> {
         let answer = attribute(&request, settled)?;
         audit::states(&answer)?;
         info!(days = steps.days.len(), "building");
-        for step in &steps.days {
+        let planner = self.planner();
+        let rejected = |day: Day| settings.bots.iter().map(|bot| (bot.id.clone(), planner.rejected(&bot.id, day))).collect();
+        let dependencies: Vec<(DayReceipt, HashMap<String, u64>)> =
+            steps.days.iter().map(|step| (planner.expected(step.day), rejected(step.day))).collect();
+        for (step, (receipt, rejected)) in steps.days.iter().zip(dependencies) {
             (self.job.stopped)()?;
-            match self.build_day(step.day, &answer, insights, ads) {
+            let figures = Figures { settings, calendar: &self.calendar, answer: &answer, insights, ads };
+            let rows = figures.rows(step.day, &|bot| rejected.get(bot).copied().unwrap_or_default());
+            match self.publish_day(step.day, &rows, insights, receipt) {
                 Ok(()) => self.report.days.push(step.clone()),
                 // What storage refuses now it would refuse for every day.
                 Err(error) if error.kind() != ErrorKind::Data => return Err(error.with("day", step.day)),
@@ -382,29 +401,24 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Builds, audits and publishes a day; its receipt last.
-    fn build_day(&mut self, day: Day, answer: &Answer, insights: &InsightsIndex, ads: &AdIndex) -> Result<()> {
-        let planner = self.planner();
-        let mut receipt = planner.expected(day);
-        let rejected = |bot: &str| planner.rejected(bot, day);
-        let figures = Figures { settings: self.job.settings, calendar: &self.calendar, answer, insights, ads };
-        let rows = figures.rows(day, &rejected);
-        audit::day(day, &rows, insights)?;
-        for (table, batch) in tables(day, &rows)? {
+    /// Audits and publishes a day; its receipt last.
+    fn publish_day(&mut self, day: Day, rows: &DayRows, insights: &InsightsIndex, mut receipt: DayReceipt) -> Result<()> {
+        audit::day(day, rows, insights)?;
+        for (table, batch) in tables(day, rows)? {
             let published = self.survey.published.get(table.name).and_then(|days| days.get(&day)).cloned();
             let version = self.publish(&table, &day_object(table.name, day), &batch, published.as_ref())?;
             receipt.objects.insert(table.name.to_string(), version);
         }
         self.survey.receipts.days.set(day, receipt);
         self.survey.receipts.days.write(self.job.output)?;
-        self.report.count(&rows);
+        self.report.count(rows);
         Ok(())
     }
 
     /// Accepts what was built from, and says what was done; also when the run was stopped on the way.
     fn finish(mut self, started: DateTime<Utc>, done: Result<()>) -> Result<Outcome> {
         let output = self.job.output;
-        let mut worst = ErrorKind::worst(self.failures.kinds.iter().copied());
+        let mut worst = self.failures.worst();
         match done {
             Ok(()) => {
                 let accepted = self.survey.accepted_now(self.job.settings, &self.calendar);

@@ -15,7 +15,7 @@ use crate::day::Day;
 use crate::error::{Error, Result};
 use crate::extract::{self, Extracted, Scope};
 use crate::insights::{self, InsightsIndex};
-use crate::lake::layout::{Partition, rejected_object, working_object};
+use crate::lake::layout::{Listing, Partition, rejected_object, working_object};
 use crate::lake::{Lake, decode, encode};
 use crate::plan::Change;
 use crate::receipt::PartitionReceipt;
@@ -66,10 +66,7 @@ pub fn raw(
         let partitions: Vec<Partition> =
             batch.iter().filter_map(|step| survey.raw(table).partitions.get(&step.day).cloned()).collect();
         let extracted = on_all_cores(&partitions, |partition| {
-            let extracted = match table {
-                Raw::Messages => extract::messages(places.lake, &scope, partition)?,
-                Raw::Events => extract::events(places.lake, &scope, partition)?,
-            };
+            let extracted = extract(places, table, &scope, partition)?;
             let stored = store(places.output, table, partition.day, &extracted)?;
             Ok((extracted, stored))
         });
@@ -99,6 +96,21 @@ pub fn raw(
         info!(table = table.table(), partitions = mine.len(), "scanned");
     }
     Ok(changes)
+}
+
+fn extract(places: &Places<'_>, table: Raw, scope: &Scope<'_>, partition: &Partition) -> Result<Extracted> {
+    match table {
+        Raw::Messages => extract::messages(places.lake, scope, partition),
+        Raw::Events => extract::events(places.lake, scope, partition),
+    }
+}
+
+/// Extracts all landed partitions of a raw table, and stores nothing.
+pub fn extract_all(places: &Places<'_>, table: Raw, listing: &Listing) -> Vec<(Partition, Result<Extracted>)> {
+    let scope = Scope::new(places.settings);
+    let partitions: Vec<Partition> = listing.partitions.values().cloned().collect();
+    let extracted = on_all_cores(&partitions, |partition| extract(places, table, &scope, partition));
+    partitions.into_iter().zip(extracted).collect()
 }
 
 /// Stores what an extraction found: the rows set aside, and the working table unless the partition is refused.
@@ -154,16 +166,27 @@ pub fn forget(output: &Lake, gone: &[(&'static str, Day)], survey: &mut Survey) 
     Ok(changes)
 }
 
-/// Reads all landed insights, oldest first, and keeps receipts of those that were not known.
+/// Reads all landed insights and keeps their receipts.
 pub fn insights(
     places: &Places<'_>,
-    steps: &[PartitionStep],
     survey: &mut Survey,
     calendar: &mut Calendar,
     fail: &mut dyn FnMut(Error),
 ) -> Result<InsightsIndex> {
+    let index = read_insights(places, survey, calendar, fail);
+    survey.receipts.insights.write(places.output)?;
+    Ok(index)
+}
+
+/// Reads all landed insights, oldest first. A partition that breaks the contract is refused and has no receipt.
+pub fn read_insights(
+    places: &Places<'_>,
+    survey: &mut Survey,
+    calendar: &mut Calendar,
+    fail: &mut dyn FnMut(Error),
+) -> InsightsIndex {
     let listed = places.settings.listed_accounts();
-    let digest = insights_settings(places.settings);
+    let settings = insights_settings(places.settings);
     let partitions: Vec<Partition> = survey.insights.partitions.values().cloned().collect();
     let rows = on_all_cores(&partitions, |partition| insights::read_partition(places.lake, partition));
     let mut index = InsightsIndex::default();
@@ -174,17 +197,11 @@ pub fn insights(
             index.add(day, rows, &listed).map(|()| content)
         });
         match added {
-            Ok(content) if steps.iter().any(|step| step.table == "insights" && step.day == day) => {
-                let receipt = PartitionReceipt {
-                    inputs: partition.objects,
-                    settings: digest,
-                    logic: LOGIC.insights,
-                    stored: None,
-                    content,
-                };
+            Ok(content) => {
+                let receipt =
+                    PartitionReceipt { inputs: partition.objects, settings, logic: LOGIC.insights, stored: None, content };
                 survey.receipts.insights.set(day, receipt);
             }
-            Ok(_) => {}
             Err(error) => {
                 survey.receipts.insights.forget(day);
                 calendar.refuse_insights(day);
@@ -192,8 +209,7 @@ pub fn insights(
             }
         }
     }
-    survey.receipts.insights.write(places.output)?;
-    Ok(index)
+    index
 }
 
 /// Loads the working tables that have a receipt.

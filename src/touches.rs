@@ -68,7 +68,7 @@ impl<'a> TouchReader<'a> {
         let times = bound.instants("sent_at", batch)?;
         let cell = |column: &StringArray, row: usize| column.is_valid(row).then(|| column.value(row).to_string());
         let mut reasons = Vec::new();
-        for row in 0..batch.num_rows() {
+        for (row, time) in times.into_iter().enumerate() {
             if directions.is_valid(row) && directions.value(row) == "sent" {
                 continue;
             }
@@ -88,9 +88,9 @@ impl<'a> TouchReader<'a> {
             } else if directions.is_valid(row) && directions.value(row) != "received" {
                 Some("unknown_direction")
             } else {
-                time_fault(times[row], self.day)
+                time_fault(time, self.day)
             };
-            match (reason, bot, times[row]) {
+            match (reason, bot, time) {
                 (None, Some(bot), Instant::At(sent_at)) => self.rows.push(TouchRow {
                     bot: self.scope.settings.bots[bot].id.clone(),
                     contact: contacts.value(row).to_string(),

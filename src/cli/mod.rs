@@ -3,6 +3,7 @@
 //! Results go to stdout, everything else to stderr. Exit codes are those of [`crate::error::ErrorKind`].
 
 mod signals;
+mod text;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -16,8 +17,10 @@ use crate::config::Settings;
 use crate::day::{Day, DayRange};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::Lake;
+use crate::preview;
 use crate::report::{self, By, Format, Grain, ReportRequest};
 use crate::run::{self, Job, Outcome, Wanted};
+use crate::verify;
 use signals::Signals;
 
 /// What each Click-to-WhatsApp ad was worth: conversations, conversions and the cost of each, per ad and day.
@@ -51,6 +54,10 @@ enum Command {
     Run(RunArgs),
     /// Rebuild these days, whatever their state.
     Backfill(BackfillArgs),
+    /// What run would do, and why. Changes nothing.
+    Plan(PlanArgs),
+    /// Rebuild days in memory from the raw partitions and compare bytes with what is published. Changes nothing.
+    Verify(VerifyArgs),
     /// What each ad was worth over a range of days, from the published tables.
     Report(ReportArgs),
     /// Say what would go wrong tonight: lake, schema, gaps, zones. Changes nothing.
@@ -66,6 +73,34 @@ struct RunArgs {
     through: Option<Day>,
     #[command(flatten)]
     how: How,
+}
+
+#[derive(Args)]
+struct PlanArgs {
+    /// The pipeline file.
+    pipeline: PathBuf,
+    /// The first day to look at, YYYY-MM-DD.
+    #[arg(long, value_name = "DATE", requires = "to")]
+    from: Option<Day>,
+    /// The last day to look at, YYYY-MM-DD, included.
+    #[arg(long, value_name = "DATE", requires = "from")]
+    to: Option<Day>,
+    /// Exit 1 when something is stale.
+    #[arg(long)]
+    check: bool,
+    #[command(flatten)]
+    how: How,
+}
+
+#[derive(Args)]
+struct VerifyArgs {
+    /// The pipeline file.
+    pipeline: PathBuf,
+    #[command(flatten)]
+    days: Days,
+    /// Print one JSON object as the result.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -163,8 +198,9 @@ pub fn main() -> ExitCode {
     };
     start_log(cli.log_format, cli.quiet);
     match execute(&cli.command) {
-        Ok(None) => ExitCode::SUCCESS,
-        Ok(Some(kind)) => ExitCode::from(kind.exit_code()),
+        Ok(Exit::Done) => ExitCode::SUCCESS,
+        Ok(Exit::Stale) => ExitCode::from(1),
+        Ok(Exit::Partly(kind)) => ExitCode::from(kind.exit_code()),
         Err(error) => {
             complain(cli.log_format, &error);
             ExitCode::from(error.kind().exit_code())
@@ -172,8 +208,22 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Carries a command out; a kind is the exit of a command that came to its end without doing everything.
-fn execute(command: &Command) -> Result<Option<ErrorKind>> {
+/// How a command came to its end.
+enum Exit {
+    Done,
+    /// `plan --check` found something to do.
+    Stale,
+    /// Not everything could be done, or a check found something.
+    Partly(ErrorKind),
+}
+
+impl From<Option<ErrorKind>> for Exit {
+    fn from(worst: Option<ErrorKind>) -> Exit {
+        worst.map_or(Exit::Done, Exit::Partly)
+    }
+}
+
+fn execute(command: &Command) -> Result<Exit> {
     match command {
         Command::Run(args) => {
             let settings = Settings::load(&args.pipeline)?;
@@ -183,6 +233,32 @@ fn execute(command: &Command) -> Result<Option<ErrorKind>> {
             let days = args.days.range()?;
             let settings = Settings::load(&args.pipeline)?;
             finish(start(&settings, Wanted::Days(days), &args.how)?, args.how.json)
+        }
+        Command::Plan(args) => {
+            let days = args.from.zip(args.to).map(|(from, to)| Days { from, to }.range()).transpose()?;
+            let settings = Settings::load(&args.pipeline)?;
+            let preview = with_job(&settings, Wanted::Through(None), args.how.accept_history_change, preview::preview)?;
+            let preview = match days {
+                Some(days) => preview.within(days),
+                None => preview,
+            };
+            if args.how.json {
+                print_json(&preview)?;
+            } else {
+                print(&text::plan(&preview))?;
+            }
+            Ok(if args.check && preview.stale { Exit::Stale } else { preview.worst.into() })
+        }
+        Command::Verify(args) => {
+            let days = args.days.range()?;
+            let settings = Settings::load(&args.pipeline)?;
+            let verdict = with_job(&settings, Wanted::Days(days), true, |job| verify::verify(job, days))?;
+            if args.json {
+                print_json(&verdict)?;
+            } else {
+                print(&text::verdict(&verdict))?;
+            }
+            Ok(verdict.worst.into())
         }
         Command::Report(args) => {
             let request = ReportRequest {
@@ -208,7 +284,7 @@ fn execute(command: &Command) -> Result<Option<ErrorKind>> {
                 })?,
                 None => write_out(&bytes)?,
             }
-            Ok(None)
+            Ok(Exit::Done)
         }
         Command::Check(args) => {
             let settings = Settings::load(&args.pipeline)?;
@@ -226,69 +302,42 @@ fn execute(command: &Command) -> Result<Option<ErrorKind>> {
                 };
                 print(&report.findings.iter().map(line).collect::<String>())?;
             }
-            Ok(report.worst())
+            Ok(report.worst().into())
         }
     }
 }
 
 fn start(settings: &Settings, wanted: Wanted, how: &How) -> Result<Outcome> {
+    with_job(settings, wanted, how.accept_history_change, run::run)
+}
+
+fn with_job<T>(
+    settings: &Settings,
+    wanted: Wanted,
+    accept_history_change: bool,
+    work: impl FnOnce(&Job<'_>) -> Result<T>,
+) -> Result<T> {
     let (lake, output) = (Lake::open(&settings.lake)?, Lake::open_or_create(&settings.output)?);
     let signals = Signals::watch()?;
-    run::run(&Job {
+    let stopped = || signals.check();
+    work(&Job {
         settings,
         lake: &lake,
         output: &output,
         wanted,
-        accept_history_change: how.accept_history_change,
+        accept_history_change,
         clock: &chrono::Utc::now,
-        stopped: &|| signals.check(),
+        stopped: &stopped,
     })
 }
 
-fn finish(outcome: Outcome, json: bool) -> Result<Option<ErrorKind>> {
+fn finish(outcome: Outcome, json: bool) -> Result<Exit> {
     if json {
         print_json(&outcome.report)?;
     } else {
-        print(&summary(&outcome))?;
+        print(&text::summary(&outcome.report))?;
     }
-    Ok(outcome.worst)
-}
-
-fn summary(outcome: &Outcome) -> String {
-    let report = &outcome.report;
-    let mut lines = Vec::new();
-    match (&report.first_day, &report.last_day) {
-        (Some(first), Some(last)) => lines.push(format!(
-            "{}: {} days built of {first}..{last}, {} of them incomplete",
-            report.pipeline,
-            report.days.len(),
-            report.days_incomplete
-        )),
-        _ => lines
-            .push(format!("{}: no touch and no conversion event of a named bot has landed, nothing to build", report.pipeline)),
-    }
-    lines.push(format!(
-        "{} touches, {} duplicates, {} without ad id; {} conversion events, {} of them conversions of ads",
-        report.touches, report.duplicate_touches, report.unattributed_touches, report.conversion_events, report.conversions
-    ));
-    lines.push(format!("{} objects written, {} unchanged", report.objects_written, report.objects_unchanged));
-    for (day, blockers) in &report.days_blocked {
-        lines.push(format!("kept back: {day}: {}", blockers.join(", ")));
-    }
-    for (table, reasons) in &report.rejected_rows {
-        let reasons: Vec<String> = reasons.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
-        lines.push(format!("rejected rows in {table}: {}", reasons.join(", ")));
-    }
-    let listed = |what: &str, counts: &std::collections::BTreeMap<String, u64>, lines: &mut Vec<String>| {
-        if !counts.is_empty() {
-            let counts: Vec<String> = counts.iter().map(|(id, count)| format!("{} ({count} rows)", id.escape_debug())).collect();
-            lines.push(format!("{what}: {}", counts.join(", ")));
-        }
-    };
-    listed("bots that the pipeline does not name", &report.out_of_scope_rows, &mut lines);
-    listed("ad accounts that no bot lists", &report.unlisted_account_rows, &mut lines);
-    lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
-    lines.join("\n") + "\n"
+    Ok(outcome.worst.into())
 }
 
 /// None when stdout is no terminal.

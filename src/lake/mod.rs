@@ -154,21 +154,22 @@ impl Lake {
     }
 
     fn on_disk(location: &Location, path: PathBuf) -> Result<Lake> {
+        let prefix = object_path(&path.to_string_lossy())?;
+        Lake::new(location, Arc::new(LocalFileSystem::new()), prefix, Some(path))
+    }
+
+    /// Opens a location of a store that is at hand.
+    pub fn on_store(location: &Location, store: Arc<dyn ObjectStore>) -> Result<Lake> {
+        Lake::new(location, store, Path::default(), None)
+    }
+
+    fn new(location: &Location, store: Arc<dyn ObjectStore>, prefix: Path, disk: Option<PathBuf>) -> Result<Lake> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .map_err(|error| Error::new(ErrorKind::Unavailable, "no threads can be started for reading").source(error))?;
-        let prefix = object_path(&path.to_string_lossy())?;
-        let store = Arc::new(LocalFileSystem::new());
-        Ok(Lake {
-            location: location.clone(),
-            store,
-            prefix,
-            runtime: Arc::new(runtime),
-            disk: Some(path),
-            bytes_read: Arc::default(),
-        })
+        Ok(Lake { location: location.clone(), store, prefix, runtime: Arc::new(runtime), disk, bytes_read: Arc::default() })
     }
 
     pub fn location(&self) -> &Location {

@@ -20,6 +20,7 @@ use parquet::arrow::arrow_reader::{ArrowPredicateFn, RowFilter};
 use parquet::arrow::async_reader::{AsyncFileReader, MetadataFetch, ParquetRecordBatchStreamBuilder};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::statistics::Statistics;
 use parquet::schema::types::SchemaDescriptor;
 
 use crate::error::{Error, Result};
@@ -130,6 +131,25 @@ impl Lake {
         let reader = self.object_reader(self.object_path(&object.path)?, object);
         let opened = self.runtime.block_on(ParquetRecordBatchStreamBuilder::new(reader));
         opened.map(|builder| builder.schema().clone()).map_err(|error| parquet_error(error, object))
+    }
+
+    /// The schema in an object's footer, and the smallest and largest value of a column of integers or timestamps as it is stored;
+    /// none where the footer does not say.
+    pub fn stored_span(&self, object: &Object, column: &str) -> Result<(arrow::datatypes::SchemaRef, Option<(i64, i64)>)> {
+        let reader = self.object_reader(self.object_path(&object.path)?, object);
+        let opened =
+            self.runtime.block_on(ParquetRecordBatchStreamBuilder::new(reader)).map_err(|error| parquet_error(error, object))?;
+        let of_group = |group: &parquet::file::metadata::RowGroupMetaData| {
+            let chunk = group.columns().iter().find(|chunk| chunk.column_path().parts() == [column])?;
+            match chunk.statistics()? {
+                Statistics::Int64(values) => Some((*values.min_opt()?, *values.max_opt()?)),
+                _ => None,
+            }
+        };
+        let groups = opened.metadata().row_groups().iter().filter(|group| group.num_rows() > 0);
+        let spans: Option<Vec<(i64, i64)>> = groups.map(of_group).collect();
+        let span = spans.and_then(|spans| Some((spans.iter().map(|span| span.0).min()?, spans.iter().map(|span| span.1).max()?)));
+        Ok((opened.schema().clone(), span))
     }
 
     /// All rows of an object, in the columns it has.
