@@ -1,1 +1,21 @@
 //! ctwa: what each Click-to-WhatsApp ad was worth.
+pub mod ad_days;
+pub mod ads;
+pub mod audit;
+pub mod bot_days;
+pub mod calendar;
+pub mod cli;
+pub mod config;
+pub mod conversions;
+pub mod day;
+pub mod engine;
+pub mod error;
+pub mod extract;
+pub mod identity;
+pub mod insights;
+pub mod lake;
+pub mod mapping;
+pub mod run;
+pub mod schema;
+pub mod sessions;
+pub mod touches;

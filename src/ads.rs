@@ -1,0 +1,129 @@
+//! Ads: what is known of each ad over all landed days, and which row bears its spend (rules 12 and 14).
+//!
+//! [`AdIndex`] joins what touches say (first and last conversation, latest title and type, per bot) with what Meta's rows say
+//! (account, names). Out: the `ads` table, one row per (bot, ad) that was ever touched, and one for the bearer of every ad
+//! with insights of a listed account.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
+
+use crate::config::Settings;
+use crate::engine::{AdFacts, Answer};
+use crate::error::{Error, Result};
+use crate::insights::{InsightsIndex, KnownAd};
+use crate::schema;
+
+/// Everything known of the ads, by ad id.
+#[derive(Debug, Default)]
+pub struct AdIndex {
+    ads: BTreeMap<String, AdEntry>,
+}
+
+#[derive(Debug, Default)]
+struct AdEntry {
+    /// What each bot's touches say, by index of the bot.
+    facts: BTreeMap<u32, AdFacts>,
+    known: Option<KnownAd>,
+    bearer: Option<Bearer>,
+}
+
+/// Whose row carries Meta's figures of an ad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bearer {
+    Bot(u32),
+    /// Several bots list the account and none of them was touched: the row without a bot.
+    NoBot,
+}
+
+impl Bearer {
+    pub fn bot(self) -> Option<u32> {
+        match self {
+            Bearer::Bot(bot) => Some(bot),
+            Bearer::NoBot => None,
+        }
+    }
+}
+
+impl AdIndex {
+    /// The answer must hold the touches of all landed days.
+    pub fn new(settings: &Settings, answer: &Answer, insights: &InsightsIndex) -> AdIndex {
+        let mut ads: BTreeMap<String, AdEntry> = BTreeMap::new();
+        for ((bot, ad), facts) in &answer.ad_facts {
+            ads.entry(answer.ads[*ad as usize].clone()).or_default().facts.insert(*bot, facts.clone());
+        }
+        for (ad, known) in &insights.ads {
+            let entry = ads.entry(ad.clone()).or_default();
+            entry.bearer = Some(bearer(settings, &known.account, &entry.facts));
+            entry.known = Some(known.clone());
+        }
+        AdIndex { ads }
+    }
+
+    /// The account an ad is known to belong to, with its currency and names.
+    pub fn known(&self, ad: &str) -> Option<&KnownAd> {
+        self.ads.get(ad)?.known.as_ref()
+    }
+
+    /// None where no account is known for the ad.
+    pub fn bearer(&self, ad: &str) -> Option<Bearer> {
+        self.ads.get(ad)?.bearer
+    }
+
+    /// The `ads` table, sorted by (bot_id, ad_id), null first.
+    pub fn table(&self, settings: &Settings) -> Result<RecordBatch> {
+        let mut rows: Vec<(Option<&str>, &str, Option<&AdFacts>, Option<&KnownAd>)> = Vec::new();
+        let bot_id = |bot: u32| settings.bots[bot as usize].id.as_str();
+        for (ad, entry) in &self.ads {
+            for (bot, facts) in &entry.facts {
+                rows.push((Some(bot_id(*bot)), ad, Some(facts), entry.known.as_ref()));
+            }
+            match entry.bearer {
+                Some(Bearer::Bot(bot)) if !entry.facts.contains_key(&bot) => {
+                    rows.push((Some(bot_id(bot)), ad, None, entry.known.as_ref()))
+                }
+                Some(Bearer::NoBot) => rows.push((None, ad, None, entry.known.as_ref())),
+                _ => {}
+            }
+        }
+        rows.sort_unstable_by_key(|(bot, ad, ..)| (*bot, *ad));
+        let text =
+            |value: &dyn Fn(usize) -> Option<String>| Arc::new((0..rows.len()).map(value).collect::<StringArray>()) as ArrayRef;
+        let instant = |value: &dyn Fn(&AdFacts) -> i64| {
+            let values: TimestampMicrosecondArray = rows.iter().map(|row| row.2.map(value)).collect();
+            Arc::new(values.with_timezone("UTC")) as ArrayRef
+        };
+        let known = |value: &dyn Fn(&KnownAd) -> Option<String>| text(&|i| rows[i].3.and_then(value));
+        let columns = vec![
+            text(&|i| rows[i].0.map(str::to_string)),
+            text(&|i| Some(rows[i].1.to_string())),
+            text(&|i| rows[i].2.and_then(|facts| facts.ad_type.clone())),
+            text(&|i| rows[i].2.and_then(|facts| facts.title.clone())),
+            instant(&|facts| facts.first_conversation_at),
+            instant(&|facts| facts.last_conversation_at),
+            known(&|known| Some(known.account.clone())),
+            known(&|known| Some(known.currency.clone())),
+            known(&|known| known.names.ad_name.clone()),
+            known(&|known| known.names.adset_id.clone()),
+            known(&|known| known.names.adset_name.clone()),
+            known(&|known| known.names.campaign_id.clone()),
+            known(&|known| known.names.campaign_name.clone()),
+        ];
+        RecordBatch::try_new(schema::ads().schema, columns)
+            .map_err(|error| Error::bug("ads do not fit their schema").source(error))
+    }
+}
+
+/// The only bot that lists the account; of several, the one with the ad's earliest touch, at equal times the first by id.
+fn bearer(settings: &Settings, account: &str, facts: &BTreeMap<u32, AdFacts>) -> Bearer {
+    let lists = |bot: &usize| settings.bots[*bot].ad_accounts.iter().any(|listed| listed == account);
+    let listing: Vec<usize> = (0..settings.bots.len()).filter(lists).collect();
+    if let [only] = listing[..] {
+        return Bearer::Bot(only as u32);
+    }
+    let touched = listing
+        .into_iter()
+        .filter_map(|bot| Some((facts.get(&(bot as u32))?.first_conversation_at, &settings.bots[bot].id, bot)));
+    touched.min().map_or(Bearer::NoBot, |(_, _, bot)| Bearer::Bot(bot as u32))
+}

@@ -1,0 +1,175 @@
+//! Which days can be built, which are blocked and which are complete (rules 19 and 22, and the contract's range of days).
+//!
+//! A UTC day's two partitions, messages and events, each have landed, will never come, are missing or were refused. The lake begins
+//! at its first partition; a hole between landed days is missing; after the last day on which both landed nothing is missing yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::config::{Bot, Settings};
+use crate::day::{Day, DayRange};
+
+/// What a day's figures can depend on lies at most this many days before it: the horizon and the copies (rule 21).
+pub const REACH_DAYS: i32 = 97;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Raw {
+    Messages,
+    Events,
+}
+
+impl Raw {
+    pub const BOTH: [Raw; 2] = [Raw::Messages, Raw::Events];
+
+    pub fn table(self) -> &'static str {
+        match self {
+            Raw::Messages => "messages",
+            Raw::Events => "events",
+        }
+    }
+}
+
+/// Why a day cannot be built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Blocker {
+    pub table: &'static str,
+    /// The partition's day.
+    pub day: Day,
+    pub refused: bool,
+}
+
+impl fmt::Display for Blocker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} partition {} {}", self.table, self.day, if self.refused { "is refused" } else { "has not landed" })
+    }
+}
+
+#[derive(Debug, Default)]
+pub struct Calendar {
+    landed: BTreeMap<Raw, BTreeSet<Day>>,
+    never: BTreeMap<Raw, BTreeSet<Day>>,
+    refused: BTreeSet<(Raw, Day)>,
+    refused_insights: BTreeSet<Day>,
+}
+
+impl Calendar {
+    pub fn new(settings: &Settings, messages: impl IntoIterator<Item = Day>, events: impl IntoIterator<Item = Day>) -> Calendar {
+        let landed =
+            BTreeMap::from([(Raw::Messages, messages.into_iter().collect()), (Raw::Events, events.into_iter().collect())]);
+        let never = BTreeMap::from([
+            (Raw::Messages, settings.messages.allow_missing.clone()),
+            (Raw::Events, settings.events.allow_missing.clone()),
+        ]);
+        Calendar { landed, never, refused: BTreeSet::new(), refused_insights: BTreeSet::new() }
+    }
+
+    /// A partition that landed and broke the contract.
+    pub fn refuse(&mut self, table: Raw, day: Day) {
+        self.refused.insert((table, day));
+    }
+
+    pub fn refuse_insights(&mut self, day: Day) {
+        self.refused_insights.insert(day);
+    }
+
+    /// The first partition of either table.
+    pub fn first(&self) -> Option<Day> {
+        self.landed.values().filter_map(|days| days.first()).min().copied()
+    }
+
+    /// The last day on which a partition of both tables has landed.
+    pub fn last(&self) -> Option<Day> {
+        self.landed[&Raw::Messages].iter().rev().find(|day| self.landed[&Raw::Events].contains(day)).copied()
+    }
+
+    /// Whether nothing more is expected of a table's UTC day.
+    fn is_settled(&self, table: Raw, day: Day) -> bool {
+        self.first().is_none_or(|first| day < first)
+            || (self.landed[&table].contains(&day) && !self.refused.contains(&(table, day)))
+            || self.never[&table].contains(&day)
+    }
+
+    /// The partitions that are missing between the first and the last day.
+    pub fn holes(&self) -> Vec<Blocker> {
+        let Some(range) = self.first().zip(self.last()).and_then(|(first, last)| DayRange::new(first, last)) else {
+            return Vec::new();
+        };
+        let is_hole = |(day, table): &(Day, Raw)| !self.landed[table].contains(day) && !self.never[table].contains(day);
+        let partitions = range.iter().flat_map(|day| Raw::BOTH.map(|table| (day, table)));
+        partitions.filter(is_hole).map(|(day, table)| Blocker { table: table.table(), day, refused: false }).collect()
+    }
+
+    /// Why this local day cannot be built: for some bot it overlaps a UTC day whose partition is missing or refused.
+    pub fn blockers(&self, bots: &[Bot], day: Day) -> Vec<Blocker> {
+        let mut blockers = BTreeSet::new();
+        let last = self.last();
+        for bot in bots {
+            for (utc, table) in bot.zone.utc_days(day).iter().flat_map(|utc| Raw::BOTH.map(|table| (utc, table))) {
+                let refused = self.refused.contains(&(table, utc));
+                let missing = !self.is_settled(table, utc) && last.is_some_and(|last| utc <= last);
+                if refused || missing {
+                    blockers.insert(Blocker { table: table.table(), day: utc, refused });
+                }
+            }
+        }
+        if self.refused_insights.contains(&day) {
+            blockers.insert(Blocker { table: "insights", day, refused: true });
+        }
+        blockers.into_iter().collect()
+    }
+
+    /// Whether nothing that is still to come can be expected to change this local day of a bot.
+    pub fn is_complete(&self, bot: &Bot, day: Day) -> bool {
+        let utc = bot.zone.utc_days(day);
+        let days = DayRange { first: utc.first.plus(-REACH_DAYS), last: utc.last };
+        days.iter().all(|day| Raw::BOTH.iter().all(|table| self.is_settled(*table, day)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn settings(zone: &str, more: &str) -> Settings {
+        let text = format!("name = 'n'\n[lake]\nurl = 'lake'\n{more}\n[[bots]]\nid = 'b'\ntimezone = '{zone}'\n");
+        Settings::parse("test.toml", &text, Path::new("/")).unwrap()
+    }
+
+    fn days(range: std::ops::RangeInclusive<i32>) -> Vec<Day> {
+        range.map(Day).collect()
+    }
+
+    #[test]
+    fn the_last_day_of_a_western_zone_waits_for_the_next() {
+        let settings = settings("America/Sao_Paulo", "");
+        let calendar = Calendar::new(&settings, days(20_000..=20_010), days(20_000..=20_010));
+        assert_eq!(calendar.last(), Some(Day(20_010)));
+        assert!(calendar.blockers(&settings.bots, Day(20_010)).is_empty());
+        assert!(!calendar.is_complete(&settings.bots[0], Day(20_010)));
+        assert!(calendar.is_complete(&settings.bots[0], Day(20_009)));
+    }
+
+    #[test]
+    fn a_hole_blocks_its_own_days_and_leaves_the_next_97_incomplete() {
+        let settings = settings("UTC", "");
+        let events = days(20_000..=20_200).into_iter().filter(|day| *day != Day(20_050));
+        let calendar = Calendar::new(&settings, days(20_000..=20_200), events);
+        assert_eq!(calendar.holes(), [Blocker { table: "events", day: Day(20_050), refused: false }]);
+        let blocked: Vec<Day> =
+            days(20_000..=20_200).into_iter().filter(|day| !calendar.blockers(&settings.bots, *day).is_empty()).collect();
+        assert_eq!(blocked, [Day(20_050)]);
+        assert!(!calendar.is_complete(&settings.bots[0], Day(20_147)));
+        assert!(calendar.is_complete(&settings.bots[0], Day(20_148)));
+    }
+
+    #[test]
+    fn a_day_that_will_never_come_is_no_hole() {
+        let settings = settings("UTC", "[inputs.events]\nallow_missing = ['2024-11-22']");
+        let hole: Day = "2024-11-22".parse().unwrap();
+        let events = days(hole.0 - 5..=hole.0 + 5).into_iter().filter(|day| *day != hole);
+        let calendar = Calendar::new(&settings, days(hole.0 - 5..=hole.0 + 5), events);
+        assert!(calendar.holes().is_empty());
+        assert!(calendar.is_complete(&settings.bots[0], hole));
+    }
+}

@@ -1,0 +1,217 @@
+//! The command line: parse, resolve, run, and decide the exit code, in one visible place.
+//!
+//! Results go to stdout, everything else to stderr. Exit codes are those of [`crate::error::ErrorKind`].
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::Serialize;
+
+use crate::config::Settings;
+use crate::day::{Day, DayRange};
+use crate::error::{Error, ErrorKind, Result};
+use crate::run::{self, Outcome, Wanted};
+
+/// What each Click-to-WhatsApp ad was worth: conversations, conversions and the cost of each, per ad and day.
+#[derive(Parser)]
+#[command(name = "ctwa", version, propagate_version = true, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// How log lines are written to stderr.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text, global = true)]
+    log_format: LogFormat,
+    /// Log less (-q: warnings only).
+    #[arg(short, long, global = true)]
+    quiet: bool,
+}
+
+const EXIT_CODES: &str = "Exit codes:
+  0 done  2 usage  3 not ready: an input day has not landed  4 unavailable: retry with backoff  5 denied: credential or permission
+  6 data: input broke the contract or a check failed, that day was not published  7 conflict: another run holds this output
+  70 bug  130, 143 stopped";
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build the days that the landed partitions allow; the nightly job.
+    Run(RunArgs),
+    /// Rebuild these days, whatever their state.
+    Backfill(BackfillArgs),
+}
+
+#[derive(Args)]
+struct RunArgs {
+    /// The pipeline file.
+    pipeline: PathBuf,
+    /// Build days up to this one only; inputs are not limited.
+    #[arg(long, value_name = "DATE")]
+    through: Option<Day>,
+    /// Print one JSON object as the result.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct BackfillArgs {
+    /// The pipeline file.
+    pipeline: PathBuf,
+    #[command(flatten)]
+    days: Days,
+    /// Print one JSON object as the result.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Dates are inclusive on both ends.
+#[derive(Args)]
+struct Days {
+    /// The first day, YYYY-MM-DD.
+    #[arg(long, value_name = "DATE")]
+    from: Day,
+    /// The last day, YYYY-MM-DD, included.
+    #[arg(long, value_name = "DATE")]
+    to: Day,
+}
+
+impl Days {
+    fn range(&self) -> Result<DayRange> {
+        DayRange::new(self.from, self.to).ok_or_else(|| {
+            Error::usage(format!("--from {} is after --to {}", self.from, self.to)).mend("swap them: both ends are included")
+        })
+    }
+}
+
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers, not mistakes.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { ErrorKind::Usage.exit_code() } else { 0 });
+        }
+    };
+    start_log(cli.log_format, cli.quiet);
+    match execute(&cli.command) {
+        Ok(None) => ExitCode::SUCCESS,
+        Ok(Some(kind)) => ExitCode::from(kind.exit_code()),
+        Err(error) => {
+            complain(cli.log_format, &error);
+            ExitCode::from(error.kind().exit_code())
+        }
+    }
+}
+
+/// Carries a command out; a kind is the exit of a command that came to its end without doing everything.
+fn execute(command: &Command) -> Result<Option<ErrorKind>> {
+    match command {
+        Command::Run(args) => {
+            let settings = Settings::load(&args.pipeline)?;
+            finish(run::run(&settings, Wanted::Through(args.through))?, args.json)
+        }
+        Command::Backfill(args) => {
+            let days = args.days.range()?;
+            let settings = Settings::load(&args.pipeline)?;
+            finish(run::run(&settings, Wanted::Days(days))?, args.json)
+        }
+    }
+}
+
+fn finish(outcome: Outcome, json: bool) -> Result<Option<ErrorKind>> {
+    if json {
+        print_json(&outcome.report)?;
+    } else {
+        print(&summary(&outcome))?;
+    }
+    Ok(outcome.worst)
+}
+
+fn summary(outcome: &Outcome) -> String {
+    let report = &outcome.report;
+    let mut lines = Vec::new();
+    match (&report.first_day, &report.last_day) {
+        (Some(first), Some(last)) => lines.push(format!(
+            "{}: {} days built of {first}..{last}, {} of them incomplete",
+            report.pipeline, report.days_built, report.days_incomplete
+        )),
+        _ => lines
+            .push(format!("{}: no touch and no conversion event of a named bot has landed, nothing to build", report.pipeline)),
+    }
+    lines.push(format!(
+        "{} touches, {} duplicates, {} without ad id; {} conversion events, {} of them conversions of ads",
+        report.touches, report.duplicate_touches, report.unattributed_touches, report.conversion_events, report.conversions
+    ));
+    lines.push(format!("{} objects written, {} unchanged", report.objects_written, report.objects_unchanged));
+    for (day, blockers) in &report.days_blocked {
+        lines.push(format!("kept back: {day}: {}", blockers.join(", ")));
+    }
+    for (table, reasons) in &report.rejected_rows {
+        let reasons: Vec<String> = reasons.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
+        lines.push(format!("rejected rows in {table}: {}", reasons.join(", ")));
+    }
+    let listed = |what: &str, counts: &std::collections::BTreeMap<String, u64>, lines: &mut Vec<String>| {
+        if !counts.is_empty() {
+            let counts: Vec<String> = counts.iter().map(|(id, count)| format!("{} ({count} rows)", id.escape_debug())).collect();
+            lines.push(format!("{what}: {}", counts.join(", ")));
+        }
+    };
+    listed("bots that the pipeline does not name", &report.out_of_scope_rows, &mut lines);
+    listed("ad accounts that no bot lists", &report.unlisted_account_rows, &mut lines);
+    lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
+    lines.join("\n") + "\n"
+}
+
+fn print(text: &str) -> Result<()> {
+    write_out(text.as_bytes())
+}
+
+fn print_json(value: &impl Serialize) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(value).map_err(|error| Error::bug("a result is no JSON").source(error))?;
+    text.push('\n');
+    print(&text)
+}
+
+/// A reader that closes the pipe early has what it wanted.
+fn write_out(bytes: &[u8]) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::new(ErrorKind::Unavailable, "the result cannot be written to stdout").source(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn complain(format: LogFormat, error: &Error) {
+    let line = match format {
+        LogFormat::Text => format!("ctwa: {} error: {error}\n", error.kind().name()),
+        LogFormat::Json => {
+            let context: serde_json::Map<String, serde_json::Value> =
+                error.context().iter().map(|(name, value)| (name.to_string(), value.as_str().into())).collect();
+            serde_json::json!({"level": "ERROR", "kind": error.kind().name(), "message": error.to_string(), "context": context})
+                .to_string()
+                + "\n"
+        }
+    };
+    // Nobody is left to tell when stderr is closed.
+    let _ = std::io::stderr().lock().write_all(line.as_bytes());
+}
+
+fn start_log(format: LogFormat, quiet: bool) {
+    let level = if quiet { tracing::Level::WARN } else { tracing::Level::INFO };
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level).with_target(false);
+    // A log that was started already stays as it is.
+    let _ = match format {
+        LogFormat::Json => log.json().flatten_event(true).try_init(),
+        LogFormat::Text => {
+            log.without_time().with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()).try_init()
+        }
+    };
+}

@@ -1,0 +1,231 @@
+//! The embedded engine: windowed polars over the horizon, in shards of contacts.
+//!
+//! Ids become small integers first (a contact after identity resolution, an ad, a category), so that the frames hold numbers only.
+//! A contact belongs to one shard, so shards are independent and memory is bounded by the largest.
+
+use std::collections::HashMap;
+
+use polars::prelude::*;
+
+use crate::day::{Day, LocalDays};
+use crate::error::Result;
+use crate::sessions::{sessions, state};
+use crate::{conversions, touches};
+
+use super::{AdFacts, Answer, BotDay, Conversations, Conversions, Request, States};
+
+/// Rows of a shard: about 150 bytes each at the peak of the sort.
+const ROWS_PER_SHARD: usize = 2_000_000;
+
+/// Attributes the conversion events to the touches. Copies are still among the rows.
+pub fn attribute(request: &Request<'_>, mut touches: touches::Touches, mut events: conversions::Conversions) -> Result<Answer> {
+    let mut answer = Answer::default();
+    let dropped_touches = touches.drop_copies();
+    events.drop_copies();
+
+    let zones = local_days(request, &touches, &dropped_touches, &events);
+    let touch_days: Vec<Day> = touches.rows.iter().map(|touch| zones[touch.bot as usize].of(touch.sent_at)).collect();
+    let event_days: Vec<Day> = events.rows.iter().map(|event| zones[event.bot as usize].of(event.occurred_at)).collect();
+
+    for touch in &dropped_touches {
+        let day = zones[touch.bot as usize].of(touch.sent_at);
+        if request.days.contains(day) {
+            bot_day(&mut answer, day, touch.bot).duplicate_touches += 1;
+        }
+    }
+    for (touch, day) in touches.rows.iter().zip(&touch_days).filter(|(_, day)| request.days.contains(**day)) {
+        let counts = bot_day(&mut answer, *day, touch.bot);
+        match touches.ad(touch) {
+            Some(_) => counts.touches += 1,
+            None => counts.unattributed_touches += 1,
+        }
+    }
+    for (event, day) in events.rows.iter().zip(&event_days).filter(|(_, day)| request.days.contains(**day)) {
+        let counts = bot_day(&mut answer, *day, event.bot);
+        match events.contact(event) {
+            Some(_) => counts.conversion_events += 1,
+            None => counts.events_without_contact += 1,
+        }
+    }
+
+    let mut ad_codes: Codes<&str> = Codes::default();
+    let ads: Vec<Option<u32>> = touches.rows.iter().map(|touch| touches.ad(touch).map(|ad| ad_codes.code(ad))).collect();
+    ad_facts(&mut answer, &touches, &ads);
+
+    // An event of a contact without a touch has no session to fall into.
+    let mut contact_codes: Codes<(u32, &str)> = Codes::default();
+    let resolved = |bot: u32, contact| (bot, request.identities.resolve(bot as usize, contact));
+    let touch_contacts: Vec<u32> =
+        touches.rows.iter().map(|touch| contact_codes.code(resolved(touch.bot, touches.contact(touch)))).collect();
+    let mut category_codes: Codes<&str> = Codes::default();
+    let in_reach: Vec<(u32, u32)> = events
+        .rows
+        .iter()
+        .enumerate()
+        .filter_map(|(i, event)| Some((i as u32, contact_codes.known(&resolved(event.bot, events.contact(event)?))?)))
+        .collect();
+
+    let shards = (touches.rows.len() + in_reach.len()).div_ceil(ROWS_PER_SHARD).max(1) as u32;
+    for shard in 0..shards {
+        let rows: Vec<usize> = (0..touches.rows.len()).filter(|i| touch_contacts[*i] % shards == shard).collect();
+        let of_touch = |value: &dyn Fn(usize) -> u32| rows.iter().map(|i| value(*i)).collect::<Vec<u32>>();
+        let touch_frame = df!(
+            "contact" => of_touch(&|i| touch_contacts[i]),
+            "at" => rows.iter().map(|i| touches.rows[*i].sent_at).collect::<Vec<i64>>(),
+            // Rows are in order of time and message id.
+            "rank" => of_touch(&|i| i as u32),
+            "bot" => of_touch(&|i| touches.rows[i].bot),
+            "ad" => rows.iter().map(|i| ads[*i]).collect::<Vec<Option<u32>>>(),
+            "day" => rows.iter().map(|i| touch_days[*i].0).collect::<Vec<i32>>(),
+        )?;
+        let hits: Vec<(u32, u32)> = in_reach.iter().filter(|(_, contact)| contact % shards == shard).copied().collect();
+        let event_frame = df!(
+            "contact" => hits.iter().map(|(_, contact)| *contact).collect::<Vec<u32>>(),
+            "at" => hits.iter().map(|(i, _)| events.rows[*i as usize].occurred_at).collect::<Vec<i64>>(),
+            "rank" => hits.iter().map(|(i, _)| *i).collect::<Vec<u32>>(),
+            "category" => hits.iter().map(|(i, _)| category_codes.code(events.category(&events.rows[*i as usize]))).collect::<Vec<u32>>(),
+            "day" => hits.iter().map(|(i, _)| event_days[*i as usize].0).collect::<Vec<i32>>(),
+        )?;
+        let ledger = sessions(touch_frame.lazy(), event_frame.lazy(), request.settings.horizon, request.watermark)?.collect()?;
+        count(&mut answer, &ledger, request)?;
+    }
+    answer.ads = ad_codes.values().into_iter().map(str::to_string).collect();
+    answer.categories = category_codes.values().into_iter().map(str::to_string).collect();
+    Ok(answer)
+}
+
+fn bot_day(answer: &mut Answer, day: Day, bot: u32) -> &mut BotDay {
+    answer.bot_days.entry((day, bot)).or_default()
+}
+
+/// Each bot's local days over the span of its rows.
+fn local_days(
+    request: &Request<'_>,
+    touches: &touches::Touches,
+    dropped: &[touches::Touch],
+    events: &conversions::Conversions,
+) -> Vec<LocalDays> {
+    let mut spans: Vec<Option<(i64, i64)>> = vec![None; request.settings.bots.len()];
+    let times = touches.rows.iter().chain(dropped).map(|touch| (touch.bot, touch.sent_at));
+    for (bot, at) in times.chain(events.rows.iter().map(|event| (event.bot, event.occurred_at))) {
+        let span = spans[bot as usize].get_or_insert((at, at));
+        *span = (span.0.min(at), span.1.max(at));
+    }
+    request.settings.bots.iter().zip(spans).map(|(bot, span)| LocalDays::new(bot.zone, span)).collect()
+}
+
+fn ad_facts(answer: &mut Answer, touches: &touches::Touches, ads: &[Option<u32>]) {
+    // In order of time and message id, so the last word is the latest.
+    for (touch, ad) in touches.rows.iter().zip(ads) {
+        let Some(ad) = ad else { continue };
+        let facts = answer
+            .ad_facts
+            .entry((touch.bot, *ad))
+            .or_insert_with(|| AdFacts { first_conversation_at: touch.sent_at, ..AdFacts::default() });
+        facts.last_conversation_at = touch.sent_at;
+        if let Some(title) = touches.title(touch)
+            && facts.title.as_deref() != Some(title)
+        {
+            facts.title = Some(title.to_string());
+        }
+        if let Some(ad_type) = touches.ad_type(touch)
+            && facts.ad_type.as_deref() != Some(ad_type)
+        {
+            facts.ad_type = Some(ad_type.to_string());
+        }
+    }
+}
+
+/// Adds a shard's sessions to the answer.
+fn count(answer: &mut Answer, ledger: &DataFrame, request: &Request<'_>) -> Result<()> {
+    let asked = |day: &str| col(day).gt_eq(lit(request.days.first.0)).and(col(day).lt_eq(lit(request.days.last.0)));
+    let opened = ledger.clone().lazy().filter(asked("day"));
+
+    let conversations = opened
+        .clone()
+        .filter(col("ad").is_not_null())
+        .group_by(["bot", "ad", "day"].map(col))
+        .agg([len().alias("n")])
+        .collect()?;
+    let (bots, ads, days, counts) = (
+        codes(&conversations, "bot")?,
+        codes(&conversations, "ad")?,
+        days_of(&conversations, "day")?,
+        codes(&conversations, "n")?,
+    );
+    for i in 0..conversations.height() {
+        let (Some(bot), Some(ad), Some(day), Some(n)) = (bots[i], ads[i], days[i], counts[i]) else { continue };
+        answer.conversations.entry(day).or_default().push(Conversations { bot, ad, count: n as i64 });
+    }
+
+    let key = ["bot", "ad", "conversion_day", "day", "category"].map(col);
+    let converted = ledger.clone().lazy().filter(col("conversion_day").is_not_null().and(asked("conversion_day")));
+    let conversions = converted.group_by(key).agg([len().alias("n")]).collect()?;
+    let (bots, ads, counts) = (codes(&conversions, "bot")?, codes(&conversions, "ad")?, codes(&conversions, "n")?);
+    let (event_days, touch_days, categories) =
+        (days_of(&conversions, "conversion_day")?, days_of(&conversions, "day")?, codes(&conversions, "category")?);
+    for i in 0..conversions.height() {
+        let (Some(bot), Some(day), Some(conversation_day), Some(n)) = (bots[i], event_days[i], touch_days[i], counts[i]) else {
+            continue;
+        };
+        match (ads[i], categories[i]) {
+            (Some(ad), Some(category)) => {
+                let row = Conversions { bot, ad, conversation_day, category, count: n as i64 };
+                answer.conversions.entry(day).or_default().push(row);
+            }
+            _ => bot_day(answer, day, bot).unattributed_conversions += n as i64,
+        }
+    }
+
+    let states = opened.group_by(["bot", "state"].map(col)).agg([len().alias("n")]).collect()?;
+    let (bots, ends, counts) = (codes(&states, "bot")?, states.column("state")?.i32()?.clone(), codes(&states, "n")?);
+    for (i, end) in ends.iter().enumerate() {
+        let (Some(bot), Some(end), Some(n)) = (bots[i], end, counts[i]) else { continue };
+        let of_bot: &mut States = answer.states.entry(bot).or_default();
+        let n = n as i64;
+        of_bot.started += n;
+        match end {
+            state::CONVERTED => of_bot.converted += n,
+            state::SUPERSEDED => of_bot.superseded += n,
+            state::EXPIRED => of_bot.expired += n,
+            _ => of_bot.open += n,
+        }
+    }
+    Ok(())
+}
+
+fn codes(frame: &DataFrame, column: &str) -> Result<Vec<Option<u32>>> {
+    Ok(frame.column(column)?.u32()?.iter().collect())
+}
+
+fn days_of(frame: &DataFrame, column: &str) -> Result<Vec<Option<Day>>> {
+    Ok(frame.column(column)?.i32()?.iter().map(|day| day.map(Day)).collect())
+}
+
+/// Small integers for values, in order of first sight.
+struct Codes<K> {
+    of: HashMap<K, u32>,
+}
+
+impl<K> Default for Codes<K> {
+    fn default() -> Self {
+        Codes { of: HashMap::new() }
+    }
+}
+
+impl<K: std::hash::Hash + Eq + Copy> Codes<K> {
+    fn code(&mut self, value: K) -> u32 {
+        let next = self.of.len() as u32;
+        *self.of.entry(value).or_insert(next)
+    }
+
+    fn known(&self, value: &K) -> Option<u32> {
+        self.of.get(value).copied()
+    }
+
+    fn values(&self) -> Vec<K> {
+        let mut values: Vec<(u32, K)> = self.of.iter().map(|(value, code)| (*code, *value)).collect();
+        values.sort_unstable_by_key(|(code, _)| *code);
+        values.into_iter().map(|(_, value)| value).collect()
+    }
+}

@@ -1,0 +1,247 @@
+//! Extract: one raw partition, read once, becomes a small working table, a count of everything that was left out, and the rows
+//! that were set aside.
+//!
+//! Mapping, member bots and quarantine happen here. Contacts stay as they came: aliases grow every night and must not make
+//! working tables stale. A partition whose share of rejected rows passes the limit is refused.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
+use serde::{Deserialize, Serialize};
+
+use crate::config::{PartitionedInput, Settings};
+use crate::conversions::{ConversionReader, could_convert};
+use crate::day::{Day, LocalDays};
+use crate::error::{Error, Result};
+use crate::lake::layout::Partition;
+use crate::lake::{Filter, Lake, Object, ScanPlan};
+use crate::mapping::Bound;
+use crate::schema::{self, InputTable};
+use crate::touches::{AD_COLUMNS, TouchReader, could_be_touch};
+
+/// The settings as extraction asks them, row by row.
+pub struct Scope<'a> {
+    pub settings: &'a Settings,
+    bots: HashMap<&'a str, usize>,
+    categories: HashSet<&'a str>,
+}
+
+impl<'a> Scope<'a> {
+    pub fn new(settings: &'a Settings) -> Scope<'a> {
+        let bots = settings.bot_by_id().into_iter().collect();
+        let categories =
+            settings.bots.iter().flat_map(|bot| &bot.conversion_events).map(|setting| setting.category.as_str()).collect();
+        Scope { settings, bots, categories }
+    }
+
+    /// The bot a row counts for: none without an id, an error with the id of a bot that the pipeline does not name.
+    pub fn bot<'t>(&self, id: Option<&'t str>) -> Result<Option<usize>, &'t str> {
+        match id {
+            None => Ok(None),
+            Some(id) => self.bots.get(id).map(|bot| Some(*bot)).ok_or(id),
+        }
+    }
+}
+
+/// What an extraction counted. Kept in the receipt of the working table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extract {
+    /// Rows of the working table.
+    pub accepted: u64,
+    /// Conversion events by category, but not of the one in effect at their instant.
+    pub not_in_effect: u64,
+    /// Rows set aside, by reason, per bot; under "" those of no bot.
+    pub rejected: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Rows that could count, of bots that the pipeline does not name.
+    pub out_of_scope: BTreeMap<String, u64>,
+    /// The local days that the accepted rows fall on, per bot.
+    pub local_days: BTreeMap<String, BTreeSet<i32>>,
+    pub warnings: BTreeSet<String>,
+    #[serde(skip)]
+    set_aside: BTreeMap<Vec<Option<String>>, u64>,
+    #[serde(skip)]
+    columns: usize,
+}
+
+impl Extract {
+    pub fn new(table: &InputTable) -> Extract {
+        Extract { columns: table.columns.len(), ..Extract::default() }
+    }
+
+    pub fn count_out_of_scope(&mut self, bot: &str) {
+        *self.out_of_scope.entry(bot.to_string()).or_default() += 1;
+    }
+
+    pub fn count_rejected(&mut self, bot: Option<&str>, reason: &str) {
+        *self.rejected.entry(bot.unwrap_or_default().to_string()).or_default().entry(reason.to_string()).or_default() += 1;
+    }
+
+    pub fn note_days<'r>(&mut self, rows: impl Iterator<Item = (&'r str, i64)>, scope: &Scope<'_>) {
+        let mut of_bot: HashMap<&str, Vec<i64>> = HashMap::new();
+        for (bot, at) in rows {
+            of_bot.entry(bot).or_default().push(at);
+        }
+        for (id, times) in of_bot {
+            let Some(bot) = scope.settings.bots.iter().find(|bot| bot.id == id) else { continue };
+            let span = times.iter().min().copied().zip(times.iter().max().copied());
+            let days = LocalDays::new(bot.zone, span);
+            self.local_days.entry(id.to_string()).or_default().extend(times.iter().map(|at| days.of(*at).0));
+        }
+    }
+
+    pub fn rejected_of(&self, bot: &str) -> u64 {
+        self.rejected.get(bot).map_or(0, |reasons| reasons.values().sum())
+    }
+
+    pub fn rejected_rows(&self) -> u64 {
+        self.rejected.values().flat_map(BTreeMap::values).sum()
+    }
+
+    /// The rows set aside, as a table; none when there are none.
+    pub fn rejected_table(&self, table: &InputTable) -> Result<Option<RecordBatch>> {
+        if self.set_aside.is_empty() {
+            return Ok(None);
+        }
+        let rows = || self.set_aside.iter().flat_map(|(row, times)| std::iter::repeat_n(row, *times as usize));
+        let columns = (0..=self.columns)
+            .map(|i| Arc::new(rows().map(|row| row[i].as_deref()).collect::<StringArray>()) as ArrayRef)
+            .collect();
+        let batch = RecordBatch::try_new(schema::rejected(table).schema, columns);
+        batch.map(Some).map_err(|error| Error::bug("rejected rows do not fit their schema").source(error))
+    }
+
+    fn check_share(&self, table: &InputTable, day: Day, limit: f64) -> Result<()> {
+        let (rejected, candidates) = (self.rejected_rows(), self.accepted + self.not_in_effect + self.rejected_rows());
+        if rejected as f64 <= limit * candidates as f64 {
+            return Ok(());
+        }
+        let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
+        for (reason, count) in self.rejected.values().flatten() {
+            *reasons.entry(reason).or_default() += count;
+        }
+        let reasons: Vec<String> = reasons.iter().map(|(reason, count)| format!("{reason}: {count}")).collect();
+        Err(Error::data(format!(
+            "{rejected} of {candidates} rows that could count break the contract, more than the limit of {limit}"
+        ))
+        .with("table", table.name)
+        .with("day", day)
+        .with("reasons", reasons.join(", "))
+        .mend("look at the rows under rejected/, mend the partition, or raise [quality] max_rejected_share"))
+    }
+}
+
+/// Keeps the rows of a batch that break the contract, with their reasons, as they came.
+pub fn set_aside(
+    extract: &mut Extract,
+    columns: &[&'static str],
+    time_column: &'static str,
+    bound: &Bound,
+    batch: &RecordBatch,
+    reasons: &[(usize, &'static str)],
+) -> Result<()> {
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    let read = |name: &&'static str| if *name == time_column { bound.raw_text(name, batch) } else { bound.text(name, batch) };
+    let texts = columns.iter().map(read).collect::<Result<Vec<_>>>()?;
+    for (row, reason) in reasons {
+        let cells = texts.iter().map(|text| text.is_valid(*row).then(|| text.value(*row).to_string()));
+        let kept: Vec<Option<String>> = std::iter::once(Some(reason.to_string())).chain(cells).collect();
+        *extract.set_aside.entry(kept).or_default() += 1;
+    }
+    Ok(())
+}
+
+/// A partition extracted. It may be refused all the same: then `refusal` says why, and only its rejected rows are of use.
+pub struct Extracted {
+    pub batch: RecordBatch,
+    pub extract: Extract,
+    pub refusal: Option<Error>,
+}
+
+/// Reads a messages partition.
+pub fn messages(lake: &Lake, scope: &Scope<'_>, partition: &Partition) -> Result<Extracted> {
+    let input = &scope.settings.messages;
+    let mut reader = TouchReader::new(scope, partition.day);
+    let mut warnings = Warnings::default();
+    for object in &partition.objects {
+        scan(lake, input, object, partition.day, &AD_COLUMNS, could_be_touch, &mut warnings, |bound, batch| {
+            reader.take(bound, batch)
+        })?;
+    }
+    let (batch, mut extract) = reader.finish()?;
+    extract.warnings = warnings.0;
+    let refusal = extract.check_share(&schema::MESSAGES, partition.day, scope.settings.max_rejected_share).err();
+    Ok(Extracted { batch, extract, refusal })
+}
+
+/// Reads an events partition.
+pub fn events(lake: &Lake, scope: &Scope<'_>, partition: &Partition) -> Result<Extracted> {
+    let input = &scope.settings.events;
+    let categories = Arc::new(scope.categories.iter().map(|category| category.to_string()).collect::<HashSet<_>>());
+    let test = move |bound: &Bound, batch: &RecordBatch| could_convert(bound, &categories, batch);
+    let mut reader = ConversionReader::new(scope, partition.day);
+    let mut warnings = Warnings::default();
+    for object in &partition.objects {
+        scan(lake, input, object, partition.day, &["category"], test.clone(), &mut warnings, |bound, batch| {
+            reader.take(bound, batch)
+        })?;
+    }
+    let (batch, mut extract) = reader.finish()?;
+    extract.warnings = warnings.0;
+    let refusal = extract.check_share(&schema::EVENTS, partition.day, scope.settings.max_rejected_share).err();
+    Ok(Extracted { batch, extract, refusal })
+}
+
+#[derive(Default)]
+struct Warnings(BTreeSet<String>);
+
+/// Reads one object behind a row filter on `tested` columns; the others are decoded only for the rows that pass.
+#[allow(clippy::too_many_arguments)]
+fn scan(
+    lake: &Lake,
+    input: &PartitionedInput,
+    object: &Object,
+    day: Day,
+    tested: &[&'static str],
+    test: impl Fn(&Bound, &RecordBatch) -> Result<arrow::array::BooleanArray> + Send + 'static,
+    warnings: &mut Warnings,
+    mut each: impl FnMut(&Bound, &RecordBatch) -> Result<()>,
+) -> Result<()> {
+    let table = input.columns.table;
+    let names: Vec<&str> = table.columns.iter().map(|column| column.name).collect();
+    let cell: std::cell::OnceCell<Arc<Bound>> = std::cell::OnceCell::new();
+    let scanned = lake.scan(
+        object,
+        |schema| {
+            let bound = Arc::new(input.columns.bind(schema)?);
+            let plan = ScanPlan {
+                columns: bound.paths(&names),
+                filter: Some(Filter {
+                    columns: bound.paths(tested),
+                    test: Box::new({
+                        let bound = bound.clone();
+                        move |batch| test(&bound, batch)
+                    }),
+                }),
+            };
+            let _ = cell.set(bound);
+            Ok(plan)
+        },
+        |batch| match cell.get() {
+            Some(bound) => each(bound, &batch),
+            None => Err(Error::bug("a batch came before its schema")),
+        },
+    );
+    scanned.map_err(|error| error.with("table", table.name).with("day", day))?;
+    if let Some(bound) = cell.get() {
+        for column in bound.missing() {
+            warnings.0.insert(format!("{}: optional column {column} is missing, it is NULL", table.name));
+        }
+        for (column, _) in bound.unreadable_json() {
+            warnings.0.insert(format!("{}: some cells of {column} are not JSON objects, they are NULL", table.name));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! Identities: which contact an id stands for (rule 16).
+//!
+//! The alias table says "this id is that contact", for one bot or for all. A chain is followed to its end; a row for the bot beats
+//! one for all bots. Two targets for one alias, or a loop, is an error. Nothing is merged on a guess.
+
+use std::collections::HashMap;
+
+use arrow::array::{Array, AsArray, RecordBatch, StringArray};
+use arrow::datatypes::DataType;
+
+use crate::config::Settings;
+use crate::error::{Error, Result};
+use crate::lake::{Lake, Object};
+use crate::mapping::describe;
+
+#[derive(Debug, Default)]
+pub struct Identities {
+    of_bot: Vec<HashMap<String, String>>,
+    of_every_bot: HashMap<String, String>,
+}
+
+impl Identities {
+    /// Reads the table: every Parquet object under `path`.
+    pub fn read(lake: &Lake, path: &str, settings: &Settings) -> Result<Identities> {
+        let objects = Identities::objects(lake, path)?;
+        let bots = settings.bot_by_id();
+        let mut identities = Identities { of_bot: vec![HashMap::new(); settings.bots.len()], of_every_bot: HashMap::new() };
+        for object in &objects {
+            lake.scan_all(object, |batch| identities.add(&batch, &bots)).map_err(|error| error.with("table", "identities"))?;
+        }
+        identities.check_loops(settings)?;
+        Ok(identities)
+    }
+
+    /// The objects of the table, which must exist: without it contacts would silently fall apart.
+    pub fn objects(lake: &Lake, path: &str) -> Result<Vec<Object>> {
+        let is_table = |object: &Object| {
+            let name = object.path.rsplit('/').next().unwrap_or_default();
+            name.ends_with(".parquet") && !name.starts_with(['_', '.'])
+        };
+        let objects: Vec<Object> = lake.list(path)?.into_iter().filter(is_table).collect();
+        if objects.is_empty() {
+            return Err(Error::not_ready("the identities table has no Parquet file")
+                .with("table", "identities")
+                .with("folder", path)
+                .mend("land it, or remove [inputs.identities] from the pipeline file"));
+        }
+        Ok(objects)
+    }
+
+    fn add(&mut self, batch: &RecordBatch, bots: &std::collections::BTreeMap<&str, usize>) -> Result<()> {
+        let text = |name: &'static str| -> Result<StringArray> {
+            let Some(column) = batch.column_by_name(name) else {
+                return Err(Error::data(format!("required column {name} is missing"))
+                    .with("column", name)
+                    .with("columns it has", describe(&batch.schema())));
+            };
+            match column.data_type() {
+                DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..) | DataType::Null => {}
+                other => return Err(Error::data(format!("{name} is {other}, a text is needed")).with("column", name)),
+            }
+            let cast = arrow::compute::cast(column, &DataType::Utf8);
+            Ok(cast.map_err(|error| Error::bug("a text column cannot be cast").source(error))?.as_string::<i32>().clone())
+        };
+        let (ids, aliases, contacts) = (text("bot_id")?, text("alias")?, text("contact_id")?);
+        for row in 0..batch.num_rows() {
+            let cell = |array: &StringArray| {
+                array.is_valid(row).then(|| array.value(row).to_string()).filter(|text| !text.trim().is_empty())
+            };
+            let targets = match cell(&ids) {
+                None => &mut self.of_every_bot,
+                Some(id) => match bots.get(id.as_str()) {
+                    Some(bot) => &mut self.of_bot[*bot],
+                    None => continue,
+                },
+            };
+            let (Some(alias), Some(contact)) = (cell(&aliases), cell(&contacts)) else {
+                return Err(Error::data("an identity has no alias or no contact").mend("remove the row, or fill it"));
+            };
+            match targets.insert(alias.clone(), contact.clone()) {
+                Some(known) if known != contact => {
+                    return Err(Error::data(format!("alias {alias:?} has two targets, {known:?} and {contact:?}"))
+                        .mend("keep one of the rows: contacts are never merged on a guess"));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn next(&self, bot: usize, contact: &str) -> Option<&str> {
+        let of_bot = self.of_bot.get(bot).and_then(|targets| targets.get(contact));
+        // An id that stands for itself is the end of its chain.
+        of_bot.or_else(|| self.of_every_bot.get(contact)).map(String::as_str).filter(|next| *next != contact)
+    }
+
+    fn check_loops(&self, settings: &Settings) -> Result<()> {
+        let longest = self.of_every_bot.len() + self.of_bot.iter().map(HashMap::len).sum::<usize>();
+        for (bot, setting) in settings.bots.iter().enumerate() {
+            let mut aliases: Vec<&String> = self.of_bot[bot].keys().chain(self.of_every_bot.keys()).collect();
+            aliases.sort_unstable();
+            for alias in aliases {
+                let (mut at, mut steps) = (alias.as_str(), 0);
+                while let Some(next) = self.next(bot, at) {
+                    (at, steps) = (next, steps + 1);
+                    if steps > longest {
+                        return Err(Error::data(format!("alias {alias:?} leads into a loop"))
+                            .with("table", "identities")
+                            .with("bot", &setting.id)
+                            .mend("remove one of the rows of the loop"));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The contact that an id of a bot stands for; itself where no alias says otherwise.
+    pub fn resolve<'a>(&'a self, bot: usize, contact: &'a str) -> &'a str {
+        let mut at = contact;
+        while let Some(next) = self.next(bot, at) {
+            at = next;
+        }
+        at
+    }
+}

@@ -1,0 +1,227 @@
+//! Parquet objects read in batches: only the columns asked for, only the rows a filter lets through.
+//!
+//! The filter's columns are decoded first; the others are decoded for the rows that pass. Memory is bounded by the batch.
+
+use std::ops::Range;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::datatypes::Schema;
+use arrow::error::ArrowError;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
+use parquet::arrow::arrow_reader::{ArrowPredicateFn, RowFilter};
+use parquet::arrow::async_reader::{AsyncFileReader, MetadataFetch, ParquetRecordBatchStreamBuilder};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::schema::types::SchemaDescriptor;
+
+use crate::error::{Error, Result};
+
+use super::{Lake, Object, storage_error};
+
+const ROWS_PER_BATCH: usize = 8_192;
+
+/// What is fetched from an object's end at first: the whole footer of most files, in one request.
+const FOOTER_BYTES: usize = 64 * 1024;
+
+/// A column, and the field of it where only that is needed.
+pub type ColumnPath = (String, Option<String>);
+
+/// What to read of an object.
+pub struct ScanPlan {
+    pub columns: Vec<ColumnPath>,
+    pub filter: Option<Filter>,
+}
+
+type Test = Box<dyn FnMut(&RecordBatch) -> Result<BooleanArray> + Send>;
+
+/// Which rows to read: a test on some columns.
+pub struct Filter {
+    pub columns: Vec<ColumnPath>,
+    pub test: Test,
+}
+
+/// The leaves of these columns. A field of a struct is read alone; of a map or a text, the whole column.
+fn mask(columns: &[ColumnPath], parquet: &SchemaDescriptor) -> ProjectionMask {
+    let wanted = |leaf: usize| {
+        let descriptor = parquet.column(leaf);
+        let parts = descriptor.path().parts();
+        columns.iter().any(|(column, key)| {
+            let is_struct_field = |key: &String| {
+                // The parts of a map are column, entries, key or value.
+                parquet.columns().iter().any(|other| {
+                    let parts = other.path().parts();
+                    parts.len() >= 2 && parts[0] == *column && parts[1] == *key
+                })
+            };
+            parts[0] == *column
+                && match key {
+                    Some(key) if is_struct_field(key) => parts.len() >= 2 && parts[1] == *key,
+                    _ => true,
+                }
+        })
+    };
+    ProjectionMask::leaves(parquet, (0..parquet.num_columns()).filter(|leaf| wanted(*leaf)).collect::<Vec<_>>())
+}
+
+impl Lake {
+    /// Reads an object once, batch by batch. `plan` is asked with the object's schema; `each` gets the batches.
+    pub fn scan(
+        &self,
+        object: &Object,
+        plan: impl FnOnce(&Schema) -> Result<ScanPlan>,
+        mut each: impl FnMut(RecordBatch) -> Result<()>,
+    ) -> Result<()> {
+        let here = |error: Error| error.with("object", &object.path);
+        let location = self.object_path(&object.path)?;
+        let reader = self.object_reader(location, object);
+        self.runtime.block_on(async {
+            let builder = ParquetRecordBatchStreamBuilder::new(reader).await.map_err(|error| parquet_error(error, object))?;
+            let schema = builder.schema().clone();
+            let plan = plan(&schema).map_err(here)?;
+            let columns = plan.columns.clone();
+            let projection = mask(&plan.columns, builder.parquet_schema());
+            // An error of the test would lose its kind inside the Parquet reader.
+            let failed: Arc<Mutex<Option<Error>>> = Arc::default();
+            let mut builder = builder.with_batch_size(ROWS_PER_BATCH);
+            if let Some(mut filter) = plan.filter {
+                let failed = failed.clone();
+                let filter_mask = mask(&filter.columns, builder.parquet_schema());
+                let predicate = ArrowPredicateFn::new(filter_mask, move |batch| {
+                    (filter.test)(&batch).map_err(|error| {
+                        let text = error.to_string();
+                        if let Ok(mut failed) = failed.lock() {
+                            *failed = Some(error);
+                        }
+                        ArrowError::ComputeError(text)
+                    })
+                });
+                builder = builder.with_row_filter(RowFilter::new(vec![Box::new(predicate)]));
+            }
+            let mut batches = builder.with_projection(projection).build().map_err(|error| parquet_error(error, object))?;
+            while let Some(batch) = batches.next().await {
+                match batch {
+                    Ok(batch) => each(batch).map_err(here)?,
+                    Err(error) => {
+                        if let Some(error) = failed.lock().ok().and_then(|mut failed| failed.take()) {
+                            return Err(here(error));
+                        }
+                        let error = parquet_error(error, object);
+                        return Err(match self.undecodable_column(object, &columns).await {
+                            Some(column) => error.with("column", column),
+                            None => error,
+                        });
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// All rows of an object, in the columns it has.
+    pub fn scan_all(&self, object: &Object, each: impl FnMut(RecordBatch) -> Result<()>) -> Result<()> {
+        let all = |schema: &Schema| {
+            let columns = schema.fields().iter().map(|field| (field.name().clone(), None)).collect();
+            Ok(ScanPlan { columns, filter: None })
+        };
+        self.scan(object, all, each)
+    }
+
+    fn object_reader(&self, location: Path, object: &Object) -> ObjectReader {
+        ObjectReader { lake: self.clone(), location, size: object.size }
+    }
+
+    /// The first of these columns that cannot be decoded, found by reading each alone.
+    async fn undecodable_column(&self, object: &Object, columns: &[ColumnPath]) -> Option<String> {
+        let location = self.object_path(&object.path).ok()?;
+        for path in columns {
+            let reader = self.object_reader(location.clone(), object);
+            let builder = ParquetRecordBatchStreamBuilder::new(reader).await.ok()?;
+            let projection = mask(std::slice::from_ref(path), builder.parquet_schema());
+            let mut batches = builder.with_projection(projection).build().ok()?;
+            while let Some(batch) = batches.next().await {
+                if batch.is_err() {
+                    return Some(path.0.clone());
+                }
+            }
+        }
+        None
+    }
+}
+
+/// Ranged reads of one object, counted.
+struct ObjectReader {
+    lake: Lake,
+    location: Path,
+    size: u64,
+}
+
+impl ObjectReader {
+    fn counted(&self, bytes: Bytes) -> Bytes {
+        self.lake.bytes_read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        bytes
+    }
+}
+
+fn external(error: object_store::Error) -> ParquetError {
+    ParquetError::External(Box::new(error))
+}
+
+impl AsyncFileReader for ObjectReader {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
+        async move { self.lake.store.get_range(&self.location, range).await.map(|bytes| self.counted(bytes)).map_err(external) }
+            .boxed()
+    }
+
+    fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>, ParquetError>> {
+        async move {
+            let chunks = self.lake.store.get_ranges(&self.location, &ranges).await.map_err(external)?;
+            Ok(chunks.into_iter().map(|bytes| self.counted(bytes)).collect())
+        }
+        .boxed()
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        options: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>, ParquetError>> {
+        let reader = ParquetMetaDataReader::new()
+            .with_metadata_options(options.map(|options| options.metadata_options().clone()))
+            .with_prefetch_hint(Some(FOOTER_BYTES));
+        let size = self.size;
+        async move { reader.load_and_finish(FooterFetch(self), size).await.map(Arc::new) }.boxed()
+    }
+}
+
+struct FooterFetch<'a>(&'a mut ObjectReader);
+
+impl MetadataFetch for FooterFetch<'_> {
+    fn fetch(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
+        self.0.get_bytes(range)
+    }
+}
+
+/// A storage error inside a Parquet error is about storage; any other is about the object's content.
+fn parquet_error(error: ParquetError, object: &Object) -> Error {
+    match error {
+        ParquetError::External(inner) => match inner.downcast::<object_store::Error>() {
+            Ok(inner) => storage_error(*inner, &object.path),
+            Err(inner) => unreadable(object, inner),
+        },
+        error => unreadable(object, error.into()),
+    }
+}
+
+fn unreadable(object: &Object, error: Box<dyn std::error::Error + Send + Sync>) -> Error {
+    Error::data("the object is not readable Parquet")
+        .with("object", &object.path)
+        .source(error)
+        .mend("write the file again, or remove it; files still being written need a name that starts with _ or .")
+}

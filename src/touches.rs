@@ -1,0 +1,257 @@
+//! Touches: the inbound messages that a click on an ad or post sent (rules 1, 2, 5 and 18).
+//!
+//! [`TouchReader`] takes batches of a messages partition and keeps the rows that could be touches, sorted, with contacts as they
+//! came; rows that break the contract are set aside with a reason. [`Touches`] is what many partitions hold together, and
+//! [`Touches::drop_copies`] says which of its rows are deliveries of the same message.
+//!
+//! Always holds: rows that could be touches = kept + rejected + out of scope, in every partition.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::Int64Type;
+
+use crate::day::{Day, MICROS_PER_DAY};
+use crate::error::{Error, Result};
+use crate::extract::{Extract, Scope, set_aside};
+use crate::mapping::{Bound, Instant};
+use crate::schema;
+
+/// Deliveries of one message repeat for at most this long (rule 1).
+pub const COPY_WINDOW: i64 = 7 * MICROS_PER_DAY;
+
+/// The columns whose presence makes a message a possible touch (rules 1 and 2).
+pub const AD_COLUMNS: [&str; 3] = ["ad_id", "ad_type", "ctwa_clid"];
+
+const COLUMNS: [&str; 9] =
+    ["bot_id", "message_id", "contact_id", "sent_at", "direction", "ad_id", "ad_type", "ad_title", "ctwa_clid"];
+
+/// Which rows could be touches: any of the ad columns is not blank.
+pub fn could_be_touch(bound: &Bound, batch: &RecordBatch) -> Result<BooleanArray> {
+    let columns = AD_COLUMNS.iter().map(|name| bound.text(name, batch)).collect::<Result<Vec<_>>>()?;
+    Ok((0..batch.num_rows()).map(|row| Some(columns.iter().any(|column| column.is_valid(row)))).collect())
+}
+
+/// Takes the batches of one messages partition.
+pub struct TouchReader<'a> {
+    scope: &'a Scope<'a>,
+    day: Day,
+    rows: Vec<TouchRow>,
+    pub extract: Extract,
+}
+
+/// In the order of the working table.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct TouchRow {
+    bot: String,
+    contact: String,
+    sent_at: i64,
+    message: String,
+    ad: Option<String>,
+    ad_type: Option<String>,
+    title: Option<String>,
+}
+
+impl<'a> TouchReader<'a> {
+    pub fn new(scope: &'a Scope<'a>, day: Day) -> TouchReader<'a> {
+        TouchReader { scope, day, rows: Vec::new(), extract: Extract::new(&schema::MESSAGES) }
+    }
+
+    /// A batch in which [`could_be_touch`] holds for every row.
+    pub fn take(&mut self, bound: &Bound, batch: &RecordBatch) -> Result<()> {
+        let text = |name| bound.text(name, batch);
+        let (bots, messages, contacts, directions) =
+            (text("bot_id")?, text("message_id")?, text("contact_id")?, text("direction")?);
+        let (ads, types, titles) = (text("ad_id")?, text("ad_type")?, text("ad_title")?);
+        let times = bound.instants("sent_at", batch)?;
+        let cell = |column: &StringArray, row: usize| column.is_valid(row).then(|| column.value(row).to_string());
+        let mut reasons = Vec::new();
+        for row in 0..batch.num_rows() {
+            if directions.is_valid(row) && directions.value(row) == "sent" {
+                continue;
+            }
+            let bot = match self.scope.bot(bots.is_valid(row).then(|| bots.value(row))) {
+                Ok(bot) => bot,
+                Err(stranger) => {
+                    self.extract.count_out_of_scope(stranger);
+                    continue;
+                }
+            };
+            let reason = if bot.is_none() {
+                Some("no_bot")
+            } else if contacts.is_null(row) {
+                Some("no_contact")
+            } else if messages.is_null(row) {
+                Some("no_message_id")
+            } else if directions.is_valid(row) && directions.value(row) != "received" {
+                Some("unknown_direction")
+            } else {
+                time_fault(times[row], self.day)
+            };
+            match (reason, bot, times[row]) {
+                (None, Some(bot), Instant::At(sent_at)) => self.rows.push(TouchRow {
+                    bot: self.scope.settings.bots[bot].id.clone(),
+                    contact: contacts.value(row).to_string(),
+                    sent_at,
+                    message: messages.value(row).to_string(),
+                    ad: cell(&ads, row),
+                    ad_type: cell(&types, row),
+                    title: cell(&titles, row),
+                }),
+                (reason, bot, _) => {
+                    let reason = reason.ok_or_else(|| Error::bug("a row without a fault and without a time"))?;
+                    let bot = bot.map(|bot| self.scope.settings.bots[bot].id.as_str());
+                    self.extract.count_rejected(bot, reason);
+                    reasons.push((row, reason));
+                }
+            }
+        }
+        set_aside(&mut self.extract, &COLUMNS, "sent_at", bound, batch, &reasons)
+    }
+
+    /// The working table of the partition.
+    pub fn finish(mut self) -> Result<(RecordBatch, Extract)> {
+        // Files and rows come in any order; the working table has one.
+        self.rows.sort_unstable();
+        self.extract.accepted = self.rows.len() as u64;
+        let rows = &self.rows;
+        self.extract.note_days(rows.iter().map(|row| (row.bot.as_str(), row.sent_at)), self.scope);
+        let batch = RecordBatch::try_new(
+            schema::touches().schema,
+            vec![
+                Arc::new(rows.iter().map(|row| Some(&row.bot)).collect::<StringArray>()),
+                Arc::new(rows.iter().map(|row| Some(&row.contact)).collect::<StringArray>()),
+                Arc::new(rows.iter().map(|row| row.sent_at).collect::<Int64Array>()),
+                Arc::new(rows.iter().map(|row| Some(&row.message)).collect::<StringArray>()),
+                Arc::new(rows.iter().map(|row| row.ad.as_ref()).collect::<StringArray>()),
+                Arc::new(rows.iter().map(|row| row.ad_type.as_ref()).collect::<StringArray>()),
+                Arc::new(rows.iter().map(|row| row.title.as_ref()).collect::<StringArray>()),
+            ],
+        );
+        Ok((batch.map_err(|error| Error::bug("touches do not fit their schema").source(error))?, self.extract))
+    }
+}
+
+/// Why a time cannot be used (rule 18, and the span of days that the contract allows).
+pub fn time_fault(time: Instant, partition: Day) -> Option<&'static str> {
+    match time {
+        Instant::Absent => Some("no_time"),
+        Instant::Unreadable => Some("unreadable_time"),
+        Instant::At(micros) => {
+            let days_early = partition.0 - Day::of_instant(micros).0;
+            (!(-2..=400).contains(&days_early)).then_some("absurd_time")
+        }
+    }
+}
+
+/// One row of a working table of touches.
+#[derive(Clone, Copy, Debug)]
+pub struct Touch {
+    /// Index of the bot.
+    pub bot: u32,
+    pub sent_at: i64,
+    batch: u32,
+    row: u32,
+}
+
+/// The rows of many working tables. Texts stay where they were read.
+#[derive(Default)]
+pub struct Touches {
+    pub rows: Vec<Touch>,
+    batches: Vec<TouchBatch>,
+}
+
+struct TouchBatch {
+    contacts: StringArray,
+    messages: StringArray,
+    ads: StringArray,
+    types: StringArray,
+    titles: StringArray,
+}
+
+/// The text of an array's row; null where it has none.
+fn cell(array: &StringArray, row: u32) -> Option<&str> {
+    array.is_valid(row as usize).then(|| array.value(row as usize))
+}
+
+impl Touches {
+    /// Adds the rows of a working table. `bots` gives the index of each bot's id; rows of bots it does not know are left out.
+    pub fn add(&mut self, batch: &RecordBatch, bots: &HashMap<&str, u32>) {
+        let text = |column: usize| batch.column(column).as_string::<i32>().clone();
+        let (ids, times) = (text(0), batch.column(2).as_primitive::<Int64Type>());
+        let at = self.batches.len() as u32;
+        for row in 0..batch.num_rows() {
+            if let Some(bot) = bots.get(ids.value(row)) {
+                self.rows.push(Touch { bot: *bot, sent_at: times.value(row), batch: at, row: row as u32 });
+            }
+        }
+        self.batches.push(TouchBatch { contacts: text(1), messages: text(3), ads: text(4), types: text(5), titles: text(6) });
+    }
+
+    fn batch(&self, touch: &Touch) -> &TouchBatch {
+        &self.batches[touch.batch as usize]
+    }
+
+    /// As it came, before identities are resolved.
+    pub fn contact<'a>(&'a self, touch: &Touch) -> &'a str {
+        self.batch(touch).contacts.value(touch.row as usize)
+    }
+
+    pub fn message<'a>(&'a self, touch: &Touch) -> &'a str {
+        self.batch(touch).messages.value(touch.row as usize)
+    }
+
+    pub fn ad<'a>(&'a self, touch: &Touch) -> Option<&'a str> {
+        cell(&self.batch(touch).ads, touch.row)
+    }
+
+    pub fn ad_type<'a>(&'a self, touch: &Touch) -> Option<&'a str> {
+        cell(&self.batch(touch).types, touch.row)
+    }
+
+    pub fn title<'a>(&'a self, touch: &Touch) -> Option<&'a str> {
+        cell(&self.batch(touch).titles, touch.row)
+    }
+
+    /// Sorts the rows by time and message id (rules 5 and 12) and takes the copies out, which are returned.
+    ///
+    /// A copy with an ad id is dropped when another copy with an ad id lies at most seven days before it; one without an ad id
+    /// when a copy with an ad id lies within seven days of it, or another without at most seven days before it. Whether the
+    /// other copy is itself dropped does not matter, so a decision looks no further than seven days.
+    pub fn drop_copies(&mut self) -> Vec<Touch> {
+        let mut rows = std::mem::take(&mut self.rows);
+        rows.sort_unstable_by(|a, b| self.delivery_order(a, b));
+        let mut deliveries: HashMap<(u32, &str), Vec<u32>> = HashMap::with_capacity(rows.len());
+        for (i, touch) in rows.iter().enumerate() {
+            deliveries.entry((touch.bot, self.message(touch))).or_default().push(i as u32);
+        }
+        let mut is_copy = vec![false; rows.len()];
+        for copies in deliveries.into_values().filter(|copies| copies.len() > 1) {
+            // Already in order of time, at equal times by contact, ad and title.
+            for (n, i) in copies.iter().enumerate() {
+                let touch = &rows[*i as usize];
+                let has_ad = self.ad(touch).is_some();
+                let earlier = copies[..n].iter().rev().map(|j| &rows[*j as usize]);
+                let within = |other: &&Touch| (touch.sent_at - other.sent_at).abs() <= COPY_WINDOW;
+                let repeats_earlier = earlier.take_while(within).any(|other| self.ad(other).is_some() == has_ad);
+                let shadowed_by_ad =
+                    !has_ad && copies.iter().map(|j| &rows[*j as usize]).filter(within).any(|other| self.ad(other).is_some());
+                is_copy[*i as usize] = repeats_earlier || shadowed_by_ad;
+            }
+        }
+        let (mut kept, mut dropped) = (Vec::with_capacity(rows.len()), Vec::new());
+        for (touch, is_copy) in rows.into_iter().zip(is_copy) {
+            if is_copy { dropped.push(touch) } else { kept.push(touch) }
+        }
+        self.rows = kept;
+        dropped
+    }
+
+    /// A total order up to rows that are equal in all that matters.
+    fn delivery_order(&self, a: &Touch, b: &Touch) -> std::cmp::Ordering {
+        let texts =
+            |touch: &Touch| (self.message(touch), self.contact(touch), self.ad(touch), self.title(touch), self.ad_type(touch));
+        a.sent_at.cmp(&b.sent_at).then_with(|| texts(a).cmp(&texts(b))).then(a.bot.cmp(&b.bot))
+    }
+}
