@@ -151,9 +151,7 @@ struct CaseReport {
 
 impl Case {
     fn origin(&self) -> i64 {
-        DateTime::parse_from_rfc3339(&self.origin)
-            .expect("origin is RFC 3339")
-            .timestamp_micros()
+        DateTime::parse_from_rfc3339(&self.origin).expect("origin is RFC 3339").timestamp_micros()
     }
 
     /// RFC 3339, or an offset from the origin: "90d 1us".
@@ -163,9 +161,7 @@ impl Case {
         }
         text.split_whitespace().fold(self.origin(), |at, part| {
             let digits = part.trim_end_matches(char::is_alphabetic);
-            let number: i64 = digits
-                .parse()
-                .unwrap_or_else(|_| panic!("{text:?} is no offset"));
+            let number: i64 = digits.parse().unwrap_or_else(|_| panic!("{text:?} is no offset"));
             let unit = match &part[digits.len()..] {
                 "d" => 86_400_000_000,
                 "h" => 3_600_000_000,
@@ -184,10 +180,7 @@ impl Case {
     fn day_of(&self, value: &toml::Value) -> NaiveDate {
         match value {
             toml::Value::Integer(offset) => self.day(*offset),
-            value => value
-                .as_str()
-                .and_then(|text| text.parse().ok())
-                .unwrap_or_else(|| panic!("{value:?} is no day")),
+            value => value.as_str().and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{value:?} is no day")),
         }
     }
 
@@ -208,12 +201,7 @@ impl Case {
             settings: bot
                 .settings
                 .iter()
-                .map(|setting| {
-                    (
-                        setting.category.clone(),
-                        self.instant(&setting.effective_at),
-                    )
-                })
+                .map(|setting| (setting.category.clone(), self.instant(&setting.effective_at)))
                 .collect(),
         };
         self.bots.iter().map(bot).collect()
@@ -221,12 +209,8 @@ impl Case {
 
     fn world(&self, variant: &Variant) -> World {
         let bots = self.bots();
-        let some = |value: &Option<String>, default: &str| {
-            Some(value.clone().unwrap_or_else(|| default.to_owned()))
-        };
-        let partition = |at: i64, given: Option<i64>| {
-            given.map_or(oracle::utc_date(at), |offset| self.day(offset))
-        };
+        let some = |value: &Option<String>, default: &str| Some(value.clone().unwrap_or_else(|| default.to_owned()));
+        let partition = |at: i64, given: Option<i64>| given.map_or(oracle::utc_date(at), |offset| self.day(offset));
 
         let mut messages = Vec::new();
         for (index, touch) in variant.touches.iter().enumerate() {
@@ -239,10 +223,7 @@ impl Case {
                 sent_at: Some(at),
                 direction: some(&touch.direction, "received"),
                 ad_id: touch.ad.clone(),
-                ad_type: touch
-                    .ad_type
-                    .clone()
-                    .or(touch.ad.as_ref().map(|_| "ad".into())),
+                ad_type: touch.ad_type.clone().or(touch.ad.as_ref().map(|_| "ad".into())),
                 ad_title: touch.title.clone(),
                 ctwa_clid: touch.clid.clone(),
             });
@@ -259,44 +240,25 @@ impl Case {
                 event_id: event.id.clone(),
             });
         }
-        let arrivals = || {
-            messages
-                .iter()
-                .map(|row| row.partition)
-                .chain(events.iter().map(|row| row.partition))
-        };
+        let arrivals = || messages.iter().map(|row| row.partition).chain(events.iter().map(|row| row.partition));
         let (first, last) = match variant.landed {
             Some((first, last)) => (self.day(first), self.day(last)),
-            None => (
-                arrivals().min().expect("a case has rows"),
-                arrivals().max().expect("a case has rows"),
-            ),
+            None => (arrivals().min().expect("a case has rows"), arrivals().max().expect("a case has rows")),
         };
         let days: Vec<NaiveDate> = first.iter_days().take_while(|day| *day <= last).collect();
         let without = |missing: &[i64]| -> Vec<NaiveDate> {
-            days.iter()
-                .copied()
-                .filter(|day| !missing.iter().any(|offset| self.day(*offset) == *day))
-                .collect()
+            days.iter().copied().filter(|day| !missing.iter().any(|offset| self.day(*offset) == *day)).collect()
         };
         World {
             bots,
             window_days: self.window_days.unwrap_or(90),
             message_days: without(&variant.missing_messages),
             event_days: without(&variant.missing_events),
-            allow_missing: variant
-                .allow_missing
-                .iter()
-                .map(|offset| self.day(*offset))
-                .collect(),
+            allow_missing: variant.allow_missing.iter().map(|offset| self.day(*offset)).collect(),
             identities: variant
                 .identities
                 .iter()
-                .map(|row| Identity {
-                    bot_id: row.bot.clone(),
-                    alias: row.alias.clone(),
-                    contact_id: row.contact.clone(),
-                })
+                .map(|row| Identity { bot_id: row.bot.clone(), alias: row.alias.clone(), contact_id: row.contact.clone() })
                 .collect(),
             insights: variant
                 .insights
@@ -306,11 +268,7 @@ impl Case {
                     account_id: row.account.clone(),
                     ad_id: row.ad.clone(),
                     currency: "BRL".into(),
-                    spend_millionths: row
-                        .spend
-                        .replace('.', "")
-                        .parse()
-                        .expect("money has six decimals"),
+                    spend_millionths: row.spend.replace('.', "").parse().expect("money has six decimals"),
                     impressions: row.impressions,
                     reach: row.reach,
                     clicks: row.clicks,
@@ -355,99 +313,53 @@ struct Judge<'a> {
 
 impl Judge<'_> {
     fn bot_of(&self, expected: &Expected) -> String {
-        expected
-            .bot
-            .clone()
-            .unwrap_or_else(|| self.case.bots()[0].id.clone())
+        expected.bot.clone().unwrap_or_else(|| self.case.bots()[0].id.clone())
     }
 
     fn published(&mut self, published: &Published) {
-        self.all_rows(
-            "ad_days",
-            &self.variant.ad_days,
-            published.ad_days.values().flatten(),
-        );
+        self.all_rows("ad_days", &self.variant.ad_days, published.ad_days.values().flatten());
         if let Some(expected) = &self.variant.ad_conversions {
-            self.all_rows(
-                "ad_conversions",
-                expected,
-                published.ad_conversions.values().flatten(),
-            );
+            self.all_rows("ad_conversions", expected, published.ad_conversions.values().flatten());
         }
         if let Some(days) = &self.variant.built {
             let expected: Vec<NaiveDate> = days.iter().map(|day| self.case.day_of(day)).collect();
             let found: Vec<NaiveDate> = published.bot_days.keys().copied().collect();
             if found != expected {
-                self.failures.push(format!(
-                    "days built: expected {expected:?}, found {found:?}"
-                ));
+                self.failures.push(format!("days built: expected {expected:?}, found {found:?}"));
             }
         }
         for expected in &self.variant.bot_days {
             let (key, date) = self.key(expected);
-            let row = published
-                .bot_days
-                .get(&date)
-                .and_then(|rows| rows.iter().find(|row| Some(&row.bot_id) == key[1].as_ref()));
+            let row = published.bot_days.get(&date).and_then(|rows| rows.iter().find(|row| Some(&row.bot_id) == key[1].as_ref()));
             match row {
                 Some(row) => self.columns("bot_days", &key, expected, &row.columns()),
-                None => self
-                    .failures
-                    .push(format!("bot_days {key:?}: row is absent")),
+                None => self.failures.push(format!("bot_days {key:?}: row is absent")),
             }
         }
     }
 
     /// (day, bot, ad), and the day.
     fn key(&self, expected: &Expected) -> (Vec<Option<String>>, NaiveDate) {
-        let date = self.case.day_of(
-            expected
-                .day
-                .as_ref()
-                .expect("an expected row names its day"),
-        );
-        (
-            vec![
-                Some(date.to_string()),
-                Some(self.bot_of(expected)).filter(|bot_id| bot_id != "null"),
-                expected.ad.clone(),
-            ],
-            date,
-        )
+        let date = self.case.day_of(expected.day.as_ref().expect("an expected row names its day"));
+        (vec![Some(date.to_string()), Some(self.bot_of(expected)).filter(|bot_id| bot_id != "null"), expected.ad.clone()], date)
     }
 
     /// Every row of the table is expected, and every expected row is there.
-    fn all_rows<'r, R: Row + 'r>(
-        &mut self,
-        table: &str,
-        expected: &[Expected],
-        rows: impl Iterator<Item = &'r R>,
-    ) {
+    fn all_rows<'r, R: Row + 'r>(&mut self, table: &str, expected: &[Expected], rows: impl Iterator<Item = &'r R>) {
         let mut found: Vec<&R> = rows.collect();
         for expected in expected {
             let (key, _) = self.key(expected);
             match found.iter().position(|row| row.key()[..3] == key[..]) {
                 Some(index) => self.columns(table, &key, expected, &found.remove(index).columns()),
-                None => self
-                    .failures
-                    .push(format!("{table} {key:?}: row is absent")),
+                None => self.failures.push(format!("{table} {key:?}: row is absent")),
             }
         }
         for row in found {
-            self.failures.push(format!(
-                "{table}: row should not be there: {:?}",
-                row.columns()
-            ));
+            self.failures.push(format!("{table}: row should not be there: {:?}", row.columns()));
         }
     }
 
-    fn columns(
-        &mut self,
-        table: &str,
-        key: &[Option<String>],
-        expected: &Expected,
-        found: &[(&'static str, String)],
-    ) {
+    fn columns(&mut self, table: &str, key: &[Option<String>], expected: &Expected, found: &[(&'static str, String)]) {
         for (column, value) in &expected.columns {
             let expected = written(value);
             match found.iter().find(|(name, _)| name == column) {
@@ -475,8 +387,7 @@ impl Judge<'_> {
             })
             .collect();
         if found != *expected {
-            self.failures
-                .push(format!("states: expected {expected:?}, found {found:?}"));
+            self.failures.push(format!("states: expected {expected:?}, found {found:?}"));
         }
     }
 
@@ -486,31 +397,19 @@ impl Judge<'_> {
             return;
         };
         if rows.len() != report.rows.len() {
-            self.failures.push(format!(
-                "report: expected {} rows, found {rows:?}",
-                report.rows.len()
-            ));
+            self.failures.push(format!("report: expected {} rows, found {rows:?}", report.rows.len()));
         }
         for expected in &report.rows {
             let bot = self.bot_of(expected);
             let ad = expected.ad.clone().unwrap_or_default();
-            let Some(row) = rows
-                .iter()
-                .find(|row| row.get("bot_id") == Some(&bot) && row.get("ad_id") == Some(&ad))
-            else {
-                self.failures
-                    .push(format!("report [{bot} / {ad}]: row is absent in {rows:?}"));
+            let Some(row) = rows.iter().find(|row| row.get("bot_id") == Some(&bot) && row.get("ad_id") == Some(&ad)) else {
+                self.failures.push(format!("report [{bot} / {ad}]: row is absent in {rows:?}"));
                 continue;
             };
             for (column, value) in &expected.columns {
-                let (expected, found) = (
-                    written(value),
-                    row.get(column).cloned().unwrap_or("no such column".into()),
-                );
+                let (expected, found) = (written(value), row.get(column).cloned().unwrap_or("no such column".into()));
                 if plain(&expected) != plain(&found) {
-                    self.failures.push(format!(
-                        "report [{bot} / {ad}] {column}: expected {expected}, found {found}"
-                    ));
+                    self.failures.push(format!("report [{bot} / {ad}] {column}: expected {expected}, found {found}"));
                 }
             }
         }
@@ -539,29 +438,14 @@ fn oracle_report(rows: &[oracle::ReportRow]) -> Vec<BTreeMap<String, String>> {
                 ("spend".to_owned(), rows::money(row.spend)),
                 ("reach".to_owned(), number(row.reach)),
                 ("conversations".to_owned(), row.conversations.to_string()),
-                (
-                    "cost_per_conversation".to_owned(),
-                    rows::money(row.cost_per_conversation),
-                ),
+                ("cost_per_conversation".to_owned(), rows::money(row.cost_per_conversation)),
                 ("conversions".to_owned(), number(row.conversions)),
-                (
-                    "cost_per_conversion".to_owned(),
-                    rows::money(row.cost_per_conversion),
-                ),
-                (
-                    "conversion_rate".to_owned(),
-                    rows::money(row.conversion_rate),
-                ),
+                ("cost_per_conversion".to_owned(), rows::money(row.cost_per_conversion)),
+                ("conversion_rate".to_owned(), rows::money(row.conversion_rate)),
                 ("reach_min".to_owned(), number(row.reach_min)),
                 ("reach_max".to_owned(), number(row.reach_max)),
-                (
-                    "spend_unknown_days".to_owned(),
-                    row.spend_unknown_days.to_string(),
-                ),
-                (
-                    "unconfigured_days".to_owned(),
-                    row.unconfigured_days.to_string(),
-                ),
+                ("spend_unknown_days".to_owned(), row.spend_unknown_days.to_string()),
+                ("unconfigured_days".to_owned(), row.unconfigured_days.to_string()),
             ])
         })
         .collect()
@@ -569,21 +453,14 @@ fn oracle_report(rows: &[oracle::ReportRow]) -> Vec<BTreeMap<String, String>> {
 
 /// The output of `ctwa report --format json`.
 pub fn report_rows(json: &str) -> Result<Vec<BTreeMap<String, String>>, String> {
-    let rows: Vec<BTreeMap<String, serde_json::Value>> = serde_json::from_str(json)
-        .map_err(|error| format!("the report is not an array of objects: {error}\n{json}"))?;
+    let rows: Vec<BTreeMap<String, serde_json::Value>> =
+        serde_json::from_str(json).map_err(|error| format!("the report is not an array of objects: {error}\n{json}"))?;
     let value = |value: serde_json::Value| match value {
         serde_json::Value::Null => "NULL".to_owned(),
         serde_json::Value::String(text) => text,
         value => value.to_string(),
     };
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            row.into_iter()
-                .map(|(name, cell)| (name, value(cell)))
-                .collect()
-        })
-        .collect())
+    Ok(rows.into_iter().map(|row| row.into_iter().map(|(name, cell)| (name, value(cell))).collect()).collect())
 }
 
 // --------------------------------------------------------------------------------------------------------------- tests
@@ -591,24 +468,12 @@ pub fn report_rows(json: &str) -> Result<Vec<BTreeMap<String, String>>, String> 
 fn cases() -> Vec<(String, Case)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
     let mut cases = Vec::new();
-    for entry in
-        fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
-    {
+    for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
         let path = entry.expect("a folder can be listed").path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "toml")
-        {
-            let name = path
-                .file_stem()
-                .expect("a file has a name")
-                .to_string_lossy()
-                .into_owned();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let name = path.file_stem().expect("a file has a name").to_string_lossy().into_owned();
             let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
-            cases.push((
-                name.clone(),
-                toml::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}")),
-            ));
+            cases.push((name.clone(), toml::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"))));
         }
     }
     cases.sort_by(|one, other| one.0.cmp(&other.0));
@@ -620,21 +485,12 @@ fn judge_all(judge: impl Fn(&Case, &Variant, &mut Judge<'_>) -> Result<(), Strin
     let mut failures = Vec::new();
     for (name, case) in &cases() {
         for variant in &case.variant {
-            let mut verdict = Judge {
-                case,
-                variant,
-                failures: Vec::new(),
-            };
+            let mut verdict = Judge { case, variant, failures: Vec::new() };
             if let Err(error) = judge(case, variant, &mut verdict) {
                 verdict.failures.push(error);
             }
             let title = format!("{name} {}", variant.name);
-            failures.extend(
-                verdict
-                    .failures
-                    .into_iter()
-                    .map(|failure| format!("{}: {failure}", title.trim())),
-            );
+            failures.extend(verdict.failures.into_iter().map(|failure| format!("{}: {failure}", title.trim())));
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
@@ -642,10 +498,7 @@ fn judge_all(judge: impl Fn(&Case, &Variant, &mut Judge<'_>) -> Result<(), Strin
 
 #[test]
 fn every_worked_case_of_the_rules_has_a_file() {
-    let numbers: BTreeSet<usize> = cases()
-        .iter()
-        .filter_map(|(name, _)| name.get(..2)?.parse().ok())
-        .collect();
+    let numbers: BTreeSet<usize> = cases().iter().filter_map(|(name, _)| name.get(..2)?.parse().ok()).collect();
     assert_eq!(numbers, (1..=29).collect());
 }
 
@@ -656,12 +509,7 @@ fn oracle_gives_the_worked_cases() {
         verdict.published(&tables.published);
         verdict.states(&tables.ledger);
         if let Some(range) = &variant.report {
-            let rows = oracle::report(
-                &tables.published,
-                case.day(range.from),
-                case.day(range.to),
-                false,
-            );
+            let rows = oracle::report(&tables.published, case.day(range.from), case.day(range.to), false);
             verdict.report(&oracle_report(&rows));
         }
         Ok(())
@@ -674,11 +522,7 @@ fn pipeline_gives_the_worked_cases() {
         let world = case.world(variant);
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         for night in &variant.nights {
-            let lake = lake::write(
-                &landed_until(&world, case.day(*night)),
-                &Form::default(),
-                folder.path(),
-            );
+            let lake = lake::write(&landed_until(&world, case.day(*night)), &Form::default(), folder.path());
             lake::ctwa_expecting(&lake, &[0], "run", &[])?;
         }
         let lake = lake::write(&world, &Form::default(), folder.path());
@@ -690,21 +534,11 @@ fn pipeline_gives_the_worked_cases() {
         let tables = oracle::tables(&world).map_err(|refusal| refusal.to_string())?;
         let differences = rows::differences(&tables.published, &published);
         if !differences.is_empty() {
-            verdict
-                .failures
-                .push(format!("differs from the oracle\n{differences}"));
+            verdict.failures.push(format!("differs from the oracle\n{differences}"));
         }
         if let Some(range) = &variant.report {
-            let (from, to) = (
-                case.day(range.from).to_string(),
-                case.day(range.to).to_string(),
-            );
-            let json = lake::ctwa_expecting(
-                &lake,
-                &[0],
-                "report",
-                &["--from", &from, "--to", &to, "--format", "json"],
-            )?;
+            let (from, to) = (case.day(range.from).to_string(), case.day(range.to).to_string());
+            let json = lake::ctwa_expecting(&lake, &[0], "report", &["--from", &from, "--to", &to, "--format", "json"])?;
             verdict.report(&report_rows(&json)?);
         }
         if variant.equal_bytes {
@@ -719,18 +553,8 @@ fn equal_bytes(world: &World, built: &lake::Lake, verdict: &mut Judge<'_>) -> Re
     let before = lake::objects(&built.output)?;
     lake::ctwa_expecting(built, &[0], "run", &[])?;
     let forms = [
-        Form {
-            shuffle: Some(7),
-            files_per_day: 3,
-            rows_per_group: 1,
-            ..Form::default()
-        },
-        Form {
-            shuffle: Some(8),
-            files_per_day: 2,
-            time: TimeForm::Text,
-            ..Form::default()
-        },
+        Form { shuffle: Some(7), files_per_day: 3, rows_per_group: 1, ..Form::default() },
+        Form { shuffle: Some(8), files_per_day: 2, time: TimeForm::Text, ..Form::default() },
     ];
     let mut outputs = vec![("built twice".to_owned(), lake::objects(&built.output)?)];
     for form in forms {
@@ -742,9 +566,7 @@ fn equal_bytes(world: &World, built: &lake::Lake, verdict: &mut Judge<'_>) -> Re
     for (what, objects) in outputs {
         let unequal = lake::unequal_objects(&before, &objects);
         if !unequal.is_empty() {
-            verdict
-                .failures
-                .push(format!("{what}: other bytes in {unequal:?}"));
+            verdict.failures.push(format!("{what}: other bytes in {unequal:?}"));
         }
     }
     Ok(())

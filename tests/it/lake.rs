@@ -12,13 +12,11 @@ use std::process::Command;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray as _, Decimal128Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray,
+    Array, ArrayRef, AsArray as _, Decimal128Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    TimestampMillisecondArray, TimestampNanosecondArray,
 };
 use arrow::compute::concat_batches;
-use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Int64Type, TimeUnit, TimestampMicrosecondType,
-};
+use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Int64Type, TimeUnit, TimestampMicrosecondType};
 use chrono::{DateTime, FixedOffset, NaiveDate, SecondsFormat, TimeDelta};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
@@ -87,108 +85,46 @@ pub struct Lake {
 pub fn write(world: &World, form: &Form, dir: &Path) -> Lake {
     let root = dir.join("lake");
     for (index, &day) in world.message_days.iter().enumerate() {
-        let rows: Vec<&Message> = world
-            .messages
-            .iter()
-            .filter(|row| row.partition == day)
-            .collect();
-        write_day(
-            &root.join("messages"),
-            day,
-            rows,
-            form,
-            index as u64,
-            |rows| message_columns(rows, form),
-        );
+        let rows: Vec<&Message> = world.messages.iter().filter(|row| row.partition == day).collect();
+        write_day(&root.join("messages"), day, rows, form, index as u64, |rows| message_columns(rows, form));
     }
     for (index, &day) in world.event_days.iter().enumerate() {
-        let rows: Vec<&Event> = world
-            .events
-            .iter()
-            .filter(|row| row.partition == day)
-            .collect();
-        write_day(
-            &root.join("events"),
-            day,
-            rows,
-            form,
-            1_000 + index as u64,
-            |rows| event_columns(rows, form),
-        );
+        let rows: Vec<&Event> = world.events.iter().filter(|row| row.partition == day).collect();
+        write_day(&root.join("events"), day, rows, form, 1_000 + index as u64, |rows| event_columns(rows, form));
     }
     let mut insight_days: Vec<NaiveDate> = world.insights.iter().map(|row| row.date).collect();
     insight_days.sort();
     insight_days.dedup();
     for (index, &day) in insight_days.iter().enumerate() {
-        let rows: Vec<&Insight> = world
-            .insights
-            .iter()
-            .filter(|row| row.date == day)
-            .collect();
-        write_day(
-            &root.join("insights"),
-            day,
-            rows,
-            form,
-            2_000 + index as u64,
-            |rows| insight_columns(rows, form),
-        );
+        let rows: Vec<&Insight> = world.insights.iter().filter(|row| row.date == day).collect();
+        write_day(&root.join("insights"), day, rows, form, 2_000 + index as u64, |rows| insight_columns(rows, form));
     }
     if !world.identities.is_empty() {
         let rows = shuffled(world.identities.iter().collect(), form, 3_000);
-        write_file(
-            &root.join("identities/identities.parquet"),
-            identity_columns(&rows),
-            form,
-        );
+        write_file(&root.join("identities/identities.parquet"), identity_columns(&rows), form);
     }
     write_pipeline(world, form, dir, "pipeline", None)
 }
 
 /// A pipeline file over the lake that [`write`] put under `dir`. `output` is a folder beside the lake; None is the default
 /// place inside it.
-pub fn write_pipeline(
-    world: &World,
-    form: &Form,
-    dir: &Path,
-    name: &str,
-    output: Option<&str>,
-) -> Lake {
+pub fn write_pipeline(world: &World, form: &Form, dir: &Path, name: &str, output: Option<&str>) -> Lake {
     let pipeline = dir.join(format!("{name}.toml"));
     fs::create_dir_all(dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
     fs::write(&pipeline, pipeline_toml(world, form, name, output))
         .unwrap_or_else(|error| panic!("{}: {error}", pipeline.display()));
-    Lake {
-        dir: dir.to_owned(),
-        pipeline,
-        output: dir.join(output.unwrap_or("lake/ctwa")),
-    }
+    Lake { dir: dir.to_owned(), pipeline, output: dir.join(output.unwrap_or("lake/ctwa")) }
 }
 
 fn pipeline_toml(world: &World, form: &Form, name: &str, output: Option<&str>) -> String {
     let text = |value: &str| toml_edit::Value::from(value).to_string();
-    let list = |values: Vec<String>| {
-        values
-            .iter()
-            .map(|value| text(value))
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    let allow_missing = list(
-        world
-            .allow_missing
-            .iter()
-            .map(NaiveDate::to_string)
-            .collect(),
-    );
+    let list = |values: Vec<String>| values.iter().map(|value| text(value)).collect::<Vec<_>>().join(", ");
+    let allow_missing = list(world.allow_missing.iter().map(NaiveDate::to_string).collect());
     let mut toml = format!("name = {}\n\n[lake]\nurl = \"lake\"\n", text(name));
     for (table, time) in [("messages", "sent_at"), ("events", "occurred_at")] {
-        toml +=
-            &format!("\n[inputs.{table}]\npath = \"{table}\"\nallow_missing = [{allow_missing}]\n");
+        toml += &format!("\n[inputs.{table}]\npath = \"{table}\"\nallow_missing = [{allow_missing}]\n");
         if form.time == TimeForm::Integer {
-            toml += &format!(
-                "\n[inputs.{table}.columns]\n{time} = {{ column = \"{time}\", unit = \"us\" }}\n"
-            );
+            toml += &format!("\n[inputs.{table}.columns]\n{time} = {{ column = \"{time}\", unit = \"us\" }}\n");
         }
     }
     if !world.identities.is_empty() {
@@ -200,10 +136,7 @@ fn pipeline_toml(world: &World, form: &Form, name: &str, output: Option<&str>) -
     if let Some(output) = output {
         toml += &format!("\n[output]\nurl = {}\n", text(output));
     }
-    toml += &format!(
-        "\n[attribution]\nwindow_days = {}\n\n[quality]\nmax_rejected_share = 1.0\n",
-        world.window_days
-    );
+    toml += &format!("\n[attribution]\nwindow_days = {}\n\n[quality]\nmax_rejected_share = 1.0\n", world.window_days);
     for bot in &world.bots {
         toml += &format!(
             "\n[[bots]]\nid = {}\nmembers = [{}]\ntimezone = {}\nad_accounts = [{}]\n",
@@ -250,37 +183,21 @@ fn shuffled<T>(mut rows: Vec<T>, form: &Form, salt: u64) -> Vec<T> {
 
 type Columns = Vec<(&'static str, ArrayRef)>;
 
-fn write_day<T: Copy>(
-    table: &Path,
-    day: NaiveDate,
-    rows: Vec<T>,
-    form: &Form,
-    salt: u64,
-    columns: impl Fn(&[T]) -> Columns,
-) {
+fn write_day<T: Copy>(table: &Path, day: NaiveDate, rows: Vec<T>, form: &Form, salt: u64, columns: impl Fn(&[T]) -> Columns) {
     let rows = shuffled(rows, form, salt);
     let files = form.files_per_day.max(1);
     for file in 0..files {
         let share: Vec<T> = rows.iter().copied().skip(file).step_by(files).collect();
-        write_file(
-            &table.join(format!("date={day}/part-{file}.parquet")),
-            columns(&share),
-            form,
-        );
+        write_file(&table.join(format!("date={day}/part-{file}.parquet")), columns(&share), form);
     }
 }
 
 fn write_file(path: &Path, columns: Columns, form: &Form) {
     let write = || -> Result<(), Box<dyn std::error::Error>> {
         fs::create_dir_all(path.parent().expect("a file lies in a folder"))?;
-        let batch = RecordBatch::try_from_iter_with_nullable(
-            columns.into_iter().map(|(name, array)| (name, array, true)),
-        )?;
-        let properties = WriterProperties::builder()
-            .set_max_row_group_row_count(Some(form.rows_per_group.max(1)))
-            .build();
-        let mut writer =
-            ArrowWriter::try_new(File::create(path)?, batch.schema(), Some(properties))?;
+        let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)))?;
+        let properties = WriterProperties::builder().set_max_row_group_row_count(Some(form.rows_per_group.max(1))).build();
+        let mut writer = ArrowWriter::try_new(File::create(path)?, batch.schema(), Some(properties))?;
         writer.write(&batch)?;
         writer.close()?;
         Ok(())
@@ -295,46 +212,25 @@ fn strings<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
 fn rfc3339(at: i64, offset_minutes: i32) -> String {
     let offset = FixedOffset::east_opt(offset_minutes * 60).expect("an offset within a day");
     let utc = DateTime::from_timestamp_micros(at).expect("an instant of the calendar");
-    let format = if at % 1_000_000 == 0 {
-        SecondsFormat::Secs
-    } else {
-        SecondsFormat::Micros
-    };
+    let format = if at % 1_000_000 == 0 { SecondsFormat::Secs } else { SecondsFormat::Micros };
     utc.with_timezone(&offset).to_rfc3339_opts(format, true)
 }
 
 fn times(values: &[Option<i64>], form: TimeForm) -> ArrayRef {
     let values = values.iter().copied();
     match form {
-        TimeForm::MicrosUtc => Arc::new(
-            values
-                .collect::<TimestampMicrosecondArray>()
-                .with_timezone("UTC"),
-        ),
-        TimeForm::Millis if values.clone().flatten().all(|at| at % 1_000 == 0) => Arc::new(
-            values
-                .map(|at| at.map(|at| at / 1_000))
-                .collect::<TimestampMillisecondArray>(),
-        ),
-        TimeForm::MicrosNaive | TimeForm::Millis => {
-            Arc::new(values.collect::<TimestampMicrosecondArray>())
+        TimeForm::MicrosUtc => Arc::new(values.collect::<TimestampMicrosecondArray>().with_timezone("UTC")),
+        TimeForm::Millis if values.clone().flatten().all(|at| at % 1_000 == 0) => {
+            Arc::new(values.map(|at| at.map(|at| at / 1_000)).collect::<TimestampMillisecondArray>())
         }
+        TimeForm::MicrosNaive | TimeForm::Millis => Arc::new(values.collect::<TimestampMicrosecondArray>()),
         TimeForm::NanosNaive => {
             let finer = |at: i64| at * 1_000 + at.rem_euclid(1_000);
-            Arc::new(
-                values
-                    .map(|at| at.map(finer))
-                    .collect::<TimestampNanosecondArray>(),
-            )
+            Arc::new(values.map(|at| at.map(finer)).collect::<TimestampNanosecondArray>())
         }
         TimeForm::Text => {
-            let offset =
-                |at: i64| [0, -180, 330][usize::try_from(at.rem_euclid(3)).expect("less than 3")];
-            Arc::new(
-                values
-                    .map(|at| at.map(|at| rfc3339(at, offset(at))))
-                    .collect::<StringArray>(),
-            )
+            let offset = |at: i64| [0, -180, 330][usize::try_from(at.rem_euclid(3)).expect("less than 3")];
+            Arc::new(values.map(|at| at.map(|at| rfc3339(at, offset(at)))).collect::<StringArray>())
         }
         TimeForm::Integer => Arc::new(values.collect::<Int64Array>()),
     }
@@ -343,18 +239,11 @@ fn times(values: &[Option<i64>], form: TimeForm) -> ArrayRef {
 /// Drops columns without any value, of those that a lake may lack.
 fn without_empty(columns: Columns, optional: &[&str], form: &Form) -> Columns {
     let is_empty = |array: &ArrayRef| array.null_count() == array.len();
-    columns
-        .into_iter()
-        .filter(|(name, array)| {
-            !(form.omit_empty_columns && optional.contains(name) && is_empty(array))
-        })
-        .collect()
+    columns.into_iter().filter(|(name, array)| !(form.omit_empty_columns && optional.contains(name) && is_empty(array))).collect()
 }
 
 fn message_columns(rows: &[&Message], form: &Form) -> Columns {
-    let text = |column: fn(&Message) -> &Option<String>| {
-        strings(rows.iter().map(|row| column(row).as_deref()))
-    };
+    let text = |column: fn(&Message) -> &Option<String>| strings(rows.iter().map(|row| column(row).as_deref()));
     let sent_at: Vec<_> = rows.iter().map(|row| row.sent_at).collect();
     let columns = vec![
         ("bot_id", text(|row| &row.bot_id)),
@@ -373,9 +262,7 @@ fn message_columns(rows: &[&Message], form: &Form) -> Columns {
 }
 
 fn event_columns(rows: &[&Event], form: &Form) -> Columns {
-    let text = |column: fn(&Event) -> &Option<String>| {
-        strings(rows.iter().map(|row| column(row).as_deref()))
-    };
+    let text = |column: fn(&Event) -> &Option<String>| strings(rows.iter().map(|row| column(row).as_deref()));
     let occurred_at: Vec<_> = rows.iter().map(|row| row.occurred_at).collect();
     let columns = vec![
         ("action", strings(rows.iter().map(|_| Some("done")))),
@@ -390,18 +277,9 @@ fn event_columns(rows: &[&Event], form: &Form) -> Columns {
 
 fn identity_columns(rows: &[&Identity]) -> Columns {
     vec![
-        (
-            "bot_id",
-            strings(rows.iter().map(|row| row.bot_id.as_deref())),
-        ),
-        (
-            "alias",
-            strings(rows.iter().map(|row| Some(row.alias.as_str()))),
-        ),
-        (
-            "contact_id",
-            strings(rows.iter().map(|row| Some(row.contact_id.as_str()))),
-        ),
+        ("bot_id", strings(rows.iter().map(|row| row.bot_id.as_deref()))),
+        ("alias", strings(rows.iter().map(|row| Some(row.alias.as_str())))),
+        ("contact_id", strings(rows.iter().map(|row| Some(row.contact_id.as_str())))),
     ]
 }
 
@@ -412,19 +290,13 @@ fn meta_money(millionths: i64) -> String {
 }
 
 fn insight_columns(rows: &[&Insight], form: &Form) -> Columns {
-    let text = |column: fn(&Insight) -> &Option<String>| {
-        strings(rows.iter().map(|row| column(row).as_deref()))
-    };
+    let text = |column: fn(&Insight) -> &Option<String>| strings(rows.iter().map(|row| column(row).as_deref()));
     let whole = |column: fn(&Insight) -> Option<i64>| -> ArrayRef {
         Arc::new(rows.iter().map(|row| column(row)).collect::<Int64Array>())
     };
     let counts = |column: fn(&Insight) -> Option<i64>| -> ArrayRef {
         match form.counts_as_text {
-            true => Arc::new(
-                rows.iter()
-                    .map(|row| column(row).map(|n| n.to_string()))
-                    .collect::<StringArray>(),
-            ),
+            true => Arc::new(rows.iter().map(|row| column(row).map(|n| n.to_string())).collect::<StringArray>()),
             false => whole(column),
         }
     };
@@ -433,11 +305,7 @@ fn insight_columns(rows: &[&Insight], form: &Form) -> Columns {
         false => row.account_id.clone(),
     };
     let spend: ArrayRef = match form.spend_as_text {
-        true => Arc::new(
-            rows.iter()
-                .map(|row| Some(meta_money(row.spend_millionths)))
-                .collect::<StringArray>(),
-        ),
+        true => Arc::new(rows.iter().map(|row| Some(meta_money(row.spend_millionths))).collect::<StringArray>()),
         false => Arc::new(
             rows.iter()
                 .map(|row| Some(i128::from(row.spend_millionths)))
@@ -447,31 +315,15 @@ fn insight_columns(rows: &[&Insight], form: &Form) -> Columns {
         ),
     };
     let columns = vec![
-        (
-            "account_id",
-            Arc::new(
-                rows.iter()
-                    .map(|row| Some(account(row)))
-                    .collect::<StringArray>(),
-            ) as ArrayRef,
-        ),
-        (
-            "ad_id",
-            strings(rows.iter().map(|row| Some(row.ad_id.as_str()))),
-        ),
-        (
-            "currency",
-            strings(rows.iter().map(|row| Some(row.currency.as_str()))),
-        ),
+        ("account_id", Arc::new(rows.iter().map(|row| Some(account(row))).collect::<StringArray>()) as ArrayRef),
+        ("ad_id", strings(rows.iter().map(|row| Some(row.ad_id.as_str())))),
+        ("currency", strings(rows.iter().map(|row| Some(row.currency.as_str())))),
         ("spend", spend),
         ("impressions", counts(|row| row.impressions)),
         ("reach", counts(|row| row.reach)),
         ("clicks", counts(|row| row.clicks)),
         ("inline_link_clicks", whole(|row| row.inline_link_clicks)),
-        (
-            "messaging_conversations_started",
-            whole(|row| row.messaging_conversations_started),
-        ),
+        ("messaging_conversations_started", whole(|row| row.messaging_conversations_started)),
         ("ad_name", text(|row| &row.ad_name)),
         ("adset_id", text(|row| &row.adset_id)),
         ("adset_name", text(|row| &row.adset_name)),
@@ -479,11 +331,7 @@ fn insight_columns(rows: &[&Insight], form: &Form) -> Columns {
         ("campaign_name", text(|row| &row.campaign_name)),
     ];
     let required = ["account_id", "ad_id", "currency", "spend"];
-    let optional: Vec<&str> = columns
-        .iter()
-        .map(|(name, _)| *name)
-        .filter(|name| !required.contains(name))
-        .collect();
+    let optional: Vec<&str> = columns.iter().map(|(name, _)| *name).filter(|name| !required.contains(name)).collect();
     without_empty(columns, &optional, form)
 }
 
@@ -512,28 +360,14 @@ pub fn ctwa(lake: &Lake, args: &[&str]) -> Ran {
 }
 
 /// Runs a command on the lake's pipeline and, when its exit code is one of `codes`, returns its standard output.
-pub fn ctwa_expecting(
-    lake: &Lake,
-    codes: &[i32],
-    command: &str,
-    args: &[&str],
-) -> Result<String, String> {
-    let pipeline = lake
-        .pipeline
-        .to_str()
-        .ok_or("the pipeline's path is not text")?;
-    let args: Vec<&str> = [command, pipeline]
-        .into_iter()
-        .chain(args.iter().copied())
-        .collect();
+pub fn ctwa_expecting(lake: &Lake, codes: &[i32], command: &str, args: &[&str]) -> Result<String, String> {
+    let pipeline = lake.pipeline.to_str().ok_or("the pipeline's path is not text")?;
+    let args: Vec<&str> = [command, pipeline].into_iter().chain(args.iter().copied()).collect();
     let ran = ctwa(lake, &args);
     if codes.contains(&ran.code) {
         return Ok(ran.stdout);
     }
-    Err(format!(
-        "ctwa {args:?} exited {} where {codes:?} was expected\n{}\n{}",
-        ran.code, ran.stdout, ran.stderr
-    ))
+    Err(format!("ctwa {args:?} exited {} where {codes:?} was expected\n{}\n{}", ran.code, ran.stdout, ran.stderr))
 }
 
 // ------------------------------------------------------------------------------------------------------------- reading
@@ -544,18 +378,13 @@ pub fn objects(output: &Path) -> Result<BTreeMap<String, Vec<u8>>, String> {
     for table in ["ad_days", "ad_conversions", "ads", "bot_days"] {
         let folder = output.join(table);
         if folder.exists() {
-            collect_files(&folder, table, &mut objects)
-                .map_err(|error| format!("{}: {error}", folder.display()))?;
+            collect_files(&folder, table, &mut objects).map_err(|error| format!("{}: {error}", folder.display()))?;
         }
     }
     Ok(objects)
 }
 
-fn collect_files(
-    folder: &Path,
-    prefix: &str,
-    into: &mut BTreeMap<String, Vec<u8>>,
-) -> std::io::Result<()> {
+fn collect_files(folder: &Path, prefix: &str, into: &mut BTreeMap<String, Vec<u8>>) -> std::io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = format!("{prefix}/{}", entry.file_name().to_string_lossy());
@@ -569,16 +398,9 @@ fn collect_files(
 }
 
 /// The names of objects that two sets do not share, or whose bytes differ.
-pub fn unequal_objects(
-    one: &BTreeMap<String, Vec<u8>>,
-    other: &BTreeMap<String, Vec<u8>>,
-) -> Vec<String> {
+pub fn unequal_objects(one: &BTreeMap<String, Vec<u8>>, other: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
     let names: std::collections::BTreeSet<_> = one.keys().chain(other.keys()).collect();
-    names
-        .into_iter()
-        .filter(|name| one.get(*name) != other.get(*name))
-        .cloned()
-        .collect()
+    names.into_iter().filter(|name| one.get(*name) != other.get(*name)).cloned().collect()
 }
 
 /// Loads the published tables, or says where they break the contract.
@@ -586,9 +408,7 @@ pub fn read(output: &Path) -> Result<Published, String> {
     let mut published = Published::default();
     for (path, bytes) in objects(output)? {
         let at = |error: String| format!("{path}: {error}");
-        let (table, rest) = path
-            .split_once('/')
-            .ok_or_else(|| at("a file in the output's root".into()))?;
+        let (table, rest) = path.split_once('/').ok_or_else(|| at("a file in the output's root".into()))?;
         let columns = columns_of(table);
         if table == "ads" {
             if rest != "ads.parquet" {
@@ -624,9 +444,7 @@ pub fn read(output: &Path) -> Result<Published, String> {
 }
 
 fn check_date(mut dates: impl Iterator<Item = NaiveDate>, day: NaiveDate) -> Result<(), String> {
-    dates
-        .find(|date| *date != day)
-        .map_or(Ok(()), |date| Err(format!("holds a row of {date}")))
+    dates.find(|date| *date != day).map_or(Ok(()), |date| Err(format!("holds a row of {date}")))
 }
 
 /// Column, type, and whether it may be null.
@@ -693,28 +511,16 @@ fn columns_of(table: &str) -> Vec<Column> {
     }
 }
 
-fn rows_of<R: Row>(
-    bytes: Vec<u8>,
-    columns: &[Column],
-    row: impl Fn(&Cells<'_>) -> R,
-) -> Result<Vec<R>, String> {
+fn rows_of<R: Row>(bytes: Vec<u8>, columns: &[Column], row: impl Fn(&Cells<'_>) -> R) -> Result<Vec<R>, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     // Without the Arrow schema in the footer the types are those that every other reader sees.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    let builder =
-        ParquetRecordBatchReaderBuilder::try_new_with_options(bytes::Bytes::from(bytes), options)
-            .map_err(|error| text(&error))?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes::Bytes::from(bytes), options)
+        .map_err(|error| text(&error))?;
 
-    let found: Vec<(&str, &DataType)> = builder
-        .schema()
-        .fields()
-        .iter()
-        .map(|field| (field.name().as_str(), field.data_type()))
-        .collect();
-    let expected: Vec<(&str, &DataType)> = columns
-        .iter()
-        .map(|(name, kind, _)| (*name, kind))
-        .collect();
+    let found: Vec<(&str, &DataType)> =
+        builder.schema().fields().iter().map(|field| (field.name().as_str(), field.data_type())).collect();
+    let expected: Vec<(&str, &DataType)> = columns.iter().map(|(name, kind, _)| (*name, kind)).collect();
     if found != expected {
         return Err(format!("columns are {found:?}, expected {expected:?}"));
     }
@@ -724,24 +530,14 @@ fn rows_of<R: Row>(
         }
     }
     for group in builder.metadata().row_groups() {
-        if let Some(chunk) = group
-            .columns()
-            .iter()
-            .find(|chunk| !matches!(chunk.compression(), Compression::ZSTD(_)))
-        {
-            return Err(format!(
-                "column {} is compressed as {}",
-                chunk.column_path(),
-                chunk.compression()
-            ));
+        if let Some(chunk) = group.columns().iter().find(|chunk| !matches!(chunk.compression(), Compression::ZSTD(_))) {
+            return Err(format!("column {} is compressed as {}", chunk.column_path(), chunk.compression()));
         }
     }
 
     let schema = builder.schema().clone();
     let reader = builder.build().map_err(|error| text(&error))?;
-    let batches = reader
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| text(&error))?;
+    let batches = reader.collect::<Result<Vec<_>, _>>().map_err(|error| text(&error))?;
     let batch = concat_batches(&schema, &batches).map_err(|error| text(&error))?;
     for (name, _, nullable) in columns {
         let array = batch.column_by_name(name).ok_or("a column is lost")?;
@@ -750,21 +546,10 @@ fn rows_of<R: Row>(
         }
     }
 
-    let rows: Vec<R> = (0..batch.num_rows())
-        .map(|index| {
-            row(&Cells {
-                batch: &batch,
-                index,
-            })
-        })
-        .collect();
+    let rows: Vec<R> = (0..batch.num_rows()).map(|index| row(&Cells { batch: &batch, index })).collect();
     for pair in rows.windows(2) {
         if pair[0].key() >= pair[1].key() {
-            return Err(format!(
-                "rows out of order: {:?} before {:?}",
-                pair[0].key(),
-                pair[1].key()
-            ));
+            return Err(format!("rows out of order: {:?} before {:?}", pair[0].key(), pair[1].key()));
         }
     }
     Ok(rows)
@@ -778,21 +563,16 @@ struct Cells<'a> {
 
 impl Cells<'_> {
     fn present(&self, name: &str) -> Option<&ArrayRef> {
-        let array = self
-            .batch
-            .column_by_name(name)
-            .unwrap_or_else(|| panic!("no column {name}"));
+        let array = self.batch.column_by_name(name).unwrap_or_else(|| panic!("no column {name}"));
         array.is_valid(self.index).then_some(array)
     }
 
     fn text(&self, name: &str) -> Option<String> {
-        self.present(name)
-            .map(|array| array.as_string::<i32>().value(self.index).to_owned())
+        self.present(name).map(|array| array.as_string::<i32>().value(self.index).to_owned())
     }
 
     fn number(&self, name: &str) -> Option<i64> {
-        self.present(name)
-            .map(|array| array.as_primitive::<Int64Type>().value(self.index))
+        self.present(name).map(|array| array.as_primitive::<Int64Type>().value(self.index))
     }
 
     fn money(&self, name: &str) -> Option<i64> {
@@ -802,23 +582,16 @@ impl Cells<'_> {
     }
 
     fn instant(&self, name: &str) -> Option<i64> {
-        self.present(name).map(|array| {
-            array
-                .as_primitive::<TimestampMicrosecondType>()
-                .value(self.index)
-        })
+        self.present(name).map(|array| array.as_primitive::<TimestampMicrosecondType>().value(self.index))
     }
 
     fn date(&self, name: &str) -> NaiveDate {
-        let days = self.present(name).map_or(0, |array| {
-            array.as_primitive::<Date32Type>().value(self.index)
-        });
+        let days = self.present(name).map_or(0, |array| array.as_primitive::<Date32Type>().value(self.index));
         NaiveDate::default() + TimeDelta::days(days.into())
     }
 
     fn flag(&self, name: &str) -> bool {
-        self.present(name)
-            .is_some_and(|array| array.as_boolean().value(self.index))
+        self.present(name).is_some_and(|array| array.as_boolean().value(self.index))
     }
 }
 
@@ -909,29 +682,21 @@ mod tests {
             ..World::default()
         };
         let text = pipeline_toml(&world, &Form::default(), "a", Some("o"));
-        let parsed: toml::Table =
-            toml::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let parsed: toml::Table = toml::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         assert_eq!(parsed["bots"][0]["id"].as_str(), Some(id));
         let setting = &parsed["bots"][0]["conversion_events"][0];
         assert_eq!(setting["category"].as_str(), Some("ação"));
-        assert_eq!(
-            setting["effective_at"].as_str(),
-            Some("1970-01-01T00:00:01.500000Z")
-        );
+        assert_eq!(setting["effective_at"].as_str(), Some("1970-01-01T00:00:01.500000Z"));
     }
 
     /// `ad_days` of one day as an object, with rows for these ads in this order.
     fn object(ads: &[&str], compression: Compression, conversations: ArrayRef) -> Vec<u8> {
         let rows = ads.len();
         let numbers = || -> ArrayRef { Arc::new(Int64Array::from(vec![None; rows])) };
-        let spend = Decimal128Array::from(vec![Some(-1_500_000); rows])
-            .with_precision_and_scale(18, 6)
-            .expect("decimal(18,6) is a type");
+        let spend =
+            Decimal128Array::from(vec![Some(-1_500_000); rows]).with_precision_and_scale(18, 6).expect("decimal(18,6) is a type");
         let columns: Vec<(&str, ArrayRef)> = vec![
-            (
-                "date",
-                Arc::new(arrow::array::Date32Array::from(vec![20_000; rows])),
-            ),
+            ("date", Arc::new(arrow::array::Date32Array::from(vec![20_000; rows]))),
             ("bot_id", strings(ads.iter().map(|_| None))),
             ("ad_id", strings(ads.iter().map(|ad| Some(*ad)))),
             ("account_id", strings(ads.iter().map(|_| Some("act_1")))),
@@ -944,20 +709,12 @@ mod tests {
             ("clicks", numbers()),
             ("inline_link_clicks", numbers()),
             ("meta_conversations", numbers()),
-            (
-                "complete",
-                Arc::new(arrow::array::BooleanArray::from(vec![true; rows])),
-            ),
+            ("complete", Arc::new(arrow::array::BooleanArray::from(vec![true; rows]))),
         ];
-        let batch = RecordBatch::try_from_iter_with_nullable(
-            columns.into_iter().map(|(name, array)| (name, array, true)),
-        )
-        .expect("columns of one length");
-        let properties = WriterProperties::builder()
-            .set_compression(compression)
-            .build();
-        let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties))
-            .expect("a writer in memory");
+        let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)))
+            .expect("columns of one length");
+        let properties = WriterProperties::builder().set_compression(compression).build();
+        let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).expect("a writer in memory");
         writer.write(&batch).expect("a batch can be written");
         writer.into_inner().expect("a footer can be written")
     }
@@ -968,8 +725,7 @@ mod tests {
         let counts = |counts: Vec<Option<i64>>| -> ArrayRef { Arc::new(Int64Array::from(counts)) };
         let read = |bytes| rows_of(bytes, &columns_of("ad_days"), read_ad_day);
 
-        let rows = read(object(&["A", "B"], zstd, counts(vec![Some(1), Some(2)])))
-            .expect("as the contract says");
+        let rows = read(object(&["A", "B"], zstd, counts(vec![Some(1), Some(2)]))).expect("as the contract says");
         let expected = AdDay {
             date: NaiveDate::from_ymd_opt(2024, 10, 4).expect("a date"),
             ad_id: "B".into(),
@@ -983,21 +739,10 @@ mod tests {
         assert_eq!(rows[1], expected);
 
         let refused = |bytes| read(bytes).expect_err("against the contract");
-        assert!(
-            refused(object(&["B", "A"], zstd, counts(vec![Some(1); 2]))).contains("out of order")
-        );
-        assert!(
-            refused(object(&["A", "A"], zstd, counts(vec![Some(1); 2]))).contains("out of order")
-        );
-        assert!(
-            refused(object(&["A"], zstd, counts(vec![None]))).contains("conversations holds nulls")
-        );
-        assert!(
-            refused(object(&["A"], Compression::SNAPPY, counts(vec![Some(1)])))
-                .contains("compressed as")
-        );
-        assert!(
-            refused(object(&["A"], zstd, strings([Some("1")].into_iter()))).contains("columns are")
-        );
+        assert!(refused(object(&["B", "A"], zstd, counts(vec![Some(1); 2]))).contains("out of order"));
+        assert!(refused(object(&["A", "A"], zstd, counts(vec![Some(1); 2]))).contains("out of order"));
+        assert!(refused(object(&["A"], zstd, counts(vec![None]))).contains("conversations holds nulls"));
+        assert!(refused(object(&["A"], Compression::SNAPPY, counts(vec![Some(1)]))).contains("compressed as"));
+        assert!(refused(object(&["A"], zstd, strings([Some("1")].into_iter()))).contains("columns are"));
     }
 }

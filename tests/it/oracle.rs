@@ -116,10 +116,7 @@ pub fn tables(world: &World) -> Result<Tables, Refusal> {
 
     let (dropped, kept): (Vec<_>, Vec<_>) =
         (0..landed_touches.len()).partition(|&index| is_dropped_touch(&landed_touches, index));
-    let duplicates: Vec<&Touch> = dropped
-        .iter()
-        .map(|&index| &landed_touches[index])
-        .collect();
+    let duplicates: Vec<&Touch> = dropped.iter().map(|&index| &landed_touches[index]).collect();
     let touches: Vec<&Touch> = kept.iter().map(|&index| &landed_touches[index]).collect();
     let events: Vec<&ConversionEvent> = (0..landed_events.len())
         .filter(|&index| !is_dropped_event(&landed_events, index))
@@ -128,35 +125,16 @@ pub fn tables(world: &World) -> Result<Tables, Refusal> {
 
     let (ledger, organic) = sessions(world, &touches, &events);
     let days = built_days(world, &zones, &landed_touches, &landed_events);
-    let money = Money {
-        world,
-        touches: &touches,
-    };
+    let money = Money { world, touches: &touches };
 
-    let mut published = Published {
-        ads: ads(world, &touches, &money),
-        ..Published::default()
-    };
+    let mut published = Published { ads: ads(world, &touches, &money), ..Published::default() };
     for &date in &days {
-        let view = DayView {
-            world,
-            zones: &zones,
-            date,
-            ledger: &ledger,
-            money: &money,
-        };
+        let view = DayView { world, zones: &zones, date, ledger: &ledger, money: &money };
         published.ad_days.insert(date, view.ad_days());
         published.ad_conversions.insert(date, view.ad_conversions());
-        published.bot_days.insert(
-            date,
-            view.bot_days(&touches, &duplicates, &events, &organic, &rejected),
-        );
+        published.bot_days.insert(date, view.bot_days(&touches, &duplicates, &events, &organic, &rejected));
     }
-    Ok(Tables {
-        published,
-        ledger,
-        organic,
-    })
+    Ok(Tables { published, ledger, organic })
 }
 
 // ---------------------------------------------------------------------------------------------------------------- time
@@ -178,8 +156,7 @@ pub fn utc_date(at: i64) -> NaiveDate {
 
 /// The calendar day of an instant in a zone.
 pub fn local_date(zone: Tz, at: i64) -> NaiveDate {
-    let utc =
-        DateTime::from_timestamp_micros(at).expect("an instant that was not rejected is a date");
+    let utc = DateTime::from_timestamp_micros(at).expect("an instant that was not rejected is a date");
     utc.with_timezone(&zone).date_naive()
 }
 
@@ -187,10 +164,7 @@ pub fn local_date(zone: Tz, at: i64) -> NaiveDate {
 pub fn day_start(zone: Tz, date: NaiveDate) -> i64 {
     let midnight = date.and_hms_opt(0, 0, 0).expect("midnight is a time");
     (0..=24 * 60)
-        .find_map(|minutes| {
-            zone.from_local_datetime(&(midnight + TimeDelta::minutes(minutes)))
-                .earliest()
-        })
+        .find_map(|minutes| zone.from_local_datetime(&(midnight + TimeDelta::minutes(minutes))).earliest())
         .expect("no zone jumps over a whole day here")
         .timestamp_micros()
 }
@@ -215,10 +189,7 @@ fn present(value: &Option<String>) -> Option<String> {
 
 /// The named bot that a row's bot id counts for (16); none where the pipeline does not name it.
 fn named_bot<'a>(world: &'a World, bot_id: &str) -> Option<&'a Bot> {
-    world
-        .bots
-        .iter()
-        .find(|bot| bot.id == bot_id || bot.members.iter().any(|member| member == bot_id))
+    world.bots.iter().find(|bot| bot.id == bot_id || bot.members.iter().any(|member| member == bot_id))
 }
 
 /// The alias table, by (bot or none for all bots, alias).
@@ -229,12 +200,7 @@ struct Contacts {
 impl Contacts {
     fn new(world: &World) -> Result<Self, Refusal> {
         let mut targets = BTreeMap::new();
-        for Identity {
-            bot_id,
-            alias,
-            contact_id,
-        } in &world.identities
-        {
+        for Identity { bot_id, alias, contact_id } in &world.identities {
             let bot_id = match present(&bot_id.clone()) {
                 None => None,
                 Some(bot_id) => match named_bot(world, &bot_id) {
@@ -285,25 +251,15 @@ fn is_absurd(at: i64, partition: NaiveDate) -> bool {
     !(-400..=2).contains(&days_after)
 }
 
-fn touches(
-    world: &World,
-    contacts: &Contacts,
-    rejected: &mut Vec<Rejected>,
-) -> Result<Vec<Touch>, Refusal> {
+fn touches(world: &World, contacts: &Contacts, rejected: &mut Vec<Rejected>) -> Result<Vec<Touch>, Refusal> {
     let mut touches = Vec::new();
     for message in &world.messages {
         if !world.message_days.contains(&message.partition) {
             continue;
         }
-        let Message {
-            partition,
-            ref bot_id,
-            ref direction,
-            ..
-        } = *message;
-        let looks_like_one = [&message.ad_id, &message.ad_type, &message.ctwa_clid]
-            .into_iter()
-            .any(|value| present(value).is_some());
+        let Message { partition, ref bot_id, ref direction, .. } = *message;
+        let looks_like_one =
+            [&message.ad_id, &message.ad_type, &message.ctwa_clid].into_iter().any(|value| present(value).is_some());
         let direction = present(direction).unwrap_or_else(|| "received".to_owned());
         if !looks_like_one || direction == "sent" {
             continue;
@@ -320,10 +276,7 @@ fn touches(
             (direction == "received").then_some((contact, message_id, at))
         })();
         let Some((contact, message_id, at)) = usable else {
-            rejected.push(Rejected {
-                bot_id: bot.id.clone(),
-                partition,
-            });
+            rejected.push(Rejected { bot_id: bot.id.clone(), partition });
             continue;
         };
         touches.push(Touch {
@@ -342,24 +295,13 @@ fn touches(
 
 /// The category that is the conversion event of a bot at an instant (8).
 fn category_in_effect(bot: &Bot, at: i64) -> Option<&str> {
-    bot.settings
-        .iter()
-        .rfind(|(_, effective_at)| *effective_at <= at)
-        .map(|(category, _)| category.as_str())
+    bot.settings.iter().rfind(|(_, effective_at)| *effective_at <= at).map(|(category, _)| category.as_str())
 }
 
-fn conversion_events(
-    world: &World,
-    contacts: &Contacts,
-    rejected: &mut Vec<Rejected>,
-) -> Result<Vec<ConversionEvent>, Refusal> {
+fn conversion_events(world: &World, contacts: &Contacts, rejected: &mut Vec<Rejected>) -> Result<Vec<ConversionEvent>, Refusal> {
     let mut events = Vec::new();
     for event in &world.events {
-        let Event {
-            partition,
-            ref bot_id,
-            ..
-        } = *event;
+        let Event { partition, ref bot_id, .. } = *event;
         if !world.event_days.contains(&partition) {
             continue;
         }
@@ -373,10 +315,7 @@ fn conversion_events(
             continue;
         }
         let Some(at) = event.occurred_at.filter(|&at| !is_absurd(at, partition)) else {
-            rejected.push(Rejected {
-                bot_id: bot.id.clone(),
-                partition,
-            });
+            rejected.push(Rejected { bot_id: bot.id.clone(), partition });
             continue;
         };
         if category_in_effect(bot, at) != Some(category.as_str()) {
@@ -413,23 +352,14 @@ fn is_dropped_touch(all: &[Touch], mine: usize) -> bool {
     // The last parts only decide between copies that are alike in all that rule 1 names.
     let rank = |index: usize| {
         let touch = &all[index];
-        (
-            &touch.contact_as_it_came,
-            &touch.ad_id,
-            &touch.ad_title,
-            &touch.ad_type,
-            index,
-        )
+        (&touch.contact_as_it_came, &touch.ad_id, &touch.ad_title, &touch.ad_type, index)
     };
     all.iter().enumerate().any(|(index, other)| {
-        let is_copy =
-            index != mine && other.bot_id == me.bot_id && other.message_id == me.message_id;
+        let is_copy = index != mine && other.bot_id == me.bot_id && other.message_id == me.message_id;
         let drops_me = match (&me.ad_id, &other.ad_id) {
             (Some(_), None) => false,
             (None, Some(_)) => (me.at - other.at).abs() <= COPIES_US,
-            (Some(_), Some(_)) | (None, None) => {
-                is_earlier_copy(other.at, me.at, (rank(index), rank(mine)))
-            }
+            (Some(_), Some(_)) | (None, None) => is_earlier_copy(other.at, me.at, (rank(index), rank(mine))),
         };
         is_copy && drops_me
     })
@@ -445,10 +375,8 @@ fn is_dropped_event(all: &[ConversionEvent], mine: usize) -> bool {
     };
     me.event_id.is_some()
         && all.iter().enumerate().any(|(index, other)| {
-            let is_copy = index != mine
-                && other.bot_id == me.bot_id
-                && other.event_id == me.event_id
-                && other.category == me.category;
+            let is_copy =
+                index != mine && other.bot_id == me.bot_id && other.event_id == me.event_id && other.category == me.category;
             is_copy && is_earlier_copy(other.at, me.at, (rank(index), rank(mine)))
         })
 }
@@ -461,42 +389,24 @@ enum Step<'a> {
 }
 
 /// Rules 3 to 6 and 11, contact by contact.
-fn sessions(
-    world: &World,
-    touches: &[&Touch],
-    events: &[&ConversionEvent],
-) -> (Vec<Session>, Vec<(String, String, i64)>) {
+fn sessions(world: &World, touches: &[&Touch], events: &[&ConversionEvent]) -> (Vec<Session>, Vec<(String, String, i64)>) {
     let horizon = world.window_days * DAY_US;
-    let landed_until = world
-        .message_days
-        .iter()
-        .chain(&world.event_days)
-        .max()
-        .map(|day| day_start(Tz::UTC, day_after(*day)));
+    let landed_until = world.message_days.iter().chain(&world.event_days).max().map(|day| day_start(Tz::UTC, day_after(*day)));
     let mut ledger = Vec::new();
     let mut organic = Vec::new();
 
     let people: BTreeSet<(&String, &String)> = touches
         .iter()
         .map(|touch| (&touch.bot_id, &touch.contact_id))
-        .chain(
-            events
-                .iter()
-                .filter_map(|event| Some((&event.bot_id, event.contact_id.as_ref()?))),
-        )
+        .chain(events.iter().filter_map(|event| Some((&event.bot_id, event.contact_id.as_ref()?))))
         .collect();
 
     for (bot_id, contact_id) in people {
         let mut steps: Vec<(i64, u8, &str, Step<'_>)> = Vec::new();
-        for touch in touches
-            .iter()
-            .filter(|touch| touch.bot_id == *bot_id && touch.contact_id == *contact_id)
-        {
+        for touch in touches.iter().filter(|touch| touch.bot_id == *bot_id && touch.contact_id == *contact_id) {
             steps.push((touch.at, 0, &touch.message_id, Step::Touch(touch)));
         }
-        for event in events.iter().filter(|event| {
-            event.bot_id == *bot_id && event.contact_id.as_ref() == Some(contact_id)
-        }) {
+        for event in events.iter().filter(|event| event.bot_id == *bot_id && event.contact_id.as_ref() == Some(contact_id)) {
             steps.push((event.at, 1, "", Step::Event(event)));
         }
         // Rule 5. Events at one instant are of one category, so their order changes nothing.
@@ -509,9 +419,7 @@ fn sessions(
                     if let Some(mut session) = open.take() {
                         session.state = match at - session.opened_at <= horizon {
                             true => State::Superseded { at },
-                            false => State::Expired {
-                                at: session.opened_at + horizon,
-                            },
+                            false => State::Expired { at: session.opened_at + horizon },
                         };
                         ledger.push(session);
                     }
@@ -524,18 +432,13 @@ fn sessions(
                         state: State::Open,
                     });
                 }
-                Step::Event(event) => {
-                    match open.take_if(|session| at - session.opened_at <= horizon) {
-                        Some(mut session) => {
-                            session.state = State::Converted {
-                                at,
-                                category: event.category.clone(),
-                            };
-                            ledger.push(session);
-                        }
-                        None => organic.push((bot_id.clone(), contact_id.clone(), at)),
+                Step::Event(event) => match open.take_if(|session| at - session.opened_at <= horizon) {
+                    Some(mut session) => {
+                        session.state = State::Converted { at, category: event.category.clone() };
+                        ledger.push(session);
                     }
-                }
+                    None => organic.push((bot_id.clone(), contact_id.clone(), at)),
+                },
             }
         }
         if let Some(mut session) = open {
@@ -562,12 +465,7 @@ fn has_landed(world: &World, day: NaiveDate) -> bool {
 
 /// The last date for which both partitions have landed.
 fn last_landed(world: &World) -> Option<NaiveDate> {
-    world
-        .message_days
-        .iter()
-        .filter(|day| world.event_days.contains(day))
-        .max()
-        .copied()
+    world.message_days.iter().filter(|day| world.event_days.contains(day)).max().copied()
 }
 
 /// A missing UTC day with landed ones after it.
@@ -579,54 +477,30 @@ fn is_hole(world: &World, day: NaiveDate) -> bool {
 pub fn has_hole(world: &World) -> bool {
     let days = world.message_days.iter().chain(&world.event_days);
     match (days.min(), last_landed(world)) {
-        (Some(first), Some(last)) => first
-            .iter_days()
-            .take_while(|day| *day <= last)
-            .any(|day| is_hole(world, day)),
+        (Some(first), Some(last)) => first.iter_days().take_while(|day| *day <= last).any(|day| is_hole(world, day)),
         _ => false,
     }
 }
 
-fn built_days(
-    world: &World,
-    zones: &BTreeMap<String, Tz>,
-    touches: &[Touch],
-    events: &[ConversionEvent],
-) -> Vec<NaiveDate> {
+fn built_days(world: &World, zones: &BTreeMap<String, Tz>, touches: &[Touch], events: &[ConversionEvent]) -> Vec<NaiveDate> {
     let first = touches
         .iter()
         .map(|touch| local_date(zones[&touch.bot_id], touch.at))
-        .chain(
-            events
-                .iter()
-                .map(|event| local_date(zones[&event.bot_id], event.at)),
-        )
+        .chain(events.iter().map(|event| local_date(zones[&event.bot_id], event.at)))
         .min();
     let (Some(first), Some(last)) = (first, last_landed(world)) else {
         return Vec::new();
     };
-    let is_blocked = |date: NaiveDate| {
-        zones.values().any(|zone| {
-            utc_days_of(*zone, date)
-                .into_iter()
-                .any(|day| is_hole(world, day))
-        })
-    };
-    first
-        .iter_days()
-        .take_while(|date| *date <= last)
-        .filter(|date| !is_blocked(*date))
-        .collect()
+    let is_blocked =
+        |date: NaiveDate| zones.values().any(|zone| utc_days_of(*zone, date).into_iter().any(|day| is_hole(world, day)));
+    first.iter_days().take_while(|date| *date <= last).filter(|date| !is_blocked(*date)).collect()
 }
 
 /// Rule 19.
 fn is_complete(world: &World, zone: Tz, date: NaiveDate) -> bool {
     let own = utc_days_of(zone, date);
     let before = (1..=REACH_BACK_DAYS).map(|days| own[0] - Days::new(days));
-    own.iter()
-        .copied()
-        .chain(before)
-        .all(|day| has_landed(world, day))
+    own.iter().copied().chain(before).all(|day| has_landed(world, day))
 }
 
 // --------------------------------------------------------------------------------------------------------------- money
@@ -637,24 +511,11 @@ fn check_insights(world: &World) -> Result<(), Refusal> {
             if one.account_id == other.account_id && one.currency != other.currency {
                 return Err(Refusal::AccountHasTwoCurrencies(one.account_id.clone()));
             }
-            if (&one.account_id, &one.ad_id, one.date)
-                == (&other.account_id, &other.ad_id, other.date)
-            {
-                let Insight {
-                    account_id,
-                    ad_id,
-                    date,
-                    ..
-                } = one.clone();
-                return Err(Refusal::InsightTwice {
-                    account_id,
-                    ad_id,
-                    date,
-                });
+            if (&one.account_id, &one.ad_id, one.date) == (&other.account_id, &other.ad_id, other.date) {
+                let Insight { account_id, ad_id, date, .. } = one.clone();
+                return Err(Refusal::InsightTwice { account_id, ad_id, date });
             }
-            let both_listed = [one, other]
-                .iter()
-                .all(|row| is_listed(world, &row.account_id));
+            let both_listed = [one, other].iter().all(|row| is_listed(world, &row.account_id));
             if both_listed && one.ad_id == other.ad_id && one.account_id != other.account_id {
                 return Err(Refusal::AdInTwoListedAccounts(one.ad_id.clone()));
             }
@@ -664,10 +525,7 @@ fn check_insights(world: &World) -> Result<(), Refusal> {
 }
 
 fn is_listed(world: &World, account_id: &str) -> bool {
-    world
-        .bots
-        .iter()
-        .any(|bot| bot.ad_accounts.iter().any(|listed| listed == account_id))
+    world.bots.iter().any(|bot| bot.ad_accounts.iter().any(|listed| listed == account_id))
 }
 
 /// What is known about ads from all landed insights (14).
@@ -679,56 +537,37 @@ struct Money<'a> {
 impl Money<'_> {
     /// The ad's rows in listed accounts, oldest first.
     fn insights_of(&self, ad_id: &str) -> Vec<&Insight> {
-        let mut rows: Vec<_> = self
-            .world
-            .insights
-            .iter()
-            .filter(|row| row.ad_id == ad_id && is_listed(self.world, &row.account_id))
-            .collect();
+        let mut rows: Vec<_> =
+            self.world.insights.iter().filter(|row| row.ad_id == ad_id && is_listed(self.world, &row.account_id)).collect();
         rows.sort_by_key(|row| row.date);
         rows
     }
 
     fn account_of(&self, ad_id: &str) -> Option<String> {
-        self.insights_of(ad_id)
-            .last()
-            .map(|row| row.account_id.clone())
+        self.insights_of(ad_id).last().map(|row| row.account_id.clone())
     }
 
     fn currency_of(&self, ad_id: &str) -> Option<String> {
-        self.insights_of(ad_id)
-            .last()
-            .map(|row| row.currency.clone())
+        self.insights_of(ad_id).last().map(|row| row.currency.clone())
     }
 
     /// The bot on whose row the ad's figures stand; none where no bot that lists the account was ever touched.
     fn bearer_of(&self, ad_id: &str) -> Option<String> {
         let account_id = self.account_of(ad_id)?;
-        let listing: Vec<&Bot> = self
-            .world
-            .bots
-            .iter()
-            .filter(|bot| bot.ad_accounts.contains(&account_id))
-            .collect();
+        let listing: Vec<&Bot> = self.world.bots.iter().filter(|bot| bot.ad_accounts.contains(&account_id)).collect();
         if let [only] = listing[..] {
             return Some(only.id.clone());
         }
         self.touches
             .iter()
-            .filter(|touch| {
-                touch.ad_id.as_deref() == Some(ad_id)
-                    && listing.iter().any(|bot| bot.id == touch.bot_id)
-            })
+            .filter(|touch| touch.ad_id.as_deref() == Some(ad_id) && listing.iter().any(|bot| bot.id == touch.bot_id))
             .min_by_key(|touch| (touch.at, &touch.message_id, &touch.bot_id))
             .map(|touch| touch.bot_id.clone())
     }
 
     /// Landed by others: whole when it has at least one row.
     fn is_whole(&self, account_id: &str, date: NaiveDate) -> bool {
-        self.world
-            .insights
-            .iter()
-            .any(|row| row.account_id == account_id && row.date == date)
+        self.world.insights.iter().any(|row| row.account_id == account_id && row.date == date)
     }
 }
 
@@ -739,11 +578,7 @@ fn ads(world: &World, touches: &[&Touch], money: &Money<'_>) -> Vec<Ad> {
             keys.insert((Some(touch.bot_id.clone()), ad_id.clone()));
         }
     }
-    for row in world
-        .insights
-        .iter()
-        .filter(|row| is_listed(world, &row.account_id))
-    {
+    for row in world.insights.iter().filter(|row| is_listed(world, &row.account_id)) {
         keys.insert((money.bearer_of(&row.ad_id), row.ad_id.clone()));
     }
 
@@ -751,15 +586,11 @@ fn ads(world: &World, touches: &[&Touch], money: &Money<'_>) -> Vec<Ad> {
     for (bot_id, ad_id) in keys {
         let mut own: Vec<&&Touch> = touches
             .iter()
-            .filter(|touch| {
-                Some(&touch.bot_id) == bot_id.as_ref() && touch.ad_id.as_ref() == Some(&ad_id)
-            })
+            .filter(|touch| Some(&touch.bot_id) == bot_id.as_ref() && touch.ad_id.as_ref() == Some(&ad_id))
             .collect();
         own.sort_by_key(|touch| (touch.at, &touch.message_id));
         let insights = money.insights_of(&ad_id);
-        let latest = |column: fn(&Insight) -> &Option<String>| {
-            insights.iter().rev().find_map(|row| present(column(row)))
-        };
+        let latest = |column: fn(&Insight) -> &Option<String>| insights.iter().rev().find_map(|row| present(column(row)));
         ads.push(Ad {
             // Rule 12: each of the two from the latest touch that has it.
             ad_type: own.iter().rev().find_map(|touch| touch.ad_type.clone()),
@@ -800,9 +631,7 @@ impl DayView<'_> {
     /// Rule 10: the day ends at or before the bot's first setting.
     fn is_unconfigured(&self, bot: &Bot) -> bool {
         let end = day_start(self.zones[&bot.id], day_after(self.date));
-        bot.settings
-            .first()
-            .is_none_or(|(_, effective_at)| end <= *effective_at)
+        bot.settings.first().is_none_or(|(_, effective_at)| end <= *effective_at)
     }
 
     fn ad_days(&self) -> Vec<AdDay> {
@@ -823,8 +652,7 @@ impl DayView<'_> {
         }
         for insight in &self.world.insights {
             if insight.date == self.date && is_listed(self.world, &insight.account_id) {
-                rows.entry((self.money.bearer_of(&insight.ad_id), insight.ad_id.clone()))
-                    .or_default();
+                rows.entry((self.money.bearer_of(&insight.ad_id), insight.ad_id.clone())).or_default();
             }
         }
 
@@ -834,16 +662,13 @@ impl DayView<'_> {
             row.ad_id = ad_id.clone();
             row.account_id = self.money.account_of(ad_id);
             row.currency = self.money.currency_of(ad_id);
-            let bot = bot_id
-                .as_ref()
-                .and_then(|bot_id| named_bot(self.world, bot_id));
+            let bot = bot_id.as_ref().and_then(|bot_id| named_bot(self.world, bot_id));
             row.conversions = match bot {
                 Some(bot) if self.is_unconfigured(bot) => None,
                 _ => Some(row.conversions.unwrap_or(0)),
             };
             // A row without bot exists because its insights landed.
-            row.complete =
-                bot.is_none_or(|bot| is_complete(self.world, self.zones[&bot.id], self.date));
+            row.complete = bot.is_none_or(|bot| is_complete(self.world, self.zones[&bot.id], self.date));
 
             let Some(account_id) = &row.account_id else {
                 continue;
@@ -851,12 +676,7 @@ impl DayView<'_> {
             if *bot_id != self.money.bearer_of(ad_id) {
                 continue;
             }
-            match self
-                .money
-                .insights_of(ad_id)
-                .into_iter()
-                .find(|insight| insight.date == self.date)
-            {
+            match self.money.insights_of(ad_id).into_iter().find(|insight| insight.date == self.date) {
                 Some(insight) => {
                     row.spend = Some(insight.spend_millionths);
                     row.impressions = insight.impressions;
@@ -874,33 +694,25 @@ impl DayView<'_> {
     fn ad_conversions(&self) -> Vec<AdConversion> {
         let mut counts: BTreeMap<(String, String, NaiveDate, String), i64> = BTreeMap::new();
         for session in self.ledger {
-            let (Some(ad_id), State::Converted { at, category }) = (&session.ad_id, &session.state)
-            else {
+            let (Some(ad_id), State::Converted { at, category }) = (&session.ad_id, &session.state) else {
                 continue;
             };
             if self.is_today(&session.bot_id, *at) {
                 let conversation_date = local_date(self.zones[&session.bot_id], session.opened_at);
-                let key = (
-                    session.bot_id.clone(),
-                    ad_id.clone(),
-                    conversation_date,
-                    category.clone(),
-                );
+                let key = (session.bot_id.clone(), ad_id.clone(), conversation_date, category.clone());
                 *counts.entry(key).or_default() += 1;
             }
         }
         counts
             .into_iter()
-            .map(
-                |((bot_id, ad_id, conversation_date, category), conversions)| AdConversion {
-                    date: self.date,
-                    bot_id,
-                    ad_id,
-                    conversation_date,
-                    category,
-                    conversions,
-                },
-            )
+            .map(|((bot_id, ad_id, conversation_date, category), conversions)| AdConversion {
+                date: self.date,
+                bot_id,
+                ad_id,
+                conversation_date,
+                category,
+                conversions,
+            })
             .collect()
     }
 
@@ -917,23 +729,16 @@ impl DayView<'_> {
         bots.into_iter()
             .map(|bot| {
                 let mine = |bot_id: &str, at: i64| bot_id == bot.id && self.is_today(bot_id, at);
-                let touches_where = |with_ad: bool| {
-                    count(touches, |touch| {
-                        mine(&touch.bot_id, touch.at) && touch.ad_id.is_some() == with_ad
-                    })
-                };
+                let touches_where =
+                    |with_ad: bool| count(touches, |touch| mine(&touch.bot_id, touch.at) && touch.ad_id.is_some() == with_ad);
                 let conversions_where = |with_ad: bool| {
                     count(self.ledger, |session| match session.state {
-                        State::Converted { at, .. } => {
-                            mine(&session.bot_id, at) && session.ad_id.is_some() == with_ad
-                        }
+                        State::Converted { at, .. } => mine(&session.bot_id, at) && session.ad_id.is_some() == with_ad,
                         _ => false,
                     })
                 };
                 let events_where = |with_contact: bool| {
-                    count(events, |event| {
-                        mine(&event.bot_id, event.at) && event.contact_id.is_some() == with_contact
-                    })
+                    count(events, |event| mine(&event.bot_id, event.at) && event.contact_id.is_some() == with_contact)
                 };
                 let configured = |figure: i64| (!self.is_unconfigured(bot)).then_some(figure);
                 BotDay {
@@ -945,13 +750,9 @@ impl DayView<'_> {
                     conversion_events: configured(events_where(true)),
                     conversions: configured(conversions_where(true)),
                     unattributed_conversions: configured(conversions_where(false)),
-                    organic_conversion_events: configured(count(organic, |(bot_id, _, at)| {
-                        mine(bot_id, *at)
-                    })),
+                    organic_conversion_events: configured(count(organic, |(bot_id, _, at)| mine(bot_id, *at))),
                     events_without_contact: configured(events_where(false)),
-                    rejected_rows: count(rejected, |row| {
-                        row.bot_id == bot.id && row.partition == self.date
-                    }),
+                    rejected_rows: count(rejected, |row| row.bot_id == bot.id && row.partition == self.date),
                     complete: is_complete(self.world, self.zones[&bot.id], self.date),
                     insights_status: self.insights_status(bot).to_owned(),
                 }
@@ -963,18 +764,9 @@ impl DayView<'_> {
         // A world without insights is a pipeline without a source.
         if self.world.insights.is_empty() || bot.ad_accounts.is_empty() {
             "none"
-        } else if bot
-            .ad_accounts
-            .iter()
-            .any(|account_id| !self.money.is_whole(account_id, self.date))
-        {
+        } else if bot.ad_accounts.iter().any(|account_id| !self.money.is_whole(account_id, self.date)) {
             "missing"
-        } else if self
-            .world
-            .insights
-            .iter()
-            .any(|row| (row.date - self.date).num_days() >= RESTATE_DAYS)
-        {
+        } else if self.world.insights.iter().any(|row| (row.date - self.date).num_days() >= RESTATE_DAYS) {
             "final"
         } else {
             "provisional"
@@ -983,11 +775,7 @@ impl DayView<'_> {
 }
 
 fn count<T>(rows: &[T], matches: impl Fn(&T) -> bool) -> i64 {
-    rows.iter()
-        .filter(|row| matches(row))
-        .count()
-        .try_into()
-        .expect("a count of rows fits")
+    rows.iter().filter(|row| matches(row)).count().try_into().expect("a count of rows fits")
 }
 
 // -------------------------------------------------------------------------------------------------------------- ranges
@@ -1015,38 +803,17 @@ pub struct ReportRow {
 
 /// Rules 13 and 15 over the published days from..=to, for ads with a row in the range and, unless `all_ads`, a conversation
 /// ever. No range reach is ever fetched here, so only a range of one day has a reach.
-pub fn report(
-    published: &Published,
-    from: NaiveDate,
-    to: NaiveDate,
-    all_ads: bool,
-) -> Vec<ReportRow> {
-    let in_range: Vec<&AdDay> = published
-        .ad_days
-        .range(from..=to)
-        .flat_map(|(_, rows)| rows)
-        .collect();
-    let keys: BTreeSet<(&Option<String>, &String)> = in_range
-        .iter()
-        .map(|row| (&row.bot_id, &row.ad_id))
-        .collect();
+pub fn report(published: &Published, from: NaiveDate, to: NaiveDate, all_ads: bool) -> Vec<ReportRow> {
+    let in_range: Vec<&AdDay> = published.ad_days.range(from..=to).flat_map(|(_, rows)| rows).collect();
+    let keys: BTreeSet<(&Option<String>, &String)> = in_range.iter().map(|row| (&row.bot_id, &row.ad_id)).collect();
     let mut report = Vec::new();
     for (bot_id, ad_id) in keys {
-        let clicked = published
-            .ads
-            .iter()
-            .any(|ad| ad.ad_id == *ad_id && ad.first_conversation_at.is_some());
+        let clicked = published.ads.iter().any(|ad| ad.ad_id == *ad_id && ad.first_conversation_at.is_some());
         if !clicked && !all_ads {
             continue;
         }
-        let days: Vec<&&AdDay> = in_range
-            .iter()
-            .filter(|row| row.bot_id == *bot_id && row.ad_id == *ad_id)
-            .collect();
-        let ad = published
-            .ads
-            .iter()
-            .find(|ad| ad.bot_id == *bot_id && ad.ad_id == *ad_id);
+        let days: Vec<&&AdDay> = in_range.iter().filter(|row| row.bot_id == *bot_id && row.ad_id == *ad_id).collect();
+        let ad = published.ads.iter().find(|ad| ad.bot_id == *bot_id && ad.ad_id == *ad_id);
         let reach: Vec<i64> = days.iter().filter_map(|day| day.reach).collect();
         report.push(ReportRow {
             bot_id: bot_id.clone(),
@@ -1055,26 +822,12 @@ pub fn report(
             ad_type: ad.and_then(|ad| ad.ad_type.clone()),
             currency: days.iter().find_map(|day| day.currency.clone()),
             spend: known_sum(days.iter().map(|day| day.spend)),
-            reach: if from == to {
-                reach.first().copied()
-            } else {
-                None
-            },
+            reach: if from == to { reach.first().copied() } else { None },
             conversations: days.iter().map(|day| day.conversations).sum(),
-            cost_per_conversation: ratio(
-                days.iter().map(|day| Some((day.spend?, day.conversations))),
-                1,
-            ),
+            cost_per_conversation: ratio(days.iter().map(|day| Some((day.spend?, day.conversations))), 1),
             conversions: known_sum(days.iter().map(|day| day.conversions)),
-            cost_per_conversion: ratio(
-                days.iter().map(|day| Some((day.spend?, day.conversions?))),
-                1,
-            ),
-            conversion_rate: ratio(
-                days.iter()
-                    .map(|day| Some((day.conversions?, day.conversations))),
-                1_000_000,
-            ),
+            cost_per_conversion: ratio(days.iter().map(|day| Some((day.spend?, day.conversions?))), 1),
+            conversion_rate: ratio(days.iter().map(|day| Some((day.conversions?, day.conversations))), 1_000_000),
             reach_min: reach.iter().max().copied(),
             reach_max: known_sum(days.iter().map(|day| day.reach)),
             spend_unknown_days: count(&days, |day| day.spend.is_none()),
@@ -1091,12 +844,8 @@ fn known_sum(figures: impl Iterator<Item = Option<i64>>) -> Option<i64> {
 
 /// Sum of dividends x `scale` / sum of divisors, over the days that have both, half up; none when that divisor is 0.
 fn ratio(days: impl Iterator<Item = Option<(i64, i64)>>, scale: i128) -> Option<i64> {
-    let (dividend, divisor) = days
-        .flatten()
-        .fold((0i128, 0i128), |(above, below), (a, b)| {
-            (above + i128::from(a), below + i128::from(b))
-        });
-    let rounded =
-        (divisor != 0).then(|| (2 * dividend * scale + divisor).div_euclid(2 * divisor))?;
+    let (dividend, divisor) =
+        days.flatten().fold((0i128, 0i128), |(above, below), (a, b)| (above + i128::from(a), below + i128::from(b)));
+    let rounded = (divisor != 0).then(|| (2 * dividend * scale + divisor).div_euclid(2 * divisor))?;
     Some(rounded.try_into().expect("a cost fits 64 bits"))
 }

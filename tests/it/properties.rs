@@ -19,20 +19,11 @@ use crate::world::World;
 use crate::worlds;
 
 /// Runs a property on `cases` values, unless the environment asks for another number.
-fn check<S: Strategy>(
-    cases: u32,
-    strategy: S,
-    property: impl Fn(S::Value) -> Result<(), TestCaseError>,
-) {
-    let number = |name: &str| {
-        env::var(name)
-            .ok()
-            .and_then(|value| value.parse::<u64>().ok())
-    };
+fn check<S: Strategy>(cases: u32, strategy: S, property: impl Fn(S::Value) -> Result<(), TestCaseError>) {
+    let number = |name: &str| env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
     let seed = number("PROPTEST_RNG_SEED").unwrap_or_else(|| RandomState::new().hash_one(()));
     let config = Config {
-        cases: number("PROPTEST_CASES")
-            .map_or(cases, |cases| u32::try_from(cases).unwrap_or(u32::MAX)),
+        cases: number("PROPTEST_CASES").map_or(cases, |cases| u32::try_from(cases).unwrap_or(u32::MAX)),
         rng_seed: RngSeed::Fixed(seed),
         failure_persistence: None,
         max_shrink_iters: 400,
@@ -54,8 +45,7 @@ fn fail(reason: impl Into<String>) -> TestCaseError {
 }
 
 fn judged(world: &World) -> Result<Tables, TestCaseError> {
-    oracle::tables(world)
-        .map_err(|refusal| fail(format!("the oracle refuses the world: {refusal}")))
+    oracle::tables(world).map_err(|refusal| fail(format!("the oracle refuses the world: {refusal}")))
 }
 
 fn folder() -> Result<tempfile::TempDir, TestCaseError> {
@@ -80,11 +70,7 @@ fn same_as_oracle(world: &World, form: &Form) -> Result<(), TestCaseError> {
     run(&lake, world)?;
     let found = lake::read(&lake.output).map_err(fail)?;
     let differences = rows::differences(&expected.published, &found);
-    if differences.is_empty() {
-        Ok(())
-    } else {
-        Err(fail(format!("differs from the oracle\n{differences}")))
-    }
+    if differences.is_empty() { Ok(()) } else { Err(fail(format!("differs from the oracle\n{differences}"))) }
 }
 
 // ---------------------------------------------------------------------------------------------------------- the oracle
@@ -95,52 +81,18 @@ fn oracle_sums_agree_with_its_ledger() {
         let tables = judged(&world)?;
         for (date, rows) in &tables.published.bot_days {
             for row in rows {
-                let parts = [
-                    row.conversions,
-                    row.unattributed_conversions,
-                    row.organic_conversion_events,
-                ];
-                prop_assert_eq!(
-                    row.conversion_events,
-                    parts.into_iter().sum::<Option<i64>>(),
-                    "{} {}",
-                    date,
-                    &row.bot_id
-                );
-                let ads = tables.published.ad_days[date]
-                    .iter()
-                    .filter(|ad| ad.bot_id.as_ref() == Some(&row.bot_id));
-                prop_assert_eq!(
-                    row.touches,
-                    ads.clone().map(|ad| ad.conversations).sum::<i64>()
-                );
-                prop_assert_eq!(
-                    row.conversions.unwrap_or(0),
-                    ads.filter_map(|ad| ad.conversions).sum::<i64>()
-                );
-                let pairs = tables.published.ad_conversions[date]
-                    .iter()
-                    .filter(|pair| pair.bot_id == row.bot_id);
-                prop_assert_eq!(
-                    row.conversions.unwrap_or(0),
-                    pairs.map(|pair| pair.conversions).sum::<i64>()
-                );
+                let parts = [row.conversions, row.unattributed_conversions, row.organic_conversion_events];
+                prop_assert_eq!(row.conversion_events, parts.into_iter().sum::<Option<i64>>(), "{} {}", date, &row.bot_id);
+                let ads = tables.published.ad_days[date].iter().filter(|ad| ad.bot_id.as_ref() == Some(&row.bot_id));
+                prop_assert_eq!(row.touches, ads.clone().map(|ad| ad.conversations).sum::<i64>());
+                prop_assert_eq!(row.conversions.unwrap_or(0), ads.filter_map(|ad| ad.conversions).sum::<i64>());
+                let pairs = tables.published.ad_conversions[date].iter().filter(|pair| pair.bot_id == row.bot_id);
+                prop_assert_eq!(row.conversions.unwrap_or(0), pairs.map(|pair| pair.conversions).sum::<i64>());
             }
             // Rule 14: no figure of a listed account is lost or counted twice.
-            let listed = |account: &String| {
-                world
-                    .bots
-                    .iter()
-                    .any(|bot| bot.ad_accounts.contains(account))
-            };
-            let landed = world
-                .insights
-                .iter()
-                .filter(|row| row.date == *date && listed(&row.account_id));
-            let spend = tables.published.ad_days[date]
-                .iter()
-                .filter_map(|row| row.spend)
-                .sum::<i64>();
+            let listed = |account: &String| world.bots.iter().any(|bot| bot.ad_accounts.contains(account));
+            let landed = world.insights.iter().filter(|row| row.date == *date && listed(&row.account_id));
+            let spend = tables.published.ad_days[date].iter().filter_map(|row| row.spend).sum::<i64>();
             prop_assert_eq!(spend, landed.map(|row| row.spend_millionths).sum::<i64>());
         }
         Ok(())
@@ -174,202 +126,98 @@ fn random_worlds_reach_every_rule() {
     let mut runner = TestRunner::deterministic();
     let mut met = std::collections::BTreeMap::new();
     for _ in 0..300 {
-        let world = worlds::world()
-            .new_tree(&mut runner)
-            .expect("the strategy makes worlds")
-            .current();
+        let world = worlds::world().new_tree(&mut runner).expect("the strategy makes worlds").current();
         let tables = oracle::tables(&world).expect("the oracle takes the strategy's worlds");
-        let mut meet =
-            |what: &'static str, there: bool| *met.entry(what).or_insert(0u32) += u32::from(there);
+        let mut meet = |what: &'static str, there: bool| *met.entry(what).or_insert(0u32) += u32::from(there);
         let bot_days: Vec<_> = tables.published.bot_days.values().flatten().collect();
         let ad_days: Vec<_> = tables.published.ad_days.values().flatten().collect();
         let state = |is: fn(&State) -> bool| tables.ledger.iter().any(|session| is(&session.state));
-        meet(
-            "converted",
-            state(|state| matches!(state, State::Converted { .. })),
-        );
-        meet(
-            "superseded",
-            state(|state| matches!(state, State::Superseded { .. })),
-        );
-        meet(
-            "expired",
-            state(|state| matches!(state, State::Expired { .. })),
-        );
+        meet("converted", state(|state| matches!(state, State::Converted { .. })));
+        meet("superseded", state(|state| matches!(state, State::Superseded { .. })));
+        meet("expired", state(|state| matches!(state, State::Expired { .. })));
         meet("open", state(|state| matches!(state, State::Open)));
-        meet(
-            "duplicate touches",
-            bot_days.iter().any(|row| row.duplicate_touches > 0),
-        );
-        meet(
-            "unattributed touches",
-            bot_days.iter().any(|row| row.unattributed_touches > 0),
-        );
-        meet(
-            "unattributed conversions",
-            bot_days
-                .iter()
-                .any(|row| row.unattributed_conversions > Some(0)),
-        );
-        meet(
-            "organic events",
-            bot_days
-                .iter()
-                .any(|row| row.organic_conversion_events > Some(0)),
-        );
-        meet(
-            "events without contact",
-            bot_days
-                .iter()
-                .any(|row| row.events_without_contact > Some(0)),
-        );
-        meet(
-            "rejected rows",
-            bot_days.iter().any(|row| row.rejected_rows > 0),
-        );
-        meet(
-            "unconfigured days",
-            bot_days.iter().any(|row| row.conversions.is_none()),
-        );
+        meet("duplicate touches", bot_days.iter().any(|row| row.duplicate_touches > 0));
+        meet("unattributed touches", bot_days.iter().any(|row| row.unattributed_touches > 0));
+        meet("unattributed conversions", bot_days.iter().any(|row| row.unattributed_conversions > Some(0)));
+        meet("organic events", bot_days.iter().any(|row| row.organic_conversion_events > Some(0)));
+        meet("events without contact", bot_days.iter().any(|row| row.events_without_contact > Some(0)));
+        meet("rejected rows", bot_days.iter().any(|row| row.rejected_rows > 0));
+        meet("unconfigured days", bot_days.iter().any(|row| row.conversions.is_none()));
         meet("incomplete days", bot_days.iter().any(|row| !row.complete));
         for status in ["none", "missing", "provisional", "final"] {
-            meet(
-                status,
-                bot_days.iter().any(|row| row.insights_status == status),
-            );
+            meet(status, bot_days.iter().any(|row| row.insights_status == status));
         }
         meet("holes", oracle::has_hole(&world));
-        meet(
-            "spend of nobody",
-            ad_days.iter().any(|row| row.bot_id.is_none()),
-        );
-        meet(
-            "spend known to be 0",
-            ad_days
-                .iter()
-                .any(|row| row.spend == Some(0) && row.conversations > 0),
-        );
-        meet(
-            "spend on another row",
-            ad_days
-                .iter()
-                .any(|row| row.account_id.is_some() && row.spend.is_none()),
-        );
+        meet("spend of nobody", ad_days.iter().any(|row| row.bot_id.is_none()));
+        meet("spend known to be 0", ad_days.iter().any(|row| row.spend == Some(0) && row.conversations > 0));
+        meet("spend on another row", ad_days.iter().any(|row| row.account_id.is_some() && row.spend.is_none()));
         meet("no rows at all", bot_days.is_empty());
     }
     let never: Vec<_> = met.iter().filter(|(_, times)| **times < 3).collect();
-    assert!(
-        never.is_empty(),
-        "of 300 worlds, hardly any has: {never:?} (all: {met:?})"
-    );
+    assert!(never.is_empty(), "of 300 worlds, hardly any has: {never:?} (all: {met:?})");
 }
 
 // ---------------------------------------------------------------------------------------------------------- the binary
 
 #[test]
 fn pipeline_agrees_with_the_oracle() {
-    check(24, (worlds::world(), worlds::form()), |(world, form)| {
-        same_as_oracle(&world, &form)
-    });
+    check(24, (worlds::world(), worlds::form()), |(world, form)| same_as_oracle(&world, &form));
 }
 
 #[test]
 fn pipeline_agrees_over_a_whole_horizon() {
-    check(
-        2,
-        (worlds::long_world(), worlds::form()),
-        |(world, form)| same_as_oracle(&world, &form),
-    );
+    check(2, (worlds::long_world(), worlds::form()), |(world, form)| same_as_oracle(&world, &form));
 }
 
 /// Rule 20: order of rows, number of files, row groups, and the type of a column change no byte; nor does a second run.
 #[test]
 fn form_and_repetition_change_no_byte() {
-    check(
-        6,
-        (worlds::world(), worlds::form(), worlds::form()),
-        |(world, one, other)| {
-            let (first, second) = (folder()?, folder()?);
-            let lake = lake::write(&world, &one, first.path());
-            run(&lake, &world)?;
-            let built = objects(&lake)?;
-            run(&lake, &world)?;
-            prop_assert_eq!(
-                lake::unequal_objects(&built, &objects(&lake)?),
-                Vec::<String>::new(),
-                "run twice"
-            );
-            let lake = lake::write(&world, &other, second.path());
-            run(&lake, &world)?;
-            prop_assert_eq!(
-                lake::unequal_objects(&built, &objects(&lake)?),
-                Vec::<String>::new(),
-                "stored otherwise"
-            );
-            Ok(())
-        },
-    );
+    check(6, (worlds::world(), worlds::form(), worlds::form()), |(world, one, other)| {
+        let (first, second) = (folder()?, folder()?);
+        let lake = lake::write(&world, &one, first.path());
+        run(&lake, &world)?;
+        let built = objects(&lake)?;
+        run(&lake, &world)?;
+        prop_assert_eq!(lake::unequal_objects(&built, &objects(&lake)?), Vec::<String>::new(), "run twice");
+        let lake = lake::write(&world, &other, second.path());
+        run(&lake, &world)?;
+        prop_assert_eq!(lake::unequal_objects(&built, &objects(&lake)?), Vec::<String>::new(), "stored otherwise");
+        Ok(())
+    });
 }
 
 /// Rule 21: the range built in pieces, in any order, is the range built at once.
 #[test]
 fn backfill_in_pieces_is_one_run() {
-    check(
-        6,
-        (worlds::world(), any::<[Index; 2]>(), any::<bool>()),
-        |(world, cuts, newest_first)| {
-            let folder = folder()?;
-            let whole = lake::write(&world, &Form::default(), folder.path());
-            run(&whole, &world)?;
-            let built = objects(&whole)?;
+    check(6, (worlds::world(), any::<[Index; 2]>(), any::<bool>()), |(world, cuts, newest_first)| {
+        let folder = folder()?;
+        let whole = lake::write(&world, &Form::default(), folder.path());
+        run(&whole, &world)?;
+        let built = objects(&whole)?;
 
-            let days: Vec<NaiveDate> = judged(&world)?.published.bot_days.into_keys().collect();
-            let (Some(first), Some(last)) = (days.first(), days.last()) else {
-                return Ok(());
-            };
-            // Each piece begins at a cut and ends on the day before the next.
-            let mut begins: Vec<NaiveDate> = cuts
-                .iter()
-                .map(|cut| days[cut.index(days.len())])
-                .chain([*first])
-                .collect();
-            begins.sort();
-            begins.dedup();
-            let mut pieces: Vec<(NaiveDate, NaiveDate)> = Vec::new();
-            for (index, begin) in begins.iter().enumerate() {
-                let end = begins
-                    .get(index + 1)
-                    .and_then(NaiveDate::pred_opt)
-                    .unwrap_or(*last);
-                pieces.push((*begin, end));
-            }
-            if newest_first {
-                pieces.reverse();
-            }
-            let pieced = lake::write_pipeline(
-                &world,
-                &Form::default(),
-                folder.path(),
-                "pieces",
-                Some("pieces"),
-            );
-            for (from, to) in &pieces {
-                let (from, to) = (from.to_string(), to.to_string());
-                let codes: &[i32] = if oracle::has_hole(&world) {
-                    &[0, 3]
-                } else {
-                    &[0]
-                };
-                lake::ctwa_expecting(&pieced, codes, "backfill", &["--from", &from, "--to", &to])
-                    .map_err(fail)?;
-            }
-            prop_assert_eq!(
-                lake::unequal_objects(&built, &objects(&pieced)?),
-                Vec::<String>::new(),
-                "{:?}",
-                pieces
-            );
-            Ok(())
-        },
-    );
+        let days: Vec<NaiveDate> = judged(&world)?.published.bot_days.into_keys().collect();
+        let (Some(first), Some(last)) = (days.first(), days.last()) else {
+            return Ok(());
+        };
+        // Each piece begins at a cut and ends on the day before the next.
+        let mut begins: Vec<NaiveDate> = cuts.iter().map(|cut| days[cut.index(days.len())]).chain([*first]).collect();
+        begins.sort();
+        begins.dedup();
+        let mut pieces: Vec<(NaiveDate, NaiveDate)> = Vec::new();
+        for (index, begin) in begins.iter().enumerate() {
+            let end = begins.get(index + 1).and_then(NaiveDate::pred_opt).unwrap_or(*last);
+            pieces.push((*begin, end));
+        }
+        if newest_first {
+            pieces.reverse();
+        }
+        let pieced = lake::write_pipeline(&world, &Form::default(), folder.path(), "pieces", Some("pieces"));
+        for (from, to) in &pieces {
+            let (from, to) = (from.to_string(), to.to_string());
+            let codes: &[i32] = if oracle::has_hole(&world) { &[0, 3] } else { &[0] };
+            lake::ctwa_expecting(&pieced, codes, "backfill", &["--from", &from, "--to", &to]).map_err(fail)?;
+        }
+        prop_assert_eq!(lake::unequal_objects(&built, &objects(&pieced)?), Vec::<String>::new(), "{:?}", pieces);
+        Ok(())
+    });
 }

@@ -89,9 +89,7 @@ pub trait Row {
 }
 
 fn text(value: &Option<String>) -> String {
-    value
-        .as_ref()
-        .map_or_else(|| "NULL".to_owned(), |text| format!("{text:?}"))
+    value.as_ref().map_or_else(|| "NULL".to_owned(), |text| format!("{text:?}"))
 }
 
 fn number(value: Option<i64>) -> String {
@@ -131,11 +129,7 @@ impl Row for AdDay {
     }
 
     fn key(&self) -> Vec<Option<String>> {
-        vec![
-            Some(self.date.to_string()),
-            self.bot_id.clone(),
-            Some(self.ad_id.clone()),
-        ]
+        vec![Some(self.date.to_string()), self.bot_id.clone(), Some(self.ad_id.clone())]
     }
 }
 
@@ -193,24 +187,12 @@ impl Row for BotDay {
             ("bot_id", format!("{:?}", self.bot_id)),
             ("touches", self.touches.to_string()),
             ("duplicate_touches", self.duplicate_touches.to_string()),
-            (
-                "unattributed_touches",
-                self.unattributed_touches.to_string(),
-            ),
+            ("unattributed_touches", self.unattributed_touches.to_string()),
             ("conversion_events", number(self.conversion_events)),
             ("conversions", number(self.conversions)),
-            (
-                "unattributed_conversions",
-                number(self.unattributed_conversions),
-            ),
-            (
-                "organic_conversion_events",
-                number(self.organic_conversion_events),
-            ),
-            (
-                "events_without_contact",
-                number(self.events_without_contact),
-            ),
+            ("unattributed_conversions", number(self.unattributed_conversions)),
+            ("organic_conversion_events", number(self.organic_conversion_events)),
+            ("events_without_contact", number(self.events_without_contact)),
             ("rejected_rows", self.rejected_rows.to_string()),
             ("complete", self.complete.to_string()),
             ("insights_status", self.insights_status.clone()),
@@ -227,12 +209,7 @@ impl Row for BotDay {
 pub fn differences(expected: &Published, found: &Published) -> String {
     let mut lines = String::new();
     compare_table("ads", &expected.ads, &found.ads, &mut lines);
-    compare_days(
-        "ad_conversions",
-        &expected.ad_conversions,
-        &found.ad_conversions,
-        &mut lines,
-    );
+    compare_days("ad_conversions", &expected.ad_conversions, &found.ad_conversions, &mut lines);
     compare_days("ad_days", &expected.ad_days, &found.ad_days, &mut lines);
     compare_days("bot_days", &expected.bot_days, &found.bot_days, &mut lines);
     lines
@@ -246,23 +223,9 @@ fn compare_days<R: Row>(
 ) {
     for day in expected.keys().chain(found.keys()).collect::<BTreeSet<_>>() {
         match (expected.get(day), found.get(day)) {
-            (Some(expected), Some(found)) => {
-                compare_table(&format!("{table} {day}"), expected, found, lines)
-            }
-            (Some(rows), None) => {
-                _ = writeln!(
-                    lines,
-                    "{table} {day}: the day is absent, expected {} rows",
-                    rows.len()
-                )
-            }
-            (None, Some(rows)) => {
-                _ = writeln!(
-                    lines,
-                    "{table} {day}: the day should be absent, found {} rows",
-                    rows.len()
-                )
-            }
+            (Some(expected), Some(found)) => compare_table(&format!("{table} {day}"), expected, found, lines),
+            (Some(rows), None) => _ = writeln!(lines, "{table} {day}: the day is absent, expected {} rows", rows.len()),
+            (None, Some(rows)) => _ = writeln!(lines, "{table} {day}: the day should be absent, found {} rows", rows.len()),
             (None, None) => {}
         }
     }
@@ -274,31 +237,17 @@ fn compare_table<R: Row>(table: &str, expected: &[R], found: &[R], lines: &mut S
     };
     let (expected, found) = (by_key(expected), by_key(found));
     for key in expected.keys().chain(found.keys()).collect::<BTreeSet<_>>() {
-        let shown = key
-            .iter()
-            .map(|part| part.as_deref().unwrap_or("NULL"))
-            .collect::<Vec<_>>()
-            .join(" / ");
+        let shown = key.iter().map(|part| part.as_deref().unwrap_or("NULL")).collect::<Vec<_>>().join(" / ");
         match (expected.get(key), found.get(key)) {
             (Some(expected), Some(found)) => {
                 for ((column, expected), (_, found)) in expected.iter().zip(found) {
                     if expected != found {
-                        _ = writeln!(
-                            lines,
-                            "{table} [{shown}] {column}: expected {expected}, found {found}"
-                        );
+                        _ = writeln!(lines, "{table} [{shown}] {column}: expected {expected}, found {found}");
                     }
                 }
             }
-            (Some(row), None) => {
-                _ = writeln!(lines, "{table} [{shown}]: row is absent, expected {row:?}")
-            }
-            (None, Some(row)) => {
-                _ = writeln!(
-                    lines,
-                    "{table} [{shown}]: row should not be there, found {row:?}"
-                )
-            }
+            (Some(row), None) => _ = writeln!(lines, "{table} [{shown}]: row is absent, expected {row:?}"),
+            (None, Some(row)) => _ = writeln!(lines, "{table} [{shown}]: row should not be there, found {row:?}"),
             (None, None) => {}
         }
     }

@@ -26,18 +26,10 @@ fn first_day() -> NaiveDate {
 }
 
 fn midnight_utc(day: NaiveDate) -> i64 {
-    day.and_time(chrono::NaiveTime::MIN)
-        .and_utc()
-        .timestamp_micros()
+    day.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_micros()
 }
 
-const ZONES: [&str; 5] = [
-    "America/Sao_Paulo",
-    "Asia/Kolkata",
-    "America/New_York",
-    "UTC",
-    "Pacific/Kiritimati",
-];
+const ZONES: [&str; 5] = ["America/Sao_Paulo", "Asia/Kolkata", "America/New_York", "UTC", "Pacific/Kiritimati"];
 const CATEGORIES: [&str; 3] = ["purchase", "Purchase", "lead"];
 const ACCOUNTS: [&str; 2] = ["act_1", "act_2"];
 /// Ad, its account, the account's currency; the last account is listed by no bot.
@@ -57,62 +49,27 @@ fn one_of(values: &'static [&'static str]) -> impl Strategy<Value = Option<Strin
 /// An instant of the grid, around `days` days from the first.
 fn instant(days: i64) -> impl Strategy<Value = i64> {
     // Midnights of UTC, Sao Paulo, New York (summer, winter), Kolkata and Kiritimati, and a noon.
-    let of_day = select(vec![
-        0,
-        3 * HOUR,
-        4 * HOUR,
-        5 * HOUR,
-        10 * HOUR,
-        12 * HOUR,
-        18 * HOUR + HOUR / 2,
-    ]);
+    let of_day = select(vec![0, 3 * HOUR, 4 * HOUR, 5 * HOUR, 10 * HOUR, 12 * HOUR, 18 * HOUR + HOUR / 2]);
     let beside = prop_oneof![6 => Just(0), 1 => Just(-1), 1 => Just(1), 1 => 0..HOUR];
-    (-1..=days, of_day, beside)
-        .prop_map(|(day, of_day, beside)| midnight_utc(first_day()) + day * DAY + of_day + beside)
+    (-1..=days, of_day, beside).prop_map(|(day, of_day, beside)| midnight_utc(first_day()) + day * DAY + of_day + beside)
 }
 
 /// A time, and the partition it arrives in.
 fn arrival(days: i64) -> impl Strategy<Value = (Option<i64>, NaiveDate)> {
     let at = |(day, of_day): (NaiveDate, i64)| midnight_utc(day) + of_day;
-    let usual = (
-        instant(days),
-        prop_oneof![8 => Just(0), 2 => 1..6i64, 1 => -2..0i64],
-    )
+    let usual = (instant(days), prop_oneof![8 => Just(0), 2 => 1..6i64, 1 => -2..0i64])
         .prop_map(|(at, late)| (Some(at), utc_date(at) + TimeDelta::days(late)));
     let partition = (0..days).prop_map(|day| first_day() + TimeDelta::days(day));
-    let absurd = (
-        partition,
-        select(vec![(-401, DAY - 1), (-900, 0), (3, 0), (40, HOUR)]),
-    )
-        .prop_map(move |(day, (off, of_day))| {
-            (Some(at((day + TimeDelta::days(off), of_day))), day)
-        });
+    let absurd = (partition, select(vec![(-401, DAY - 1), (-900, 0), (3, 0), (40, HOUR)]))
+        .prop_map(move |(day, (off, of_day))| (Some(at((day + TimeDelta::days(off), of_day))), day));
     let partition = (0..days).prop_map(|day| first_day() + TimeDelta::days(day));
-    let out_of_calendar = (
-        partition,
-        select(vec![None, Some(0), Some(7_258_118_400_000_000)]),
-    )
-        .prop_map(|(day, at)| (at, day));
+    let out_of_calendar = (partition, select(vec![None, Some(0), Some(7_258_118_400_000_000)])).prop_map(|(day, at)| (at, day));
     prop_oneof![30 => usual, 1 => absurd, 1 => out_of_calendar]
 }
 
-const ROW_BOTS: &[&str] = &[
-    "shop",
-    "shop",
-    "shop",
-    "shop-sales",
-    "loja",
-    "loja",
-    "loja-sub",
-    "tienda",
-    "nobody",
-    " shop",
-    "",
-    "-",
-];
-const ROW_CONTACTS: &[&str] = &[
-    "ana", "ana", "ana", "bia", "bia", "bia ", "caio", "alias-1", "alias-2", "alias-3", "-", "  ",
-];
+const ROW_BOTS: &[&str] =
+    &["shop", "shop", "shop", "shop-sales", "loja", "loja", "loja-sub", "tienda", "nobody", " shop", "", "-"];
+const ROW_CONTACTS: &[&str] = &["ana", "ana", "ana", "bia", "bia", "bia ", "caio", "alias-1", "alias-2", "alias-3", "-", "  "];
 
 fn message(days: i64) -> impl Strategy<Value = Message> {
     // A touch more often than not; the rest has every mix of what makes one.
@@ -123,57 +80,34 @@ fn message(days: i64) -> impl Strategy<Value = Message> {
     ];
     (
         one_of(ROW_BOTS),
-        one_of(&[
-            "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "M1", "m10", "wamid.x", "wamid.y", "-",
-            " ",
-        ]),
+        one_of(&["m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "M1", "m10", "wamid.x", "wamid.y", "-", " "]),
         one_of(ROW_CONTACTS),
         arrival(days),
-        one_of(&[
-            "received", "received", "received", "received", "-", "", "sent", "Received",
-        ]),
+        one_of(&["received", "received", "received", "received", "-", "", "sent", "Received"]),
         referral,
     )
-        .prop_map(
-            |(bot_id, message_id, contact_id, (sent_at, partition), direction, referral)| {
-                let (ad_id, ad_type, ad_title, ctwa_clid) = referral;
-                Message {
-                    partition,
-                    bot_id,
-                    message_id,
-                    contact_id,
-                    sent_at,
-                    direction,
-                    ad_id,
-                    ad_type,
-                    ad_title,
-                    ctwa_clid,
-                }
-            },
-        )
+        .prop_map(|(bot_id, message_id, contact_id, (sent_at, partition), direction, referral)| {
+            let (ad_id, ad_type, ad_title, ctwa_clid) = referral;
+            Message { partition, bot_id, message_id, contact_id, sent_at, direction, ad_id, ad_type, ad_title, ctwa_clid }
+        })
 }
 
 fn event(days: i64) -> impl Strategy<Value = Event> {
     (
         one_of(ROW_BOTS),
         one_of(ROW_CONTACTS),
-        one_of(&[
-            "purchase", "purchase", "purchase", "Purchase", "Purchase", "lead", "lead", "other",
-            "-", "",
-        ]),
+        one_of(&["purchase", "purchase", "purchase", "Purchase", "Purchase", "lead", "lead", "other", "-", ""]),
         arrival(days),
         one_of(&["-", "-", "-", "", "e1", "e2", "e3"]),
     )
-        .prop_map(
-            |(bot_id, contact_id, category, (occurred_at, partition), event_id)| Event {
-                partition,
-                bot_id,
-                contact_id,
-                category,
-                occurred_at,
-                event_id,
-            },
-        )
+        .prop_map(|(bot_id, contact_id, category, (occurred_at, partition), event_id)| Event {
+            partition,
+            bot_id,
+            contact_id,
+            category,
+            occurred_at,
+            event_id,
+        })
 }
 
 /// A history of settings, each of another category than the one before it.
@@ -183,33 +117,21 @@ fn settings(days: i64) -> impl Strategy<Value = Vec<(String, i64)>> {
     (start, vec(instant(days), 0..3), 0..CATEGORIES.len()).prop_map(|(start, changes, category)| {
         let instants: BTreeSet<i64> = start.into_iter().chain(changes).collect();
         let categories = CATEGORIES.iter().cycle().skip(category);
-        categories
-            .zip(instants)
-            .map(|(category, at)| ((*category).to_owned(), at))
-            .collect()
+        categories.zip(instants).map(|(category, at)| ((*category).to_owned(), at)).collect()
     })
 }
 
 fn bots(days: i64) -> impl Strategy<Value = Vec<Bot>> {
     let bot = move |id: &'static str, members: &'static [&'static str]| {
-        (
-            select(&ZONES[..]),
-            subsequence(&ACCOUNTS[..], 0..=2),
-            settings(days),
-        )
-            .prop_map(move |(zone, accounts, settings)| Bot {
-                id: id.to_owned(),
-                members: members.iter().map(|member| (*member).to_owned()).collect(),
-                timezone: zone.to_owned(),
-                ad_accounts: accounts.into_iter().map(str::to_owned).collect(),
-                settings,
-            })
+        (select(&ZONES[..]), subsequence(&ACCOUNTS[..], 0..=2), settings(days)).prop_map(move |(zone, accounts, settings)| Bot {
+            id: id.to_owned(),
+            members: members.iter().map(|member| (*member).to_owned()).collect(),
+            timezone: zone.to_owned(),
+            ad_accounts: accounts.into_iter().map(str::to_owned).collect(),
+            settings,
+        })
     };
-    let all = (
-        bot("shop", &["shop-sales"]),
-        bot("loja", &["loja-sub"]),
-        bot("tienda", &[]),
-    );
+    let all = (bot("shop", &["shop-sales"]), bot("loja", &["loja-sub"]), bot("tienda", &[]));
     (all, any::<bool>()).prop_map(|((shop, loja, tienda), three)| match three {
         true => vec![shop, loja, tienda],
         false => vec![loja, shop],
@@ -249,91 +171,59 @@ fn insight(days: i64) -> impl Strategy<Value = Insight> {
         (figure(), figure(), figure(), figure(), figure()),
         (name(), name(), name(), name(), name()),
     )
-        .prop_map(
-            |(day, (ad_id, account_id, currency), spend_millionths, figures, names)| Insight {
-                date: first_day() + TimeDelta::days(day),
-                account_id: account_id.to_owned(),
-                ad_id: ad_id.to_owned(),
-                currency: currency.to_owned(),
-                spend_millionths,
-                impressions: figures.0,
-                reach: figures.1,
-                clicks: figures.2,
-                inline_link_clicks: figures.3,
-                messaging_conversations_started: figures.4,
-                ad_name: names.0,
-                adset_id: names.1,
-                adset_name: names.2,
-                campaign_id: names.3,
-                campaign_name: names.4,
-            },
-        )
+        .prop_map(|(day, (ad_id, account_id, currency), spend_millionths, figures, names)| Insight {
+            date: first_day() + TimeDelta::days(day),
+            account_id: account_id.to_owned(),
+            ad_id: ad_id.to_owned(),
+            currency: currency.to_owned(),
+            spend_millionths,
+            impressions: figures.0,
+            reach: figures.1,
+            clicks: figures.2,
+            inline_link_clicks: figures.3,
+            messaging_conversations_started: figures.4,
+            ad_name: names.0,
+            adset_id: names.1,
+            adset_name: names.2,
+            campaign_id: names.3,
+            campaign_name: names.4,
+        })
 }
 
 /// Which of the days landed: all, all but the newest of one table or both, or all but some.
 fn landed(days: i64) -> impl Strategy<Value = (Vec<NaiveDate>, Vec<NaiveDate>, Vec<NaiveDate>)> {
     let short_end = prop_oneof![3 => Just((0, 0)), 1 => (0..3i64, 0..3i64)];
     let holes = || prop_oneof![5 => Just(Vec::new()), 2 => vec(0..days, 1..3)];
-    (short_end, holes(), holes(), any::<bool>()).prop_map(
-        move |(end, message_holes, event_holes, allowed)| {
-            let date = |day: i64| first_day() + TimeDelta::days(day);
-            let landed = |end: i64, holes: &[i64]| -> Vec<NaiveDate> {
-                (0..days - end)
-                    .filter(|day| !holes.contains(day))
-                    .map(date)
-                    .collect()
-            };
-            let (messages, events) = (landed(end.0, &message_holes), landed(end.1, &event_holes));
-            // The first of the holes will never come; the others are waited for.
-            let excused = message_holes
-                .first()
-                .into_iter()
-                .chain(event_holes.first())
-                .copied();
-            let allow_missing: BTreeSet<NaiveDate> =
-                excused.filter(|_| allowed).map(date).collect();
-            (messages, events, allow_missing.into_iter().collect())
-        },
-    )
+    (short_end, holes(), holes(), any::<bool>()).prop_map(move |(end, message_holes, event_holes, allowed)| {
+        let date = |day: i64| first_day() + TimeDelta::days(day);
+        let landed = |end: i64, holes: &[i64]| -> Vec<NaiveDate> {
+            (0..days - end).filter(|day| !holes.contains(day)).map(date).collect()
+        };
+        let (messages, events) = (landed(end.0, &message_holes), landed(end.1, &event_holes));
+        // The first of the holes will never come; the others are waited for.
+        let excused = message_holes.first().into_iter().chain(event_holes.first()).copied();
+        let allow_missing: BTreeSet<NaiveDate> = excused.filter(|_| allowed).map(date).collect();
+        (messages, events, allow_missing.into_iter().collect())
+    })
 }
 
 fn world_of(days: i64, rows: usize) -> impl Strategy<Value = World> {
     (
-        (
-            bots(days),
-            select(vec![1i64, 2, 7, 90, 90]),
-            identities(),
-            landed(days),
-        ),
+        (bots(days), select(vec![1i64, 2, 7, 90, 90]), identities(), landed(days)),
         vec(message(days), 0..rows),
         vec(event(days), 0..rows),
         prop_oneof![1 => Just(Vec::new()), 4 => vec(insight(days), 1..20)],
     )
-        .prop_map(
-            |((bots, window_days, identities, landed), mut messages, mut events, mut insights)| {
-                let (message_days, event_days, allow_missing) = landed;
-                messages.retain(|row| message_days.contains(&row.partition));
-                events.retain(|row| event_days.contains(&row.partition));
-                let mut seen = BTreeSet::new();
-                insights.retain(|row| seen.insert((row.date, row.ad_id.clone())));
-                World {
-                    bots,
-                    window_days,
-                    message_days,
-                    event_days,
-                    allow_missing,
-                    messages,
-                    events,
-                    identities,
-                    insights,
-                }
-            },
-        )
+        .prop_map(|((bots, window_days, identities, landed), mut messages, mut events, mut insights)| {
+            let (message_days, event_days, allow_missing) = landed;
+            messages.retain(|row| message_days.contains(&row.partition));
+            events.retain(|row| event_days.contains(&row.partition));
+            let mut seen = BTreeSet::new();
+            insights.retain(|row| seen.insert((row.date, row.ad_id.clone())));
+            World { bots, window_days, message_days, event_days, allow_missing, messages, events, identities, insights }
+        })
         .prop_filter("both tables have a landed day in common", |world| {
-            world
-                .message_days
-                .iter()
-                .any(|day| world.event_days.contains(day))
+            world.message_days.iter().any(|day| world.event_days.contains(day))
         })
 }
 
@@ -345,24 +235,18 @@ pub fn world() -> impl Strategy<Value = World> {
 /// A world longer than what a day can need of its past, where a hole or a session reaches as far as anything does.
 pub fn long_world() -> impl Strategy<Value = World> {
     let early_hole = (0..6u64, any::<bool>());
-    (100..108i64)
-        .prop_flat_map(|days| world_of(days, 60))
-        .prop_flat_map(move |world| {
-            (Just(world), early_hole.clone()).prop_map(|(mut world, (hole, in_messages))| {
-                let hole = first_day() + Days::new(hole);
-                match in_messages {
-                    true => world.message_days.retain(|day| *day != hole),
-                    false => world.event_days.retain(|day| *day != hole),
-                }
-                world
-                    .messages
-                    .retain(|row| world.message_days.contains(&row.partition));
-                world
-                    .events
-                    .retain(|row| world.event_days.contains(&row.partition));
-                world
-            })
+    (100..108i64).prop_flat_map(|days| world_of(days, 60)).prop_flat_map(move |world| {
+        (Just(world), early_hole.clone()).prop_map(|(mut world, (hole, in_messages))| {
+            let hole = first_day() + Days::new(hole);
+            match in_messages {
+                true => world.message_days.retain(|day| *day != hole),
+                false => world.event_days.retain(|day| *day != hole),
+            }
+            world.messages.retain(|row| world.message_days.contains(&row.partition));
+            world.events.retain(|row| world.event_days.contains(&row.partition));
+            world
         })
+    })
 }
 
 /// A form to store a world in.
@@ -372,26 +256,17 @@ pub fn form() -> impl Strategy<Value = Form> {
         proptest::option::of(any::<u64>()),
         1..4usize,
         select(vec![1usize, 3, 1_000]),
-        select(vec![
-            MicrosUtc,
-            MicrosNaive,
-            Millis,
-            NanosNaive,
-            Text,
-            Integer,
-        ]),
+        select(vec![MicrosUtc, MicrosNaive, Millis, NanosNaive, Text, Integer]),
         any::<[bool; 4]>(),
     )
-        .prop_map(
-            |(shuffle, files_per_day, rows_per_group, time, flags)| Form {
-                shuffle,
-                files_per_day,
-                rows_per_group,
-                time,
-                spend_as_text: flags[0],
-                counts_as_text: flags[1],
-                bare_accounts: flags[2],
-                omit_empty_columns: flags[3],
-            },
-        )
+        .prop_map(|(shuffle, files_per_day, rows_per_group, time, flags)| Form {
+            shuffle,
+            files_per_day,
+            rows_per_group,
+            time,
+            spend_as_text: flags[0],
+            counts_as_text: flags[1],
+            bare_accounts: flags[2],
+            omit_empty_columns: flags[3],
+        })
 }
