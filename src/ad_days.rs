@@ -69,7 +69,8 @@ pub fn ad_days(
             currency: known.map(|known| known.currency.clone()),
             account,
             conversations: 0,
-            conversions: bot.and_then(|bot| configured[bot as usize].then_some(0)),
+            // A row without a bot has no setting to wait for: nobody clicked the ad, nothing converted.
+            conversions: bot.is_none_or(|bot| configured[bot as usize]).then_some(0),
             spend: (is_bearer && is_whole).then_some(0),
             impressions: None,
             reach: None,

@@ -125,6 +125,13 @@ impl Lake {
         })
     }
 
+    /// The schema in an object's footer.
+    pub fn schema(&self, object: &Object) -> Result<arrow::datatypes::SchemaRef> {
+        let reader = self.object_reader(self.object_path(&object.path)?, object);
+        let opened = self.runtime.block_on(ParquetRecordBatchStreamBuilder::new(reader));
+        opened.map(|builder| builder.schema().clone()).map_err(|error| parquet_error(error, object))
+    }
+
     /// All rows of an object, in the columns it has.
     pub fn scan_all(&self, object: &Object, each: impl FnMut(RecordBatch) -> Result<()>) -> Result<()> {
         let all = |schema: &Schema| {
