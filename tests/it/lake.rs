@@ -660,3 +660,89 @@ fn read_bot_day(row: &Cells<'_>) -> BotDay {
         insights_status: row.text("insights_status").unwrap_or_default(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use parquet::basic::ZstdLevel;
+
+    use super::*;
+    use crate::world::Bot;
+
+    #[test]
+    fn pipeline_files_carry_any_text() {
+        let id = "a \"quoted\" \\ bot\nñ";
+        let world = World {
+            bots: vec![Bot {
+                id: id.into(),
+                timezone: "UTC".into(),
+                settings: vec![("ação".into(), 1_500_000)],
+                ..Bot::default()
+            }],
+            window_days: 90,
+            ..World::default()
+        };
+        let text = pipeline_toml(&world, &Form::default(), "a", Some("o"));
+        let parsed: toml::Table = toml::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        assert_eq!(parsed["bots"][0]["id"].as_str(), Some(id));
+        let setting = &parsed["bots"][0]["conversion_events"][0];
+        assert_eq!(setting["category"].as_str(), Some("ação"));
+        assert_eq!(setting["effective_at"].as_str(), Some("1970-01-01T00:00:01.500000Z"));
+    }
+
+    /// `ad_days` of one day as an object, with rows for these ads in this order.
+    fn object(ads: &[&str], compression: Compression, conversations: ArrayRef) -> Vec<u8> {
+        let rows = ads.len();
+        let numbers = || -> ArrayRef { Arc::new(Int64Array::from(vec![None; rows])) };
+        let spend =
+            Decimal128Array::from(vec![Some(-1_500_000); rows]).with_precision_and_scale(18, 6).expect("decimal(18,6) is a type");
+        let columns: Vec<(&str, ArrayRef)> = vec![
+            ("date", Arc::new(arrow::array::Date32Array::from(vec![20_000; rows]))),
+            ("bot_id", strings(ads.iter().map(|_| None))),
+            ("ad_id", strings(ads.iter().map(|ad| Some(*ad)))),
+            ("account_id", strings(ads.iter().map(|_| Some("act_1")))),
+            ("currency", strings(ads.iter().map(|_| Some("BRL")))),
+            ("conversations", conversations),
+            ("conversions", numbers()),
+            ("spend", Arc::new(spend)),
+            ("impressions", numbers()),
+            ("reach", numbers()),
+            ("clicks", numbers()),
+            ("inline_link_clicks", numbers()),
+            ("meta_conversations", numbers()),
+            ("complete", Arc::new(arrow::array::BooleanArray::from(vec![true; rows]))),
+        ];
+        let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)))
+            .expect("columns of one length");
+        let properties = WriterProperties::builder().set_compression(compression).build();
+        let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).expect("a writer in memory");
+        writer.write(&batch).expect("a batch can be written");
+        writer.into_inner().expect("a footer can be written")
+    }
+
+    #[test]
+    fn reader_takes_the_contract_and_nothing_else() {
+        let zstd = Compression::ZSTD(ZstdLevel::default());
+        let counts = |counts: Vec<Option<i64>>| -> ArrayRef { Arc::new(Int64Array::from(counts)) };
+        let read = |bytes| rows_of(bytes, &columns_of("ad_days"), read_ad_day);
+
+        let rows = read(object(&["A", "B"], zstd, counts(vec![Some(1), Some(2)]))).expect("as the contract says");
+        let expected = AdDay {
+            date: NaiveDate::from_ymd_opt(2024, 10, 4).expect("a date"),
+            ad_id: "B".into(),
+            account_id: Some("act_1".into()),
+            currency: Some("BRL".into()),
+            conversations: 2,
+            spend: Some(-1_500_000),
+            complete: true,
+            ..AdDay::default()
+        };
+        assert_eq!(rows[1], expected);
+
+        let refused = |bytes| read(bytes).expect_err("against the contract");
+        assert!(refused(object(&["B", "A"], zstd, counts(vec![Some(1); 2]))).contains("out of order"));
+        assert!(refused(object(&["A", "A"], zstd, counts(vec![Some(1); 2]))).contains("out of order"));
+        assert!(refused(object(&["A"], zstd, counts(vec![None]))).contains("conversations holds nulls"));
+        assert!(refused(object(&["A"], Compression::SNAPPY, counts(vec![Some(1)]))).contains("compressed as"));
+        assert!(refused(object(&["A"], zstd, strings([Some("1")].into_iter()))).contains("columns are"));
+    }
+}

@@ -5,13 +5,15 @@
 //! occurs: members, aliases, blank and absent values, unknown bots, absurd times, late rows, sent messages, several settings,
 //! accounts listed by several bots or by none, days that are missing at the end or in between. What the contract refuses as
 //! a whole (alias loops, an insights row twice) does not occur.
+//!
+//! Strategies of rows are boxed: unboxed, the frames of their nested types overflow a test's stack.
 
 use std::collections::BTreeSet;
 
 use chrono::{Days, NaiveDate, TimeDelta};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::sample::{select, subsequence};
+use proptest::sample::{Index, select, subsequence};
 
 use crate::lake::{Form, TimeForm};
 use crate::oracle::utc_date;
@@ -29,7 +31,14 @@ fn midnight_utc(day: NaiveDate) -> i64 {
     day.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_micros()
 }
 
-const ZONES: [&str; 5] = ["America/Sao_Paulo", "Asia/Kolkata", "America/New_York", "UTC", "Pacific/Kiritimati"];
+/// Zone, and when its day begins on the first days of a world, after midnight UTC.
+const ZONES: [(&str, i64); 5] = [
+    ("America/Sao_Paulo", 3 * HOUR),
+    ("Asia/Kolkata", 18 * HOUR + HOUR / 2),
+    ("America/New_York", 4 * HOUR),
+    ("UTC", 0),
+    ("Pacific/Kiritimati", 10 * HOUR),
+];
 const CATEGORIES: [&str; 3] = ["purchase", "Purchase", "lead"];
 const ACCOUNTS: [&str; 2] = ["act_1", "act_2"];
 /// Ad, its account, the account's currency; the last account is listed by no bot.
@@ -54,52 +63,67 @@ fn instant(days: i64) -> impl Strategy<Value = i64> {
     (-1..=days, of_day, beside).prop_map(|(day, of_day, beside)| midnight_utc(first_day()) + day * DAY + of_day + beside)
 }
 
-/// A time, and the partition it arrives in.
-fn arrival(days: i64) -> impl Strategy<Value = (Option<i64>, NaiveDate)> {
-    let at = |(day, of_day): (NaiveDate, i64)| midnight_utc(day) + of_day;
-    let usual = (instant(days), prop_oneof![8 => Just(0), 2 => 1..6i64, 1 => -2..0i64])
-        .prop_map(|(at, late)| (Some(at), utc_date(at) + TimeDelta::days(late)));
-    let partition = (0..days).prop_map(|day| first_day() + TimeDelta::days(day));
-    let absurd = (partition, select(vec![(-401, DAY - 1), (-900, 0), (3, 0), (40, HOUR)]))
-        .prop_map(move |(day, (off, of_day))| (Some(at((day + TimeDelta::days(off), of_day))), day));
-    let partition = (0..days).prop_map(|day| first_day() + TimeDelta::days(day));
-    let out_of_calendar = (partition, select(vec![None, Some(0), Some(7_258_118_400_000_000)])).prop_map(|(day, at)| (at, day));
-    prop_oneof![30 => usual, 1 => absurd, 1 => out_of_calendar]
+/// A few instants that most rows of a world share, some of them a whole horizon or a week apart.
+fn shared_instants(days: i64, window_days: i64) -> impl Strategy<Value = Vec<i64>> {
+    vec(instant(days), 4).prop_map(move |mut instants| {
+        let (one, two) = (instants[0], instants[1]);
+        instants.extend([one + window_days * DAY, one + window_days * DAY + 1, two + 7 * DAY]);
+        instants
+    })
 }
 
-const ROW_BOTS: &[&str] =
-    &["shop", "shop", "shop", "shop-sales", "loja", "loja", "loja-sub", "tienda", "nobody", " shop", "", "-"];
-const ROW_CONTACTS: &[&str] = &["ana", "ana", "ana", "bia", "bia", "bia ", "caio", "alias-1", "alias-2", "alias-3", "-", "  "];
+/// A time, and the partition it arrives in.
+fn arrival(days: i64, shared: Vec<i64>) -> BoxedStrategy<(Option<i64>, NaiveDate)> {
+    let at = |(day, of_day): (NaiveDate, i64)| midnight_utc(day) + of_day;
+    let usual = (prop_oneof![2 => select(shared), 1 => instant(days)], prop_oneof![8 => Just(0), 2 => 1..6i64, 1 => -2..0i64])
+        .prop_map(|(at, late)| (Some(at), utc_date(at) + TimeDelta::days(late)));
+    let partition = move || (0..days).prop_map(|day| first_day() + TimeDelta::days(day));
+    let absurd = (partition(), select(vec![(-401, DAY - 1), (-900, 0), (3, 0), (40, HOUR)]))
+        .prop_map(move |(day, (off, of_day))| (Some(at((day + TimeDelta::days(off), of_day))), day));
+    let out_of_calendar = (partition(), select(vec![None, Some(0), Some(7_258_118_400_000_000)])).prop_map(|(day, at)| (at, day));
+    prop_oneof![60 => usual, 1 => absurd, 1 => out_of_calendar].boxed()
+}
 
-fn message(days: i64) -> impl Strategy<Value = Message> {
+/// Mostly one of the values, now and then one of the odd ones.
+fn mostly(values: &'static [&'static str], odd: &'static [&'static str]) -> impl Strategy<Value = Option<String>> {
+    prop_oneof![24 => one_of(values), 1 => one_of(odd)]
+}
+
+fn row_bot() -> impl Strategy<Value = Option<String>> {
+    mostly(&["shop", "shop", "shop-sales", "loja", "loja", "loja-sub", "tienda"], &["nobody", " shop", "", "-"])
+}
+
+fn row_contact() -> impl Strategy<Value = Option<String>> {
+    mostly(&["ana", "ana", "ana", "bia", "bia", "alias-1", "alias-2", "alias-3"], &["bia ", "caio", "-", "  "])
+}
+
+fn referred_ad() -> impl Strategy<Value = Option<String>> {
+    select(&ADS[..]).prop_map(|(ad_id, _, _)| Some(ad_id.to_owned()))
+}
+
+fn message(days: i64, shared: Vec<i64>) -> BoxedStrategy<Message> {
     // A touch more often than not; the rest has every mix of what makes one.
+    let kind = || one_of(&["ad", "ad", "post", "-", " "]);
+    let title = || one_of(&["Oferta", "Ação", "oferta", "-", " "]);
     let referral = prop_oneof![
-        6 => (select(&ADS[..]), one_of(&["ad", "ad", "post", "-", " "]), one_of(&["Oferta", "Ação", "oferta", "-", " "]), one_of(&["click", "-"]))
-            .prop_map(|(ad, kind, title, clid)| (Some(ad.0.to_owned()), kind, title, clid)),
-        2 => (one_of(&["-", "", " "]), one_of(&["ad", "-"]), one_of(&["Oferta", "-"]), one_of(&["click", "-", ""])),
+        6 => (referred_ad(), kind(), title(), one_of(&["click", "-"])),
+        1 => (one_of(&["-", "", " "]), kind(), title(), one_of(&["click", "click", "-", ""])),
     ];
-    (
-        one_of(ROW_BOTS),
-        one_of(&["m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "M1", "m10", "wamid.x", "wamid.y", "-", " "]),
-        one_of(ROW_CONTACTS),
-        arrival(days),
-        one_of(&["received", "received", "received", "received", "-", "", "sent", "Received"]),
-        referral,
-    )
+    let message_id = mostly(&["m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "M1", "m10"], &["-", " "]);
+    let direction = mostly(&["received", "received", "-", ""], &["sent", "sent", "Received"]);
+    (row_bot(), message_id, row_contact(), arrival(days, shared), direction, referral)
         .prop_map(|(bot_id, message_id, contact_id, (sent_at, partition), direction, referral)| {
             let (ad_id, ad_type, ad_title, ctwa_clid) = referral;
             Message { partition, bot_id, message_id, contact_id, sent_at, direction, ad_id, ad_type, ad_title, ctwa_clid }
         })
+        .boxed()
 }
 
-fn event(days: i64) -> impl Strategy<Value = Event> {
-    (
-        one_of(ROW_BOTS),
-        one_of(ROW_CONTACTS),
-        one_of(&["purchase", "purchase", "purchase", "Purchase", "Purchase", "lead", "lead", "other", "-", ""]),
-        arrival(days),
-        one_of(&["-", "-", "-", "", "e1", "e2", "e3"]),
-    )
+fn event(days: i64, shared: Vec<i64>) -> BoxedStrategy<Event> {
+    let category = mostly(&["purchase", "purchase", "Purchase", "lead"], &["other", "-", ""]);
+    let event_id = one_of(&["-", "-", "", "e1", "e1", "e2", "e3"]);
+    let contact = prop_oneof![5 => row_contact(), 1 => Just(None)];
+    (row_bot(), contact, category, arrival(days, shared), event_id)
         .prop_map(|(bot_id, contact_id, category, (occurred_at, partition), event_id)| Event {
             partition,
             bot_id,
@@ -108,22 +132,95 @@ fn event(days: i64) -> impl Strategy<Value = Event> {
             occurred_at,
             event_id,
         })
+        .boxed()
 }
 
-/// A history of settings, each of another category than the one before it.
-fn settings(days: i64) -> impl Strategy<Value = Vec<(String, i64)>> {
+/// How far a copy lies from its original: mostly nowhere, else around the edges of 7 days.
+fn shift() -> impl Strategy<Value = i64> {
+    let week = 7 * DAY;
+    let edges = select(vec![week, -week, week + 1, -week - 1, week - 1, 5 * DAY, -5 * DAY]);
+    prop_oneof![4 => Just(0), 2 => edges, 1 => select(vec![2_000_000, -2_000_000, 1, -1])]
+}
+
+/// Mostly None: the original's value stays.
+fn another<T: std::fmt::Debug>(value: impl Strategy<Value = T>) -> impl Strategy<Value = Option<T>> {
+    proptest::option::weighted(0.25, value)
+}
+
+/// Messages like others of the world: copies, and touches of other people, ads or bots at the very same time.
+fn echoes(days: i64) -> BoxedStrategy<Vec<(Index, i64, i64, Echo)>> {
+    let echo = (
+        another(row_bot()),
+        another(one_of(&["m1", "m2", "M1", "m10"])),
+        another(row_contact()),
+        another(prop_oneof![3 => referred_ad(), 1 => Just(None)]),
+        another(one_of(&["ad", "post", "-"])),
+        another(one_of(&["Oferta", "oferta", "-"])),
+    )
+        .prop_map(|(bot_id, message_id, contact_id, ad_id, ad_type, ad_title)| Echo {
+            bot_id,
+            message_id,
+            contact_id,
+            ad_id,
+            ad_type,
+            ad_title,
+        });
+    vec((any::<Index>(), shift(), 0..3i64, echo), 0..usize::try_from(days).unwrap_or(1).min(25)).boxed()
+}
+
+#[derive(Clone, Debug)]
+struct Echo {
+    bot_id: Option<Option<String>>,
+    message_id: Option<Option<String>>,
+    contact_id: Option<Option<String>>,
+    ad_id: Option<Option<String>>,
+    ad_type: Option<Option<String>>,
+    ad_title: Option<Option<String>>,
+}
+
+impl Echo {
+    fn of(self, original: &Message, shift: i64, late: i64) -> Message {
+        let sent_at = original.sent_at.map(|at| at + shift);
+        Message {
+            partition: sent_at.map_or(original.partition, |at| utc_date(at) + TimeDelta::days(late)),
+            bot_id: self.bot_id.unwrap_or_else(|| original.bot_id.clone()),
+            message_id: self.message_id.unwrap_or_else(|| original.message_id.clone()),
+            contact_id: self.contact_id.unwrap_or_else(|| original.contact_id.clone()),
+            sent_at,
+            direction: original.direction.clone(),
+            ad_id: self.ad_id.unwrap_or_else(|| original.ad_id.clone()),
+            ad_type: self.ad_type.unwrap_or_else(|| original.ad_type.clone()),
+            ad_title: self.ad_title.unwrap_or_else(|| original.ad_title.clone()),
+            ctwa_clid: original.ctwa_clid.clone().or_else(|| Some("click".to_owned())),
+        }
+    }
+}
+
+/// Events like others of the world, of the same id or another.
+type EventEcho = (Index, i64, i64, Option<Option<String>>, Option<Option<String>>);
+
+fn event_echoes(days: i64) -> BoxedStrategy<Vec<EventEcho>> {
+    let echo = (any::<Index>(), shift(), 0..3i64, another(row_contact()), another(one_of(&["e1", "e2", "-"])));
+    vec(echo, 0..usize::try_from(days).unwrap_or(1).min(25)).boxed()
+}
+
+/// A history of settings, each of another category than the one before it. The first is often at a local midnight.
+fn settings(days: i64, midnight: i64) -> impl Strategy<Value = Vec<(String, i64)>> {
     let long_before = midnight_utc(first_day()) - 600 * DAY;
-    let start = prop_oneof![3 => Just(Some(long_before)), 1 => Just(None)];
+    let at_midnight = (0..days).prop_map(move |day| Some(midnight_utc(first_day()) + day * DAY + midnight));
+    let start = prop_oneof![3 => Just(Some(long_before)), 2 => at_midnight, 1 => Just(None)];
     (start, vec(instant(days), 0..3), 0..CATEGORIES.len()).prop_map(|(start, changes, category)| {
+        let changes = changes.into_iter().filter(|at| start.is_none_or(|start| start < *at));
         let instants: BTreeSet<i64> = start.into_iter().chain(changes).collect();
         let categories = CATEGORIES.iter().cycle().skip(category);
         categories.zip(instants).map(|(category, at)| ((*category).to_owned(), at)).collect()
     })
 }
 
-fn bots(days: i64) -> impl Strategy<Value = Vec<Bot>> {
+fn bots(days: i64) -> BoxedStrategy<Vec<Bot>> {
     let bot = move |id: &'static str, members: &'static [&'static str]| {
-        (select(&ZONES[..]), subsequence(&ACCOUNTS[..], 0..=2), settings(days)).prop_map(move |(zone, accounts, settings)| Bot {
+        let zone_and_settings = select(&ZONES[..]).prop_flat_map(move |(zone, midnight)| (Just(zone), settings(days, midnight)));
+        (zone_and_settings, subsequence(&ACCOUNTS[..], 0..=2)).prop_map(move |((zone, settings), accounts)| Bot {
             id: id.to_owned(),
             members: members.iter().map(|member| (*member).to_owned()).collect(),
             timezone: zone.to_owned(),
@@ -132,10 +229,12 @@ fn bots(days: i64) -> impl Strategy<Value = Vec<Bot>> {
         })
     };
     let all = (bot("shop", &["shop-sales"]), bot("loja", &["loja-sub"]), bot("tienda", &[]));
-    (all, any::<bool>()).prop_map(|((shop, loja, tienda), three)| match three {
-        true => vec![shop, loja, tienda],
-        false => vec![loja, shop],
-    })
+    (all, any::<bool>())
+        .prop_map(|((shop, loja, tienda), three)| match three {
+            true => vec![shop, loja, tienda],
+            false => vec![loja, shop],
+        })
+        .boxed()
 }
 
 /// Chains, a bot's own row beside the row for all bots, a member's row, and a bot nobody names.
@@ -160,7 +259,7 @@ fn identities() -> impl Strategy<Value = Vec<Identity>> {
     })
 }
 
-fn insight(days: i64) -> impl Strategy<Value = Insight> {
+fn insight(days: i64) -> BoxedStrategy<Insight> {
     let day = prop_oneof![12 => -2..=days, 1 => 26..40i64];
     let figure = || proptest::option::weighted(0.7, 0..2_000i64);
     let name = || one_of(&["name one", "name two", "-"]);
@@ -188,43 +287,68 @@ fn insight(days: i64) -> impl Strategy<Value = Insight> {
             campaign_id: names.3,
             campaign_name: names.4,
         })
+        .boxed()
 }
 
 /// Which of the days landed: all, all but the newest of one table or both, or all but some.
-fn landed(days: i64) -> impl Strategy<Value = (Vec<NaiveDate>, Vec<NaiveDate>, Vec<NaiveDate>)> {
+fn landed(days: i64) -> BoxedStrategy<(Vec<NaiveDate>, Vec<NaiveDate>, Vec<NaiveDate>)> {
     let short_end = prop_oneof![3 => Just((0, 0)), 1 => (0..3i64, 0..3i64)];
     let holes = || prop_oneof![5 => Just(Vec::new()), 2 => vec(0..days, 1..3)];
-    (short_end, holes(), holes(), any::<bool>()).prop_map(move |(end, message_holes, event_holes, allowed)| {
-        let date = |day: i64| first_day() + TimeDelta::days(day);
-        let landed = |end: i64, holes: &[i64]| -> Vec<NaiveDate> {
-            (0..days - end).filter(|day| !holes.contains(day)).map(date).collect()
-        };
-        let (messages, events) = (landed(end.0, &message_holes), landed(end.1, &event_holes));
-        // The first of the holes will never come; the others are waited for.
-        let excused = message_holes.first().into_iter().chain(event_holes.first()).copied();
-        let allow_missing: BTreeSet<NaiveDate> = excused.filter(|_| allowed).map(date).collect();
-        (messages, events, allow_missing.into_iter().collect())
-    })
+    (short_end, holes(), holes(), any::<bool>())
+        .prop_map(move |(end, message_holes, event_holes, allowed)| {
+            let date = |day: i64| first_day() + TimeDelta::days(day);
+            let landed = |end: i64, holes: &[i64]| -> Vec<NaiveDate> {
+                (0..days - end).filter(|day| !holes.contains(day)).map(date).collect()
+            };
+            let (messages, events) = (landed(end.0, &message_holes), landed(end.1, &event_holes));
+            // The first of the holes will never come; the others are waited for.
+            let excused = message_holes.first().into_iter().chain(event_holes.first()).copied();
+            let allow_missing: BTreeSet<NaiveDate> = excused.filter(|_| allowed).map(date).collect();
+            (messages, events, allow_missing.into_iter().collect())
+        })
+        .boxed()
 }
 
-fn world_of(days: i64, rows: usize) -> impl Strategy<Value = World> {
-    (
-        (bots(days), select(vec![1i64, 2, 7, 90, 90]), identities(), landed(days)),
-        vec(message(days), 0..rows),
-        vec(event(days), 0..rows),
-        prop_oneof![1 => Just(Vec::new()), 4 => vec(insight(days), 1..20)],
-    )
-        .prop_map(|((bots, window_days, identities, landed), mut messages, mut events, mut insights)| {
-            let (message_days, event_days, allow_missing) = landed;
-            messages.retain(|row| message_days.contains(&row.partition));
-            events.retain(|row| event_days.contains(&row.partition));
-            let mut seen = BTreeSet::new();
-            insights.retain(|row| seen.insert((row.date, row.ad_id.clone())));
-            World { bots, window_days, message_days, event_days, allow_missing, messages, events, identities, insights }
+fn world_of(days: i64, rows: usize) -> BoxedStrategy<World> {
+    select(vec![1i64, 2, 3, 7, 90, 90])
+        .prop_flat_map(move |window_days| (Just(window_days), shared_instants(days, window_days)))
+        .prop_flat_map(move |(window_days, shared)| {
+            (
+                (bots(days), Just(window_days), identities(), landed(days)),
+                (vec(message(days, shared.clone()), 0..rows), echoes(days)),
+                (vec(event(days, shared), 0..rows), event_echoes(days)),
+                prop_oneof![1 => Just(Vec::new()), 4 => vec(insight(days), 1..20)],
+            )
         })
+        .prop_map(
+            |((bots, window_days, identities, landed), (mut messages, echoes), (mut events, event_echoes), mut insights)| {
+                let (message_days, event_days, allow_missing) = landed;
+                for (of, shift, late, echo) in echoes {
+                    if !messages.is_empty() {
+                        messages.push(echo.of(of.get(&messages), shift, late));
+                    }
+                }
+                for (of, shift, late, contact_id, event_id) in event_echoes {
+                    if !events.is_empty() {
+                        let mut event: Event = of.get(&events).clone();
+                        event.occurred_at = event.occurred_at.map(|at| at + shift);
+                        event.partition = event.occurred_at.map_or(event.partition, |at| utc_date(at) + TimeDelta::days(late));
+                        event.contact_id = contact_id.unwrap_or(event.contact_id);
+                        event.event_id = event_id.unwrap_or(event.event_id);
+                        events.push(event);
+                    }
+                }
+                messages.retain(|row| message_days.contains(&row.partition));
+                events.retain(|row| event_days.contains(&row.partition));
+                let mut seen = BTreeSet::new();
+                insights.retain(|row| seen.insert((row.date, row.ad_id.clone())));
+                World { bots, window_days, message_days, event_days, allow_missing, messages, events, identities, insights }
+            },
+        )
         .prop_filter("both tables have a landed day in common", |world| {
             world.message_days.iter().any(|day| world.event_days.contains(day))
         })
+        .boxed()
 }
 
 /// Worlds of a week or two.
