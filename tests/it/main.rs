@@ -1,9 +1,13 @@
 //! The one test binary: every check of the project that is not beside the code it checks.
 
 mod cases;
+mod errors;
+mod forms;
 mod lake;
 mod oracle;
 mod properties;
 mod rows;
+mod scene;
+mod usage;
 mod world;
 mod worlds;
