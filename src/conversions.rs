@@ -11,8 +11,9 @@ use arrow::array::{Array, AsArray, BooleanArray, Int64Array, RecordBatch, String
 use arrow::datatypes::Int64Type;
 
 use crate::day::Day;
+use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::extract::{Extract, Scope, set_aside};
+use crate::extract::{Extract, NotedRow, Scope, set_aside};
 use crate::mapping::{Bound, Instant};
 use crate::schema;
 use crate::touches::{COPY_WINDOW, time_fault};
@@ -98,7 +99,13 @@ impl<'a> ConversionReader<'a> {
         self.rows.sort_unstable();
         self.extract.accepted = self.rows.len() as u64;
         let rows = &self.rows;
-        self.extract.note_days(rows.iter().map(|row| (row.bot.as_str(), row.occurred_at)), self.scope);
+        let noted = rows.iter().map(|row| {
+            let at = row.occurred_at.to_string();
+            let parts = [Some(row.bot.as_str()), row.contact.as_deref(), Some(&at), Some(&row.category), row.event.as_deref()];
+            let digest = Digest::of(parts);
+            NotedRow { bot: &row.bot, at: row.occurred_at, attributed: false, counted: digest, whole: digest }
+        });
+        self.extract.note_rows(noted, self.scope);
         let batch = RecordBatch::try_new(
             schema::conversions().schema,
             vec![

@@ -7,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Datelike, NaiveDate, Offset, TimeZone};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Result};
 
@@ -36,6 +37,11 @@ impl Day {
         self.plus(1)
     }
 
+    /// `YYYY-MM`.
+    pub fn month(self) -> String {
+        self.to_string().chars().take(7).collect()
+    }
+
     fn date(self) -> Option<NaiveDate> {
         NaiveDate::from_num_days_from_ce_opt(self.0.checked_add(719_163)?)
     }
@@ -62,6 +68,18 @@ impl FromStr for Day {
             .filter(|_| shaped)
             .map(|date| Day(date.num_days_from_ce() - 719_163))
             .ok_or_else(|| Error::usage(format!("{text:?} is not a date")).mend("write it as YYYY-MM-DD"))
+    }
+}
+
+impl Serialize for Day {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Day {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Day, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{PartitionedInput, Settings};
 use crate::conversions::{ConversionReader, could_convert};
 use crate::day::{Day, LocalDays};
+use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::lake::layout::Partition;
 use crate::lake::{Filter, Lake, Object, ScanPlan};
@@ -44,6 +45,26 @@ impl<'a> Scope<'a> {
     }
 }
 
+/// The rows of one bot on one local day: what counts depend on, so without titles and types.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DayDigest {
+    /// Touches with an ad id; none among conversion events.
+    pub attributed: Digest,
+    /// Touches without an ad id, or conversion events.
+    pub other: Digest,
+}
+
+/// An accepted row, as receipts remember it.
+pub struct NotedRow<'r> {
+    pub bot: &'r str,
+    pub at: i64,
+    pub attributed: bool,
+    /// Of the columns that counts depend on.
+    pub counted: Digest,
+    /// Of all columns.
+    pub whole: Digest,
+}
+
 /// What an extraction counted. Kept in the receipt of the working table.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extract {
@@ -55,8 +76,10 @@ pub struct Extract {
     pub rejected: BTreeMap<String, BTreeMap<String, u64>>,
     /// Rows that could count, of bots that the pipeline does not name.
     pub out_of_scope: BTreeMap<String, u64>,
-    /// The local days that the accepted rows fall on, per bot.
-    pub local_days: BTreeMap<String, BTreeSet<i32>>,
+    /// The local days that the accepted rows fall on, per bot id, with a digest of the rows of each.
+    pub days: BTreeMap<String, BTreeMap<Day, DayDigest>>,
+    /// Of all accepted rows in all columns.
+    pub rows: Digest,
     pub warnings: BTreeSet<String>,
     #[serde(skip)]
     set_aside: BTreeMap<Vec<Option<String>>, u64>,
@@ -77,16 +100,23 @@ impl Extract {
         *self.rejected.entry(bot.unwrap_or_default().to_string()).or_default().entry(reason.to_string()).or_default() += 1;
     }
 
-    pub fn note_days<'r>(&mut self, rows: impl Iterator<Item = (&'r str, i64)>, scope: &Scope<'_>) {
-        let mut of_bot: HashMap<&str, Vec<i64>> = HashMap::new();
-        for (bot, at) in rows {
-            of_bot.entry(bot).or_default().push(at);
+    /// Notes the days and digests of the accepted rows.
+    pub fn note_rows<'r>(&mut self, rows: impl Iterator<Item = NotedRow<'r>>, scope: &Scope<'_>) {
+        let mut of_bot: BTreeMap<&str, Vec<NotedRow<'r>>> = BTreeMap::new();
+        for row in rows {
+            of_bot.entry(row.bot).or_default().push(row);
         }
-        for (id, times) in of_bot {
+        for (id, rows) in of_bot {
             let Some(bot) = scope.settings.bots.iter().find(|bot| bot.id == id) else { continue };
-            let span = times.iter().min().copied().zip(times.iter().max().copied());
-            let days = LocalDays::new(bot.zone, span);
-            self.local_days.entry(id.to_string()).or_default().extend(times.iter().map(|at| days.of(*at).0));
+            let span = rows.iter().map(|row| row.at).min().zip(rows.iter().map(|row| row.at).max());
+            let local_days = LocalDays::new(bot.zone, span);
+            let days = self.days.entry(id.to_string()).or_default();
+            for row in rows {
+                let day = days.entry(local_days.of(row.at)).or_default();
+                let part = if row.attributed { &mut day.attributed } else { &mut day.other };
+                *part = part.plus(row.counted);
+                self.rows = self.rows.plus(row.whole);
+            }
         }
     }
 

@@ -143,8 +143,8 @@ pub fn run(settings: &Settings, wanted: Wanted) -> Result<Outcome> {
     let event_days = keep(Raw::Events, event_days, &output, &mut calendar, &mut failures)?;
     let insights = pull_landed(&lake, settings, &survey.insights, &mut calendar, &mut failures);
 
-    let usable = touch_days.values().chain(event_days.values()).flat_map(|day| day.1.local_days.values().flatten());
-    let first = usable.min().copied().map(Day);
+    let usable = touch_days.values().chain(event_days.values()).flat_map(|day| day.1.days.values().flat_map(BTreeMap::keys));
+    let first = usable.min().copied();
     let range = first.zip(calendar.last()).and_then(|(first, last)| DayRange::new(first, last));
     for hole in calendar.holes() {
         failures.add(not_landed(hole));

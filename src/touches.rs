@@ -13,8 +13,9 @@ use arrow::array::{Array, AsArray, BooleanArray, Int64Array, RecordBatch, String
 use arrow::datatypes::Int64Type;
 
 use crate::day::{Day, MICROS_PER_DAY};
+use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::extract::{Extract, Scope, set_aside};
+use crate::extract::{Extract, NotedRow, Scope, set_aside};
 use crate::mapping::{Bound, Instant};
 use crate::schema;
 
@@ -116,7 +117,14 @@ impl<'a> TouchReader<'a> {
         self.rows.sort_unstable();
         self.extract.accepted = self.rows.len() as u64;
         let rows = &self.rows;
-        self.extract.note_days(rows.iter().map(|row| (row.bot.as_str(), row.sent_at)), self.scope);
+        let noted = rows.iter().map(|row| {
+            let at = row.sent_at.to_string();
+            let counted = [Some(row.bot.as_str()), Some(&row.contact), Some(&at), Some(&row.message), row.ad.as_deref()];
+            let counted = Digest::of(counted);
+            let whole = Digest::of([Some(counted.to_string().as_str()), row.ad_type.as_deref(), row.title.as_deref()]);
+            NotedRow { bot: &row.bot, at: row.sent_at, attributed: row.ad.is_some(), counted, whole }
+        });
+        self.extract.note_rows(noted, self.scope);
         let batch = RecordBatch::try_new(
             schema::touches().schema,
             vec![

@@ -13,6 +13,8 @@ use crate::check::{self, Finding, Level};
 use crate::config::Settings;
 use crate::day::{Day, DayRange};
 use crate::error::{Error, ErrorKind, Result};
+use crate::lake::Lake;
+use crate::report::{self, By, Format, Grain, ReportRequest};
 use crate::run::{self, Outcome, Wanted};
 
 /// What each Click-to-WhatsApp ad was worth: conversations, conversions and the cost of each, per ad and day.
@@ -46,6 +48,8 @@ enum Command {
     Run(RunArgs),
     /// Rebuild these days, whatever their state.
     Backfill(BackfillArgs),
+    /// What each ad was worth over a range of days, from the published tables.
+    Report(ReportArgs),
     /// Say what would go wrong tonight: lake, schema, gaps, zones. Changes nothing.
     Check(CheckArgs),
 }
@@ -61,6 +65,42 @@ struct RunArgs {
     #[arg(long)]
     json: bool,
 }
+
+#[derive(Args)]
+#[command(after_help = REPORT_EXAMPLES)]
+struct ReportArgs {
+    /// The pipeline file.
+    pipeline: PathBuf,
+    #[command(flatten)]
+    days: Days,
+    /// Only this bot; may be given several times.
+    #[arg(long = "bot", value_name = "ID")]
+    bots: Vec<String>,
+    /// Only this ad; may be given several times.
+    #[arg(long = "ad", value_name = "ID")]
+    ads: Vec<String>,
+    /// Which day a conversion is counted on: its own, or that of its conversation.
+    #[arg(long, value_enum, default_value_t)]
+    by: By,
+    /// One row per ad, or one per ad and day.
+    #[arg(long, value_enum, default_value_t)]
+    grain: Grain,
+    /// Show ads that were never clicked, too.
+    #[arg(long)]
+    all_ads: bool,
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// In CSV, write texts as they are. Without it, a text that a spreadsheet would run as a formula gets a leading apostrophe.
+    #[arg(long)]
+    raw_csv: bool,
+    /// Write the report to this file instead of stdout.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+const REPORT_EXAMPLES: &str = "Examples:
+  ctwa report nightly.toml --from 2026-10-01 --to 2026-10-31
+  ctwa report nightly.toml --from 2026-10-01 --to 2026-10-31 --by conversation-day --grain day --format csv --out october.csv";
 
 #[derive(Args)]
 struct CheckArgs {
@@ -133,6 +173,32 @@ fn execute(command: &Command) -> Result<Option<ErrorKind>> {
             let settings = Settings::load(&args.pipeline)?;
             finish(run::run(&settings, Wanted::Days(days))?, args.json)
         }
+        Command::Report(args) => {
+            let request = ReportRequest {
+                days: args.days.range()?,
+                bots: args.bots.clone(),
+                ads: args.ads.clone(),
+                by: args.by,
+                grain: args.grain,
+                all_ads: args.all_ads,
+            };
+            let settings = Settings::load(&args.pipeline)?;
+            let report = report::build(&settings, &Lake::open_or_create(&settings.output)?, &request)?;
+            for note in &report.notes {
+                tracing::warn!("{note}");
+            }
+            let bytes = report::render(&report, args.format, terminal_width(), args.raw_csv)?;
+            match &args.out {
+                Some(file) => std::fs::write(file, bytes).map_err(|error| {
+                    Error::usage("the report cannot be written")
+                        .with("file", file.display())
+                        .source(error)
+                        .mend("give --out a path that can be written")
+                })?,
+                None => write_out(&bytes)?,
+            }
+            Ok(None)
+        }
         Command::Check(args) => {
             let settings = Settings::load(&args.pipeline)?;
             let report = check::check(&settings);
@@ -196,6 +262,11 @@ fn summary(outcome: &Outcome) -> String {
     listed("ad accounts that no bot lists", &report.unlisted_account_rows, &mut lines);
     lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
     lines.join("\n") + "\n"
+}
+
+/// None when stdout is no terminal.
+fn terminal_width() -> Option<u16> {
+    std::io::stdout().is_terminal().then(|| terminal_size::terminal_size().map(|(width, _)| width.0)).flatten()
 }
 
 fn print(text: &str) -> Result<()> {

@@ -17,7 +17,8 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -106,7 +107,7 @@ impl fmt::Debug for Location {
 }
 
 /// An object as a listing shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Object {
     /// Relative to the lake's location.
     pub path: String,
@@ -198,11 +199,7 @@ impl Lake {
         let relative = |location: &Path| location.as_ref()[self.prefix.as_ref().len()..].trim_start_matches('/').to_string();
         let mut objects: Vec<Object> = metas
             .into_iter()
-            .map(|meta| Object {
-                path: relative(&meta.location),
-                size: meta.size,
-                version: meta.e_tag.unwrap_or_else(|| format!("{}-{}", meta.size, meta.last_modified.timestamp_micros())),
-            })
+            .map(|meta| Object { path: relative(&meta.location), size: meta.size, version: version(&meta) })
             .collect();
         objects.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(objects)
@@ -221,6 +218,10 @@ impl Lake {
             Err(error) => Err(storage_error(error, path)),
         }
     }
+}
+
+fn version(meta: &ObjectMeta) -> String {
+    meta.e_tag.clone().unwrap_or_else(|| format!("{}-{}", meta.size, meta.last_modified.timestamp_micros()))
 }
 
 impl Lake {

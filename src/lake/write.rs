@@ -18,7 +18,7 @@ use parquet::file::properties::WriterProperties;
 
 use crate::error::{Error, ErrorKind, Result};
 
-use super::{Lake, io_error, storage_error};
+use super::{Lake, io_error, storage_error, version};
 
 const ROWS_PER_GROUP: usize = 1 << 20;
 
@@ -51,17 +51,17 @@ impl Lake {
     /// Replaces an object at once.
     ///
     /// On a local disk the bytes are staged under `work/staging/` of this location, flushed to the disk and renamed, so that
-    /// nothing else ever lies in the target's folder.
-    pub fn publish(&self, path: &str, bytes: Bytes) -> Result<()> {
-        match &self.disk {
-            Some(disk) => publish_on_disk(disk, path, &bytes),
-            None => {
-                let location = self.object_path(path)?;
-                self.runtime
-                    .block_on(self.store.put(&location, bytes.into()))
-                    .map(drop)
-                    .map_err(|error| storage_error(error, path))
-            }
+    /// nothing else ever lies in the target's folder. Returns the version that listings show from now on.
+    pub fn publish(&self, path: &str, bytes: Bytes) -> Result<String> {
+        let location = self.object_path(path)?;
+        let failed = |error| storage_error(error, path);
+        let put_version = match &self.disk {
+            Some(disk) => publish_on_disk(disk, path, &bytes).map(|()| None)?,
+            None => self.runtime.block_on(self.store.put(&location, bytes.into())).map_err(failed)?.e_tag,
+        };
+        match put_version {
+            Some(version) => Ok(version),
+            None => self.runtime.block_on(self.store.head(&location)).map(|meta| version(&meta)).map_err(failed),
         }
     }
 

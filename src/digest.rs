@@ -1,0 +1,93 @@
+//! Digests: what tells whether something is still what it was.
+//!
+//! A [`Digest`] is 128 bits of SHA-256. Digests of rows are added up, so that the digest of a set of rows does not depend on their
+//! order, on the files they lie in, or on the partitions that delivered them.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest(u128);
+
+impl Digest {
+    /// Of nothing; what sums start from.
+    pub const NONE: Digest = Digest(0);
+
+    /// Of a sequence of texts, each told apart from its neighbours; a missing one differs from an empty one.
+    pub fn of<'a>(parts: impl IntoIterator<Item = Option<&'a str>>) -> Digest {
+        let mut hash = Sha256::new();
+        for part in parts {
+            match part {
+                Some(text) => {
+                    hash.update([1]);
+                    hash.update((text.len() as u64).to_le_bytes());
+                    hash.update(text.as_bytes());
+                }
+                None => hash.update([0]),
+            }
+        }
+        let bytes = hash.finalize();
+        let mut first = [0; 16];
+        first.copy_from_slice(&bytes[..16]);
+        Digest(u128::from_le_bytes(first))
+    }
+
+    /// Of texts that are all there.
+    pub fn of_texts<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Digest {
+        let texts: Vec<T> = texts.into_iter().collect();
+        Digest::of(texts.iter().map(|text| Some(text.as_ref())))
+    }
+
+    /// The digest of both sets together.
+    #[must_use]
+    pub fn plus(self, other: Digest) -> Digest {
+        Digest(self.0.wrapping_add(other.0))
+    }
+
+    /// The digest of what is left when a part is taken out again.
+    #[must_use]
+    pub fn minus(self, other: Digest) -> Digest {
+        Digest(self.0.wrapping_sub(other.0))
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        u128::from_str_radix(&text, 16).map(Digest).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_told_apart() {
+        assert_ne!(Digest::of([Some("ab"), Some("c")]), Digest::of([Some("a"), Some("bc")]));
+        assert_ne!(Digest::of([Some("")]), Digest::of([None]));
+        assert_ne!(Digest::of([Some("a")]), Digest::of([Some("a"), None]));
+    }
+
+    #[test]
+    fn sums_do_not_see_the_order_and_can_be_undone() {
+        let (a, b) = (Digest::of_texts(["a"]), Digest::of_texts(["b"]));
+        assert_eq!(a.plus(b), b.plus(a));
+        assert_eq!(a.plus(b).minus(b), a);
+        assert_ne!(a.plus(a), a, "the same row twice is not the same set");
+    }
+}

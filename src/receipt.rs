@@ -1,0 +1,155 @@
+//! Receipts: what each stored thing was made from, so that the planner can tell what is stale without reading it.
+//!
+//! A partition's receipt says which objects were read, under which settings and logic, what was counted, and which local days its
+//! rows touch, with a digest each. A day's receipt says what the day's figures depended on, and the versions of the objects
+//! that were published. Receipts lie under `work/receipts/`, a file per kind and month; losing them costs time only.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::day::Day;
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::lake::{Lake, Object};
+
+/// Of a working table, or of a landed insights partition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionReceipt<C> {
+    pub inputs: Vec<Object>,
+    pub settings: Digest,
+    pub logic: u32,
+    pub content: C,
+}
+
+impl<C> PartitionReceipt<C> {
+    /// Why the partition has to be read again, if it has to.
+    pub fn mismatch(&self, inputs: &[Object], settings: Digest, logic: u32) -> Option<&'static str> {
+        if self.inputs != inputs {
+            Some("partition changed")
+        } else if self.settings != settings {
+            Some("settings changed")
+        } else if self.logic != logic {
+            Some("logic changed")
+        } else {
+            None
+        }
+    }
+}
+
+/// What a landed insights partition was found to hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InsightsContent {
+    /// Figures per listed account.
+    pub accounts: BTreeMap<String, Digest>,
+    /// Which ads belong to which account, currencies and names.
+    pub index: Digest,
+    pub unlisted_accounts: BTreeMap<String, u64>,
+}
+
+/// What a published day depended on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DayReceipt {
+    pub logic: [u32; 3],
+    pub settings: Digest,
+    /// The day's own rows.
+    pub own_rows: Digest,
+    /// The rows of all days that the day's figures can depend on.
+    pub rows_in_reach: Digest,
+    /// Per bot, whether the day was complete, and the status of its insights.
+    pub complete: String,
+    pub insights_status: String,
+    /// Meta's figures of the day.
+    pub insights: Digest,
+    pub rejected: Digest,
+    /// The version of each published object, by table.
+    pub objects: BTreeMap<String, String>,
+    /// Set when something was found to reach this day that the digests above do not tell; cleared by building it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale: Option<String>,
+}
+
+/// Of the `ads` table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdsReceipt {
+    pub logic: u32,
+    pub inputs: Digest,
+    pub object: String,
+}
+
+/// The receipts of one kind, by day, kept in a file per month.
+#[derive(Debug)]
+pub struct Receipts<T> {
+    kind: &'static str,
+    days: BTreeMap<Day, T>,
+    changed: Vec<String>,
+}
+
+impl<T: Serialize + DeserializeOwned + PartialEq> Receipts<T> {
+    pub fn read(output: &Lake, kind: &'static str) -> Result<Receipts<T>> {
+        let mut receipts = Receipts { kind, days: BTreeMap::new(), changed: Vec::new() };
+        for object in output.list(&format!("work/receipts/{kind}"))? {
+            let Some(bytes) = output.get(&object.path)? else { continue };
+            // A receipt that cannot be read is a receipt that is lost.
+            if let Ok(month) = serde_json::from_slice::<BTreeMap<Day, T>>(&bytes) {
+                receipts.days.extend(month);
+            }
+        }
+        Ok(receipts)
+    }
+
+    pub fn get(&self, day: Day) -> Option<&T> {
+        self.days.get(&day)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (Day, &T)> {
+        self.days.iter().map(|(day, receipt)| (*day, receipt))
+    }
+
+    pub fn set(&mut self, day: Day, receipt: T) {
+        if self.days.get(&day) != Some(&receipt) {
+            self.days.insert(day, receipt);
+            self.note(day);
+        }
+    }
+
+    pub fn forget(&mut self, day: Day) {
+        if self.days.remove(&day).is_some() {
+            self.note(day);
+        }
+    }
+
+    fn note(&mut self, day: Day) {
+        let month = day.month();
+        if !self.changed.contains(&month) {
+            self.changed.push(month);
+        }
+    }
+
+    /// Writes the months that changed.
+    pub fn write(&mut self, output: &Lake) -> Result<()> {
+        for month in std::mem::take(&mut self.changed) {
+            let days: BTreeMap<&Day, &T> = self.days.iter().filter(|(day, _)| day.month() == month).collect();
+            let object = format!("work/receipts/{}/{month}.json", self.kind);
+            if days.is_empty() {
+                output.remove(&object)?;
+            } else {
+                write_json(output, &object, &days)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A small JSON object, or none when there is none or it cannot be read.
+pub fn read_json<T: DeserializeOwned>(output: &Lake, object: &str) -> Result<Option<T>> {
+    Ok(output.get(object)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+}
+
+pub fn write_json(output: &Lake, object: &str, value: &impl Serialize) -> Result<()> {
+    let mut bytes =
+        serde_json::to_vec(value).map_err(|error| Error::bug("a receipt is no JSON").with("object", object).source(error))?;
+    bytes.push(b'\n');
+    output.publish(object, bytes.into()).map(drop)
+}

@@ -1,0 +1,406 @@
+//! From published rows to the figures of the report. Pure.
+//!
+//! In: [`Published`] and the pipeline's bots. Out: [`ReportRow`]s in the report's order, one per (bot, ad) and, with day grain,
+//! day on which `ad_days` has a row. What is known of each day is in `facts`; here days are summed.
+//!
+//! **The counts of days.** `spend_unknown_days`: days of the range on which spend is unknown, all of them on a row that does not
+//! bear the ad's spend and for an ad without a known account. `unconfigured_days`: days of the range on which the bot was not
+//! configured, none on a row without bot; a day not published is one only if the settings say so.
+//!
+//! **Reach** (rule 15) lies on the bearer's row. One day: that day's figure. A range: Meta's figure for exactly that range, else
+//! NULL. `reach_min` and `reach_max` always enclose it: both equal an exact figure; else they are the greatest and the sum of
+//! the daily figures there are, and speak of those days only.
+//!
+//! **Which ads.** Those with a conversation, ever, in any bot, that have a row in the range: an ad's spend may stand on the row
+//! of a bot it was never clicked in, and is not hidden then. By conversation day, a row that is there only for conversions of
+//! earlier conversations is none.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::config::Bot;
+use crate::day::{Day, DayRange};
+
+use super::amount::{Amount, MILLION};
+use super::facts::{DayFigures, Facts, Key};
+use super::read::{AdDay, Published};
+use super::{Grain, ReportRequest, ReportRow};
+
+/// The rows of the report in order, and how many ads `all_ads` would add.
+pub(super) fn rows(published: &Published, bots: &[Bot], request: &ReportRequest) -> (Vec<ReportRow>, usize) {
+    let facts = Facts::new(published, bots, request);
+    let asked = |asked: &[String], id: Option<&str>| asked.is_empty() || asked.iter().any(|asked| Some(asked.as_str()) == id);
+    let mut rows = Vec::new();
+    let mut hidden_ads = BTreeSet::new();
+    for (key, days) in &facts.ad_days {
+        let (bot_id, ad_id) = *key;
+        if !asked(&request.bots, bot_id) || !asked(&request.ads, Some(ad_id)) {
+            continue;
+        }
+        let shown: Vec<Day> = days.values().filter(|row| facts.shows(row)).map(|row| row.date).collect();
+        if shown.is_empty() {
+            continue;
+        }
+        if !request.all_ads && !facts.clicked.contains(ad_id) {
+            hidden_ads.insert(ad_id);
+            continue;
+        }
+        match request.grain {
+            Grain::Range => rows.push(row(&facts, *key, days, request.days, None)),
+            Grain::Day => {
+                rows.extend(shown.into_iter().map(|day| row(&facts, *key, days, DayRange { first: day, last: day }, Some(day))))
+            }
+        }
+    }
+    rows.sort_by(|a, b| order(a).cmp(&order(b)));
+    (rows, hidden_ads.len())
+}
+
+fn order(row: &ReportRow) -> impl Ord + '_ {
+    (row.date, row.bot_id.is_none(), row.bot_id.as_deref(), Reverse(row.conversations), Reverse(row.spend), row.ad_id.as_str())
+}
+
+/// A row over these days; `date` with day grain.
+fn row(facts: &Facts, key: Key, stored: &BTreeMap<Day, &AdDay>, days: DayRange, date: Option<Day>) -> ReportRow {
+    let (bot_id, ad_id) = key;
+    let mut sums = Sums::default();
+    for day in days.iter() {
+        sums.add(facts.day(key, stored.get(&day).copied(), day));
+    }
+    let exact_reach = if days.len() == 1 { sums.reach_sum } else { facts.range_reach(key) };
+    let ad = facts.ads.get(&key);
+    ReportRow {
+        date,
+        bot_id: bot_id.map(str::to_string),
+        ad_id: ad_id.to_string(),
+        ad_title: ad.and_then(|ad| ad.ad_title.clone()),
+        ad_type: ad.and_then(|ad| ad.ad_type.clone()),
+        currency: ad.and_then(|ad| ad.currency.clone()).or_else(|| stored.values().rev().find_map(|row| row.currency.clone())),
+        spend: sums.spend.map(Amount),
+        reach: exact_reach,
+        conversations: sums.conversations,
+        cost_per_conversation: sums.spend.and_then(|spend| Amount(spend).per(sums.conversations_with_spend)),
+        conversions: sums.conversions,
+        cost_per_conversion: sums.spend_with_conversions.and_then(|(spend, n)| Amount(spend).per(n)),
+        conversion_rate: sums.conversions.and_then(|n| Amount(i128::from(n) * MILLION).per(sums.conversations_when_configured)),
+        reach_min: exact_reach.or(sums.reach_max_of_day),
+        reach_max: exact_reach.or(sums.reach_sum),
+        spend_unknown_days: sums.spend_unknown_days,
+        unconfigured_days: sums.unconfigured_days,
+    }
+}
+
+/// Sums over the days on which a figure, or both figures of a ratio, are known (rule 13); none when there is no such day.
+#[derive(Default)]
+struct Sums {
+    conversations: i64,
+    conversations_with_spend: i64,
+    conversations_when_configured: i64,
+    conversions: Option<i64>,
+    spend: Option<i128>,
+    spend_with_conversions: Option<(i128, i64)>,
+    reach_max_of_day: Option<i64>,
+    reach_sum: Option<i64>,
+    spend_unknown_days: i64,
+    unconfigured_days: i64,
+}
+
+impl Sums {
+    fn add(&mut self, day: DayFigures) {
+        self.conversations += day.conversations;
+        match day.spend {
+            Some(spend) => {
+                *self.spend.get_or_insert(0) += spend;
+                self.conversations_with_spend += day.conversations;
+            }
+            None => self.spend_unknown_days += 1,
+        }
+        if let Some(conversions) = day.conversions {
+            *self.conversions.get_or_insert(0) += conversions;
+            self.conversations_when_configured += day.conversations;
+        }
+        if let (Some(spend), Some(conversions)) = (day.spend, day.conversions) {
+            let (spends, counts) = self.spend_with_conversions.get_or_insert((0, 0));
+            *spends += spend;
+            *counts += conversions;
+        }
+        self.unconfigured_days += i64::from(!day.configured);
+        self.reach_max_of_day = self.reach_max_of_day.max(day.reach);
+        if let Some(reach) = day.reach {
+            *self.reach_sum.get_or_insert(0) += reach;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ConversionSetting;
+    use crate::report::By;
+    use crate::report::read::{Ad, AdConversion, BotDay, RangeReach};
+
+    const FIRST: Day = Day(20_513);
+
+    fn request(days: i32) -> ReportRequest {
+        ReportRequest {
+            days: DayRange { first: FIRST, last: FIRST.plus(days - 1) },
+            bots: Vec::new(),
+            ads: Vec::new(),
+            by: By::ConversionDay,
+            grain: Grain::Range,
+            all_ads: false,
+        }
+    }
+
+    /// A bot in UTC that lists account act_1 and is configured from the start of a day on.
+    fn bot(id: &str, configured_from: i32) -> Bot {
+        let setting =
+            ConversionSetting { category: "purchase".to_string(), effective_at: FIRST.plus(configured_from).start_utc() };
+        Bot {
+            id: id.to_string(),
+            members: Vec::new(),
+            zone: "UTC".parse().unwrap(),
+            ad_accounts: vec!["act_1".to_string()],
+            conversion_events: vec![setting],
+        }
+    }
+
+    fn ad(bot_id: Option<&str>, ad_id: &str, first_conversation_at: Option<i64>) -> Ad {
+        Ad {
+            bot_id: bot_id.map(str::to_string),
+            ad_id: ad_id.to_string(),
+            ad_type: Some("ad".to_string()),
+            ad_title: Some(format!("title of {ad_id}")),
+            first_conversation_at,
+            account_id: Some("act_1".to_string()),
+            currency: Some("BRL".to_string()),
+        }
+    }
+
+    /// Day after the first; conversations, conversions, spend in major units.
+    fn ad_day(day: i32, bot_id: Option<&str>, ad_id: &str, figures: (i64, Option<i64>, Option<i128>)) -> AdDay {
+        AdDay {
+            date: FIRST.plus(day),
+            bot_id: bot_id.map(str::to_string),
+            ad_id: ad_id.to_string(),
+            account_id: Some("act_1".to_string()),
+            currency: Some("BRL".to_string()),
+            conversations: figures.0,
+            conversions: figures.1,
+            spend: figures.2.map(|spend| spend * MILLION),
+            impressions: None,
+            reach: None,
+        }
+    }
+
+    fn published(days: i32, ads: Vec<Ad>, ad_days: Vec<AdDay>) -> Published {
+        Published { days: (0..days).map(|day| FIRST.plus(day)).collect(), ads, ad_days, ..Published::default() }
+    }
+
+    fn bot_day(day: i32, bot_id: &str, conversions: Option<i64>, insights_status: &str) -> BotDay {
+        let (bot_id, insights_status) = (bot_id.to_string(), insights_status.to_string());
+        BotDay { date: FIRST.plus(day), bot_id, conversions, complete: true, insights_status }
+    }
+
+    fn only(published: &Published, bots: &[Bot], request: &ReportRequest) -> ReportRow {
+        let (rows, _) = rows(published, bots, request);
+        let [row] = <[ReportRow; 1]>::try_from(rows).unwrap();
+        row
+    }
+
+    fn millionths(amount: Option<Amount>) -> Option<i128> {
+        amount.map(|amount| amount.0)
+    }
+
+    #[test]
+    fn a_ratio_is_over_the_days_on_which_both_its_figures_are_known() {
+        let days = vec![
+            ad_day(0, Some("b"), "A", (3, None, Some(10))),
+            ad_day(1, Some("b"), "A", (4, Some(2), None)),
+            ad_day(2, Some("b"), "A", (5, Some(3), Some(7))),
+        ];
+        let row = only(&published(3, vec![ad(Some("b"), "A", Some(0))], days), &[bot("b", 1)], &request(3));
+        assert_eq!((row.conversations, row.conversions, millionths(row.spend)), (12, Some(5), Some(17 * MILLION)));
+        assert_eq!(millionths(row.cost_per_conversation), Some(2_125_000), "17 / (3 + 5)");
+        assert_eq!(millionths(row.cost_per_conversion), Some(2_333_333), "7 / 3");
+        assert_eq!(millionths(row.conversion_rate), Some(555_556), "5 / (4 + 5)");
+        assert_eq!((row.spend_unknown_days, row.unconfigured_days), (1, 1));
+    }
+
+    #[test]
+    fn no_common_day_or_a_divisor_of_zero_is_null() {
+        let days = vec![ad_day(0, Some("b"), "A", (0, None, Some(10))), ad_day(1, Some("b"), "A", (0, Some(2), None))];
+        let row = only(&published(2, vec![ad(Some("b"), "A", Some(0))], days), &[bot("b", 1)], &request(2));
+        assert_eq!((row.cost_per_conversation, row.cost_per_conversion, row.conversion_rate), (None, None, None));
+        let days = vec![ad_day(0, Some("b"), "A", (1, None, None))];
+        let row = only(&published(1, vec![ad(Some("b"), "A", Some(0))], days), &[bot("b", 1)], &request(1));
+        assert_eq!((row.spend, row.conversions), (None, None), "nothing known is not 0");
+    }
+
+    #[test]
+    fn a_rate_may_pass_one() {
+        let days = vec![ad_day(0, Some("b"), "A", (2, Some(3), None))];
+        let row = only(&published(1, vec![ad(Some("b"), "A", Some(0))], days), &[bot("b", 0)], &request(1));
+        assert_eq!(millionths(row.conversion_rate), Some(1_500_000));
+    }
+
+    #[test]
+    fn a_day_without_a_row_has_no_conversion_only_where_the_bot_was_configured() {
+        let days = vec![ad_day(3, Some("b"), "A", (2, Some(1), None))];
+        let mut published = published(4, vec![ad(Some("b"), "A", Some(0))], days);
+        let row = only(&published, &[bot("b", 2)], &request(4));
+        assert_eq!((row.conversions, row.unconfigured_days), (Some(1), 2), "by the settings");
+        published.bot_days = vec![bot_day(0, "b", None, "none"), bot_day(1, "b", Some(0), "none")];
+        let row = only(&published, &[bot("b", 2)], &request(4));
+        assert_eq!(row.unconfigured_days, 1, "as published");
+        assert_eq!(only(&published, &[], &request(4)).unconfigured_days, 2, "a bot the pipeline no longer names");
+    }
+
+    #[test]
+    fn a_day_without_a_row_cost_nothing_only_where_the_accounts_day_is_whole() {
+        let ads = || vec![ad(Some("b"), "A", Some(0)), ad(None, "B", None)];
+        let days = vec![ad_day(0, Some("b"), "A", (2, Some(0), Some(10)))];
+        let spend = |published: &Published| {
+            let row = only(published, &[bot("b", 0)], &request(3));
+            (millionths(row.spend), row.spend_unknown_days)
+        };
+        assert_eq!(spend(&published(3, ads(), days.clone())), (Some(10 * MILLION), 2), "nothing shows days 1 and 2 whole");
+
+        let mut status = published(3, ads(), days.clone());
+        status.bot_days = vec![bot_day(1, "b", Some(0), "provisional"), bot_day(2, "b", Some(0), "missing")];
+        assert_eq!(spend(&status).1, 1);
+
+        let mut neighbour = published(3, ads(), days.clone());
+        neighbour.ad_days.push(ad_day(2, Some("b"), "B", (0, Some(0), Some(1))));
+        assert_eq!(spend(&neighbour).1, 1, "another ad's spend shows the account's day whole");
+
+        let mut unknown = status.clone();
+        unknown.ads[0].account_id = None;
+        unknown.ad_days[0] = AdDay { account_id: None, spend: None, ..unknown.ad_days[0].clone() };
+        assert_eq!(spend(&unknown), (None, 3), "an ad of no known account");
+    }
+
+    #[test]
+    fn only_the_bearer_has_days_without_spend() {
+        let ads = vec![ad(Some("b"), "A", Some(7)), ad(Some("c"), "A", Some(5)), ad(Some("d"), "A", Some(1))];
+        let days = ["b", "c", "d"].map(|bot_id| ad_day(0, Some(bot_id), "A", (1, Some(0), None))).into_iter().collect::<Vec<_>>();
+        let mut published = published(2, ads, days);
+        published.bot_days = vec![bot_day(1, "b", Some(0), "final")];
+        // d was touched first of all, but does not list the account.
+        let bots = [bot("b", 0), bot("c", 0), Bot { ad_accounts: Vec::new(), ..bot("d", 0) }];
+        let unknown_days: Vec<i64> = rows(&published, &bots, &request(2)).0.iter().map(|row| row.spend_unknown_days).collect();
+        assert_eq!(unknown_days, [2, 1, 2], "day 1 costs nothing, on the row of the bot touched first that lists the account");
+        let unknown_days: Vec<i64> =
+            rows(&published, &bots[..1], &request(2)).0.iter().map(|row| row.spend_unknown_days).collect();
+        assert_eq!(unknown_days, [1, 2, 2], "the only bot that lists the account");
+        published.ad_days[0].spend = Some(MILLION);
+        let unknown_days: Vec<i64> = rows(&published, &bots, &request(2)).0.iter().map(|row| row.spend_unknown_days).collect();
+        assert_eq!(unknown_days, [0, 2, 2], "the row that has the ad's spend, whatever else would follow");
+    }
+
+    #[test]
+    fn without_a_bot_there_is_nothing_to_configure() {
+        let days = vec![ad_day(0, None, "A", (0, Some(0), Some(10)))];
+        let all = ReportRequest { all_ads: true, ..request(2) };
+        let row = only(&published(2, vec![ad(None, "A", None)], days), &[bot("b", 0), bot("c", 0)], &all);
+        assert_eq!((row.conversions, row.unconfigured_days, row.conversion_rate), (Some(0), 0, None));
+    }
+
+    #[test]
+    fn a_day_not_published_is_unknown() {
+        let days = vec![ad_day(0, Some("b"), "A", (2, Some(1), Some(10)))];
+        let row = only(&published(1, vec![ad(Some("b"), "A", Some(0))], days), &[bot("b", 0)], &request(3));
+        assert_eq!((row.conversations, row.conversions, millionths(row.spend)), (2, Some(1), Some(10 * MILLION)));
+        assert_eq!((row.spend_unknown_days, row.unconfigured_days), (2, 0));
+    }
+
+    #[test]
+    fn reach_is_never_summed_but_as_a_bound() {
+        let mut published = published(3, vec![ad(Some("b"), "A", Some(0))], Vec::new());
+        for day in 0..3 {
+            let reach = Some(10 + i64::from(day));
+            published.ad_days.push(AdDay { reach, ..ad_day(day, Some("b"), "A", (1, Some(0), Some(1))) });
+        }
+        let reach = |published: &Published, request: &ReportRequest| {
+            let (rows, _) = rows(published, &[bot("b", 0)], request);
+            rows.iter().map(|row| (row.reach, row.reach_min, row.reach_max)).collect::<Vec<_>>()
+        };
+        assert_eq!(reach(&published, &request(3)), [(None, Some(12), Some(33))]);
+        assert_eq!(reach(&published, &request(1)), [(Some(10), Some(10), Some(10))]);
+        let by_day = ReportRequest { grain: Grain::Day, ..request(3) };
+        assert_eq!(reach(&published, &by_day)[2], (Some(12), Some(12), Some(12)));
+
+        published.reach = vec![RangeReach { account_id: "act_1".to_string(), ad_id: "A".to_string(), reach: Some(20) }];
+        assert_eq!(reach(&published, &request(3)), [(Some(20), Some(20), Some(20))]);
+        published.ads.push(ad(Some("c"), "A", Some(0)));
+        published.ad_days.push(ad_day(0, Some("c"), "A", (1, Some(0), None)));
+        assert_eq!(reach(&published, &request(3))[1], (None, None, None), "on the bearer's row only");
+    }
+
+    #[test]
+    fn by_conversation_day_a_conversion_counts_on_its_conversations_day() {
+        let ads = vec![ad(Some("b"), "A", Some(0)), ad(Some("b"), "B", Some(0))];
+        let days = vec![
+            ad_day(0, Some("b"), "A", (4, None, Some(6))),
+            ad_day(1, Some("b"), "A", (4, Some(0), Some(6))),
+            // Only for the conversion of a conversation before the range.
+            ad_day(1, Some("b"), "B", (0, Some(1), Some(0))),
+        ];
+        let mut published = published(2, ads, days);
+        let cohort = |day, conversions| AdConversion {
+            bot_id: "b".to_string(),
+            ad_id: "A".to_string(),
+            conversation_date: FIRST.plus(day),
+            conversions,
+        };
+        published.ad_conversions = vec![cohort(0, 1), cohort(1, 2), cohort(1, 1)];
+        let row = only(&published, &[bot("b", 1)], &ReportRequest { by: By::ConversationDay, ..request(2) });
+        assert_eq!((row.ad_id.as_str(), row.conversions, row.unconfigured_days), ("A", Some(3), 1));
+        assert_eq!(millionths(row.conversion_rate), Some(750_000));
+        assert_eq!(rows(&published, &[bot("b", 1)], &request(2)).0.len(), 2, "by conversion day both appear");
+    }
+
+    #[test]
+    fn ads_never_clicked_appear_on_request() {
+        let ads = vec![ad(Some("b"), "A", Some(0)), ad(Some("b"), "B", None), ad(None, "C", None), ad(Some("c"), "A", None)];
+        let days = vec![
+            ad_day(0, None, "C", (0, Some(0), Some(1))),
+            ad_day(0, Some("b"), "A", (0, Some(0), Some(1))),
+            ad_day(0, Some("b"), "B", (0, Some(0), Some(1))),
+            ad_day(0, Some("c"), "A", (0, Some(0), Some(1))),
+        ];
+        let published = published(1, ads, days);
+        let keys = |request: &ReportRequest| {
+            let (rows, hidden) = rows(&published, &[bot("b", 0)], request);
+            let keys: Vec<_> = rows.iter().map(|row| format!("{:?} {}", row.bot_id.as_deref(), row.ad_id)).collect();
+            (keys.join(", "), hidden)
+        };
+        assert_eq!(keys(&request(1)), (r#"Some("b") A, Some("c") A"#.to_string(), 2));
+        let all = ReportRequest { all_ads: true, ..request(1) };
+        assert_eq!(keys(&all), (r#"Some("b") A, Some("b") B, Some("c") A, None C"#.to_string(), 0));
+        let asked = ReportRequest { bots: vec!["b".to_string()], ads: vec!["B".to_string()], ..all };
+        assert_eq!(keys(&asked).0, r#"Some("b") B"#);
+    }
+
+    #[test]
+    fn what_matters_to_a_bot_stands_on_top_of_it() {
+        let key =
+            |row: &ReportRow| (row.date.map(|day| day.0 - FIRST.0), row.bot_id.clone().unwrap_or_default(), row.ad_id.clone());
+        let days = vec![
+            ad_day(0, Some("b"), "4", (9, Some(0), None)),
+            ad_day(0, Some("b"), "3", (9, Some(0), Some(5))),
+            ad_day(0, Some("b"), "2", (9, Some(0), Some(5))),
+            ad_day(0, Some("b"), "1", (8, Some(0), Some(99))),
+            ad_day(1, Some("a"), "5", (1, Some(0), None)),
+            ad_day(0, None, "6", (0, Some(0), Some(1))),
+        ];
+        let published = published(2, Vec::new(), days);
+        let all = ReportRequest { all_ads: true, ..request(2) };
+        let (by_range, _) = rows(&published, &[bot("b", 0)], &all);
+        let ads: Vec<&str> = by_range.iter().map(|row| row.ad_id.as_str()).collect();
+        assert_eq!(ads, ["5", "2", "3", "4", "1", "6"]);
+        let (by_day, _) = rows(&published, &[bot("b", 0)], &ReportRequest { grain: Grain::Day, ..all });
+        assert_eq!(key(&by_day[0]), (Some(0), "b".to_string(), "2".to_string()));
+        assert_eq!(key(&by_day[5]), (Some(1), "a".to_string(), "5".to_string()));
+    }
+}

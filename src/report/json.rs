@@ -1,0 +1,77 @@
+//! The report as JSON: one array of objects, the columns as keys in their order, pretty-printed, one line feed at the end.
+//!
+//! Ids, money, costs and rates are JSON text, so that no reader turns them into floats; counts are numbers; days are text
+//! `YYYY-MM-DD`; NULL is null. Texts are as they came: a title may hold any character.
+
+use serde_json::{Map, Value as Json};
+
+use crate::error::{Error, Result};
+
+use super::{Report, Value};
+
+pub(super) fn render(report: &Report) -> Result<Vec<u8>> {
+    let rows: Vec<Map<String, Json>> = report
+        .rows
+        .iter()
+        .map(|row| {
+            let names = report.columns().iter().map(|name| name.to_string());
+            names.zip(report.values(row).map(json)).collect()
+        })
+        .collect();
+    let mut bytes =
+        serde_json::to_vec_pretty(&rows).map_err(|error| Error::bug("the report cannot be written as JSON").source(error))?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+fn json(value: Value<'_>) -> Json {
+    match value {
+        Value::Null => Json::Null,
+        Value::Day(day) => Json::String(day.to_string()),
+        Value::Text(text) => Json::String(text.to_string()),
+        Value::Count(count) => Json::from(count),
+        Value::Amount(amount) => Json::String(amount.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+    use crate::report::Grain;
+
+    #[test]
+    fn ids_and_money_are_text_counts_are_numbers() {
+        let text = String::from_utf8(render(&sample::report(Grain::Day, vec![sample::row()])).unwrap()).unwrap();
+        let expected = r#"[
+  {
+    "date": "2026-03-01",
+    "bot_id": "shop-br",
+    "ad_id": "120226305854810726",
+    "ad_title": "Promoção",
+    "ad_type": "ad",
+    "currency": "BRL",
+    "spend": "12.500000",
+    "reach": null,
+    "conversations": 4,
+    "cost_per_conversation": "3.125000",
+    "conversions": null,
+    "cost_per_conversion": null,
+    "conversion_rate": null,
+    "reach_min": 10,
+    "reach_max": 30,
+    "spend_unknown_days": 0,
+    "unconfigured_days": 3
+  }
+]
+"#;
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn no_rows_are_an_empty_array_and_range_grain_has_no_date() {
+        assert_eq!(render(&sample::report(Grain::Range, vec![])).unwrap(), b"[]\n");
+        let text = String::from_utf8(render(&sample::report(Grain::Range, vec![sample::row()])).unwrap()).unwrap();
+        assert!(text.starts_with("[\n  {\n    \"bot_id\""), "{text}");
+    }
+}

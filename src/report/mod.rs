@@ -1,0 +1,303 @@
+//! `ctwa report`: the published tables as figures per ad, in the article's columns.
+//!
+//! ```text
+//! ad_days, ads, bot_days, ad_conversions, reach --read--> Published --facts, figures--> ReportRow --table | csv | json--> bytes
+//! ```
+//!
+//! In: the output's published tables and the pipeline's bots; nothing is recomputed from the inputs and nothing is written.
+//! Out: [`Report`], one row per (bot, ad) of the range, or per (day, bot, ad). [`COLUMNS`] holds the columns in order. Spend and
+//! costs are major units of `currency`, exact to 6 decimals; a rate is a plain number; NULL means unknown, which is not 0.
+//!
+//! Order of the rows: date (day grain only); bot id by its bytes, rows without a bot last; conversations, most first; spend, most
+//! first, unknown last; ad id by its bytes. So the ads that matter to a bot stand on top of it.
+//!
+//! Always: no amount of one currency is added to an amount of another, no reach is added to another but as a stated bound, and
+//! the report depends on tables, settings and request alone. What a figure means is in `figures`, what a day without a row means
+//! in `facts`.
+
+mod amount;
+mod csv;
+mod facts;
+mod figures;
+mod json;
+mod read;
+mod table;
+
+use crate::config::Settings;
+use crate::day::{Day, DayRange};
+use crate::error::{Error, Result};
+use crate::lake::Lake;
+
+pub use amount::Amount;
+use read::Published;
+
+/// The day a conversion is shown on (rule 9).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum By {
+    /// The local day of the conversion event.
+    #[default]
+    ConversionDay,
+    /// The local day of the conversation that converted.
+    ConversationDay,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Grain {
+    /// One row per bot and ad.
+    #[default]
+    Range,
+    /// One row per day, bot and ad.
+    Day,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    #[default]
+    Table,
+    Csv,
+    Json,
+}
+
+/// What is asked for. An empty list of bots or ads means all of them.
+#[derive(Clone, Debug)]
+pub struct ReportRequest {
+    pub days: DayRange,
+    pub bots: Vec<String>,
+    pub ads: Vec<String>,
+    pub by: By,
+    pub grain: Grain,
+    /// Also the ads that never had a conversation in any bot.
+    pub all_ads: bool,
+}
+
+/// The rows in their order, and what a reader has to know beside them, a sentence each.
+#[derive(Clone, Debug)]
+pub struct Report {
+    pub days: DayRange,
+    pub by: By,
+    pub grain: Grain,
+    pub rows: Vec<ReportRow>,
+    pub notes: Vec<String>,
+}
+
+/// One line of the report; the fields are [`COLUMNS`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportRow {
+    /// None with range grain, where the column is absent.
+    pub date: Option<Day>,
+    /// None on the row of an ad whose spend no bot bears (rule 14).
+    pub bot_id: Option<String>,
+    pub ad_id: String,
+    pub ad_title: Option<String>,
+    pub ad_type: Option<String>,
+    pub currency: Option<String>,
+    pub spend: Option<Amount>,
+    pub reach: Option<i64>,
+    pub conversations: i64,
+    pub cost_per_conversation: Option<Amount>,
+    pub conversions: Option<i64>,
+    pub cost_per_conversion: Option<Amount>,
+    pub conversion_rate: Option<Amount>,
+    pub reach_min: Option<i64>,
+    pub reach_max: Option<i64>,
+    pub spend_unknown_days: i64,
+    pub unconfigured_days: i64,
+}
+
+/// The columns in order. `date` is there with day grain only.
+pub const COLUMNS: [&str; 17] = [
+    "date",
+    "bot_id",
+    "ad_id",
+    "ad_title",
+    "ad_type",
+    "currency",
+    "spend",
+    "reach",
+    "conversations",
+    "cost_per_conversation",
+    "conversions",
+    "cost_per_conversion",
+    "conversion_rate",
+    "reach_min",
+    "reach_max",
+    "spend_unknown_days",
+    "unconfigured_days",
+];
+
+/// A cell as the formats see it.
+enum Value<'a> {
+    Null,
+    Day(Day),
+    Text(&'a str),
+    Count(i64),
+    Amount(Amount),
+}
+
+impl Report {
+    fn columns(&self) -> &'static [&'static str] {
+        match self.grain {
+            Grain::Day => &COLUMNS,
+            Grain::Range => &COLUMNS[1..],
+        }
+    }
+
+    /// The cells of a row, in the order of `columns`.
+    fn values<'a>(&self, row: &'a ReportRow) -> impl Iterator<Item = Value<'a>> {
+        let text = |text: &'a Option<String>| text.as_deref().map_or(Value::Null, Value::Text);
+        let count = |count: Option<i64>| count.map_or(Value::Null, Value::Count);
+        let amount = |amount: Option<Amount>| amount.map_or(Value::Null, Value::Amount);
+        let values: [Value<'a>; COLUMNS.len()] = [
+            row.date.map_or(Value::Null, Value::Day),
+            text(&row.bot_id),
+            Value::Text(&row.ad_id),
+            text(&row.ad_title),
+            text(&row.ad_type),
+            text(&row.currency),
+            amount(row.spend),
+            count(row.reach),
+            Value::Count(row.conversations),
+            amount(row.cost_per_conversation),
+            count(row.conversions),
+            amount(row.cost_per_conversion),
+            amount(row.conversion_rate),
+            count(row.reach_min),
+            count(row.reach_max),
+            Value::Count(row.spend_unknown_days),
+            Value::Count(row.unconfigured_days),
+        ];
+        values.into_iter().skip(COLUMNS.len() - self.columns().len())
+    }
+}
+
+/// The report asked for. A usage error where it names a bot that the pipeline does not; not ready where no day of the range is
+/// published.
+pub fn build(settings: &Settings, output: &Lake, request: &ReportRequest) -> Result<Report> {
+    for bot in &request.bots {
+        known_bot(settings, bot)?;
+    }
+    let published = read::published(output, request, settings.horizon)?;
+    let (rows, hidden_ads) = figures::rows(&published, &settings.bots, request);
+    let notes = notes(&published, settings, request, &rows, hidden_ads);
+    Ok(Report { days: request.days, by: request.by, grain: request.grain, rows, notes })
+}
+
+/// The report as the bytes of a format. `width` is the terminal's, in columns; `raw_csv` leaves out the guard against formulas.
+pub fn render(report: &Report, format: Format, width: Option<u16>, raw_csv: bool) -> Result<Vec<u8>> {
+    match format {
+        Format::Table => Ok(table::render(report, width).into_bytes()),
+        Format::Csv => csv::render(report, raw_csv),
+        Format::Json => json::render(report),
+    }
+}
+
+fn known_bot(settings: &Settings, asked: &str) -> Result<()> {
+    if settings.bots.iter().any(|bot| bot.id == asked) {
+        return Ok(());
+    }
+    if let Some(owner) = settings.bots.iter().find(|bot| bot.members.iter().any(|member| member == asked)) {
+        return Err(Error::usage(format!("{asked:?} is a member of bot {:?}, which has its figures", owner.id))
+            .mend(format!("write --bot {}", owner.id)));
+    }
+    let likeness = |id: &str| strsim::jaro_winkler(id, asked);
+    let near = settings.bots.iter().map(|bot| bot.id.as_str()).max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    let error = Error::usage(format!("the pipeline names no bot {asked:?}")).with("pipeline", &settings.name);
+    Err(match near {
+        Some(near) => error.mend(format!("did you mean {near:?}?")),
+        None => error,
+    })
+}
+
+/// What the figures alone do not say.
+fn notes(
+    published: &Published,
+    settings: &Settings,
+    request: &ReportRequest,
+    rows: &[ReportRow],
+    hidden_ads: usize,
+) -> Vec<String> {
+    let mut notes = Vec::new();
+    let missing: Vec<Day> = request.days.iter().filter(|day| !published.days.contains(day)).collect();
+    if !missing.is_empty() {
+        notes.push(format!(
+            "{} not published and not in the figures: {}; `ctwa run` builds the days that have landed",
+            if missing.len() == 1 { "a day of the range is" } else { "days of the range are" },
+            spans(&missing)
+        ));
+    }
+    let asked = |bot: &str| request.bots.is_empty() || request.bots.iter().any(|asked| asked == bot);
+    let mut incomplete: Vec<Day> =
+        published.bot_days.iter().filter(|row| !row.complete && asked(&row.bot_id)).map(|row| row.date).collect();
+    incomplete.dedup();
+    if !incomplete.is_empty() {
+        notes.push(format!("not complete yet, a later run may change them: {}", spans(&incomplete)));
+    }
+    if request.by == By::ConversationDay
+        && let Some(last) = published.last_event_day
+        && let Some(open) = DayRange::new(request.days.first.max(last.plus(1 - settings.horizon.days)), request.days.last)
+    {
+        notes.push(format!(
+            "conversations of {open} may still convert: conversions are published up to {last}, a session stays open for {} days",
+            settings.horizon.days
+        ));
+    }
+    for ad in &request.ads {
+        if !rows.iter().any(|row| row.ad_id == *ad) {
+            notes.push(format!("ad {ad:?} has no figure to show in the range"));
+        }
+    }
+    if hidden_ads > 0 {
+        notes.push(format!(
+            "{hidden_ads} {} a figure in the range but never had a conversation: --all-ads shows {}",
+            if hidden_ads == 1 { "ad has" } else { "ads have" },
+            if hidden_ads == 1 { "it" } else { "them" }
+        ));
+    }
+    notes
+}
+
+/// Ascending days as ranges: `2026-03-01..2026-03-03, 2026-03-05`.
+fn spans(days: &[Day]) -> String {
+    let mut spans: Vec<DayRange> = Vec::new();
+    for day in days {
+        match spans.last_mut() {
+            Some(span) if span.last.next() >= *day => span.last = span.last.max(*day),
+            _ => spans.push(DayRange { first: *day, last: *day }),
+        }
+    }
+    spans.iter().map(DayRange::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod sample {
+    //! A report to render.
+    use super::*;
+
+    pub fn row() -> ReportRow {
+        ReportRow {
+            date: Some("2026-03-01".parse().unwrap()),
+            bot_id: Some("shop-br".to_string()),
+            ad_id: "120226305854810726".to_string(),
+            ad_title: Some("Promoção".to_string()),
+            ad_type: Some("ad".to_string()),
+            currency: Some("BRL".to_string()),
+            spend: Some(Amount(12_500_000)),
+            reach: None,
+            conversations: 4,
+            cost_per_conversation: Some(Amount(3_125_000)),
+            conversions: None,
+            cost_per_conversion: None,
+            conversion_rate: None,
+            reach_min: Some(10),
+            reach_max: Some(30),
+            spend_unknown_days: 0,
+            unconfigured_days: 3,
+        }
+    }
+
+    pub fn report(grain: Grain, rows: Vec<ReportRow>) -> Report {
+        let days = DayRange { first: "2026-03-01".parse().unwrap(), last: "2026-03-03".parse().unwrap() };
+        let date = |row: ReportRow| ReportRow { date: row.date.filter(|_| grain == Grain::Day), ..row };
+        Report { days, by: By::ConversionDay, grain, rows: rows.into_iter().map(date).collect(), notes: Vec::new() }
+    }
+}

@@ -1,0 +1,385 @@
+//! The report for a person at a terminal: as wide as the terminal, numbers to the right, NULL as `-`.
+//!
+//! A line above says what is shown. Ids, money and counts are never cut: where they do not fit, titles are shortened first, then
+//! whole columns are left out, and a line below names them. Both bounds of an unknown reach stand in its column as `10..30`. A
+//! bot's id stands above its rows, in the first line where all rows share it, and is a column only with day grain. Columns of
+//! unknown days appear only where they are not 0 throughout.
+//!
+//! Totals stand below, a line per currency, `-` being the ads of unknown currency: spend, conversations, conversions, each the
+//! sum of what is known. Reach has no total (rule 15), and no line adds two currencies.
+//!
+//! Titles are written by strangers: characters that steer a terminal or turn the direction of writing are shown as `�`.
+
+use std::collections::BTreeMap;
+
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, Row, Table, Width, presets};
+
+use super::{Amount, By, Grain, Report, ReportRow};
+
+/// Where the output is no terminal, or one of unknown width.
+const FALLBACK_WIDTH: u16 = 120;
+const GAP: usize = 2;
+const TITLE_WIDTH_MIN: usize = 12;
+
+struct Column {
+    /// One line of the header each.
+    header: &'static [&'static str],
+    /// The column's place in the order in which columns are left out; none when it never is.
+    spare: Option<u8>,
+    is_number: bool,
+    cell: fn(&ReportRow) -> String,
+    total: fn(&Total) -> String,
+}
+
+impl Column {
+    const fn text(header: &'static [&'static str], cell: fn(&ReportRow) -> String) -> Column {
+        Column { header, spare: None, is_number: false, cell, total: |_| String::new() }
+    }
+
+    const fn number(header: &'static [&'static str], cell: fn(&ReportRow) -> String) -> Column {
+        Column { is_number: true, ..Column::text(header, cell) }
+    }
+
+    const fn spare(self, place: u8) -> Column {
+        Column { spare: Some(place), ..self }
+    }
+
+    const fn total(self, total: fn(&Total) -> String) -> Column {
+        Column { total, ..self }
+    }
+
+    fn name(&self) -> String {
+        self.header.join(" ").replace("- ", "")
+    }
+}
+
+const TITLE: &[&str] = &["title"];
+
+/// What is known of one currency.
+#[derive(Default)]
+struct Total {
+    currency: Option<String>,
+    spend: Option<Amount>,
+    conversations: i64,
+    conversions: Option<i64>,
+}
+
+pub(super) fn render(report: &Report, width: Option<u16>) -> String {
+    let width = usize::from(width.filter(|width| *width > 0).unwrap_or(FALLBACK_WIDTH));
+    let only_bot = match report.rows.split_first() {
+        Some((first, rest)) if rest.iter().all(|row| row.bot_id == first.bot_id) => first.bot_id.as_deref(),
+        _ => None,
+    };
+    let mut text = format!("{}, conversions by {}", report.days, by(report.by));
+    if let Some(bot_id) = only_bot {
+        text.push_str(&format!(", bot {}", visible(bot_id)));
+    }
+    text.push_str("\n\n");
+    if report.rows.is_empty() {
+        text.push_str("no ad has a figure to show\n");
+        return text;
+    }
+
+    let bot_is_column = report.grain == Grain::Day && only_bot.is_none();
+    let mut columns = columns(report, bot_is_column);
+    let mut left_out = Vec::new();
+    let totals = totals(&report.rows);
+    let mut grid = Grid::new(&columns, &report.rows, &totals);
+    while grid.width_min() > width
+        && let Some((place, _)) =
+            columns.iter().enumerate().filter(|(_, column)| column.spare.is_some()).min_by_key(|(_, column)| column.spare)
+    {
+        left_out.push(columns.remove(place).name());
+        grid = Grid::new(&columns, &report.rows, &totals);
+    }
+    let mut lines = grid.lines(width, totals.len());
+    if only_bot.is_none() && !bot_is_column {
+        name_bots(&mut lines.rows, &report.rows);
+    }
+    for line in [lines.header, lines.rows, lines.totals].concat() {
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    if !left_out.is_empty() {
+        text.push_str(&format!("\nno room for: {} (--format csv has every column)\n", left_out.join(", ")));
+    }
+    text
+}
+
+/// Puts a bot's id above the first of its rows.
+fn name_bots(lines: &mut Vec<String>, rows: &[ReportRow]) {
+    let is_first = |i: &usize| *i == 0 || rows[*i].bot_id != rows[*i - 1].bot_id;
+    for i in (0..rows.len()).rev().filter(is_first) {
+        lines.insert(i, rows[i].bot_id.as_deref().map_or("no bot".to_string(), visible));
+        if i > 0 {
+            lines.insert(i, String::new());
+        }
+    }
+}
+
+fn by(by: By) -> &'static str {
+    match by {
+        By::ConversionDay => "conversion day",
+        By::ConversationDay => "conversation day",
+    }
+}
+
+fn columns(report: &Report, bot_is_column: bool) -> Vec<Column> {
+    let mut columns = Vec::new();
+    if report.grain == Grain::Day {
+        columns.push(Column::text(&["date"], |row| row.date.map_or("-".to_string(), |day| day.to_string())));
+    }
+    if bot_is_column {
+        columns.push(Column::text(&["bot"], |row| text(&row.bot_id)));
+    }
+    columns.push(Column::text(&["ad"], |row| visible(&row.ad_id)).total(|_| "total".to_string()));
+    columns.push(Column::text(TITLE, |row| text(&row.ad_title)).spare(5));
+    columns.push(Column::text(&["type"], |row| text(&row.ad_type)).spare(0));
+    columns.push(Column::text(&["cur-", "rency"], |row| text(&row.currency)).total(|total| text(&total.currency)));
+    columns.push(Column::number(&["spend"], |row| amount(row.spend)).total(|total| amount(total.spend)));
+    columns.push(Column::number(&["reach"], reach).spare(2));
+    columns.push(
+        Column::number(&["conver-", "sations"], |row| row.conversations.to_string())
+            .total(|total| total.conversations.to_string()),
+    );
+    columns.push(Column::number(&["cost per", "conver-", "sation"], |row| amount(row.cost_per_conversation)));
+    columns.push(Column::number(&["conver-", "sions"], |row| count(row.conversions)).total(|total| count(total.conversions)));
+    columns.push(Column::number(&["cost per", "conver-", "sion"], |row| amount(row.cost_per_conversion)));
+    columns.push(Column::number(&["conver-", "sion", "rate"], |row| amount(row.conversion_rate)).spare(3));
+    if report.rows.iter().any(|row| row.spend_unknown_days != 0) {
+        columns.push(Column::number(&["spend", "unknown", "days"], |row| row.spend_unknown_days.to_string()).spare(4));
+    }
+    if report.rows.iter().any(|row| row.unconfigured_days != 0) {
+        columns.push(Column::number(&["uncon-", "figured", "days"], |row| row.unconfigured_days.to_string()).spare(1));
+    }
+    columns
+}
+
+fn text(text: &Option<String>) -> String {
+    text.as_deref().map_or("-".to_string(), visible)
+}
+
+fn count(count: Option<i64>) -> String {
+    count.map_or("-".to_string(), |count| count.to_string())
+}
+
+fn amount(amount: Option<Amount>) -> String {
+    amount.map_or("-".to_string(), Amount::short)
+}
+
+fn reach(row: &ReportRow) -> String {
+    match (row.reach, row.reach_min, row.reach_max) {
+        (Some(reach), _, _) => reach.to_string(),
+        (None, Some(min), Some(max)) => format!("{min}..{max}"),
+        _ => "-".to_string(),
+    }
+}
+
+/// The text on one line, without what a terminal would obey instead of show.
+fn visible(text: &str) -> String {
+    let steers = |c: char| {
+        c.is_control()
+            || matches!(c,
+                '\u{061C}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
+                | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
+    };
+    let words = text.split(['\t', '\n', '\r', ' ']).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    words.chars().map(|c| if steers(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// By currency, the unknown one last.
+fn totals(rows: &[ReportRow]) -> Vec<Total> {
+    let mut totals: BTreeMap<(bool, Option<&str>), Total> = BTreeMap::new();
+    for row in rows {
+        let currency = row.currency.as_deref();
+        let total = totals.entry((currency.is_none(), currency)).or_default();
+        total.currency = row.currency.clone();
+        total.conversations += row.conversations;
+        if let Some(spend) = row.spend {
+            total.spend = Some(Amount(total.spend.map_or(0, |sum| sum.0) + spend.0));
+        }
+        if let Some(conversions) = row.conversions {
+            *total.conversions.get_or_insert(0) += conversions;
+        }
+    }
+    totals.into_values().collect()
+}
+
+/// The cells as `comfy-table` lays them out, a line each but for the header.
+struct Grid {
+    table: Table,
+    widths: Vec<usize>,
+    title: Option<usize>,
+    header_lines: usize,
+}
+
+impl Grid {
+    fn new(columns: &[Column], rows: &[ReportRow], totals: &[Total]) -> Grid {
+        let mut table = Table::new();
+        table.load_preset(presets::NOTHING).force_no_tty().set_truncation_indicator("…");
+        table.set_header(columns.iter().map(|column| Cell::new(column.header.join("\n"))));
+        let line = |cells: Vec<String>| {
+            let mut line = Row::from(cells);
+            line.max_height(1);
+            line
+        };
+        for row in rows {
+            table.add_row(line(columns.iter().map(|column| (column.cell)(row)).collect()));
+        }
+        for total in totals {
+            table.add_row(line(columns.iter().map(|column| (column.total)(total)).collect()));
+        }
+        for (i, column) in table.column_iter_mut().enumerate() {
+            let last = i + 1 == columns.len();
+            column.set_padding((0, if last { 0 } else { GAP as u16 }));
+            if columns[i].is_number {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        let widths = table.column_max_content_widths().into_iter().map(usize::from).collect();
+        let title = columns.iter().position(|column| column.header == TITLE);
+        let header_lines = columns.iter().map(|column| column.header.len()).max().unwrap_or(0);
+        Grid { table, widths, title, header_lines }
+    }
+
+    /// Of everything but the title.
+    fn width_fixed(&self) -> usize {
+        let fixed: usize = self.widths.iter().enumerate().filter(|(i, _)| Some(*i) != self.title).map(|(_, width)| width).sum();
+        fixed + GAP * (self.widths.len() - 1)
+    }
+
+    /// With the title as short as it may get.
+    fn width_min(&self) -> usize {
+        self.width_fixed() + self.title.map_or(0, |title| self.widths[title].min(TITLE_WIDTH_MIN))
+    }
+
+    fn lines(mut self, width: usize, totals: usize) -> Lines {
+        let room = width.saturating_sub(self.width_fixed()).max(TITLE_WIDTH_MIN);
+        if let Some(title) = self.title {
+            self.widths[title] = self.widths[title].min(room);
+            let padded = Width::Fixed((self.widths[title] + GAP) as u16);
+            if let Some(column) = self.table.column_mut(title) {
+                column.set_constraint(ColumnConstraint::Absolute(padded));
+            }
+        }
+        let rule = "─".repeat(self.widths.iter().sum::<usize>() + GAP * (self.widths.len() - 1));
+        let mut header: Vec<String> = self.table.lines().collect();
+        let mut rows = header.split_off(self.header_lines);
+        let mut totals = rows.split_off(rows.len() - totals);
+        header.push(rule.clone());
+        totals.insert(0, rule);
+        Lines { header, rows, totals }
+    }
+}
+
+/// Header and totals with the rule between them and the rows; one line per row.
+struct Lines {
+    header: Vec<String>,
+    rows: Vec<String>,
+    totals: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+
+    fn rows() -> Vec<ReportRow> {
+        let es = ReportRow {
+            bot_id: Some("shop-es".to_string()),
+            ad_id: "120226305854810727".to_string(),
+            ad_title: Some("Rebajas de verano: hasta el cincuenta por ciento en toda la tienda, solo esta semana".to_string()),
+            currency: Some("EUR".to_string()),
+            spend: Some(Amount(1_234_567_891)),
+            reach: Some(1500),
+            conversions: Some(2),
+            conversion_rate: Some(Amount(500_000)),
+            spend_unknown_days: 1,
+            unconfigured_days: 0,
+            ..sample::row()
+        };
+        let post = ReportRow { currency: None, spend: None, conversations: 1, ..sample::row() };
+        vec![sample::row(), ReportRow { conversions: Some(1), ..sample::row() }, post, es]
+    }
+
+    fn shown(width: u16, rows: Vec<ReportRow>) -> String {
+        render(&sample::report(Grain::Range, rows), Some(width))
+    }
+
+    #[test]
+    fn numbers_to_the_right_null_as_a_dash_and_totals_per_currency() {
+        let text = shown(112, rows());
+        let expected = "\
+2026-03-01..2026-03-03, conversions by conversion day
+
+ad                  title             cur-         spend  conver-  cost per  conver-  cost per  conver-    spend
+                                      rency               sations   conver-    sions   conver-     sion  unknown
+                                                                     sation               sion     rate     days
+────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+shop-br
+120226305854810726  Promoção          BRL          12.50        4     3.125        -         -        -        0
+120226305854810726  Promoção          BRL          12.50        4     3.125        1         -        -        0
+120226305854810726  Promoção          -                -        1     3.125        -         -        -        0
+
+shop-es
+120226305854810727  Rebajas de…       EUR    1234.567891        4     3.125        2         -     0.50        1
+────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+total                                 BRL          25.00        8                  1
+total                                 EUR    1234.567891        4                  2
+total                                 -                -        1                  -
+
+no room for: type, unconfigured days, reach (--format csv has every column)
+";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn every_width_keeps_ids_and_money_whole() {
+        for width in [20, 60, 80, 100, 120, 200] {
+            let text = shown(width, rows());
+            for whole in ["120226305854810727", "1234.567891", "shop-es"] {
+                assert!(text.contains(whole), "{width}: {whole}\n{text}");
+            }
+            let table = text.lines().filter(|line| !line.contains("no room"));
+            let widest = table.map(|line| line.chars().count()).max().unwrap();
+            assert!(widest <= usize::from(width.max(90)), "{width}: {widest}\n{text}");
+            assert_eq!(text.contains("no room for"), width < 140, "{width}\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_bot_that_all_rows_share_stands_above() {
+        let text = shown(120, vec![sample::row(), sample::row()]);
+        assert!(text.starts_with("2026-03-01..2026-03-03, conversions by conversion day, bot shop-br\n"), "{text}");
+        assert_eq!(text.matches("shop-br").count(), 1, "{text}");
+    }
+
+    #[test]
+    fn totals_never_add_two_currencies() {
+        let totals = totals(&rows());
+        let said: Vec<_> = totals.iter().map(|t| (text(&t.currency), amount(t.spend), t.conversations, t.conversions)).collect();
+        assert_eq!(
+            said,
+            [
+                ("BRL".to_string(), "25.00".to_string(), 8, Some(1)),
+                ("EUR".to_string(), "1234.567891".to_string(), 4, Some(2)),
+                ("-".to_string(), "-".to_string(), 1, None),
+            ]
+        );
+    }
+
+    #[test]
+    fn titles_cannot_steer_the_terminal() {
+        assert_eq!(visible("a\u{1b}[31mb\u{7}"), "a\u{fffd}[31mb\u{fffd}");
+        assert_eq!(visible("1\u{202e}2\u{2066}3\u{200f}\u{9b}"), "1\u{fffd}2\u{fffd}3\u{fffd}\u{fffd}");
+        assert_eq!(visible("two\r\nlines\tand tab"), "two lines and tab");
+        assert_eq!(visible("Promoção 50% 🎉"), "Promoção 50% 🎉");
+        let text = shown(120, vec![ReportRow { ad_title: Some("x\u{1b}]0;t\u{7}\ny".to_string()), ..sample::row() }]);
+        assert!(!text.contains(['\u{1b}', '\u{7}']), "{text:?}");
+    }
+
+    #[test]
+    fn nothing_to_show_says_so() {
+        assert!(shown(80, Vec::new()).ends_with("\n\nno ad has a figure to show\n"));
+    }
+}
