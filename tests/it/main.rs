@@ -7,6 +7,7 @@ mod lake;
 mod oracle;
 mod properties;
 mod rows;
+mod sample;
 mod scene;
 mod usage;
 mod world;
