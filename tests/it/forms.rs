@@ -18,7 +18,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 
 use crate::lake::{self, Columns, Form, strings};
-use crate::scene::{FAULTY, PIPELINE, Scene};
+use crate::scene::{FAULTY, PIPELINE, Scene, identity_columns};
 
 /// What is published from the scene in the contract's own columns.
 fn expected() -> BTreeMap<String, Vec<u8>> {
@@ -260,12 +260,11 @@ fn insights_and_identities_are_read_from_every_type_of_a_text() {
             columns.into_iter().map(&mut of_type).collect()
         };
         scene.land("insights", typed(scene.columns("insights")));
-        let cells = |cell: fn(&(Option<&'static str>, &'static str, &'static str)) -> Option<&'static str>| {
-            strings(identities.iter().map(cell))
-        };
-        let columns: Columns =
-            vec![("bot_id", cells(|row| row.0)), ("alias", cells(|row| Some(row.1))), ("contact_id", cells(|row| Some(row.2)))];
-        lake::write_file(&scene.lake.dir.join("lake/identities/part-0.parquet"), typed(columns), &Form::default());
+        lake::write_file(
+            &scene.lake.dir.join("lake/identities/part-0.parquet"),
+            typed(identity_columns(&identities)),
+            &Form::default(),
+        );
         let ran = scene.ctwa("run", &[]);
         assert_eq!(ran.code, 0, "{kind}: {}", ran.stderr);
         assert_eq!(lake::unequal_objects(&expected, &scene.objects()), [""; 0], "{kind}");
@@ -294,7 +293,7 @@ fn folded(columns: &Columns, names: &[&str], shape: &str) -> ArrayRef {
                 map.values().append_value("x");
                 for turn in 0..parts.len() {
                     let (name, array) = &parts[(row + turn) % parts.len()];
-                    if array.is_valid(row) || row % 2 == 0 {
+                    if array.is_valid(row) || row.is_multiple_of(2) {
                         map.keys().append_value(name);
                         map.values().append_option(array.is_valid(row).then(|| array.value(row)));
                     }
@@ -308,7 +307,7 @@ fn folded(columns: &Columns, names: &[&str], shape: &str) -> ArrayRef {
                 let mut object = serde_json::Map::new();
                 object.insert("nested".into(), serde_json::json!({"#wa.ad_id": "not this one"}));
                 for (name, array) in &parts {
-                    if array.is_valid(row) || row % 2 == 0 {
+                    if array.is_valid(row) || row.is_multiple_of(2) {
                         object.insert(name.clone(), array.is_valid(row).then(|| array.value(row)).into());
                     }
                 }

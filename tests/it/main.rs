@@ -1,5 +1,7 @@
 //! The one test binary: every check of the project that is not beside the code it checks.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod architecture;
 mod cases;
 mod errors;
 mod forms;

@@ -200,12 +200,7 @@ impl Scene {
 
     pub fn identities(&self, rows: &[(Option<&str>, &str, &str)]) {
         self.edit("[insights]", "[inputs.identities]\n\n[insights]");
-        let columns: Columns = vec![
-            ("bot_id", strings(rows.iter().map(|row| row.0))),
-            ("alias", strings(rows.iter().map(|row| Some(row.1)))),
-            ("contact_id", strings(rows.iter().map(|row| Some(row.2)))),
-        ];
-        lake::write_file(&self.lake.dir.join("lake/identities/part-0.parquet"), columns, &Form::default());
+        lake::write_file(&self.lake.dir.join("lake/identities/part-0.parquet"), identity_columns(rows), &Form::default());
     }
 
     pub fn ctwa(&self, command: &str, args: &[&str]) -> Ran {
@@ -243,6 +238,15 @@ impl Scene {
         }
         cells
     }
+}
+
+/// (bot, alias, contact) as the columns of the identities table.
+pub fn identity_columns(rows: &[(Option<&str>, &str, &str)]) -> Columns {
+    vec![
+        ("bot_id", strings(rows.iter().map(|row| row.0))),
+        ("alias", strings(rows.iter().map(|row| Some(row.1)))),
+        ("contact_id", strings(rows.iter().map(|row| Some(row.2)))),
+    ]
 }
 
 pub fn times(values: &[i64]) -> ArrayRef {

@@ -71,10 +71,14 @@ fn errors_are_json_lines_where_that_is_asked_for() {
     assert_eq!((&last["level"], &last["kind"]), (&"ERROR".into(), &"usage".into()));
 }
 
+const REPORT: &[&str] = &["report", "pipeline.toml", "--from", "2026-03-01", "--to", "2026-03-04"];
+
 #[test]
 fn a_reader_that_leaves_early_is_no_failure() {
     let scene = Scene::new();
-    for args in [&["run", "pipeline.toml"][..], &["run", "pipeline.toml", "--json"], &["check", "pipeline.toml"], &["--help"]] {
+    for args in
+        [&["run", "pipeline.toml"][..], &["run", "pipeline.toml", "--json"], &["check", "pipeline.toml"], REPORT, &["--help"]]
+    {
         let mut child = Command::new(env!("CARGO_BIN_EXE_ctwa"))
             .args(args)
             .current_dir(&scene.lake.dir)
@@ -89,6 +93,38 @@ fn a_reader_that_leaves_early_is_no_failure() {
         assert!(!stderr.contains("panicked") && !stderr.contains("Broken pipe"), "{args:?}: {stderr}");
     }
     assert_eq!(scene.published().bot_days.len(), DAYS.len());
+}
+
+#[test]
+fn a_report_says_what_it_cannot_show() {
+    let whole = ["--from", "2026-03-01", "--to", "2026-03-04"];
+    type Case = (&'static [&'static str], i32, &'static [&'static str]);
+    let cases: [Case; 5] = [
+        (&["--bot", "shopp"], 2, &["names no bot \"shopp\"", "shop"]),
+        (&["--bot", "shop-sales"], 2, &["\"shop-sales\" is a member of bot \"shop\""]),
+        (&["--by", "conversion"], 2, &["conversion-day", "conversation-day"]),
+        (&["--format", "xml"], 2, &["xml", "csv"]),
+        (&["--out", "lake"], 2, &["the report cannot be written", "lake", "--out"]),
+    ];
+    let scene = Scene::new();
+    let ran = scene.ctwa("report", &whole);
+    assert_eq!(ran.code, 3, "nothing is published: {}", ran.stderr);
+    assert!(ran.stderr.contains("no day of the range is published") && ran.stderr.contains("ctwa run"), "{}", ran.stderr);
+    assert_eq!(scene.ctwa("run", &[]).code, 0);
+    let ran = scene.ctwa("report", &whole);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    for (args, code, says) in cases {
+        let ran = scene.ctwa("report", &[&whole[..], args].concat());
+        assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{args:?}: {}", ran.stderr);
+        for text in says {
+            assert!(ran.stderr.contains(text), "{args:?}: stderr lacks {text:?}\n{}", ran.stderr);
+        }
+    }
+    let object = scene.lake.output.join("ad_days/dt=2026-03-02/ad_days.parquet");
+    fs::write(object, "no Parquet").expect("it is written");
+    let ran = scene.ctwa("report", &whole);
+    assert_eq!(ran.code, 6, "{}", ran.stderr);
+    assert!(ran.stderr.contains("ad_days/dt=2026-03-02/ad_days.parquet"), "{}", ran.stderr);
 }
 
 #[test]
