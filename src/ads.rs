@@ -9,8 +9,12 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::Settings;
-use crate::engine::{AdFacts, Answer};
+use crate::day::Day;
+use crate::engine::AdFacts;
+use crate::engine::embedded::Settled;
 use crate::error::{Error, Result};
 use crate::insights::{InsightsIndex, KnownAd};
 use crate::schema;
@@ -27,6 +31,29 @@ struct AdEntry {
     facts: BTreeMap<u32, AdFacts>,
     known: Option<KnownAd>,
     bearer: Option<Bearer>,
+}
+
+/// The account an ad is known to belong to, and the bot that bears its spend; by ad id.
+pub type AdPlaces = BTreeMap<String, AdPlace>;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdPlace {
+    pub account: String,
+    pub currency: String,
+    /// None: the row without a bot.
+    pub bearer: Option<String>,
+}
+
+/// The ads whose rows are stale because their place is another one than before, with the reason (rule 21).
+pub fn moved(before: &AdPlaces, now: &AdPlaces) -> BTreeMap<String, &'static str> {
+    let ads = before.keys().chain(now.keys());
+    let reason = |ad: &String| match (before.get(ad), now.get(ad)) {
+        (None, Some(_)) => Some("ad became known"),
+        (Some(_), None) => Some("ad is known no more"),
+        (Some(before), Some(now)) if before != now => Some("ad moved"),
+        _ => None,
+    };
+    ads.filter_map(|ad| Some((ad.clone(), reason(ad)?))).collect()
 }
 
 /// Whose row carries Meta's figures of an ad.
@@ -47,11 +74,11 @@ impl Bearer {
 }
 
 impl AdIndex {
-    /// The answer must hold the touches of all landed days.
-    pub fn new(settings: &Settings, answer: &Answer, insights: &InsightsIndex) -> AdIndex {
+    /// `settled` and `insights` must hold all landed days.
+    pub fn new(settings: &Settings, settled: &Settled, insights: &InsightsIndex) -> AdIndex {
         let mut ads: BTreeMap<String, AdEntry> = BTreeMap::new();
-        for ((bot, ad), facts) in &answer.ad_facts {
-            ads.entry(answer.ads[*ad as usize].clone()).or_default().facts.insert(*bot, facts.clone());
+        for ((bot, ad), facts) in &settled.ad_facts {
+            ads.entry(settled.ads[*ad as usize].clone()).or_default().facts.insert(*bot, facts.clone());
         }
         for (ad, known) in &insights.ads {
             let entry = ads.entry(ad.clone()).or_default();
@@ -69,6 +96,23 @@ impl AdIndex {
     /// None where no account is known for the ad.
     pub fn bearer(&self, ad: &str) -> Option<Bearer> {
         self.ads.get(ad)?.bearer
+    }
+
+    /// What the days' rows say of their ads, to tell later which ads became known or moved.
+    pub fn places(&self, settings: &Settings) -> AdPlaces {
+        let place = |(ad, entry): (&String, &AdEntry)| {
+            let known = entry.known.as_ref()?;
+            let bearer = entry.bearer.and_then(Bearer::bot).map(|bot| settings.bots[bot as usize].id.clone());
+            Some((ad.clone(), AdPlace { account: known.account.clone(), currency: known.currency.clone(), bearer }))
+        };
+        self.ads.iter().filter_map(place).collect()
+    }
+
+    /// The first UTC day on which a row of an ad can fall, but for the zone.
+    pub fn first_day(&self, ad: &str) -> Option<Day> {
+        let entry = self.ads.get(ad)?;
+        let touched = entry.facts.values().map(|facts| Day::of_instant(facts.first_conversation_at).plus(-1));
+        touched.chain(entry.known.iter().map(|known| known.first_day)).min()
     }
 
     /// The `ads` table, sorted by (bot_id, ad_id), null first.

@@ -71,7 +71,7 @@ pub fn bot_days(
             events: bot.is_configured_on(day).then_some(events),
             rejected_rows: rejected(&bot.id) as i64,
             complete: calendar.is_complete(bot, day),
-            insights_status: insights_status(settings, insights, bot, day),
+            insights_status: insights_status(settings, insights.newest, &|account| insights.is_whole(account, day), bot, day),
         }
     };
     let mut rows: Vec<BotDay> = settings.bots.iter().enumerate().map(row).collect();
@@ -79,14 +79,21 @@ pub fn bot_days(
     rows
 }
 
-fn insights_status(settings: &Settings, insights: &InsightsIndex, bot: &Bot, day: Day) -> &'static str {
+/// `whole` tells whether an account's figures of the day are all there, `newest` is the newest landed insights partition.
+pub fn insights_status(
+    settings: &Settings,
+    newest: Option<Day>,
+    whole: &dyn Fn(&str) -> bool,
+    bot: &Bot,
+    day: Day,
+) -> &'static str {
     if settings.insights.is_none() || bot.ad_accounts.is_empty() {
         return "none";
     }
-    if !bot.ad_accounts.iter().all(|account| insights.is_whole(account, day)) {
+    if !bot.ad_accounts.iter().all(|account| whole(account)) {
         return "missing";
     }
-    match insights.newest {
+    match newest {
         Some(newest) if newest >= day.plus(FINAL_AFTER_DAYS) => "final",
         _ => "provisional",
     }

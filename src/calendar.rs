@@ -50,6 +50,7 @@ pub struct Calendar {
     never: BTreeMap<Raw, BTreeSet<Day>>,
     refused: BTreeSet<(Raw, Day)>,
     refused_insights: BTreeSet<Day>,
+    retired: BTreeMap<Raw, DayRange>,
 }
 
 impl Calendar {
@@ -60,7 +61,28 @@ impl Calendar {
             (Raw::Messages, settings.messages.allow_missing.clone()),
             (Raw::Events, settings.events.allow_missing.clone()),
         ]);
-        Calendar { landed, never, refused: BTreeSet::new(), refused_insights: BTreeSet::new() }
+        Calendar { landed, never, refused: BTreeSet::new(), refused_insights: BTreeSet::new(), retired: BTreeMap::new() }
+    }
+
+    /// The oldest partitions of a table, which were there once and have vanished since (rule 22).
+    pub fn retire(&mut self, table: Raw, days: DayRange) {
+        self.retired.insert(table, days);
+    }
+
+    pub fn is_retired(&self, table: Raw, day: Day) -> bool {
+        self.retired.get(&table).is_some_and(|days| days.contains(day))
+    }
+
+    /// The retired partitions among these UTC days.
+    pub fn retired(&self, days: DayRange) -> Vec<(Raw, Day)> {
+        let of_table = |(table, retired): (&Raw, &DayRange)| retired.intersection(days).map(|days| (*table, days));
+        self.retired.iter().filter_map(of_table).flat_map(|(table, days)| days.iter().map(move |day| (table, day))).collect()
+    }
+
+    /// Whether the partitions of a local day were retired: the day stays as it was published.
+    pub fn is_frozen(&self, bots: &[Bot], day: Day) -> bool {
+        let mut utc_days = bots.iter().flat_map(|bot| bot.zone.utc_days(day).iter());
+        utc_days.any(|utc| Raw::BOTH.iter().any(|table| self.is_retired(*table, utc)))
     }
 
     /// A partition that landed and broke the contract.
@@ -74,7 +96,8 @@ impl Calendar {
 
     /// The first partition of either table.
     pub fn first(&self) -> Option<Day> {
-        self.landed.values().filter_map(|days| days.first()).min().copied()
+        let landed = self.landed.values().filter_map(|days| days.first()).copied();
+        landed.chain(self.retired.values().map(|days| days.first)).min()
     }
 
     /// The last day on which a partition of both tables has landed.
@@ -87,6 +110,7 @@ impl Calendar {
         self.first().is_none_or(|first| day < first)
             || (self.landed[&table].contains(&day) && !self.refused.contains(&(table, day)))
             || self.never[&table].contains(&day)
+            || self.is_retired(table, day)
     }
 
     /// The partitions that are missing between the first and the last day.
@@ -94,7 +118,9 @@ impl Calendar {
         let Some(range) = self.first().zip(self.last()).and_then(|(first, last)| DayRange::new(first, last)) else {
             return Vec::new();
         };
-        let is_hole = |(day, table): &(Day, Raw)| !self.landed[table].contains(day) && !self.never[table].contains(day);
+        let is_hole = |(day, table): &(Day, Raw)| {
+            !self.landed[table].contains(day) && !self.never[table].contains(day) && !self.is_retired(*table, *day)
+        };
         let partitions = range.iter().flat_map(|day| Raw::BOTH.map(|table| (day, table)));
         partitions.filter(is_hole).map(|(day, table)| Blocker { table: table.table(), day, refused: false }).collect()
     }

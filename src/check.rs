@@ -5,7 +5,6 @@
 
 use serde::Serialize;
 
-use crate::calendar::Calendar;
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::Identities;
@@ -13,7 +12,7 @@ use crate::insights::{self, InsightsIndex};
 use crate::lake::Lake;
 use crate::lake::layout::Listing;
 use crate::mapping::TableMapping;
-use crate::run::survey;
+use crate::survey::Survey;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -73,11 +72,13 @@ pub fn check(settings: &Settings) -> CheckReport {
     {
         report.add(Level::Ok, "identities", "every alias leads to one contact");
     }
-    let Some(survey) = report.take("lake", survey(&lake, settings)) else { return report };
+    let survey = Lake::open_or_create(&settings.output).and_then(|output| Survey::take(&lake, &output, settings));
+    let Some(survey) = report.take("lake", survey) else { return report };
     for (listing, mapping) in [(&survey.messages, &settings.messages.columns), (&survey.events, &settings.events.columns)] {
         check_table(&lake, listing, mapping, &mut report);
     }
-    let calendar = Calendar::new(settings, survey.messages.partitions.keys().copied(), survey.events.partitions.keys().copied());
+    let calendar = survey.calendar(settings);
+    report.take("conversion events", survey.accepted.protect(settings, calendar.last()));
     for hole in calendar.holes() {
         let error = Error::not_ready("a partition between landed ones has not landed").with("day", hole.day);
         report.take::<()>(hole.table, Err(error.mend("land it, or name the day in allow_missing if it will never come")));

@@ -23,6 +23,10 @@ pub enum ErrorKind {
     Conflict,
     /// Ours.
     Bug,
+    /// Stopped by Ctrl-C.
+    Interrupted,
+    /// Stopped by SIGTERM.
+    Terminated,
 }
 
 impl ErrorKind {
@@ -35,6 +39,8 @@ impl ErrorKind {
             ErrorKind::Data => 6,
             ErrorKind::Conflict => 7,
             ErrorKind::Bug => 70,
+            ErrorKind::Interrupted => 130,
+            ErrorKind::Terminated => 143,
         }
     }
 
@@ -47,12 +53,15 @@ impl ErrorKind {
             ErrorKind::Data => "data",
             ErrorKind::Conflict => "conflict",
             ErrorKind::Bug => "bug",
+            ErrorKind::Interrupted => "interrupted",
+            ErrorKind::Terminated => "terminated",
         }
     }
 
     /// Of several failures, the one a run exits with: the least hopeful first.
     fn severity(self) -> u8 {
         match self {
+            ErrorKind::Interrupted | ErrorKind::Terminated => 8,
             ErrorKind::Usage => 7,
             ErrorKind::Bug => 6,
             ErrorKind::Data => 5,

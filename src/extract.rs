@@ -46,7 +46,7 @@ impl<'a> Scope<'a> {
 }
 
 /// The rows of one bot on one local day: what counts depend on, so without titles and types.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct DayDigest {
     /// Touches with an ad id; none among conversion events.
     pub attributed: Digest,
@@ -63,6 +63,21 @@ pub struct NotedRow<'r> {
     pub counted: Digest,
     /// Of all columns.
     pub whole: Digest,
+}
+
+/// The settings that matter to the working table of touches.
+pub fn touch_settings(settings: &Settings) -> Digest {
+    let bots = settings.bots.iter().map(|bot| format!("{:?} {:?} {}", bot.id, bot.members, bot.zone.name()));
+    let input = [format!("{:?}", settings.messages.columns.columns), settings.max_rejected_share.to_string()];
+    Digest::of_texts(input.into_iter().chain(bots))
+}
+
+/// The settings that matter to the working table of conversion events: those of every bot, from its first setting on.
+pub fn conversion_settings(settings: &Settings) -> Digest {
+    let bots =
+        settings.bots.iter().map(|bot| format!("{:?} {:?} {} {:?}", bot.id, bot.members, bot.zone.name(), bot.conversion_events));
+    let input = [format!("{:?}", settings.events.columns.columns), settings.max_rejected_share.to_string()];
+    Digest::of_texts(input.into_iter().chain(bots))
 }
 
 /// What an extraction counted. Kept in the receipt of the working table.

@@ -3,15 +3,17 @@
 //! The alias table says "this id is that contact", for one bot or for all. A chain is followed to its end; a row for the bot beats
 //! one for all bots. Two targets for one alias, or a loop, is an error. Nothing is merged on a guess.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::DataType;
 
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::lake::{Lake, Object};
 use crate::mapping::describe;
+use crate::schema;
 
 #[derive(Debug, Default)]
 pub struct Identities {
@@ -30,6 +32,11 @@ impl Identities {
         }
         identities.check_loops(settings)?;
         Ok(identities)
+    }
+
+    /// Reads the table that a run kept of itself; empty where it kept none.
+    pub fn read_known(output: &Lake, path: &str, settings: &Settings) -> Result<Identities> {
+        if output.list(path)?.is_empty() { Ok(Identities::default()) } else { Identities::read(output, path, settings) }
     }
 
     /// The objects of the table, which must exist: without it contacts would silently fall apart.
@@ -86,6 +93,35 @@ impl Identities {
             }
         }
         Ok(())
+    }
+
+    /// The ids, with the index of the bot, that stand for another contact here than there.
+    pub fn changed_since(&self, before: &Identities, bots: usize) -> HashSet<(u32, String)> {
+        let mut changed = HashSet::new();
+        for bot in 0..bots {
+            let of_bot = [self, before].into_iter().filter_map(|identities| identities.of_bot.get(bot)).flat_map(HashMap::keys);
+            let aliases: HashSet<&String> = of_bot.chain(self.of_every_bot.keys()).chain(before.of_every_bot.keys()).collect();
+            let moved = aliases.into_iter().filter(|alias| self.resolve(bot, alias) != before.resolve(bot, alias));
+            changed.extend(moved.map(|alias| (bot as u32, alias.clone())));
+        }
+        changed
+    }
+
+    /// The table, with the ids of members as those of their bots, sorted.
+    pub fn table(&self, settings: &Settings) -> Result<RecordBatch> {
+        let mut rows: Vec<(Option<&str>, &String, &String)> =
+            self.of_every_bot.iter().map(|(alias, contact)| (None, alias, contact)).collect();
+        for (bot, targets) in settings.bots.iter().zip(&self.of_bot) {
+            rows.extend(targets.iter().map(|(alias, contact)| (Some(bot.id.as_str()), alias, contact)));
+        }
+        rows.sort_unstable();
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(rows.iter().map(|row| row.0).collect::<StringArray>()),
+            Arc::new(rows.iter().map(|row| Some(row.1)).collect::<StringArray>()),
+            Arc::new(rows.iter().map(|row| Some(row.2)).collect::<StringArray>()),
+        ];
+        RecordBatch::try_new(schema::identities().schema, columns)
+            .map_err(|error| Error::bug("identities do not fit their schema").source(error))
     }
 
     fn next(&self, bot: usize, contact: &str) -> Option<&str> {

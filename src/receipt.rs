@@ -20,6 +20,9 @@ pub struct PartitionReceipt<C> {
     pub inputs: Vec<Object>,
     pub settings: Digest,
     pub logic: u32,
+    /// The version of the working table; none where nothing is stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored: Option<String>,
     pub content: C,
 }
 

@@ -1,79 +1,56 @@
-//! Run: the only loop. Survey, extract, attribute, audit, publish, in this order; no stage calls the next.
+//! Run: the only loop. It surveys, scans what is new, plans, builds the stale days, audits and publishes them; no stage calls the
+//! next.
 //!
 //! A partition or a day that fails is named and kept back, what does not depend on it goes on, and the run exits with the worst
-//! kind of what failed. Objects whose bytes did not change are not written again.
+//! kind of what failed. A run that finds nothing stale takes no lock and writes nothing. Killed at any point, the next run
+//! completes to the same bytes: a day is finished when its receipt is written, and everything before that can be repeated.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::RecordBatch;
-use serde::Serialize;
+use chrono::{DateTime, SecondsFormat, Utc};
 use tracing::{info, warn};
 
-use crate::ad_days::{ad_conversions, ad_conversions_table, ad_days, ad_days_table};
-use crate::ads::AdIndex;
-use crate::audit::{self, DayRows};
-use crate::bot_days::{bot_days, bot_days_table};
+use crate::ads::{self, AdIndex, AdPlaces};
+use crate::audit;
+use crate::build::{Figures, tables};
 use crate::calendar::{Blocker, Calendar, Raw};
 use crate::config::Settings;
-use crate::conversions::Conversions;
 use crate::day::{Day, DayRange};
-use crate::engine::{Request, embedded};
+use crate::engine::embedded::{Settled, attribute, settle};
+use crate::engine::{Answer, Request};
 use crate::error::{Error, ErrorKind, Result};
-use crate::extract::{self, Extract, Extracted, Scope};
+use crate::history::ACCEPTED_OBJECT;
 use crate::identity::Identities;
-use crate::insights::{self, InsightsIndex};
-use crate::lake::layout::{ADS_OBJECT, Listing, Partition, day_object, rejected_object};
-use crate::lake::{Lake, encode};
-use crate::schema::{self, Table};
-use crate::touches::Touches;
+use crate::insights::InsightsIndex;
+use crate::lake::layout::{ADS_OBJECT, day_object};
+use crate::lake::{Lake, Object, decode, encode};
+use crate::plan::{Change, DAY_TABLES, Planner, Steps};
+use crate::receipt::{AdsReceipt, read_json, write_json};
+use crate::run_report::{Failure, RunReport};
+use crate::scan::{self, Places};
+use crate::schema::{self, LOGIC, Table};
+use crate::survey::{ADS_RECEIPT, IDENTITIES_RECEIPT, Survey};
 
 /// Which days to build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// All that the landed partitions allow, up to a day where one is given.
+    /// The stale ones, up to a day where one is given.
     Through(Option<Day>),
     /// These, whatever their state.
     Days(DayRange),
 }
 
-/// What a run did, under stable names.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct RunReport {
-    pub pipeline: String,
-    /// The first and last local day that the landed partitions allow.
-    pub first_day: Option<String>,
-    pub last_day: Option<String>,
-    pub days_built: u64,
-    pub days_incomplete: u64,
-    pub days_removed: Vec<String>,
-    /// Days kept back, with what blocks them.
-    pub days_blocked: BTreeMap<String, Vec<String>>,
-    pub partitions_read: u64,
-    pub bytes_read: u64,
-    pub objects_written: u64,
-    pub objects_unchanged: u64,
-    pub touches: i64,
-    pub duplicate_touches: i64,
-    pub unattributed_touches: i64,
-    pub conversion_events: i64,
-    /// Of ads.
-    pub conversions: i64,
-    /// Rows set aside, by table and reason.
-    pub rejected_rows: BTreeMap<String, BTreeMap<String, u64>>,
-    /// Rows of bots that the pipeline does not name, by bot id.
-    pub out_of_scope_rows: BTreeMap<String, u64>,
-    /// Rows of accounts that no bot lists, by account id.
-    pub unlisted_account_rows: BTreeMap<String, u64>,
-    pub warnings: BTreeSet<String>,
-    pub failures: Vec<Failure>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-pub struct Failure {
-    pub kind: &'static str,
-    pub error: String,
+/// All that a run needs.
+pub struct Job<'a> {
+    pub settings: &'a Settings,
+    pub lake: &'a Lake,
+    pub output: &'a Lake,
+    pub wanted: Wanted,
+    pub accept_history_change: bool,
+    pub clock: &'a dyn Fn() -> DateTime<Utc>,
+    /// An error once the run is asked to stop.
+    pub stopped: &'a dyn Fn() -> Result<()>,
 }
 
 /// A run that came to its end, with what it could not do on the way.
@@ -82,119 +59,68 @@ pub struct Outcome {
     pub worst: Option<ErrorKind>,
 }
 
-/// The landed partitions of every table.
-pub struct Survey {
-    pub messages: Listing,
-    pub events: Listing,
-    pub insights: Listing,
-}
+const AD_PLACES: &str = "work/ad_places.json";
+const KNOWN_IDENTITIES: &str = "work/identities";
 
-pub fn survey(lake: &Lake, settings: &Settings) -> Result<Survey> {
-    let insights = match &settings.insights {
-        Some(insights) => lake.partitions(&insights.path, None)?,
-        None => Listing::default(),
-    };
-    let survey = Survey {
-        messages: lake.partitions(&settings.messages.path, settings.messages.marker.as_deref())?,
-        events: lake.partitions(&settings.events.path, settings.events.marker.as_deref())?,
-        insights,
-    };
-    for (listing, path) in [(&survey.messages, &settings.messages.path), (&survey.events, &settings.events.path)] {
-        if listing.partitions.is_empty() {
-            return Err(Error::not_ready(format!("no partition has landed in {path}/"))
-                .with("folder", lake.location().join(path))
-                .mend("land partitions as date=YYYY-MM-DD/*.parquet there, or correct the path in the pipeline file"));
-        }
-    }
-    Ok(survey)
-}
-
-struct Failures<'a> {
-    report: &'a mut RunReport,
+/// What goes wrong without stopping the run.
+#[derive(Default)]
+struct Failures {
+    list: Vec<Failure>,
     kinds: Vec<ErrorKind>,
 }
 
-impl Failures<'_> {
+impl Failures {
     fn add(&mut self, error: Error) {
         warn!("{error}");
         self.kinds.push(error.kind());
-        self.report.failures.push(Failure { kind: error.kind().name(), error: error.to_string() });
+        self.list.push(Failure { kind: error.kind().name(), error: error.to_string() });
     }
 }
 
-pub fn run(settings: &Settings, wanted: Wanted) -> Result<Outcome> {
-    let lake = Lake::open(&settings.lake)?;
-    let output = Lake::open_or_create(&settings.output)?;
-    let mut report = RunReport { pipeline: settings.name.clone(), ..RunReport::default() };
-    let mut failures = Failures { report: &mut report, kinds: Vec::new() };
-
-    let survey = survey(&lake, settings)?;
-    let identities = match &settings.identities {
-        Some(path) => Identities::read(&lake, path, settings)?,
-        None => Identities::default(),
-    };
-    let scope = Scope::new(settings);
-    let mut calendar =
-        Calendar::new(settings, survey.messages.partitions.keys().copied(), survey.events.partitions.keys().copied());
-
-    let touch_days = extract_all(&survey.messages, |partition| extract::messages(&lake, &scope, partition));
-    let event_days = extract_all(&survey.events, |partition| extract::events(&lake, &scope, partition));
-    let touch_days = keep(Raw::Messages, touch_days, &output, &mut calendar, &mut failures)?;
-    let event_days = keep(Raw::Events, event_days, &output, &mut calendar, &mut failures)?;
-    let insights = pull_landed(&lake, settings, &survey.insights, &mut calendar, &mut failures);
-
-    let usable = touch_days.values().chain(event_days.values()).flat_map(|day| day.1.days.values().flat_map(BTreeMap::keys));
-    let first = usable.min().copied();
-    let range = first.zip(calendar.last()).and_then(|(first, last)| DayRange::new(first, last));
-    for hole in calendar.holes() {
-        failures.add(not_landed(hole));
+pub fn run(job: &Job<'_>) -> Result<Outcome> {
+    let started = (job.clock)();
+    let survey = Survey::take(job.lake, job.output, job.settings)?;
+    if let Some(outcome) = idle(job, &survey)? {
+        return Ok(outcome);
     }
-    let days = wanted_days(wanted, range, calendar.last(), &mut failures);
+    let _lock = job.output.lock(&started.to_rfc3339_opts(SecondsFormat::Secs, true))?;
+    // Another run may have finished between the look and the lock.
+    let survey = Survey::take(job.lake, job.output, job.settings)?;
+    Run::new(job, survey).walk(started)
+}
 
-    let bots: HashMap<&str, u32> = settings.bots.iter().enumerate().map(|(i, bot)| (bot.id.as_str(), i as u32)).collect();
-    let (mut touches, mut events) = (Touches::default(), Conversions::default());
-    touch_days.values().for_each(|(batch, _)| touches.add(batch, &bots));
-    event_days.values().for_each(|(batch, _)| events.add(batch, &bots));
-    let watermark = calendar.last().map_or(0, |last| last.next().start_utc());
-    let asked = days.unwrap_or(DayRange { first: Day(i32::MAX), last: Day(i32::MAX) });
-    let request = Request { settings, identities: &identities, days: asked, watermark };
-    let answer = embedded::attribute(&request, touches, events)?;
-    audit::states(&answer)?;
-
-    let ads = AdIndex::new(settings, &answer, &insights);
-    let ads_rows = ads.table(settings)?;
-    publish(&output, &schema::ads(), ADS_OBJECT, &ads_rows, failures.report)?;
-
-    for day in days.into_iter().flat_map(DayRange::iter) {
-        let blockers = calendar.blockers(&settings.bots, day);
-        if !blockers.is_empty() {
-            failures.report.days_blocked.insert(day.to_string(), blockers.iter().map(Blocker::to_string).collect());
-            continue;
-        }
-        let rejected = |bot: &str| {
-            [&touch_days, &event_days].iter().filter_map(|days| days.get(&day)).map(|(_, extract)| extract.rejected_of(bot)).sum()
-        };
-        let rows = DayRows {
-            ad_days: ad_days(settings, &calendar, &answer, &insights, &ads, day),
-            ad_conversions: ad_conversions(settings, &answer, day),
-            bot_days: bot_days(settings, &calendar, &answer, &insights, &rejected, day),
-        };
-        match publish_day(&output, day, &rows, &insights, failures.report) {
-            Ok(()) => count(failures.report, &rows),
-            Err(error) => failures.add(error.with("day", day)),
-        }
+/// The outcome of a run that has nothing to do; none if there is something.
+fn idle(job: &Job<'_>, survey: &Survey) -> Result<Option<Outcome>> {
+    let calendar = survey.calendar(job.settings);
+    check_history(job, survey, &calendar)?;
+    let book = &survey.receipts;
+    let planner =
+        Planner::new(job.settings, &calendar, &book.messages, &book.events, &book.insights, &book.days, &survey.published);
+    let mut failures = Failures::default();
+    let days = wanted_days(job, &planner, &calendar, &mut failures);
+    let steps = days.map(|days| planner.steps(days, matches!(job.wanted, Wanted::Days(_)))).unwrap_or_default();
+    let is_idle = steps.days.is_empty()
+        && survey.unread(job.settings).is_empty()
+        && survey.gone(&calendar).is_empty()
+        && book.identities.as_ref() == Some(&survey.identities_receipt(job.settings))
+        && !ads_are_stale(survey, &planner)
+        && removals(job, survey, &calendar, planner.range()).is_empty()
+        && survey.accepted == survey.accepted_now(job.settings, &calendar);
+    if !is_idle {
+        return Ok(None);
     }
-    if let Some(range) = range {
-        remove_days_outside(&output, range, calendar.first(), failures.report)?;
-    }
-
-    report_inputs(failures.report, &touch_days, &event_days, &insights, &survey);
+    calendar.holes().into_iter().for_each(|hole| failures.add(not_landed(hole)));
+    let mut report = RunReport::new(job.settings, planner.range());
+    report.note_blocked(&steps);
+    report.note_inputs(survey);
+    report.seconds = 0.0;
     let worst = ErrorKind::worst(failures.kinds);
-    report.first_day = range.map(|range| range.first.to_string());
-    report.last_day = range.map(|range| range.last.to_string());
-    report.partitions_read = (touch_days.len() + event_days.len() + survey.insights.partitions.len()) as u64;
-    report.bytes_read = lake.bytes_read();
-    Ok(Outcome { report, worst })
+    report.failures = failures.list;
+    Ok(Some(Outcome { report, worst }))
+}
+
+fn check_history(job: &Job<'_>, survey: &Survey, calendar: &Calendar) -> Result<()> {
+    if job.accept_history_change { Ok(()) } else { survey.accepted.protect(job.settings, calendar.last()) }
 }
 
 fn not_landed(hole: Blocker) -> Error {
@@ -204,181 +130,305 @@ fn not_landed(hole: Blocker) -> Error {
         .mend("land it and run again, or name the day in allow_missing if it will never come")
 }
 
-/// The days to build, and an error for those that cannot be.
-fn wanted_days(wanted: Wanted, range: Option<DayRange>, last: Option<Day>, failures: &mut Failures<'_>) -> Option<DayRange> {
-    let (until, asked) = match wanted {
+/// The days that may be built, and an error for those that are asked for and cannot be.
+fn wanted_days(job: &Job<'_>, planner: &Planner<'_>, calendar: &Calendar, failures: &mut Failures) -> Option<DayRange> {
+    let range = planner.range();
+    let (until, asked) = match job.wanted {
         Wanted::Through(None) => return range,
         Wanted::Through(Some(day)) => (day, DayRange { first: Day(i32::MIN), last: day }),
         Wanted::Days(days) => (days.last, days),
     };
-    if let Some(last) = last
+    if let Some(last) = calendar.last()
         && until > last
     {
-        failures.add(
-            Error::not_ready(format!("day {until} has not landed: the last day with messages and events is {last}"))
-                .mend("run again when its partitions are there"),
-        );
+        let error = Error::not_ready(format!("day {until} has not landed: the last day with messages and events is {last}"));
+        failures.add(error.mend("run again when its partitions are there"));
     }
     range?.intersection(asked)
 }
 
-/// Extracts every partition, on all cores.
-fn extract_all(listing: &Listing, extract: impl Fn(&Partition) -> Result<Extracted> + Sync) -> Vec<(Day, Result<Extracted>)> {
-    let partitions: Vec<&Partition> = listing.partitions.values().collect();
-    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let work = || {
-        while let Some(partition) = partitions.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let extracted = extract(partition);
-            if let Ok(mut done) = done.lock() {
-                done.push((partition.day, extracted));
-            }
-        }
-    };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(partitions.len().max(1));
-    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
-    let mut done = done.into_inner().unwrap_or_default();
-    done.sort_by_key(|(day, _)| *day);
-    done
+fn ads_are_stale(survey: &Survey, planner: &Planner<'_>) -> bool {
+    let published = survey.published_ads.as_ref().map(|object| &object.version);
+    let Some(receipt) = &survey.receipts.ads else { return true };
+    receipt.logic != LOGIC.ads || receipt.inputs != planner.ads_inputs() || Some(&receipt.object) != published
 }
 
-/// The partitions that can be used; the others are refused, and block their own days.
-fn keep(
-    table: Raw,
-    extracted: Vec<(Day, Result<Extracted>)>,
-    output: &Lake,
-    calendar: &mut Calendar,
-    failures: &mut Failures<'_>,
-) -> Result<BTreeMap<Day, (RecordBatch, Extract)>> {
-    let input = match table {
-        Raw::Messages => &schema::MESSAGES,
-        Raw::Events => &schema::EVENTS,
-    };
-    let mut days = BTreeMap::new();
-    for (day, extracted) in extracted {
-        let Extracted { batch, extract, refusal } = match extracted {
-            Ok(extracted) => extracted,
-            Err(error) => {
-                calendar.refuse(table, day);
-                failures.add(error.with("table", input.name).with("day", day));
-                continue;
-            }
+/// Published days that no longer have a row. Days whose partitions were retired stay as they are.
+fn removals(job: &Job<'_>, survey: &Survey, calendar: &Calendar, range: Option<DayRange>) -> BTreeSet<Day> {
+    let published = survey.published.values().flat_map(BTreeMap::keys).copied();
+    let is_outside = |day: &Day| range.is_none_or(|range| !range.contains(*day));
+    let begins = Raw::BOTH.iter().filter_map(|table| survey.accepted.first_partitions.get(table.table())).min().copied();
+    let is_before_the_lake = |day: &Day| begins.is_none_or(|begins| begins < calendar.first().unwrap_or(begins) && *day < begins);
+    published.filter(|day| is_outside(day) && !calendar.is_frozen(&job.settings.bots, *day) && !is_before_the_lake(day)).collect()
+}
+
+/// A run that holds the lock.
+struct Run<'a> {
+    job: &'a Job<'a>,
+    survey: Survey,
+    calendar: Calendar,
+    changes: Vec<Change>,
+    failures: Failures,
+    report: RunReport,
+}
+
+impl<'a> Run<'a> {
+    fn new(job: &'a Job<'a>, survey: Survey) -> Run<'a> {
+        let calendar = survey.calendar(job.settings);
+        let report = RunReport::new(job.settings, None);
+        Run { job, survey, calendar, changes: Vec::new(), failures: Failures::default(), report }
+    }
+
+    fn walk(mut self, started: DateTime<Utc>) -> Result<Outcome> {
+        check_history(self.job, &self.survey, &self.calendar)?;
+        let done = self.stages();
+        self.finish(started, done)
+    }
+
+    fn stages(&mut self) -> Result<()> {
+        let identities = match &self.job.settings.identities {
+            Some(path) => Identities::read(self.job.lake, path, self.job.settings)?,
+            None => Identities::default(),
         };
-        let object = rejected_object(input.name, day);
-        match extract.rejected_table(input)? {
-            Some(rows) => publish(output, &schema::rejected(input), &object, &rows, failures.report)?,
-            None if output.get(&object)?.is_some() => output.remove(&object)?,
-            None => {}
+        let insights = self.scan()?;
+        self.calendar.holes().into_iter().for_each(|hole| self.failures.add(not_landed(hole)));
+        self.mark_changed_identities(&identities)?;
+        self.build(&identities, &insights)
+    }
+
+    /// Reads what is new or changed, forgets what is gone.
+    fn scan(&mut self) -> Result<InsightsIndex> {
+        let Job { settings, lake, output, stopped, .. } = self.job;
+        let places = Places { settings, lake, output };
+        let gone = self.survey.gone(&self.calendar);
+        self.changes = scan::forget(output, &gone, &mut self.survey)?;
+        let steps = self.survey.unread(settings);
+        let failures = &mut self.failures;
+        for table in Raw::BOTH {
+            let fail = &mut |error| failures.add(error);
+            self.changes.extend(scan::raw(&places, table, &steps, &mut self.survey, &mut self.calendar, stopped, fail)?);
         }
-        match refusal {
-            Some(error) => {
-                calendar.refuse(table, day);
-                failures.add(error);
+        let index = scan::insights(&places, &steps, &mut self.survey, &mut self.calendar, &mut |error| failures.add(error))?;
+        self.report.partitions = steps;
+        Ok(index)
+    }
+
+    fn planner(&self) -> Planner<'_> {
+        let book = &self.survey.receipts;
+        let published = &self.survey.published;
+        let mut planner =
+            Planner::new(self.job.settings, &self.calendar, &book.messages, &book.events, &book.insights, &book.days, published);
+        planner.changes = self.changes.clone();
+        planner.setting_changes = self.survey.accepted.changes(self.job.settings);
+        planner
+    }
+
+    fn steps(&self) -> Steps {
+        let planner = self.planner();
+        // What cannot be built is said once, at the end.
+        let days = wanted_days(self.job, &planner, &self.calendar, &mut Failures::default());
+        days.map(|days| planner.steps(days, matches!(self.job.wanted, Wanted::Days(_)))).unwrap_or_default()
+    }
+
+    /// Marks days as stale for a reason that their digests do not tell.
+    fn mark(&mut self, days: &BTreeMap<Day, String>) -> Result<()> {
+        for (day, reason) in days {
+            if let Some(receipt) = self.survey.receipts.days.get(*day).cloned() {
+                self.survey.receipts.days.set(*day, crate::receipt::DayReceipt { stale: Some(reason.clone()), ..receipt });
             }
-            None => {
-                days.insert(day, (batch, extract));
+        }
+        self.survey.receipts.days.write(self.job.output)
+    }
+
+    /// A changed alias reaches the days of the contacts whose chain ends elsewhere now (rule 21).
+    fn mark_changed_identities(&mut self, identities: &Identities) -> Result<()> {
+        let Job { settings, lake, output, .. } = self.job;
+        let now = self.survey.identities_receipt(settings);
+        if self.survey.receipts.identities.as_ref() == Some(&now) {
+            return Ok(());
+        }
+        if self.survey.receipts.days.iter().next().is_some() {
+            let before = match &self.survey.receipts.identities {
+                Some(receipt) if receipt.bots == now.bots => Some(Identities::read_known(output, KNOWN_IDENTITIES, settings)?),
+                _ => None,
+            };
+            let reached = match before {
+                Some(before) => {
+                    let changed = identities.changed_since(&before, settings.bots.len());
+                    let (touches, events) = scan::working_tables(&Places { settings, lake, output }, &self.survey)?;
+                    crate::build::days_of_contacts(settings, &touches, &events, &changed)
+                }
+                None => {
+                    self.survey.receipts.days.iter().map(|(day, _)| (day, "the known alias table is lost".to_string())).collect()
+                }
+            };
+            self.mark(&reached)?;
+        }
+        let object = format!("{KNOWN_IDENTITIES}/identities.parquet");
+        output.publish(&object, encode(&schema::identities().schema, &[identities.table(settings)?])?)?;
+        write_json(output, IDENTITIES_RECEIPT, &now)?;
+        self.survey.receipts.identities = Some(now);
+        Ok(())
+    }
+
+    fn build(&mut self, identities: &Identities, insights: &InsightsIndex) -> Result<()> {
+        let Job { settings, lake, output, .. } = self.job;
+        let planner = self.planner();
+        let range = planner.range();
+        let (inputs, ads_are_stale) = (planner.ads_inputs(), ads_are_stale(&self.survey, &planner));
+        let mut not_ready = Failures::default();
+        wanted_days(self.job, &planner, &self.calendar, &mut not_ready);
+        self.failures.list.append(&mut not_ready.list);
+        self.failures.kinds.append(&mut not_ready.kinds);
+        self.report.set_range(range);
+        let mut steps = self.steps();
+        if !steps.days.is_empty() || ads_are_stale {
+            let (touches, events) = scan::working_tables(&Places { settings, lake, output }, &self.survey)?;
+            let settled = settle(touches, events);
+            let ads = AdIndex::new(settings, &settled, insights);
+            if ads_are_stale {
+                self.mark_moved_ads(&ads)?;
+                steps = self.steps();
+                self.publish_ads(&ads, inputs)?;
             }
+            self.build_days(&steps, identities, insights, &settled, &ads)?;
         }
-    }
-    info!(table = input.name, partitions = days.len(), "extracted");
-    Ok(days)
-}
-
-/// Reads the landed insights, oldest first; a partition that breaks the contract is refused and blocks its own day.
-fn pull_landed(
-    lake: &Lake,
-    settings: &Settings,
-    listing: &Listing,
-    calendar: &mut Calendar,
-    failures: &mut Failures<'_>,
-) -> InsightsIndex {
-    let listed = settings.listed_accounts();
-    let mut index = InsightsIndex::default();
-    for (day, partition) in &listing.partitions {
-        if let Err(error) = insights::read_partition(lake, partition).and_then(|rows| index.add(*day, rows, &listed)) {
-            calendar.refuse_insights(*day);
-            failures.add(error);
+        self.report.note_blocked(&steps);
+        for day in removals(self.job, &self.survey, &self.calendar, range) {
+            for table in DAY_TABLES.iter().rev() {
+                if let Some(object) = self.survey.published.get(table).and_then(|days| days.get(&day)) {
+                    output.remove(&object.path)?;
+                }
+            }
+            self.survey.receipts.days.forget(day);
+            self.report.days_removed.push(day);
         }
+        self.survey.receipts.days.write(output)
     }
-    index
-}
 
-fn publish(output: &Lake, table: &Table, object: &str, rows: &RecordBatch, report: &mut RunReport) -> Result<()> {
-    let bytes = encode(&table.schema, std::slice::from_ref(rows))?;
-    audit::footer(table, rows.num_rows(), &bytes)?;
-    if output.get(object)?.as_ref() == Some(&bytes) {
-        report.objects_unchanged += 1;
-        return Ok(());
-    }
-    output.publish(object, bytes)?;
-    report.objects_written += 1;
-    Ok(())
-}
-
-/// Audits a day and publishes its tables; `bot_days` last, the sign of a finished day.
-fn publish_day(output: &Lake, day: Day, rows: &DayRows, insights: &InsightsIndex, report: &mut RunReport) -> Result<()> {
-    audit::day(day, rows, insights)?;
-    let tables = [
-        (schema::ad_conversions(), ad_conversions_table(day, &rows.ad_conversions)?),
-        (schema::ad_days(), ad_days_table(day, &rows.ad_days)?),
-        (schema::bot_days(), bot_days_table(day, &rows.bot_days)?),
-    ];
-    for (table, rows) in &tables {
-        publish(output, table, &day_object(table.name, day), rows, report)?;
-    }
-    Ok(())
-}
-
-fn count(report: &mut RunReport, rows: &DayRows) {
-    report.days_built += 1;
-    report.days_incomplete += u64::from(rows.bot_days.iter().any(|row| !row.complete));
-    for row in &rows.bot_days {
-        report.touches += row.touches;
-        report.duplicate_touches += row.duplicate_touches;
-        report.unattributed_touches += row.unattributed_touches;
-        report.conversion_events += row.events.map_or(0, |events| events.total);
-        report.conversions += row.events.map_or(0, |events| events.conversions);
-    }
-}
-
-/// Removes published days that no longer have a row. Days before the lake's first partition are kept: what made them may have
-/// been retired since.
-fn remove_days_outside(output: &Lake, range: DayRange, lake_begins: Option<Day>, report: &mut RunReport) -> Result<()> {
-    for table in ["bot_days", "ad_days", "ad_conversions"] {
-        for (day, object) in output.published_days(table)? {
-            if range.contains(day) || (day < range.first && lake_begins.is_none_or(|first| day < first)) {
+    /// Ads that became known or moved make their own rows stale (rule 21).
+    fn mark_moved_ads(&mut self, ads: &AdIndex) -> Result<()> {
+        let output = self.job.output;
+        let before: AdPlaces = read_json(output, AD_PLACES)?.unwrap_or_default();
+        let now = ads.places(self.job.settings);
+        let moved = ads::moved(&before, &now);
+        if moved.is_empty() {
+            return Ok(());
+        }
+        // An ad that is known no more may have rows anywhere.
+        let first = moved.keys().map(|ad| ads.first_day(ad)).min().flatten();
+        let mut reached = BTreeMap::new();
+        for (day, object) in &self.survey.published["ad_days"] {
+            if self.survey.receipts.days.get(*day).is_none() || first.is_some_and(|first| *day < first) {
                 continue;
             }
-            output.remove(&object.path)?;
-            if table == "bot_days" {
-                report.days_removed.push(day.to_string());
+            let Some(bytes) = output.get(&object.path)? else { continue };
+            let ids = decode(bytes)?.into_iter().flat_map(|batch| crate::build::ad_ids(&batch)).collect::<BTreeSet<String>>();
+            if let Some(reason) = ids.iter().find_map(|ad| moved.get(ad).map(|reason| format!("{reason}: {ad}"))) {
+                reached.insert(*day, reason);
             }
         }
+        self.mark(&reached)?;
+        write_json(output, AD_PLACES, &now)
     }
-    Ok(())
-}
 
-fn report_inputs(
-    report: &mut RunReport,
-    touch_days: &BTreeMap<Day, (RecordBatch, Extract)>,
-    event_days: &BTreeMap<Day, (RecordBatch, Extract)>,
-    insights: &InsightsIndex,
-    survey: &Survey,
-) {
-    for (table, days) in [("messages", touch_days), ("events", event_days)] {
-        for (_, extract) in days.values() {
-            for (reason, count) in extract.rejected.values().flatten() {
-                *report.rejected_rows.entry(table.to_string()).or_default().entry(reason.clone()).or_default() += count;
-            }
-            for (bot, count) in &extract.out_of_scope {
-                *report.out_of_scope_rows.entry(bot.clone()).or_default() += count;
-            }
-            report.warnings.extend(extract.warnings.iter().cloned());
-        }
+    fn publish_ads(&mut self, ads: &AdIndex, inputs: crate::digest::Digest) -> Result<()> {
+        let known = self.survey.published_ads.clone();
+        let object = self.publish(&schema::ads(), ADS_OBJECT, &ads.table(self.job.settings)?, known.as_ref())?;
+        let receipt = AdsReceipt { logic: LOGIC.ads, inputs, object };
+        write_json(self.job.output, ADS_RECEIPT, &receipt)
     }
-    report.unlisted_account_rows = insights.unlisted_accounts.clone();
-    for (table, listing) in [("messages", &survey.messages), ("events", &survey.events), ("insights", &survey.insights)] {
-        for folder in &listing.strange_folders {
-            report.warnings.insert(format!("{table}: folder {folder} is no day, it is not read"));
+
+    /// Publishes a table's object unless the same bytes are there already; returns its version.
+    fn publish(&mut self, table: &Table, path: &str, rows: &RecordBatch, published: Option<&Object>) -> Result<String> {
+        let bytes = encode(&table.schema, std::slice::from_ref(rows))?;
+        audit::footer(table, rows.num_rows(), &bytes)?;
+        if let Some(published) = published
+            && published.size == bytes.len() as u64
+            && self.job.output.get(path)?.as_ref() == Some(&bytes)
+        {
+            self.report.objects_unchanged += 1;
+            return Ok(published.version.clone());
         }
+        self.report.objects_written += 1;
+        self.report.bytes_written += bytes.len() as u64;
+        self.job.output.publish(path, bytes)
+    }
+
+    fn build_days(
+        &mut self,
+        steps: &Steps,
+        identities: &Identities,
+        insights: &InsightsIndex,
+        settled: &Settled,
+        ads: &AdIndex,
+    ) -> Result<()> {
+        let Some((first, last)) = steps.days.first().zip(steps.days.last()) else { return Ok(()) };
+        let settings = self.job.settings;
+        let watermark = self.calendar.last().map_or(0, |last| last.next().start_utc());
+        let request = Request { settings, identities, days: DayRange { first: first.day, last: last.day }, watermark };
+        let answer = attribute(&request, settled)?;
+        audit::states(&answer)?;
+        info!(days = steps.days.len(), "building");
+        for step in &steps.days {
+            (self.job.stopped)()?;
+            match self.build_day(step.day, &answer, insights, ads) {
+                Ok(()) => self.report.days.push(step.clone()),
+                // What storage refuses now it would refuse for every day.
+                Err(error) if error.kind() != ErrorKind::Data => return Err(error.with("day", step.day)),
+                Err(error) => self.failures.add(error.with("day", step.day)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Builds, audits and publishes a day; its receipt last.
+    fn build_day(&mut self, day: Day, answer: &Answer, insights: &InsightsIndex, ads: &AdIndex) -> Result<()> {
+        let planner = self.planner();
+        let mut receipt = planner.expected(day);
+        let rejected = |bot: &str| planner.rejected(bot, day);
+        let figures = Figures { settings: self.job.settings, calendar: &self.calendar, answer, insights, ads };
+        let rows = figures.rows(day, &rejected);
+        audit::day(day, &rows, insights)?;
+        for (table, batch) in tables(day, &rows)? {
+            let published = self.survey.published.get(table.name).and_then(|days| days.get(&day)).cloned();
+            let version = self.publish(&table, &day_object(table.name, day), &batch, published.as_ref())?;
+            receipt.objects.insert(table.name.to_string(), version);
+        }
+        self.survey.receipts.days.set(day, receipt);
+        self.survey.receipts.days.write(self.job.output)?;
+        self.report.count(&rows);
+        Ok(())
+    }
+
+    /// Accepts what was built from, and says what was done; also when the run was stopped on the way.
+    fn finish(mut self, started: DateTime<Utc>, done: Result<()>) -> Result<Outcome> {
+        let output = self.job.output;
+        let mut worst = ErrorKind::worst(self.failures.kinds.iter().copied());
+        match done {
+            Ok(()) => {
+                let accepted = self.survey.accepted_now(self.job.settings, &self.calendar);
+                if accepted != self.survey.accepted {
+                    write_json(output, ACCEPTED_OBJECT, &accepted)?;
+                }
+            }
+            Err(error) => {
+                worst = ErrorKind::worst([Some(error.kind()), worst].into_iter().flatten());
+                self.failures.add(error);
+                self.report.days_left = self.steps().days.iter().map(|step| step.day).collect();
+            }
+        }
+        self.report.failures = std::mem::take(&mut self.failures.list);
+        self.report.note_inputs(&self.survey);
+        self.report.bytes_read = self.job.lake.bytes_read();
+        let ended = (self.job.clock)();
+        self.report.started = Some(started.to_rfc3339_opts(SecondsFormat::Millis, true));
+        self.report.seconds = (ended - started).num_milliseconds() as f64 / 1_000.0;
+        let object = format!("runs/{}.json", started.format("%Y-%m-%dT%H-%M-%S%.6fZ"));
+        if let Err(error) = write_json(output, &object, &self.report) {
+            worst = ErrorKind::worst([Some(error.kind()), worst].into_iter().flatten());
+            self.report.failures.push(Failure { kind: error.kind().name(), error: error.to_string() });
+        }
+        Ok(Outcome { report: self.report, worst })
     }
 }

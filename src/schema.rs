@@ -80,6 +80,19 @@ pub static EVENTS: InputTable = InputTable {
     ],
 };
 
+/// The number of each table's logic: raised when the same inputs give other rows, so that what older logic made is stale.
+pub struct Logic {
+    pub touches: u32,
+    pub conversions: u32,
+    pub insights: u32,
+    pub ads: u32,
+    pub ad_days: u32,
+    pub ad_conversions: u32,
+    pub bot_days: u32,
+}
+
+pub const LOGIC: Logic = Logic { touches: 1, conversions: 1, insights: 1, ads: 1, ad_days: 1, ad_conversions: 1, bot_days: 1 };
+
 /// Spend, costs and rates: decimal(18,6).
 pub const MONEY_PRECISION: u8 = 18;
 pub const MONEY_SCALE: i8 = 6;
@@ -226,6 +239,13 @@ pub fn conversions() -> Table {
             ("event_id", Utf8, NULLABLE),
         ]),
     }
+}
+
+/// The alias table as the last run knew it.
+pub fn identities() -> Table {
+    let columns =
+        [("bot_id", DataType::Utf8, NULLABLE), ("alias", DataType::Utf8, NEVER_NULL), ("contact_id", DataType::Utf8, NEVER_NULL)];
+    Table { name: "identities", key: &["bot_id", "alias"], schema: schema(&columns) }
 }
 
 /// Rows set aside, as they came (times as text), with the reason.

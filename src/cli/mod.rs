@@ -2,6 +2,8 @@
 //!
 //! Results go to stdout, everything else to stderr. Exit codes are those of [`crate::error::ErrorKind`].
 
+mod signals;
+
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,7 +17,8 @@ use crate::day::{Day, DayRange};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::Lake;
 use crate::report::{self, By, Format, Grain, ReportRequest};
-use crate::run::{self, Outcome, Wanted};
+use crate::run::{self, Job, Outcome, Wanted};
+use signals::Signals;
 
 /// What each Click-to-WhatsApp ad was worth: conversations, conversions and the cost of each, per ad and day.
 #[derive(Parser)]
@@ -61,6 +64,15 @@ struct RunArgs {
     /// Build days up to this one only; inputs are not limited.
     #[arg(long, value_name = "DATE")]
     through: Option<Day>,
+    #[command(flatten)]
+    how: How,
+}
+
+#[derive(Args)]
+struct How {
+    /// Count the past anew where a past setting was altered or removed.
+    #[arg(long)]
+    accept_history_change: bool,
     /// Print one JSON object as the result.
     #[arg(long)]
     json: bool,
@@ -117,9 +129,8 @@ struct BackfillArgs {
     pipeline: PathBuf,
     #[command(flatten)]
     days: Days,
-    /// Print one JSON object as the result.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    how: How,
 }
 
 /// Dates are inclusive on both ends.
@@ -166,12 +177,12 @@ fn execute(command: &Command) -> Result<Option<ErrorKind>> {
     match command {
         Command::Run(args) => {
             let settings = Settings::load(&args.pipeline)?;
-            finish(run::run(&settings, Wanted::Through(args.through))?, args.json)
+            finish(start(&settings, Wanted::Through(args.through), &args.how)?, args.how.json)
         }
         Command::Backfill(args) => {
             let days = args.days.range()?;
             let settings = Settings::load(&args.pipeline)?;
-            finish(run::run(&settings, Wanted::Days(days))?, args.json)
+            finish(start(&settings, Wanted::Days(days), &args.how)?, args.how.json)
         }
         Command::Report(args) => {
             let request = ReportRequest {
@@ -220,6 +231,20 @@ fn execute(command: &Command) -> Result<Option<ErrorKind>> {
     }
 }
 
+fn start(settings: &Settings, wanted: Wanted, how: &How) -> Result<Outcome> {
+    let (lake, output) = (Lake::open(&settings.lake)?, Lake::open_or_create(&settings.output)?);
+    let signals = Signals::watch()?;
+    run::run(&Job {
+        settings,
+        lake: &lake,
+        output: &output,
+        wanted,
+        accept_history_change: how.accept_history_change,
+        clock: &chrono::Utc::now,
+        stopped: &|| signals.check(),
+    })
+}
+
 fn finish(outcome: Outcome, json: bool) -> Result<Option<ErrorKind>> {
     if json {
         print_json(&outcome.report)?;
@@ -235,7 +260,9 @@ fn summary(outcome: &Outcome) -> String {
     match (&report.first_day, &report.last_day) {
         (Some(first), Some(last)) => lines.push(format!(
             "{}: {} days built of {first}..{last}, {} of them incomplete",
-            report.pipeline, report.days_built, report.days_incomplete
+            report.pipeline,
+            report.days.len(),
+            report.days_incomplete
         )),
         _ => lines
             .push(format!("{}: no touch and no conversion event of a named bot has landed, nothing to build", report.pipeline)),

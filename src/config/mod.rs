@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use chrono::DateTime;
+use serde::{Deserialize, Serialize};
 
 use crate::day::{Day, MICROS_PER_DAY, Zone};
 use crate::error::{Error, Result};
@@ -31,6 +32,7 @@ pub struct Settings {
     pub horizon: Horizon,
     /// Of a partition's rows that could count, the share that may be rejected before the partition is refused.
     pub max_rejected_share: f64,
+    /// Sorted by id.
     pub bots: Vec<Bot>,
 }
 
@@ -75,7 +77,7 @@ pub struct Bot {
 }
 
 /// From `effective_at` on, until the next setting, this category is the conversion event.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConversionSetting {
     pub category: String,
     /// Microseconds since the epoch.
@@ -414,5 +416,8 @@ fn distinct_bots(bots: Vec<Placed<(Bot, Vec<Placed<String>>)>>) -> Result<Vec<Bo
             }
         }
     }
-    Ok(bots.into_iter().map(|bot| bot.value.0).collect())
+    let mut bots: Vec<Bot> = bots.into_iter().map(|bot| bot.value.0).collect();
+    // The order in the file means nothing.
+    bots.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+    Ok(bots)
 }

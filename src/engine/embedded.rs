@@ -3,7 +3,7 @@
 //! Ids become small integers first (a contact after identity resolution, an ad, a category), so that the frames hold numbers only.
 //! A contact belongs to one shard, so shards are independent and memory is bounded by the largest.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use polars::prelude::*;
 
@@ -17,17 +17,38 @@ use super::{AdFacts, Answer, BotDay, Conversations, Conversions, Request, States
 /// Rows of a shard: about 150 bytes each at the peak of the sort.
 const ROWS_PER_SHARD: usize = 2_000_000;
 
-/// Attributes the conversion events to the touches. Copies are still among the rows.
-pub fn attribute(request: &Request<'_>, mut touches: touches::Touches, mut events: conversions::Conversions) -> Result<Answer> {
-    let mut answer = Answer::default();
+/// Touches and conversion events without their copies, and what the touches say of each ad. Sessions and copies are decided on
+/// all of these rows, whatever days are asked for.
+pub struct Settled {
+    touches: touches::Touches,
+    events: conversions::Conversions,
+    dropped_touches: Vec<touches::Touch>,
+    /// Each touch's ad, as an index into `ads`.
+    ad_codes: Vec<Option<u32>>,
+    pub ads: Vec<String>,
+    /// By bot and ad.
+    pub ad_facts: BTreeMap<(u32, u32), AdFacts>,
+}
+
+pub fn settle(mut touches: touches::Touches, mut events: conversions::Conversions) -> Settled {
     let dropped_touches = touches.drop_copies();
     events.drop_copies();
+    let mut codes: Codes<&str> = Codes::default();
+    let ad_codes: Vec<Option<u32>> = touches.rows.iter().map(|touch| touches.ad(touch).map(|ad| codes.code(ad))).collect();
+    let ads = codes.values().into_iter().map(str::to_string).collect();
+    let ad_facts = ad_facts(&touches, &ad_codes);
+    Settled { touches, events, dropped_touches, ad_codes, ads, ad_facts }
+}
 
-    let zones = local_days(request, &touches, &dropped_touches, &events);
+/// Attributes the conversion events to the touches.
+pub fn attribute(request: &Request<'_>, settled: &Settled) -> Result<Answer> {
+    let Settled { touches, events, dropped_touches, ad_codes, .. } = settled;
+    let mut answer = Answer { ads: settled.ads.clone(), ..Answer::default() };
+    let zones = local_days(request, touches, dropped_touches, events);
     let touch_days: Vec<Day> = touches.rows.iter().map(|touch| zones[touch.bot as usize].of(touch.sent_at)).collect();
     let event_days: Vec<Day> = events.rows.iter().map(|event| zones[event.bot as usize].of(event.occurred_at)).collect();
 
-    for touch in &dropped_touches {
+    for touch in dropped_touches {
         let day = zones[touch.bot as usize].of(touch.sent_at);
         if request.days.contains(day) {
             bot_day(&mut answer, day, touch.bot).duplicate_touches += 1;
@@ -47,10 +68,6 @@ pub fn attribute(request: &Request<'_>, mut touches: touches::Touches, mut event
             None => counts.events_without_contact += 1,
         }
     }
-
-    let mut ad_codes: Codes<&str> = Codes::default();
-    let ads: Vec<Option<u32>> = touches.rows.iter().map(|touch| touches.ad(touch).map(|ad| ad_codes.code(ad))).collect();
-    ad_facts(&mut answer, &touches, &ads);
 
     // An event of a contact without a touch has no session to fall into.
     let mut contact_codes: Codes<(u32, &str)> = Codes::default();
@@ -75,7 +92,7 @@ pub fn attribute(request: &Request<'_>, mut touches: touches::Touches, mut event
             // Rows are in order of time and message id.
             "rank" => of_touch(&|i| i as u32),
             "bot" => of_touch(&|i| touches.rows[i].bot),
-            "ad" => rows.iter().map(|i| ads[*i]).collect::<Vec<Option<u32>>>(),
+            "ad" => rows.iter().map(|i| ad_codes[*i]).collect::<Vec<Option<u32>>>(),
             "day" => rows.iter().map(|i| touch_days[*i].0).collect::<Vec<i32>>(),
         )?;
         let hits: Vec<(u32, u32)> = in_reach.iter().filter(|(_, contact)| contact % shards == shard).copied().collect();
@@ -89,7 +106,6 @@ pub fn attribute(request: &Request<'_>, mut touches: touches::Touches, mut event
         let ledger = sessions(touch_frame.lazy(), event_frame.lazy(), request.settings.horizon, request.watermark)?.collect()?;
         count(&mut answer, &ledger, request)?;
     }
-    answer.ads = ad_codes.values().into_iter().map(str::to_string).collect();
     answer.categories = category_codes.values().into_iter().map(str::to_string).collect();
     Ok(answer)
 }
@@ -114,26 +130,23 @@ fn local_days(
     request.settings.bots.iter().zip(spans).map(|(bot, span)| LocalDays::new(bot.zone, span)).collect()
 }
 
-fn ad_facts(answer: &mut Answer, touches: &touches::Touches, ads: &[Option<u32>]) {
+fn ad_facts(touches: &touches::Touches, ads: &[Option<u32>]) -> BTreeMap<(u32, u32), AdFacts> {
+    let mut of_ads: BTreeMap<(u32, u32), AdFacts> = BTreeMap::new();
     // In order of time and message id, so the last word is the latest.
     for (touch, ad) in touches.rows.iter().zip(ads) {
         let Some(ad) = ad else { continue };
-        let facts = answer
-            .ad_facts
-            .entry((touch.bot, *ad))
-            .or_insert_with(|| AdFacts { first_conversation_at: touch.sent_at, ..AdFacts::default() });
+        let first = || AdFacts { first_conversation_at: touch.sent_at, ..AdFacts::default() };
+        let facts = of_ads.entry((touch.bot, *ad)).or_insert_with(first);
         facts.last_conversation_at = touch.sent_at;
-        if let Some(title) = touches.title(touch)
-            && facts.title.as_deref() != Some(title)
-        {
-            facts.title = Some(title.to_string());
-        }
-        if let Some(ad_type) = touches.ad_type(touch)
-            && facts.ad_type.as_deref() != Some(ad_type)
-        {
-            facts.ad_type = Some(ad_type.to_string());
-        }
+        let latest = |known: &mut Option<String>, now: Option<&str>| {
+            if now.is_some() && now != known.as_deref() {
+                *known = now.map(str::to_string);
+            }
+        };
+        latest(&mut facts.title, touches.title(touch));
+        latest(&mut facts.ad_type, touches.ad_type(touch));
     }
+    of_ads
 }
 
 /// Adds a shard's sessions to the answer.

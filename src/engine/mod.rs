@@ -15,7 +15,7 @@ use crate::identity::Identities;
 pub struct Request<'a> {
     pub settings: &'a Settings,
     pub identities: &'a Identities,
-    /// The local days to answer for. Copies and sessions are decided on all rows given.
+    /// The local days to answer for.
     pub days: DayRange,
     /// The instant up to which events have landed, to tell expired sessions from open ones.
     pub watermark: i64,
@@ -33,8 +33,6 @@ pub struct Answer {
     pub bot_days: BTreeMap<(Day, u32), BotDay>,
     /// Per bot, the ends of the sessions opened on the days asked for, by ads or not.
     pub states: BTreeMap<u32, States>,
-    /// What the touches say of each ad of each bot, over all rows given.
-    pub ad_facts: BTreeMap<(u32, u32), AdFacts>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,10 +11,12 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Decimal128Type, Int64Type};
 
 use crate::day::Day;
+use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lake::layout::Partition;
 use crate::mapping::describe;
+use crate::receipt::InsightsContent;
 
 /// Spend of one major unit.
 pub const MILLIONTHS: i64 = 1_000_000;
@@ -284,6 +286,41 @@ fn integers(batch: &RecordBatch, name: &'static str) -> Result<Integers> {
     }
 }
 
+/// What a receipt remembers of a partition: the figures of each listed account, and what the index takes from it.
+pub fn content(rows: &[InsightRow], listed: &BTreeSet<&str>) -> InsightsContent {
+    let mut content = InsightsContent::default();
+    for row in rows {
+        if !listed.contains(row.account.as_str()) {
+            *content.unlisted_accounts.entry(row.account.clone()).or_default() += 1;
+            continue;
+        }
+        let counts = [
+            row.figures.impressions,
+            row.figures.reach,
+            row.figures.clicks,
+            row.figures.inline_link_clicks,
+            row.figures.meta_conversations,
+        ];
+        let figures =
+            [row.ad.clone(), row.figures.spend.to_string()].into_iter().chain(counts.iter().map(|count| format!("{count:?}")));
+        let account = content.accounts.entry(row.account.clone()).or_default();
+        *account = account.plus(Digest::of_texts(figures));
+        let names = &row.names;
+        let of_ad = [
+            Some(&row.account),
+            Some(&row.ad),
+            Some(&row.currency),
+            names.ad_name.as_ref(),
+            names.adset_id.as_ref(),
+            names.adset_name.as_ref(),
+            names.campaign_id.as_ref(),
+            names.campaign_name.as_ref(),
+        ];
+        content.index = content.index.plus(Digest::of(of_ad.map(|part| part.map(String::as_str))));
+    }
+    content
+}
+
 /// What all landed days say together.
 #[derive(Debug, Default)]
 pub struct InsightsIndex {
@@ -310,6 +347,8 @@ pub struct DayFigures {
 /// What is known of an ad from its insights rows: each name is the latest that is not null.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownAd {
+    /// The first landed day with a row of the ad.
+    pub first_day: Day,
     pub account: String,
     pub currency: String,
     pub names: AdNames,
@@ -353,6 +392,7 @@ impl InsightsIndex {
             }
             self.whole.insert((row.account.clone(), day));
             let known = self.ads.entry(row.ad.clone()).or_insert_with(|| KnownAd {
+                first_day: day,
                 account: row.account.clone(),
                 currency: row.currency.clone(),
                 names: AdNames::default(),

@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::calendar::Raw;
 use crate::day::Day;
 use crate::error::Result;
 
@@ -86,6 +87,14 @@ pub fn day_object(table: &str, day: Day) -> String {
 }
 
 pub const ADS_OBJECT: &str = "ads/ads.parquet";
+
+/// The working table of a raw partition.
+pub fn working_object(table: Raw, day: Day) -> String {
+    match table {
+        Raw::Messages => format!("work/touches/date={day}/touches.parquet"),
+        Raw::Events => format!("work/conversions/date={day}/conversions.parquet"),
+    }
+}
 
 /// The rows of a partition that were set aside.
 pub fn rejected_object(table: &str, day: Day) -> String {

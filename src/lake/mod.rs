@@ -5,6 +5,7 @@
 //! name ever appears in the target's folder. Storage errors are classified here, while they are in hand.
 
 pub mod layout;
+mod lock;
 mod read;
 mod write;
 
@@ -23,8 +24,9 @@ use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
 
+pub use lock::Lock;
 pub use read::{Filter, ScanPlan};
-pub use write::{encode, read_footer_schema};
+pub use write::{decode, encode, read_footer_schema};
 
 /// A place in some storage, as an absolute URL.
 #[derive(Clone, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use bytes::Bytes;
 use object_store::ObjectStoreExt;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
@@ -36,6 +36,17 @@ pub fn encode(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Bytes> {
         writer.write(batch).map_err(failed)?;
     }
     Ok(Bytes::from(writer.into_inner().map_err(failed)?))
+}
+
+/// The rows of an encoded table of ours.
+pub fn decode(bytes: Bytes) -> Result<Vec<RecordBatch>> {
+    let failed = |error: parquet::errors::ParquetError| Error::data("a stored table is not readable Parquet").source(error);
+    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)
+        .map_err(failed)?
+        .with_batch_size(ROWS_PER_GROUP)
+        .build()
+        .map_err(failed)?;
+    reader.map(|batch| batch.map_err(|error| Error::data("a stored table is not readable Parquet").source(error))).collect()
 }
 
 /// The schema and the number of rows that the footer of an encoded table states.
@@ -104,12 +115,16 @@ fn publish_on_disk(disk: &Path, path: &str, bytes: &[u8]) -> Result<()> {
     let staging = disk.join("work/staging");
     std::fs::create_dir_all(&staging).map_err(failed)?;
     let staged: PathBuf = staging.join(format!("{}-{}", std::process::id(), STAGED.fetch_add(1, Ordering::Relaxed)));
+    // What lies under work/ can be made anew: a power cut may lose it, and its receipts tell.
+    let is_durable = !path.starts_with("work/");
     let written = (|| {
         let mut file = std::fs::File::create(&staged)?;
         file.write_all(bytes)?;
-        file.sync_all()?;
+        if is_durable {
+            file.sync_all()?;
+        }
         std::fs::rename(&staged, &target)?;
-        std::fs::File::open(&folder)?.sync_all()
+        if is_durable { std::fs::File::open(&folder)?.sync_all() } else { Ok(()) }
     })();
     written.map_err(|error| {
         let _ = std::fs::remove_file(&staged);

@@ -19,10 +19,41 @@ pub fn published(world: &World) -> Published {
 pub fn files(world: &World) -> Files {
     let published = published(world);
     let [from, to] = [RANGE.0, RANGE.1].map(super::shop::day);
-    let report = oracle::report(&published, from, to, false);
+    let report = oracle::report(&with_every_day(world, &published), from, to, false);
     let mut files = tables(&published);
     files.insert("expected/report.csv".into(), csv(report.iter().map(report_row)));
     files
+}
+
+/// The report is about the days of the range (rule 13), `ad_days` about those on which something happened. So every ad gets a row
+/// on every published day: no conversations; no conversions where the bot was configured (rule 10); no spend where the row bears
+/// the ad's figures and the account's day is whole (rule 14).
+fn with_every_day(world: &World, published: &Published) -> Published {
+    let mut full = published.clone();
+    for (date, rows) in &mut full.ad_days {
+        for ad in &published.ads {
+            if rows.iter().any(|row| row.bot_id == ad.bot_id && row.ad_id == ad.ad_id) {
+                continue;
+            }
+            let bot_day = published.bot_days[date].iter().find(|row| Some(&row.bot_id) == ad.bot_id.as_ref());
+            let bears = published
+                .ad_days
+                .values()
+                .flatten()
+                .any(|row| row.bot_id == ad.bot_id && row.ad_id == ad.ad_id && row.spend.is_some());
+            let is_whole = world.insights.iter().any(|row| row.date == *date && Some(&row.account_id) == ad.account_id.as_ref());
+            rows.push(AdDay {
+                date: *date,
+                bot_id: ad.bot_id.clone(),
+                ad_id: ad.ad_id.clone(),
+                currency: ad.currency.clone(),
+                conversions: bot_day.is_none_or(|row| row.conversions.is_some()).then_some(0),
+                spend: (bears && is_whole).then_some(0),
+                ..AdDay::default()
+            });
+        }
+    }
+    full
 }
 
 /// The four tables, whoever made them, as files of the same names.

@@ -1,0 +1,415 @@
+//! The plan: which days are stale, and why. Pure: receipts and settings in, steps out; run walks them, plan prints them.
+//!
+//! A day is a function of the rows it can depend on (its own, those of the horizon and the copies before it, and copies that
+//! can shadow its unattributed touches after it), of the settings that matter to it, of Meta's figures of the day, and of what
+//! has landed. [`Planner::expected`] computes digests of all that from the receipts of the partitions; a day whose receipt says
+//! otherwise is stale. So a late row reaches exactly the days that rule 21 names, without a lookback constant.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use crate::bot_days::insights_status;
+use crate::calendar::{Blocker, Calendar};
+use crate::config::{Bot, Settings};
+use crate::day::{Day, DayRange, MICROS_PER_DAY};
+use crate::digest::Digest;
+use crate::extract::{DayDigest, Extract};
+use crate::lake::Object;
+use crate::receipt::{DayReceipt, InsightsContent, PartitionReceipt, Receipts};
+use crate::schema::LOGIC;
+use crate::touches::COPY_WINDOW;
+
+/// The tables of a day, in the order of their publication; `bot_days` is the sign of a finished day.
+pub const DAY_TABLES: [&str; 3] = ["ad_conversions", "ad_days", "bot_days"];
+
+/// Why something is stale, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    NeverBuilt,
+    ReceiptLost,
+    ObjectChanged(&'static str),
+    LogicChanged,
+    SettingChanged {
+        bot: String,
+        from: Day,
+    },
+    SettingsChanged,
+    NewPartition {
+        table: &'static str,
+        day: Day,
+    },
+    PartitionChanged {
+        table: &'static str,
+        day: Day,
+    },
+    LateRows {
+        back_to: Day,
+    },
+    RowsChanged {
+        on: Day,
+    },
+    InsightsLanded,
+    MetaRestated,
+    BecameComplete,
+    CompletenessChanged,
+    InsightsStatusChanged,
+    RejectedRowsChanged,
+    /// Found out while an earlier run looked deeper than receipts.
+    Marked(String),
+    Asked,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::NeverBuilt => f.write_str("never built"),
+            Reason::ReceiptLost => f.write_str("receipt lost"),
+            Reason::ObjectChanged(table) => write!(f, "published {table} changed or gone"),
+            Reason::LogicChanged => f.write_str("logic changed"),
+            Reason::SettingChanged { bot, from } => write!(f, "setting of {bot} changed from {from}"),
+            Reason::SettingsChanged => f.write_str("settings changed"),
+            Reason::NewPartition { table, day } => write!(f, "new partition: {table} {day}"),
+            Reason::PartitionChanged { table, day } => write!(f, "partition changed: {table} {day}"),
+            Reason::LateRows { back_to } => write!(f, "late rows reach back to {back_to}"),
+            Reason::RowsChanged { on } => write!(f, "rows of {on} changed"),
+            Reason::InsightsLanded => f.write_str("insights landed"),
+            Reason::MetaRestated => f.write_str("Meta restated"),
+            Reason::BecameComplete => f.write_str("became complete"),
+            Reason::CompletenessChanged => f.write_str("completeness changed"),
+            Reason::InsightsStatusChanged => f.write_str("insights status changed"),
+            Reason::RejectedRowsChanged => f.write_str("rejected rows changed"),
+            Reason::Marked(reason) => f.write_str(reason),
+            Reason::Asked => f.write_str("backfill asked for it"),
+        }
+    }
+}
+
+impl Serialize for Reason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A day to build.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DayStep {
+    pub day: Day,
+    pub reason: Reason,
+}
+
+/// A partition that was read anew, and the local days on which its rows are not what they were.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    pub table: &'static str,
+    pub day: Day,
+    pub is_new: bool,
+    pub local_days: BTreeSet<Day>,
+}
+
+impl Change {
+    pub fn between(table: &'static str, day: Day, before: Option<&Extract>, now: Option<&Extract>) -> Change {
+        let rows = |extract: Option<&Extract>| -> BTreeSet<(String, Day, DayDigest)> {
+            let days = extract.into_iter().flat_map(|extract| &extract.days);
+            days.flat_map(|(bot, days)| days.iter().map(|(day, rows)| (bot.clone(), *day, *rows))).collect()
+        };
+        let (old, new) = (rows(before), rows(now));
+        let local_days = old.symmetric_difference(&new).map(|(_, day, _)| *day).collect();
+        Change { table, day, is_new: before.is_none(), local_days }
+    }
+}
+
+/// Everything the planner looks at.
+pub struct Planner<'a> {
+    settings: &'a Settings,
+    calendar: &'a Calendar,
+    insights: &'a Receipts<PartitionReceipt<InsightsContent>>,
+    days: &'a Receipts<DayReceipt>,
+    published: &'a BTreeMap<&'static str, BTreeMap<Day, Object>>,
+    messages: &'a Receipts<PartitionReceipt<Extract>>,
+    events: &'a Receipts<PartitionReceipt<Extract>>,
+    rows: Vec<BotRows>,
+    settings_digest: Digest,
+    pub changes: Vec<Change>,
+    /// Per bot id, the day from which its conversion events are others than before.
+    pub setting_changes: BTreeMap<String, Day>,
+}
+
+/// The rows of one bot by local day.
+#[derive(Default)]
+struct BotRows {
+    touches: BTreeMap<Day, DayDigest>,
+    events: BTreeMap<Day, Digest>,
+    /// Days with rows, and the running sum of their digests.
+    sums: Vec<(Day, Digest)>,
+}
+
+impl BotRows {
+    fn new(bot: &Bot, messages: &Receipts<PartitionReceipt<Extract>>, events: &Receipts<PartitionReceipt<Extract>>) -> BotRows {
+        let mut rows = BotRows::default();
+        for (day, digest) in messages.iter().filter_map(|(_, receipt)| receipt.content.days.get(&bot.id)).flatten() {
+            let sum = rows.touches.entry(*day).or_default();
+            sum.attributed = sum.attributed.plus(digest.attributed);
+            sum.other = sum.other.plus(digest.other);
+        }
+        for (day, digest) in events.iter().filter_map(|(_, receipt)| receipt.content.days.get(&bot.id)).flatten() {
+            let sum = rows.events.entry(*day).or_default();
+            *sum = sum.plus(digest.other);
+        }
+        let mut sum = Digest::NONE;
+        for day in rows.touches.keys().chain(rows.events.keys()).copied().collect::<BTreeSet<Day>>() {
+            sum = sum.plus(rows.own(bot, day));
+            rows.sums.push((day, sum));
+        }
+        rows
+    }
+
+    /// The rows of one day, told apart from the same rows on another day.
+    fn own(&self, bot: &Bot, day: Day) -> Digest {
+        let (touches, events) = (self.touches.get(&day), self.events.get(&day));
+        if touches.is_none() && events.is_none() {
+            return Digest::NONE;
+        }
+        let touches = touches.copied().unwrap_or_default();
+        let parts = [touches.attributed, touches.other, events.copied().unwrap_or_default()].map(|digest| digest.to_string());
+        Digest::of_texts([bot.id.clone(), day.to_string()].iter().chain(&parts))
+    }
+
+    fn sum_through(&self, day: Day) -> Digest {
+        let n = self.sums.partition_point(|(known, _)| *known <= day);
+        n.checked_sub(1).map_or(Digest::NONE, |i| self.sums[i].1)
+    }
+
+    /// The rows that a day's figures can depend on.
+    fn in_reach(&self, bot: &Bot, first: Day, day: Day) -> Digest {
+        let until_day = self.sum_through(day).minus(self.sum_through(first.plus(-1)));
+        let window = (COPY_WINDOW / MICROS_PER_DAY) as i32;
+        // A later copy with an ad id takes an unattributed touch away, up to seven times 24 h after it.
+        let shadowed_from = day.plus(-window - 1);
+        let has_unattributed = self.touches.range(shadowed_from..=day).any(|(_, rows)| rows.other != Digest::NONE);
+        if !has_unattributed {
+            return until_day;
+        }
+        let later = self.touches.range(day.next()..=day.plus(window + 1));
+        later.fold(until_day, |sum, (later, rows)| {
+            sum.plus(Digest::of_texts([&bot.id, "copies", &later.to_string(), &rows.attributed.to_string()]))
+        })
+    }
+}
+
+impl<'a> Planner<'a> {
+    #[allow(clippy::too_many_arguments)]
+    pub fn new(
+        settings: &'a Settings,
+        calendar: &'a Calendar,
+        messages: &'a Receipts<PartitionReceipt<Extract>>,
+        events: &'a Receipts<PartitionReceipt<Extract>>,
+        insights: &'a Receipts<PartitionReceipt<InsightsContent>>,
+        days: &'a Receipts<DayReceipt>,
+        published: &'a BTreeMap<&'static str, BTreeMap<Day, Object>>,
+    ) -> Planner<'a> {
+        let rows = settings.bots.iter().map(|bot| BotRows::new(bot, messages, events)).collect();
+        let (changes, setting_changes) = (Vec::new(), BTreeMap::new());
+        let settings_digest = shared_settings(settings);
+        Planner {
+            settings,
+            calendar,
+            insights,
+            days,
+            published,
+            messages,
+            events,
+            rows,
+            settings_digest,
+            changes,
+            setting_changes,
+        }
+    }
+
+    /// From the first local day with a usable row to the last day with both partitions.
+    pub fn range(&self) -> Option<DayRange> {
+        let first = self.rows.iter().filter_map(|rows| rows.sums.first()).map(|(day, _)| *day).min()?;
+        DayRange::new(first, self.calendar.last()?)
+    }
+
+    /// The receipt that a day would have if it were built now, but for its objects.
+    pub fn expected(&self, day: Day) -> DayReceipt {
+        let bots = || self.settings.bots.iter().zip(&self.rows);
+        let insights = self.insights.get(day).map(|receipt| &receipt.content.accounts);
+        let figures = insights.into_iter().flatten().map(|(account, figures)| format!("{account} {figures}"));
+        let whole = |account: &str| insights.is_some_and(|accounts| accounts.contains_key(account));
+        let newest = self.insights.iter().map(|(day, _)| day).last();
+        let statuses = self.settings.bots.iter().map(|bot| insights_status(self.settings, newest, &whole, bot, day));
+        let rejected = self.settings.bots.iter().map(|bot| self.rejected(&bot.id, day).to_string());
+        let configured = self.settings.bots.iter().map(|bot| bot.is_configured_on(day).to_string());
+        let complete = |bot: &Bot| if self.calendar.is_complete(bot, day) { '1' } else { '0' };
+        DayReceipt {
+            logic: [LOGIC.ad_conversions, LOGIC.ad_days, LOGIC.bot_days],
+            settings: Digest::of_texts(std::iter::once(self.settings_digest.to_string()).chain(configured)),
+            own_rows: bots().fold(Digest::NONE, |sum, (bot, rows)| sum.plus(rows.own(bot, day))),
+            rows_in_reach: bots()
+                .fold(Digest::NONE, |sum, (bot, rows)| sum.plus(rows.in_reach(bot, self.first_in_reach(bot, day), day))),
+            complete: self.settings.bots.iter().map(complete).collect(),
+            insights_status: statuses.collect::<Vec<_>>().join(" "),
+            insights: Digest::of_texts(figures),
+            rejected: Digest::of_texts(rejected),
+            objects: BTreeMap::new(),
+            stale: None,
+        }
+    }
+
+    /// The rows set aside in a day's partitions.
+    pub fn rejected(&self, bot: &str, day: Day) -> u64 {
+        [self.messages, self.events]
+            .iter()
+            .filter_map(|receipts| receipts.get(day))
+            .map(|receipt| receipt.content.rejected_of(bot))
+            .sum()
+    }
+
+    /// The first local day whose rows can matter to a day: horizon and copies before its first instant (rule 21).
+    fn first_in_reach(&self, bot: &Bot, day: Day) -> Day {
+        bot.zone.local_day(bot.zone.start_of(day) - self.settings.horizon.micros() - COPY_WINDOW)
+    }
+
+    /// Why a day is stale; none when it is as it should be.
+    pub fn staleness(&self, day: Day) -> Option<Reason> {
+        let published = |table: &str| self.published.get(table).and_then(|days| days.get(&day));
+        let Some(receipt) = self.days.get(day) else {
+            return Some(if published("bot_days").is_some() { Reason::ReceiptLost } else { Reason::NeverBuilt });
+        };
+        if let Some(reason) = &receipt.stale {
+            return Some(Reason::Marked(reason.clone()));
+        }
+        for table in DAY_TABLES {
+            if published(table).map(|object| &object.version) != receipt.objects.get(table) {
+                return Some(Reason::ObjectChanged(table));
+            }
+        }
+        let expected = self.expected(day);
+        if receipt.logic != expected.logic {
+            return Some(Reason::LogicChanged);
+        }
+        if receipt.rows_in_reach != expected.rows_in_reach {
+            return Some(self.why_rows_changed(day));
+        }
+        if receipt.settings != expected.settings {
+            return Some(self.why_settings_changed(day).unwrap_or(Reason::SettingsChanged));
+        }
+        if receipt.insights != expected.insights {
+            return Some(if receipt.insights == Digest::of_texts::<&str>([]) {
+                Reason::InsightsLanded
+            } else {
+                Reason::MetaRestated
+            });
+        }
+        if receipt.complete != expected.complete {
+            let all = expected.complete.bytes().all(|flag| flag == b'1');
+            return Some(if all { Reason::BecameComplete } else { Reason::CompletenessChanged });
+        }
+        if receipt.insights_status != expected.insights_status {
+            return Some(Reason::InsightsStatusChanged);
+        }
+        (receipt.rejected != expected.rejected).then_some(Reason::RejectedRowsChanged)
+    }
+
+    fn why_settings_changed(&self, day: Day) -> Option<Reason> {
+        let (bot, from) = self.setting_changes.iter().find(|(_, from)| **from <= day)?;
+        Some(Reason::SettingChanged { bot: bot.clone(), from: *from })
+    }
+
+    fn why_rows_changed(&self, day: Day) -> Reason {
+        let reach = self.settings.bots.iter().map(|bot| self.first_in_reach(bot, day)).min().unwrap_or(day);
+        let own_changed = |other: &Day| {
+            let own =
+                self.settings.bots.iter().zip(&self.rows).fold(Digest::NONE, |sum, (bot, rows)| sum.plus(rows.own(bot, *other)));
+            self.days.get(*other).is_none_or(|receipt| receipt.own_rows != own) && own != Digest::NONE
+                || self.days.get(*other).is_some_and(|receipt| receipt.own_rows != own)
+        };
+        let touched: BTreeSet<Day> = self.changes.iter().flat_map(|change| &change.local_days).copied().collect();
+        let mut candidates = DayRange { first: reach, last: day }.iter();
+        let changed = candidates
+            .find(|other| touched.contains(other))
+            .or_else(|| DayRange { first: reach, last: day }.iter().find(own_changed));
+        let Some(on) = changed else { return Reason::RowsChanged { on: day } };
+        if let Some(reason) = self.why_settings_changed(on)
+            && self.changes.iter().filter(|change| change.local_days.contains(&on)).all(|change| !change.is_new)
+        {
+            return reason;
+        }
+        match self
+            .changes
+            .iter()
+            .filter(|change| change.local_days.contains(&on))
+            .max_by_key(|change| (change.is_new, change.day))
+        {
+            Some(change) if !change.is_new => Reason::PartitionChanged { table: change.table, day: change.day },
+            // A partition brings rows of its own day, and of the day before for zones west of UTC.
+            Some(change) if on >= change.day.plus(-1) && day <= change.day.next() => {
+                Reason::NewPartition { table: change.table, day: change.day }
+            }
+            Some(_) => Reason::LateRows { back_to: on },
+            None => Reason::RowsChanged { on },
+        }
+    }
+
+    /// The days to build and the days kept back with what blocks them. `asked` days are built whatever their state.
+    pub fn steps(&self, days: DayRange, asked: bool) -> Steps {
+        let mut steps = Steps::default();
+        for day in days.iter() {
+            let is_published = self.published.get("bot_days").is_some_and(|days| days.contains_key(&day));
+            if self.calendar.is_frozen(&self.settings.bots, day) && (is_published || !self.has_history(day)) {
+                continue;
+            }
+            let Some(reason) = (if asked { Some(Reason::Asked) } else { self.staleness(day) }) else { continue };
+            let blockers = self.calendar.blockers(&self.settings.bots, day);
+            if !blockers.is_empty() {
+                steps.blocked.push((day, blockers));
+            } else if is_published && !self.has_history(day) {
+                steps.without_history.push(day);
+            } else {
+                steps.days.push(DayStep { day, reason });
+            }
+        }
+        steps
+    }
+
+    /// Whether the working tables of all retired partitions that a day can depend on are still there.
+    fn has_history(&self, day: Day) -> bool {
+        let first = self.settings.bots.iter().map(|bot| self.first_in_reach(bot, day)).min().unwrap_or(day).plus(-1);
+        let needed = DayRange { first, last: day.plus(1) };
+        self.calendar.retired(needed).iter().all(|(table, day)| match table {
+            crate::calendar::Raw::Messages => self.messages.get(*day).is_some(),
+            crate::calendar::Raw::Events => self.events.get(*day).is_some(),
+        })
+    }
+
+    /// What the `ads` table depends on.
+    pub fn ads_inputs(&self) -> Digest {
+        let touches = self.messages.iter().map(|(_, receipt)| receipt.content.rows);
+        let touches = touches.fold(Digest::NONE, Digest::plus);
+        let insights = self.insights.iter().map(|(day, receipt)| format!("{day} {}", receipt.content.index));
+        Digest::of_texts([self.settings_digest.to_string(), touches.to_string()].into_iter().chain(insights))
+    }
+}
+
+#[derive(Debug, Default)]
+pub struct Steps {
+    pub days: Vec<DayStep>,
+    pub blocked: Vec<(Day, Vec<Blocker>)>,
+    /// Stale, but what they were made from has been retired from the lake and from `work/`: kept as published.
+    pub without_history: Vec<Day>,
+}
+
+/// The settings that matter to every day.
+fn shared_settings(settings: &Settings) -> Digest {
+    let bot = |bot: &Bot| {
+        let mut accounts = bot.ad_accounts.clone();
+        accounts.sort_unstable();
+        format!("{:?} {} {accounts:?}", bot.id, bot.zone.name())
+    };
+    let mut bots: Vec<String> = settings.bots.iter().map(bot).collect();
+    bots.sort_unstable();
+    Digest::of_texts([settings.horizon.days.to_string(), settings.insights.is_some().to_string()].into_iter().chain(bots))
+}

@@ -1,0 +1,220 @@
+//! Scan: reads the partitions that are new or changed, and keeps what was found: working tables, rows set aside, receipts.
+//!
+//! A partition that breaks the contract is refused: it leaves no working table, its days are kept back, and the others go on.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tracing::info;
+
+use crate::calendar::{Calendar, Raw};
+use crate::config::Settings;
+use crate::conversions::Conversions;
+use crate::day::Day;
+use crate::error::{Error, Result};
+use crate::extract::{self, Extracted, Scope};
+use crate::insights::{self, InsightsIndex};
+use crate::lake::layout::{Partition, rejected_object, working_object};
+use crate::lake::{Lake, decode, encode};
+use crate::plan::Change;
+use crate::receipt::PartitionReceipt;
+use crate::schema::{self, InputTable, LOGIC, Table};
+use crate::survey::{PartitionStep, Survey, insights_settings, raw_settings};
+use crate::touches::Touches;
+
+/// Where a scan reads and writes.
+pub struct Places<'a> {
+    pub settings: &'a Settings,
+    pub lake: &'a Lake,
+    pub output: &'a Lake,
+}
+
+fn input_table(table: Raw) -> &'static InputTable {
+    match table {
+        Raw::Messages => &schema::MESSAGES,
+        Raw::Events => &schema::EVENTS,
+    }
+}
+
+fn working_table(table: Raw) -> Table {
+    match table {
+        Raw::Messages => schema::touches(),
+        Raw::Events => schema::conversions(),
+    }
+}
+
+/// How many partitions are read between two writes of the receipts.
+const PARTITIONS_PER_BATCH: usize = 32;
+
+/// Reads these partitions of a raw table. Returns what changed; errors go to `fail`, with the partitions refused.
+pub fn raw(
+    places: &Places<'_>,
+    table: Raw,
+    steps: &[PartitionStep],
+    survey: &mut Survey,
+    calendar: &mut Calendar,
+    stopped: &dyn Fn() -> Result<()>,
+    fail: &mut dyn FnMut(Error),
+) -> Result<Vec<Change>> {
+    let scope = Scope::new(places.settings);
+    let (digest, logic) = raw_settings(places.settings, table);
+    let mut changes = Vec::new();
+    let mine: Vec<&PartitionStep> = steps.iter().filter(|step| step.table == table.table()).collect();
+    for batch in mine.chunks(PARTITIONS_PER_BATCH) {
+        stopped()?;
+        let partitions: Vec<Partition> =
+            batch.iter().filter_map(|step| survey.raw(table).partitions.get(&step.day).cloned()).collect();
+        let extracted = on_all_cores(&partitions, |partition| {
+            let extracted = match table {
+                Raw::Messages => extract::messages(places.lake, &scope, partition)?,
+                Raw::Events => extract::events(places.lake, &scope, partition)?,
+            };
+            let stored = store(places.output, table, partition.day, &extracted)?;
+            Ok((extracted, stored))
+        });
+        for (partition, extracted) in partitions.into_iter().zip(extracted) {
+            let day = partition.day;
+            let before = survey.receipts.raw(table).get(day).cloned();
+            let receipts = survey.receipts.raw_mut(table);
+            let refusal = match extracted {
+                Ok((Extracted { extract, refusal: None, .. }, stored)) => {
+                    let old = before.as_ref().map(|receipt| &receipt.content);
+                    changes.push(Change::between(table.table(), day, old, Some(&extract)));
+                    let receipt =
+                        PartitionReceipt { inputs: partition.objects, settings: digest, logic, stored, content: extract };
+                    receipts.set(day, receipt);
+                    continue;
+                }
+                Ok((Extracted { refusal: Some(error), .. }, _)) | Err(error) => error,
+            };
+            receipts.forget(day);
+            calendar.refuse(table, day);
+            changes.push(Change::between(table.table(), day, before.as_ref().map(|receipt| &receipt.content), None));
+            fail(refusal.with("table", table.table()).with("day", day));
+        }
+        survey.receipts.raw_mut(table).write(places.output)?;
+    }
+    if !mine.is_empty() {
+        info!(table = table.table(), partitions = mine.len(), "scanned");
+    }
+    Ok(changes)
+}
+
+/// Stores what an extraction found: the rows set aside, and the working table unless the partition is refused.
+fn store(output: &Lake, table: Raw, day: Day, extracted: &Extracted) -> Result<Option<String>> {
+    let input = input_table(table);
+    let (rejected, working) = (rejected_object(input.name, day), working_object(table, day));
+    match extracted.extract.rejected_table(input)? {
+        Some(rows) => drop(output.publish(&rejected, encode(&schema::rejected(input).schema, &[rows])?)?),
+        None => output.remove(&rejected)?,
+    }
+    if extracted.refusal.is_some() {
+        return output.remove(&working).map(|()| None);
+    }
+    output.publish(&working, encode(&working_table(table).schema, std::slice::from_ref(&extracted.batch))?).map(Some)
+}
+
+fn on_all_cores<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> Result<R> + Sync) -> Vec<Result<R>> {
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(HashMap::new()));
+    let worker = || {
+        loop {
+            let i = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(i) else { return };
+            let result = work(item);
+            if let Ok(mut done) = done.lock() {
+                done.insert(i, result);
+            }
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(items.len());
+    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(worker))));
+    let mut done = done.into_inner().unwrap_or_default();
+    (0..items.len()).map(|i| done.remove(&i).unwrap_or_else(|| Err(Error::bug("a worker thread died")))).collect()
+}
+
+/// Forgets what was made from partitions that are gone.
+pub fn forget(output: &Lake, gone: &[(&'static str, Day)], survey: &mut Survey) -> Result<Vec<Change>> {
+    let mut changes = Vec::new();
+    for (name, day) in gone {
+        let Some(table) = Raw::BOTH.into_iter().find(|table| table.table() == *name) else {
+            survey.receipts.insights.forget(*day);
+            continue;
+        };
+        output.remove(&working_object(table, *day))?;
+        output.remove(&rejected_object(name, *day))?;
+        let receipts = survey.receipts.raw_mut(table);
+        changes.push(Change::between(table.table(), *day, receipts.get(*day).map(|receipt| &receipt.content), None));
+        receipts.forget(*day);
+    }
+    for table in Raw::BOTH {
+        survey.receipts.raw_mut(table).write(output)?;
+    }
+    survey.receipts.insights.write(output)?;
+    Ok(changes)
+}
+
+/// Reads all landed insights, oldest first, and keeps receipts of those that were not known.
+pub fn insights(
+    places: &Places<'_>,
+    steps: &[PartitionStep],
+    survey: &mut Survey,
+    calendar: &mut Calendar,
+    fail: &mut dyn FnMut(Error),
+) -> Result<InsightsIndex> {
+    let listed = places.settings.listed_accounts();
+    let digest = insights_settings(places.settings);
+    let partitions: Vec<Partition> = survey.insights.partitions.values().cloned().collect();
+    let rows = on_all_cores(&partitions, |partition| insights::read_partition(places.lake, partition));
+    let mut index = InsightsIndex::default();
+    for (partition, rows) in partitions.into_iter().zip(rows) {
+        let day = partition.day;
+        let added = rows.and_then(|rows| {
+            let content = insights::content(&rows, &listed);
+            index.add(day, rows, &listed).map(|()| content)
+        });
+        match added {
+            Ok(content) if steps.iter().any(|step| step.table == "insights" && step.day == day) => {
+                let receipt = PartitionReceipt {
+                    inputs: partition.objects,
+                    settings: digest,
+                    logic: LOGIC.insights,
+                    stored: None,
+                    content,
+                };
+                survey.receipts.insights.set(day, receipt);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                survey.receipts.insights.forget(day);
+                calendar.refuse_insights(day);
+                fail(error);
+            }
+        }
+    }
+    survey.receipts.insights.write(places.output)?;
+    Ok(index)
+}
+
+/// Loads the working tables that have a receipt.
+pub fn working_tables(places: &Places<'_>, survey: &Survey) -> Result<(Touches, Conversions)> {
+    let bots: HashMap<&str, u32> = places.settings.bots.iter().enumerate().map(|(i, bot)| (bot.id.as_str(), i as u32)).collect();
+    let (mut touches, mut events) = (Touches::default(), Conversions::default());
+    for table in Raw::BOTH {
+        for (day, _) in survey.receipts.raw(table).iter() {
+            let path = working_object(table, day);
+            let bytes = places.output.get(&path)?.ok_or_else(|| {
+                Error::new(crate::error::ErrorKind::Unavailable, "a working table is gone")
+                    .with("object", &path)
+                    .mend("run again: it is made anew")
+            })?;
+            for batch in decode(bytes).map_err(|error| error.with("object", &path).mend("remove the object and run again"))? {
+                match table {
+                    Raw::Messages => touches.add(&batch, &bots),
+                    Raw::Events => events.add(&batch, &bots),
+                }
+            }
+        }
+    }
+    Ok((touches, events))
+}

@@ -1,0 +1,223 @@
+//! Survey: what is there, by listings and receipts only. Every command that decides something starts with one.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::calendar::{Calendar, Raw};
+use crate::config::Settings;
+use crate::day::Day;
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::extract::{self, Extract};
+use crate::history::{ACCEPTED_OBJECT, Accepted};
+use crate::identity::Identities;
+use crate::lake::layout::{ADS_OBJECT, Listing, working_object};
+use crate::lake::{Lake, Object};
+use crate::plan::DAY_TABLES;
+use crate::receipt::{AdsReceipt, DayReceipt, InsightsContent, PartitionReceipt, Receipts, read_json};
+use crate::schema::LOGIC;
+
+pub struct Survey {
+    pub messages: Listing,
+    pub events: Listing,
+    pub insights: Listing,
+    /// The objects of the alias table.
+    pub identities: Vec<Object>,
+    /// The published days, by table.
+    pub published: BTreeMap<&'static str, BTreeMap<Day, Object>>,
+    pub published_ads: Option<Object>,
+    /// The versions of the working tables, by path.
+    working: BTreeMap<String, String>,
+    pub receipts: Book,
+    pub accepted: Accepted,
+}
+
+/// All receipts.
+pub struct Book {
+    pub messages: Receipts<PartitionReceipt<Extract>>,
+    pub events: Receipts<PartitionReceipt<Extract>>,
+    pub insights: Receipts<PartitionReceipt<InsightsContent>>,
+    pub days: Receipts<DayReceipt>,
+    pub ads: Option<AdsReceipt>,
+    pub identities: Option<IdentitiesReceipt>,
+}
+
+impl Book {
+    pub fn raw(&self, table: Raw) -> &Receipts<PartitionReceipt<Extract>> {
+        match table {
+            Raw::Messages => &self.messages,
+            Raw::Events => &self.events,
+        }
+    }
+
+    pub fn raw_mut(&mut self, table: Raw) -> &mut Receipts<PartitionReceipt<Extract>> {
+        match table {
+            Raw::Messages => &mut self.messages,
+            Raw::Events => &mut self.events,
+        }
+    }
+}
+
+pub const ADS_RECEIPT: &str = "work/receipts/ads.json";
+pub const IDENTITIES_RECEIPT: &str = "work/receipts/identities.json";
+
+/// The alias table as the published days know it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentitiesReceipt {
+    pub inputs: Vec<Object>,
+    /// Which ids count as which bot's.
+    pub bots: Digest,
+}
+
+/// A partition to be read, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PartitionStep {
+    pub table: &'static str,
+    pub day: Day,
+    pub reason: &'static str,
+    pub bytes: u64,
+}
+
+impl Survey {
+    pub fn take(lake: &Lake, output: &Lake, settings: &Settings) -> Result<Survey> {
+        let messages = lake.partitions(&settings.messages.path, settings.messages.marker.as_deref())?;
+        let events = lake.partitions(&settings.events.path, settings.events.marker.as_deref())?;
+        for (listing, path) in [(&messages, &settings.messages.path), (&events, &settings.events.path)] {
+            if listing.partitions.is_empty() {
+                return Err(Error::not_ready(format!("no partition has landed in {path}/"))
+                    .with("folder", lake.location().join(path))
+                    .mend("land partitions as date=YYYY-MM-DD/*.parquet there, or correct the path in the pipeline file"));
+            }
+        }
+        let mut published = BTreeMap::new();
+        for table in DAY_TABLES {
+            published.insert(table, output.published_days(table)?);
+        }
+        let working = output.list("work/touches")?.into_iter().chain(output.list("work/conversions")?);
+        Ok(Survey {
+            insights: match &settings.insights {
+                Some(insights) => lake.partitions(&insights.path, None)?,
+                None => Listing::default(),
+            },
+            identities: match &settings.identities {
+                Some(path) => Identities::objects(lake, path)?,
+                None => Vec::new(),
+            },
+            published_ads: output.list("ads")?.into_iter().find(|object| object.path == ADS_OBJECT),
+            working: working.map(|object| (object.path, object.version)).collect(),
+            receipts: Book {
+                messages: Receipts::read(output, "messages")?,
+                events: Receipts::read(output, "events")?,
+                insights: Receipts::read(output, "insights")?,
+                days: Receipts::read(output, "days")?,
+                ads: read_json(output, ADS_RECEIPT)?,
+                identities: read_json(output, IDENTITIES_RECEIPT)?,
+            },
+            accepted: read_json(output, ACCEPTED_OBJECT)?.unwrap_or_default(),
+            messages,
+            events,
+            published,
+        })
+    }
+
+    pub fn raw(&self, table: Raw) -> &Listing {
+        match table {
+            Raw::Messages => &self.messages,
+            Raw::Events => &self.events,
+        }
+    }
+
+    pub fn calendar(&self, settings: &Settings) -> Calendar {
+        let days = |listing: &Listing| listing.partitions.keys().copied().collect::<Vec<Day>>();
+        let mut calendar = Calendar::new(settings, days(&self.messages), days(&self.events));
+        for table in Raw::BOTH {
+            let first = self.raw(table).partitions.keys().next().copied();
+            if let Some(days) = self.accepted.retired(table.table(), first) {
+                calendar.retire(table, days);
+            }
+        }
+        calendar
+    }
+
+    /// The partitions whose working table, or whose receipt, is not of what has landed.
+    pub fn unread(&self, settings: &Settings) -> Vec<PartitionStep> {
+        let mut steps = Vec::new();
+        for table in Raw::BOTH {
+            let (of, logic) = raw_settings(settings, table);
+            for (day, partition) in &self.raw(table).partitions {
+                let reason = match self.receipts.raw(table).get(*day) {
+                    None => Some("new partition"),
+                    Some(receipt) if receipt.stored.as_ref() != self.working.get(&working_object(table, *day)) => {
+                        Some("working table lost")
+                    }
+                    Some(receipt) => receipt.mismatch(&partition.objects, of, logic),
+                };
+                steps.extend(reason.map(|reason| PartitionStep {
+                    table: table.table(),
+                    day: *day,
+                    reason,
+                    bytes: partition.bytes(),
+                }));
+            }
+        }
+        let listed = insights_settings(settings);
+        for (day, partition) in &self.insights.partitions {
+            let reason = match self.receipts.insights.get(*day) {
+                None => Some("new partition"),
+                Some(receipt) => receipt.mismatch(&partition.objects, listed, LOGIC.insights),
+            };
+            steps.extend(reason.map(|reason| PartitionStep { table: "insights", day: *day, reason, bytes: partition.bytes() }));
+        }
+        steps
+    }
+
+    /// Receipts of partitions that are gone, the retired ones aside: what was made from them is forgotten.
+    pub fn gone(&self, calendar: &Calendar) -> Vec<(&'static str, Day)> {
+        let mut gone = Vec::new();
+        for table in Raw::BOTH {
+            let present = &self.raw(table).partitions;
+            let days = self.receipts.raw(table).iter().map(|(day, _)| day);
+            gone.extend(
+                days.filter(|day| !present.contains_key(day) && !calendar.is_retired(table, *day))
+                    .map(|day| (table.table(), day)),
+            );
+        }
+        let days = self.receipts.insights.iter().map(|(day, _)| day);
+        gone.extend(days.filter(|day| !self.insights.partitions.contains_key(day)).map(|day| ("insights", day)));
+        gone
+    }
+
+    pub fn identities_receipt(&self, settings: &Settings) -> IdentitiesReceipt {
+        let bots = settings.bots.iter().map(|bot| format!("{:?} {:?}", bot.id, bot.members));
+        IdentitiesReceipt { inputs: self.identities.clone(), bots: Digest::of_texts(bots) }
+    }
+
+    /// What is accepted once these partitions have been built from.
+    pub fn accepted_now(&self, settings: &Settings, calendar: &Calendar) -> Accepted {
+        let watermark = calendar.last().map_or(i64::MIN, |last| last.next().start_utc());
+        let first = |table: Raw| Some((table.table().to_string(), *self.raw(table).partitions.keys().next()?));
+        self.accepted.after(settings, watermark, Raw::BOTH.into_iter().filter_map(first).collect())
+    }
+
+    pub fn strange_folders(&self) -> impl Iterator<Item = String> {
+        let listings = [("messages", &self.messages), ("events", &self.events), ("insights", &self.insights)];
+        let strange = |(table, listing): (&'static str, &Listing)| {
+            let warning = |folder: &String| format!("{table}: folder {folder} is no day, it is not read");
+            listing.strange_folders.iter().map(warning).collect::<Vec<_>>()
+        };
+        listings.into_iter().flat_map(strange)
+    }
+}
+
+/// The digest of the settings that matter to a raw table's extraction, and its logic number.
+pub fn raw_settings(settings: &Settings, table: Raw) -> (Digest, u32) {
+    match table {
+        Raw::Messages => (extract::touch_settings(settings), LOGIC.touches),
+        Raw::Events => (extract::conversion_settings(settings), LOGIC.conversions),
+    }
+}
+
+pub fn insights_settings(settings: &Settings) -> Digest {
+    Digest::of_texts(settings.listed_accounts())
+}
