@@ -1,6 +1,7 @@
 //! ctwa: what each Click-to-WhatsApp ad was worth.
 //!
-//! The pipeline is a build system for days: every published day is a function of landed days and settings, and of nothing else.
+//! The pipeline is a build system for days: every published day is a function of landed days and settings, and of nothing else; a
+//! receipt remembers which, so a run finds the days that are stale and builds those.
 //!
 //! ```text
 //! messages/date=  --extract-->  touches                 one small table per partition day, contacts as they came
@@ -11,22 +12,28 @@
 //! insights/date=  --pull----->  ad_days, ad_conversions, ads, bot_days  --audit-->  publish  -->  report
 //! ```
 //!
-//! The files, in the order of the flow; below each line is what the one above it needs.
+//! The files, in the order of the flow:
 //!
 //! ```text
 //! main.rs, lib.rs
-//! cli/mod.rs              flags, exit codes, what is printed
+//! cli/mod.rs              flags, exit codes, what is printed  cli/signals.rs          Ctrl-C and SIGTERM
 //! config/mod.rs           the pipeline file, resolved         config/document.rs      read key by key, with places
-//! run.rs                  the only loop                       check.rs                what would go wrong tonight
+//! run.rs                  the only loop                       run_report.rs           what it did
+//! check.rs                what would go wrong tonight
 //!
-//! extract.rs              a raw partition, read once          mapping.rs              the lake's columns as the contract's
+//! survey.rs               what is there                       calendar.rs             which days can be built
+//! receipt.rs, digest.rs   what a stored thing was made from   history.rs              what was accepted and stays
+//! plan.rs                 which days are stale, and why
+//!
+//! scan.rs                 reads what is new or changed        extract.rs              a raw partition, read once
+//! mapping.rs              the lake's columns as the contract's
 //! touches.rs, conversions.rs                                  the rows that count, and those set aside
 //! insights/mod.rs         Meta's figures                      identity.rs             aliases
+//!
 //! engine/mod.rs           one request, one answer             engine/embedded.rs      answered by windowed polars
-//! sessions.rs             which touch converts                calendar.rs             which days can be built
-//! ad_days.rs, ads.rs, bot_days.rs                             the published rows
+//! sessions.rs             which touch converts
+//! ad_days.rs, ads.rs, bot_days.rs, build.rs                   the rows of a day, and its tables
 //! audit.rs                what must hold before a day is published
-//! receipt.rs, digest.rs   what a stored thing was made from
 //!
 //! report/mod.rs           figures per ad                      report/read.rs          from the published tables
 //! report/facts.rs, report/figures.rs, report/amount.rs        what they add up to
@@ -34,6 +41,7 @@
 //!
 //! lake/mod.rs             the only user of storage            lake/layout.rs          where things lie
 //! lake/read.rs, lake/write.rs                                 Parquet in batches; one object at once
+//! lake/lock.rs            one run at a time
 //! schema.rs               every table                         day.rs                  days, zones, local days
 //! error.rs                kind, what, to what, the mend
 //! ```

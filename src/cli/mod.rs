@@ -231,6 +231,7 @@ fn execute(command: &Command) -> Result<Option<ErrorKind>> {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
 fn start(settings: &Settings, wanted: Wanted, how: &How) -> Result<Outcome> {
     let (lake, output) = (Lake::open(&settings.lake)?, Lake::open_or_create(&settings.output)?);
     let signals = Signals::watch()?;

@@ -132,6 +132,13 @@ impl Scene {
         scene
     }
 
+    /// Lands the lake anew, as it was before any fault.
+    pub fn mend(&self) {
+        fs::remove_dir_all(self.lake.dir.join("lake")).expect("the lake is there");
+        lake::write(&world(), &Form::default(), &self.lake.dir);
+        self.pipeline(PIPELINE);
+    }
+
     pub fn pipeline(&self, text: &str) {
         fs::write(&self.lake.pipeline, text).expect("the pipeline file is written");
     }
