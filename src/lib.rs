@@ -1,4 +1,59 @@
 //! ctwa: what each Click-to-WhatsApp ad was worth.
+//!
+//! The pipeline is a build system for days: every published day is a function of landed days and settings, and of nothing else; a
+//! receipt remembers which, so a run finds the days that are stale and builds those.
+//!
+//! ```text
+//! messages/date=  --extract-->  touches                 one small table per partition day, contacts as they came
+//! events/date=    --extract-->  conversion events       only of the category in effect at their instant
+//!                                   |
+//!                               attribute               identities, copies, sessions          <- the engine seam
+//!                                   |
+//! insights/date=  --pull----->  ad_days, ad_conversions, ads, bot_days  --audit-->  publish  -->  report
+//! ```
+//!
+//! The files, in the order of the flow:
+//!
+//! ```text
+//! main.rs, lib.rs
+//! cli/mod.rs              flags, exit codes, what is printed  cli/signals.rs          Ctrl-C and SIGTERM
+//! config/mod.rs           the pipeline file, resolved         config/document.rs      read key by key, with places
+//! run.rs                  the only loop                       run_report.rs           what it did
+//! check.rs                what would go wrong tonight
+//!
+//! survey.rs               what is there                       calendar.rs             which days can be built
+//! receipt.rs, digest.rs   what a stored thing was made from   history.rs              what was accepted and stays
+//! plan.rs                 which days are stale, and why
+//!
+//! scan.rs                 reads what is new or changed        extract.rs              a raw partition, read once
+//! mapping.rs              the lake's columns as the contract's
+//! touches.rs, conversions.rs                                  the rows that count, and those set aside
+//! insights/mod.rs         Meta's figures                      identity.rs             aliases
+//!
+//! engine/mod.rs           one request, one answer             engine/embedded.rs      answered by windowed polars
+//! sessions.rs             which touch converts
+//! ad_days.rs, ads.rs, bot_days.rs, build.rs                   the rows of a day, and its tables
+//! audit.rs                what must hold before a day is published
+//!
+//! report/mod.rs           figures per ad                      report/read.rs          from the published tables
+//! report/facts.rs, report/figures.rs, report/amount.rs        what they add up to
+//! report/table.rs, report/csv.rs, report/json.rs              how they are shown
+//!
+//! lake/mod.rs             the only user of storage            lake/layout.rs          where things lie
+//! lake/read.rs, lake/write.rs                                 Parquet in batches; one object at once
+//! lake/lock.rs            one run at a time
+//! schema.rs               every table                         day.rs                  days, zones, local days
+//! error.rs                kind, what, to what, the mend
+//! ```
+//!
+//! **Words.** A *touch* is an inbound message that a click on an ad sent; each opens a *session*, in which one *conversion* can be
+//! credited to its ad. A *conversion event* is a tracked event of the category that the bot's *setting* names at the event's
+//! instant. The *horizon* is how long a session can convert. A *local day* is a day of the bot's zone. A *copy* is a message
+//! delivered again.
+//!
+//! **What always holds.** The same inputs, settings and version give the same bytes, in whatever order rows and files come. Every
+//! touch is converted, superseded, expired or open. NULL is not 0: it means unknown. Money is exact. A day is published as one
+//! object per table, or not at all; a day that fails never stops another.
 pub mod ad_days;
 pub mod ads;
 pub mod audit;

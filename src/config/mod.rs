@@ -146,7 +146,7 @@ impl Settings {
         }
 
         let insights = root.section("insights")?.map(insights).transpose()?;
-        let output = output(root.section("output")?, &lake, base)?;
+        let Placed { value: output, place: output_place } = output(root.section("output")?, &lake, base, file)?;
         for (table, path) in
             [("messages", Some(&messages.path)), ("events", Some(&events.path)), ("insights", insights.as_ref().map(|i| &i.path))]
         {
@@ -154,7 +154,7 @@ impl Settings {
                 && output.is_within(&lake.join(path))
             {
                 return Err(Error::usage(format!("the output {output} lies inside the folder of {table}"))
-                    .with("at", file)
+                    .with("at", output_place)
                     .mend("give [output] a url of its own"));
             }
         }
@@ -330,14 +330,13 @@ fn insights(section: Section<'_>) -> Result<Insights> {
     }
 }
 
-fn output(section: Option<Section<'_>>, lake: &Location, base: &Path) -> Result<Location> {
-    let Some(section) = section else { return Ok(lake.join("ctwa")) };
+/// Where the output goes, and where the pipeline file says so.
+fn output(section: Option<Section<'_>>, lake: &Location, base: &Path, file: &str) -> Result<Placed<Location>> {
+    let default = || Placed { value: lake.join("ctwa"), place: file.to_string() };
+    let Some(section) = section else { return Ok(default()) };
     let url = section.text("url")?;
     section.finish()?;
-    match url {
-        Some(url) => Ok(url.try_map(|url| Location::resolve(&url, base))?.value),
-        None => Ok(lake.join("ctwa")),
-    }
+    url.map_or_else(|| Ok(default()), |url| url.try_map(|url| Location::resolve(&url, base)))
 }
 
 fn bot(section: Section<'_>) -> Result<Placed<(Bot, Vec<Placed<String>>)>> {

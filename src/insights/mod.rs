@@ -183,7 +183,7 @@ fn spend(batch: &RecordBatch) -> Result<Money> {
                 if values.is_null(row) {
                     return Err(missing());
                 }
-                rescale(values.value(row), scale).ok_or_else(|| inexact(&wide_text(values.value(row), scale)))
+                rescale(values.value(row), scale).ok_or_else(|| inexact(&decimal_text(values.value(row), scale)))
             }))
         }
         kind if is_text(kind) => {
@@ -204,8 +204,14 @@ fn spend(batch: &RecordBatch) -> Result<Money> {
     }
 }
 
-fn wide_text(value: i128, scale: i8) -> String {
-    format!("{value}e-{scale}")
+/// A decimal as it is written in full.
+fn decimal_text(value: i128, scale: i8) -> String {
+    let places = usize::try_from(scale).unwrap_or(0);
+    let zeros = "0".repeat(usize::from(scale.min(0).unsigned_abs()));
+    let digits = format!("{:0>width$}{zeros}", value.unsigned_abs(), width = places + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - places);
+    let sign = if value < 0 { "-" } else { "" };
+    if places == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
 }
 
 fn inexact(text: &str) -> Error {
@@ -431,6 +437,9 @@ mod tests {
         assert_eq!(rescale(12_345, 2), Some(123_450_000));
         assert_eq!(rescale(1_234_500, 8), Some(12_345));
         assert_eq!(rescale(1_234_501, 8), None);
+        for (value, scale, text) in [(1_234_567, 7, "0.1234567"), (-15, 1, "-1.5"), (12, 0, "12"), (12, -2, "1200")] {
+            assert_eq!(decimal_text(value, scale), text);
+        }
     }
 
     fn row(account: &str, ad: &str, currency: &str) -> InsightRow {

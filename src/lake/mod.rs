@@ -72,8 +72,9 @@ impl Location {
         with_slash(&self.url).starts_with(&with_slash(&other.url))
     }
 
+    /// Without a slash at its end, with which a file would not be found.
     fn file_path(&self) -> Option<PathBuf> {
-        self.url.to_file_path().ok()
+        self.url.to_file_path().ok().map(|path| path.components().collect())
     }
 }
 
@@ -147,9 +148,16 @@ impl Lake {
         }
     }
 
-    /// Opens a location that is made when it is first written to.
+    /// Opens the output, which is made when it is first written to.
     pub fn open_or_create(location: &Location) -> Result<Lake> {
         let path = location.file_path().ok_or_else(|| Error::usage(format!("{location} is not a local path")))?;
+        if let Some(existing) = path.ancestors().find(|ancestor| ancestor.exists())
+            && !existing.is_dir()
+        {
+            return Err(Error::usage(format!("{} is a file, a folder is needed", existing.display()))
+                .with("output", location)
+                .mend("correct [output] url in the pipeline file"));
+        }
         Lake::on_disk(location, path)
     }
 

@@ -181,7 +181,7 @@ fn shuffled<T>(mut rows: Vec<T>, form: &Form, salt: u64) -> Vec<T> {
     rows
 }
 
-type Columns = Vec<(&'static str, ArrayRef)>;
+pub type Columns = Vec<(&'static str, ArrayRef)>;
 
 fn write_day<T: Copy>(table: &Path, day: NaiveDate, rows: Vec<T>, form: &Form, salt: u64, columns: impl Fn(&[T]) -> Columns) {
     let rows = shuffled(rows, form, salt);
@@ -192,7 +192,7 @@ fn write_day<T: Copy>(table: &Path, day: NaiveDate, rows: Vec<T>, form: &Form, s
     }
 }
 
-fn write_file(path: &Path, columns: Columns, form: &Form) {
+pub fn write_file(path: &Path, columns: Columns, form: &Form) {
     let write = || -> Result<(), Box<dyn std::error::Error>> {
         fs::create_dir_all(path.parent().expect("a file lies in a folder"))?;
         let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)))?;
@@ -205,7 +205,7 @@ fn write_file(path: &Path, columns: Columns, form: &Form) {
     write().unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
 }
 
-fn strings<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
+pub fn strings<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
     Arc::new(values.collect::<StringArray>())
 }
 
@@ -242,7 +242,7 @@ fn without_empty(columns: Columns, optional: &[&str], form: &Form) -> Columns {
     columns.into_iter().filter(|(name, array)| !(form.omit_empty_columns && optional.contains(name) && is_empty(array))).collect()
 }
 
-fn message_columns(rows: &[&Message], form: &Form) -> Columns {
+pub fn message_columns(rows: &[&Message], form: &Form) -> Columns {
     let text = |column: fn(&Message) -> &Option<String>| strings(rows.iter().map(|row| column(row).as_deref()));
     let sent_at: Vec<_> = rows.iter().map(|row| row.sent_at).collect();
     let columns = vec![
@@ -261,7 +261,7 @@ fn message_columns(rows: &[&Message], form: &Form) -> Columns {
     without_empty(columns, &["direction", "ctwa_clid"], form)
 }
 
-fn event_columns(rows: &[&Event], form: &Form) -> Columns {
+pub fn event_columns(rows: &[&Event], form: &Form) -> Columns {
     let text = |column: fn(&Event) -> &Option<String>| strings(rows.iter().map(|row| column(row).as_deref()));
     let occurred_at: Vec<_> = rows.iter().map(|row| row.occurred_at).collect();
     let columns = vec![
@@ -289,7 +289,7 @@ fn meta_money(millionths: i64) -> String {
     text.trim_end_matches('0').to_owned()
 }
 
-fn insight_columns(rows: &[&Insight], form: &Form) -> Columns {
+pub fn insight_columns(rows: &[&Insight], form: &Form) -> Columns {
     let text = |column: fn(&Insight) -> &Option<String>| strings(rows.iter().map(|row| column(row).as_deref()));
     let whole = |column: fn(&Insight) -> Option<i64>| -> ArrayRef {
         Arc::new(rows.iter().map(|row| column(row)).collect::<Int64Array>())

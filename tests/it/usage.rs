@@ -1,0 +1,251 @@
+//! Mistakes of the person at the command line, and what ends a command early: each is told with its place and its mend, and
+//! nothing is written.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use crate::lake;
+use crate::scene::{DAYS, PIPELINE, Scene, date};
+
+// ------------------------------------------------------------------------------------------------------- the command line
+
+#[test]
+fn days_that_have_not_landed_are_not_ready_and_the_others_are_built() {
+    for args in [["run", "--through", "2026-03-09"].as_slice(), &["backfill", "--from", "2026-03-01", "--to", "2026-03-09"]] {
+        let scene = Scene::new();
+        let ran = scene.ctwa(args[0], &args[1..]);
+        assert_eq!(ran.code, 3, "{}", ran.stderr);
+        for text in ["2026-03-09 has not landed", "2026-03-04", "run again when"] {
+            assert!(ran.stderr.contains(text), "stderr lacks {text:?}\n{}", ran.stderr);
+        }
+        assert_eq!(scene.published().bot_days.len(), DAYS.len(), "{args:?}");
+    }
+    let scene = Scene::new();
+    assert_eq!(scene.ctwa("run", &["--through", DAYS[1]]).code, 0);
+    assert_eq!(scene.published().bot_days.into_keys().collect::<Vec<_>>(), [DAYS[0], DAYS[1]].map(date));
+    assert_eq!(scene.ctwa("backfill", &["--from", "2026-01-01", "--to", DAYS[0]]).code, 0, "days before the first are no error");
+}
+
+#[test]
+fn mistakes_on_the_command_line_are_usage_errors() {
+    let cases: [(&[&str], &[&str]); 9] = [
+        (
+            &["backfill", "pipeline.toml", "--from", "2026-03-04", "--to", "2026-03-01"],
+            &["--from 2026-03-04 is after --to 2026-03-01", "swap them"],
+        ),
+        (
+            &["backfill", "pipeline.toml", "--from", "yesterday", "--to", "2026-03-01"],
+            &["\"yesterday\" is not a date", "--from", "YYYY-MM-DD"],
+        ),
+        (
+            &["backfill", "pipeline.toml", "--from", "2026-02-30", "--to", "2026-03-01"],
+            &["\"2026-02-30\" is not a date", "--from"],
+        ),
+        (&["run", "pipeline.toml", "--through", "2026-3-1"], &["\"2026-3-1\" is not a date", "--through", "YYYY-MM-DD"]),
+        (&["run", "pipeline.toml", "--throug", "2026-03-01"], &["--throug", "--through"]),
+        (&["backfill", "pipeline.toml", "--from", "2026-03-01"], &["--to"]),
+        (&["rum", "pipeline.toml"], &["rum", "run"]),
+        (&["run"], &["PIPELINE"]),
+        (&["run", "nowhere.toml"], &["pipeline file cannot be read", "nowhere.toml", "give the path"]),
+    ];
+    let scene = Scene::new();
+    for (args, says) in cases {
+        let ran = lake::ctwa(&scene.lake, args);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{args:?}: {}", ran.stderr);
+        for text in says {
+            assert!(ran.stderr.contains(text), "{args:?}: stderr lacks {text:?}\n{}", ran.stderr);
+        }
+    }
+    assert!(!scene.lake.output.exists(), "nothing is written");
+}
+
+#[test]
+fn errors_are_json_lines_where_that_is_asked_for() {
+    let scene = Scene::new();
+    fs::remove_dir_all(scene.lake.dir.join("lake")).expect("it goes");
+    let ran = scene.ctwa("run", &["--log-format", "json"]);
+    assert_eq!(ran.code, 2);
+    let lines: Vec<serde_json::Value> =
+        ran.stderr.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect();
+    let last = lines.last().expect("the error is told");
+    assert_eq!((&last["level"], &last["kind"]), (&"ERROR".into(), &"usage".into()));
+}
+
+const REPORT: &[&str] = &["report", "pipeline.toml", "--from", "2026-03-01", "--to", "2026-03-04"];
+
+#[test]
+fn a_reader_that_leaves_early_is_no_failure() {
+    let scene = Scene::new();
+    for args in
+        [&["run", "pipeline.toml"][..], &["run", "pipeline.toml", "--json"], &["check", "pipeline.toml"], REPORT, &["--help"]]
+    {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_ctwa"))
+            .args(args)
+            .current_dir(&scene.lake.dir)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("ctwa starts");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("ctwa ends");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {stderr}");
+        assert!(!stderr.contains("panicked") && !stderr.contains("Broken pipe"), "{args:?}: {stderr}");
+    }
+    assert_eq!(scene.published().bot_days.len(), DAYS.len());
+}
+
+#[test]
+fn a_report_says_what_it_cannot_show() {
+    let whole = ["--from", "2026-03-01", "--to", "2026-03-04"];
+    type Case = (&'static [&'static str], i32, &'static [&'static str]);
+    let cases: [Case; 5] = [
+        (&["--bot", "shopp"], 2, &["names no bot \"shopp\"", "shop"]),
+        (&["--bot", "shop-sales"], 2, &["\"shop-sales\" is a member of bot \"shop\""]),
+        (&["--by", "conversion"], 2, &["conversion-day", "conversation-day"]),
+        (&["--format", "xml"], 2, &["xml", "csv"]),
+        (&["--out", "lake"], 2, &["the report cannot be written", "lake", "--out"]),
+    ];
+    let scene = Scene::new();
+    let ran = scene.ctwa("report", &whole);
+    assert_eq!(ran.code, 3, "nothing is published: {}", ran.stderr);
+    assert!(ran.stderr.contains("no day of the range is published") && ran.stderr.contains("ctwa run"), "{}", ran.stderr);
+    assert_eq!(scene.ctwa("run", &[]).code, 0);
+    let ran = scene.ctwa("report", &whole);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    for (args, code, says) in cases {
+        let ran = scene.ctwa("report", &[&whole[..], args].concat());
+        assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{args:?}: {}", ran.stderr);
+        for text in says {
+            assert!(ran.stderr.contains(text), "{args:?}: stderr lacks {text:?}\n{}", ran.stderr);
+        }
+    }
+    let object = scene.lake.output.join("ad_days/dt=2026-03-02/ad_days.parquet");
+    fs::write(object, "no Parquet").expect("it is written");
+    let ran = scene.ctwa("report", &whole);
+    assert_eq!(ran.code, 6, "{}", ran.stderr);
+    assert!(ran.stderr.contains("ad_days/dt=2026-03-02/ad_days.parquet"), "{}", ran.stderr);
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_named() {
+    let scene = Scene::new();
+    scene.edit("url = \"out\"", "url = \"occupied/out\"");
+    fs::write(scene.lake.dir.join("occupied"), "a file").expect("it is written");
+    for command in ["run", "check"] {
+        let ran = scene.ctwa(command, &[]);
+        let said = if command == "run" { &ran.stderr } else { &ran.stdout };
+        assert_eq!(ran.code, 2, "{command}: {}{}", ran.stdout, ran.stderr);
+        for text in ["occupied is a file", "a folder is needed", "[output] url"] {
+            assert!(said.contains(text), "{command}: it does not say {text:?}\n{said}");
+        }
+    }
+}
+
+// ------------------------------------------------------------------------------------------------------ the pipeline file
+
+/// A mistake in the pipeline file: the passage that is changed, what it becomes, the text at the start of whose line the error
+/// must point (after `^`, where it needs what stands before it to be found; empty for the file as a whole), and what stderr
+/// must say.
+type Mistake = (&'static str, &'static str, &'static str, &'static [&'static str]);
+
+#[rustfmt::skip]
+const MISTAKES: &[Mistake] = &[
+    // Not TOML.
+    ("[lake]\n", "[lake\n", "[lake", &["is not TOML"]),
+    ("url = \"lake\"", "url = \"lake", "url = \"lake", &["is not TOML"]),
+    ("url = \"lake\"", "url = \"lake\"\nurl = \"lake\"", "url = \"lake\"\n^url", &["is not TOML", "duplicate"]),
+    // Unknown keys, with the nearest valid one.
+    ("timezone = \"UTC\"\nad_accounts", "time_zone = \"UTC\"\nad_accounts", "[[bots]]\nid = \"shop\"", &["`bots.timezone` is missing"]),
+    ("members = [", "member = [", "member = [", &["unknown key `bots.member`", "did you mean `members`"]),
+    ("[quality]\n", "[qualities]\n", "[qualities]", &["unknown key `qualities`", "did you mean `quality`"]),
+    ("max_rejected_share", "max_reject_share", "max_reject_share", &["`quality.max_reject_share`", "did you mean `max_rejected_share`"]),
+    ("[inputs.events]\n", "[inputs.event]\n", "[inputs.event]", &["unknown key `inputs.event`", "did you mean `events`"]),
+    ("path = \"events\"", "folder = \"events\"", "folder =", &["unknown key `inputs.events.folder`", "path"]),
+    ("effective_at = \"2026-02-01", "effective_from = \"2026-02-01", "[[bots.conversion_events]]\ncategory = \"purchase\"", &[
+        "`bots.conversion_events.effective_at` is missing",
+    ]),
+    // Missing and mistyped.
+    ("name = \"errors\"\n", "", "", &["`name` is missing", "add name ="]),
+    ("[lake]\nurl = \"lake\"\n", "", "", &["section [lake] is missing"]),
+    ("url = \"lake\"", "url = 7", "url = 7", &["`lake.url` is integer", "a text is needed"]),
+    ("max_rejected_share = 0.5", "max_rejected_share = \"half\"", "max_rejected_share", &["a number is needed"]),
+    ("max_rejected_share = 0.5", "max_rejected_share = 1.5", "max_rejected_share", &["max_rejected_share is 1.5", "from 0 to 1"]),
+    ("path = \"events\"", "path = \"/\"", "path = \"/\"", &["`path` is blank", "name the folder"]),
+    ("path = \"events\"", "path = \"events\"\nmarker = \"a/b\"", "marker", &["marker \"a/b\" is not a file name"]),
+    ("path = \"events\"", "path = \"events\"\nallow_missing = [\"2026-02-30\"]", "allow_missing", &["\"2026-02-30\" is not a date"]),
+    // Bots.
+    ("id = \"shop\"", "id = \"  \"", "id = \"  \"", &["`bots.id` is blank"]),
+    ("id = \"loja\"\ntimezone = \"UTC\"", "id = \"loja\"\ntimezone = \"America/Sao_Paolo\"", "America/Sao_Paolo", &[
+        "America/Sao_Paolo",
+        "America/Sao_Paulo",
+    ]),
+    ("id = \"loja\"", "id = \"shop\"", "[[bots]]\nid = \"shop\"\ntimezone", &["bot \"shop\" stands twice", "keep one of them"]),
+    ("[\"shop-sales\"]", "[\"shop-sales\", \"shop-sales\"]", "members", &["\"shop-sales\" is a member of \"shop\" already"]),
+    ("id = \"loja\"\n", "id = \"loja\"\nmembers = [\"shop-sales\"]\n", "id = \"loja\"\n^members", &[
+        "\"shop-sales\" is a member of \"shop\" already",
+        "one bot only",
+    ]),
+    ("[\"shop-sales\"]", "[\"loja\"]", "members", &["\"loja\" is a bot of its own and a member of \"shop\"", "remove one of the two"]),
+    ("[\"shop-sales\"]", "[\"shop\"]", "members", &["\"shop\" is a bot of its own and a member of \"shop\""]),
+    ("[\"shop-sales\"]", "[\" \"]", "members", &["bot \"shop\" has a blank member"]),
+    ("\"act_2\"]", "\"2\", \"act_2\"]", "ad_accounts", &["ad account act_2 stands twice"]),
+    ("\"act_2\"]", "\"shop\"]", "ad_accounts", &["\"shop\" is not an ad account", "act_<digits>"]),
+    // Settings.
+    ("2026-06-01T00:00:00Z", "2026-01-01T00:00:00Z", "2026-01-01", &["not in order of effective_at", "write the oldest first"]),
+    ("2026-06-01T00:00:00Z", "2026-01-31T21:00:00-03:00", "2026-01-31", &["two settings are effective at the same instant"]),
+    ("2026-06-01T00:00:00Z", "2026-06-01T00:00:00", "2026-06-01", &["not a time with an offset", "2026-08-11T00:00:00Z"]),
+    ("2026-06-01T00:00:00Z", "June", "June", &["\"June\" is not a time with an offset"]),
+    ("category = \"delivery\"", "category = \"\"", "category = \"\"", &["`bots.conversion_events.category` is blank"]),
+    // What this version does not have, or nobody should write.
+    ("[quality]", "[attribution]\nwindow_days = 91\n[quality]", "window_days", &["window_days is 91", "from 1 to 90"]),
+    ("[quality]", "[attribution]\nwindow_days = 0\n[quality]", "window_days", &["window_days is 0", "from 1 to 90"]),
+    ("[quality]", "[engine]\nkind = \"spark\"\n[quality]", "kind", &["engine \"spark\" is not known", "embedded"]),
+    ("source = \"landed\"", "source = \"marketing-api\"", "source", &["Marketing API", "source = \"landed\""]),
+    ("source = \"landed\"", "source = \"csv\"", "source", &["insights source \"csv\" is not known", "source = \"landed\""]),
+    ("url = \"lake\"", "url = \"ftp://lake\"", "url = \"ftp", &["ftp://", "not supported"]),
+    ("url = \"lake\"", "url = \"s3://key:hunter2@acme-lake/x\"", "url = \"s3", &["user name or a password", "environment"]),
+    ("url = \"out\"", "url = \"lake/messages/ctwa\"", "url = \"lake/messages/ctwa\"", &["inside the folder of messages", "[output]"]),
+    ("url = \"out\"", "url = \"lake/insights\"", "url = \"lake/insights\"", &["inside the folder of insights", "[output]"]),
+    // Mappings.
+    ("path = \"events\"", "path = \"events\"\n[inputs.events.columns]\ncategori = \"c\"", "categori", &[
+        "unknown key `inputs.events.columns.categori`",
+        "did you mean `category`",
+    ]),
+    ("path = \"events\"", "path = \"events\"\n[inputs.events.columns]\ncategory = []", "columns", &["`category` is an empty list"]),
+    ("path = \"events\"", "path = \"events\"\n[inputs.events.columns]\noccurred_at = { column = \"t\", unit = \"min\" }", "unit", &[
+        "unit \"min\" is not known",
+        "\"ms\"",
+    ]),
+    ("path = \"events\"", "path = \"events\"\n[inputs.events.columns]\ncategory = { column = \"c\", unit = \"s\" }", "unit", &[
+        "`unit` is for times, category is a text",
+    ]),
+    ("path = \"events\"", "path = \"events\"\n[inputs.events.columns]\ncategory = { key = \"c\" }", "key", &["column` is missing"]),
+    ("path = \"messages\"", "path = \"messages\"\n[inputs.messages.columns]\ndirection = { column = \"d\", values = { in = [\"x\"] } }", "values", &[
+        "in`",
+        "received",
+    ]),
+];
+
+#[test]
+fn mistakes_in_the_pipeline_file_name_the_place_and_the_mend() {
+    let scene = Scene::new();
+    let mut wrong = Vec::new();
+    for (from, to, on_line, says) in MISTAKES {
+        assert_eq!(PIPELINE.matches(from).count(), 1, "{from:?} stands once");
+        let text = PIPELINE.replace(from, to);
+        scene.pipeline(&text);
+        let (context, on_line) = on_line.split_once('^').unwrap_or(("", on_line));
+        let at = text.find(&format!("{context}{on_line}")).unwrap_or_else(|| panic!("{on_line:?} stands in the file"));
+        let line = text[..at + context.len()].matches('\n').count() + 1;
+        let place = if on_line.is_empty() { "at pipeline.toml".to_owned() } else { format!("at pipeline.toml:{line}:") };
+        let ran = scene.ctwa("run", &[]);
+        let unsaid: Vec<&str> = says.iter().copied().chain([place.as_str()]).filter(|text| !ran.stderr.contains(text)).collect();
+        if ran.code != 2 || !unsaid.is_empty() || !ran.stdout.is_empty() {
+            wrong.push(format!("== {to:?}: exit {}, stderr lacks {unsaid:?}\n{}{}", ran.code, ran.stdout, ran.stderr));
+        }
+        assert!(!ran.stderr.contains("hunter2"), "a secret is printed");
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(!scene.lake.output.exists(), "nothing is written");
+}
