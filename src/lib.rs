@@ -19,7 +19,8 @@
 //! cli/mod.rs              flags, exit codes, what is printed  cli/signals.rs          Ctrl-C and SIGTERM
 //! config/mod.rs           the pipeline file, resolved         config/document.rs      read key by key, with places
 //! run.rs                  the only loop                       run_report.rs           what it did
-//! check.rs                what would go wrong tonight
+//! preview.rs              what a run would do                 verify.rs               whether it did
+//! check.rs                what would go wrong tonight         cli/text.rs             results as text
 //!
 //! survey.rs               what is there                       calendar.rs             which days can be built
 //! receipt.rs, digest.rs   what a stored thing was made from   history.rs              what was accepted and stays

@@ -307,11 +307,11 @@ fn execute(command: &Command) -> Result<Exit> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
 fn start(settings: &Settings, wanted: Wanted, how: &How) -> Result<Outcome> {
     with_job(settings, wanted, how.accept_history_change, run::run)
 }
 
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
 fn with_job<T>(
     settings: &Settings,
     wanted: Wanted,
