@@ -24,7 +24,7 @@ use crate::history::ACCEPTED_OBJECT;
 use crate::identity::Identities;
 use crate::insights::InsightsIndex;
 use crate::lake::layout::{ADS_OBJECT, day_object};
-use crate::lake::{Lake, Object, decode, encode};
+use crate::lake::{Lake, Lock, Object, decode, encode};
 use crate::plan::{Change, DAY_TABLES, Planner, Steps};
 use crate::receipt::{AdsReceipt, DayReceipt, read_json, write_json};
 use crate::run_report::{Failure, RunReport};
@@ -48,7 +48,8 @@ pub struct Job<'a> {
     pub output: &'a Lake,
     pub wanted: Wanted,
     pub accept_history_change: bool,
-    pub clock: &'a dyn Fn() -> DateTime<Utc>,
+    /// Also read beside the run, to keep the lock alive.
+    pub clock: &'a (dyn Fn() -> DateTime<Utc> + Sync),
     /// An error once the run is asked to stop.
     pub stopped: &'a dyn Fn() -> Result<()>,
 }
@@ -73,9 +74,15 @@ const KNOWN_IDENTITIES: &str = "work/identities";
 pub struct Failures {
     list: Vec<Failure>,
     kinds: Vec<ErrorKind>,
+    is_silent: bool,
 }
 
 impl Failures {
+    /// Of a look ahead: what it finds is said by whoever acts on it.
+    fn silent() -> Failures {
+        Failures { is_silent: true, ..Failures::default() }
+    }
+
     pub fn worst(&self) -> Option<ErrorKind> {
         ErrorKind::worst(self.kinds.iter().copied())
     }
@@ -85,7 +92,9 @@ impl Failures {
     }
 
     pub fn add(&mut self, error: Error) {
-        warn!("{error}");
+        if !self.is_silent {
+            warn!("{error}");
+        }
         self.kinds.push(error.kind());
         self.list.push(Failure { kind: error.kind().name(), error: error.to_string() });
     }
@@ -97,10 +106,15 @@ pub fn run(job: &Job<'_>) -> Result<Outcome> {
     if let Some(outcome) = idle(job, &survey)? {
         return Ok(outcome);
     }
-    let _lock = job.output.lock(&started.to_rfc3339_opts(SecondsFormat::Secs, true))?;
-    // Another run may have finished between the look and the lock.
-    let survey = Survey::take(job.lake, job.output, job.settings)?;
-    Run::new(job, survey).walk(started)
+    let lock = job.output.lock(started)?;
+    lock.keep(job.clock, || {
+        // Another run may have finished between the look and the lock, and left nothing to do.
+        let survey = Survey::take(job.lake, job.output, job.settings)?;
+        match idle(job, &survey)? {
+            Some(outcome) => Ok(outcome),
+            None => Run::new(job, &lock, survey).walk(started),
+        }
+    })
 }
 
 /// The outcome of a run that has nothing to do; none if there is something.
@@ -110,8 +124,7 @@ fn idle(job: &Job<'_>, survey: &Survey) -> Result<Option<Outcome>> {
     let book = &survey.receipts;
     let planner =
         Planner::new(job.settings, &calendar, &book.messages, &book.events, &book.insights, &book.days, &survey.published);
-    let mut failures = Failures::default();
-    let days = wanted_days(job, planner.range(), &calendar, &mut failures);
+    let days = wanted_days(job, planner.range(), &calendar, &mut Failures::silent());
     let steps = days.map(|days| planner.steps(days, job.is_backfill())).unwrap_or_default();
     let is_idle = steps.days.is_empty()
         && survey.unread(job.settings).is_empty()
@@ -123,6 +136,8 @@ fn idle(job: &Job<'_>, survey: &Survey) -> Result<Option<Outcome>> {
     if !is_idle {
         return Ok(None);
     }
+    let mut failures = Failures::default();
+    wanted_days(job, planner.range(), &calendar, &mut failures);
     calendar.holes().into_iter().for_each(|hole| failures.add(not_landed(hole)));
     let mut report = RunReport::new(job.settings, planner.range());
     report.note_blocked(&steps);
@@ -178,6 +193,7 @@ pub fn removals(job: &Job<'_>, survey: &Survey, calendar: &Calendar, range: Opti
 /// A run that holds the lock.
 struct Run<'a> {
     job: &'a Job<'a>,
+    lock: &'a Lock,
     survey: Survey,
     calendar: Calendar,
     changes: Vec<Change>,
@@ -186,16 +202,16 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(job: &'a Job<'a>, survey: Survey) -> Run<'a> {
+    fn new(job: &'a Job<'a>, lock: &'a Lock, survey: Survey) -> Run<'a> {
         let calendar = survey.calendar(job.settings);
         let report = RunReport::new(job.settings, None);
-        Run { job, survey, calendar, changes: Vec::new(), failures: Failures::default(), report }
+        Run { job, lock, survey, calendar, changes: Vec::new(), failures: Failures::default(), report }
     }
 
     fn walk(mut self, started: DateTime<Utc>) -> Result<Outcome> {
         check_history(self.job, &self.survey, &self.calendar)?;
         let done = self.stages();
-        self.finish(started, done)
+        Ok(self.finish(started, done))
     }
 
     fn stages(&mut self) -> Result<()> {
@@ -216,13 +232,13 @@ impl<'a> Run<'a> {
         let gone = self.survey.gone(&self.calendar);
         self.changes = scan::forget(output, &gone, &mut self.survey)?;
         let steps = self.survey.unread(settings);
+        self.report.partitions = steps.clone();
         let failures = &mut self.failures;
         for table in Raw::BOTH {
             let fail = &mut |error| failures.add(error);
             self.changes.extend(scan::raw(&places, table, &steps, &mut self.survey, &mut self.calendar, stopped, fail)?);
         }
         let index = scan::insights(&places, &mut self.survey, &mut self.calendar, &mut |error| failures.add(error))?;
-        self.report.partitions = steps;
         Ok(index)
     }
 
@@ -239,7 +255,7 @@ impl<'a> Run<'a> {
     fn steps(&self) -> Steps {
         let planner = self.planner();
         // What cannot be built is said once, at the end.
-        let days = wanted_days(self.job, planner.range(), &self.calendar, &mut Failures::default());
+        let days = wanted_days(self.job, planner.range(), &self.calendar, &mut Failures::silent());
         days.map(|days| planner.steps(days, self.job.is_backfill())).unwrap_or_default()
     }
 
@@ -310,6 +326,7 @@ impl<'a> Run<'a> {
         for day in removals(self.job, &self.survey, &self.calendar, range) {
             for table in DAY_TABLES.iter().rev() {
                 if let Some(object) = self.survey.published.get(table).and_then(|days| days.get(&day)) {
+                    self.lock.check()?;
                     output.remove(&object.path)?;
                 }
             }
@@ -363,6 +380,7 @@ impl<'a> Run<'a> {
             self.report.objects_unchanged += 1;
             return Ok(published.version.clone());
         }
+        self.lock.check()?;
         self.report.objects_written += 1;
         self.report.bytes_written += bytes.len() as u64;
         self.job.output.publish(path, bytes)
@@ -415,23 +433,26 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Accepts what was built from, and says what was done; also when the run was stopped on the way.
-    fn finish(mut self, started: DateTime<Utc>, done: Result<()>) -> Result<Outcome> {
-        let output = self.job.output;
-        let mut worst = self.failures.worst();
-        match done {
-            Ok(()) => {
-                let accepted = self.survey.accepted_now(self.job.settings, &self.calendar);
-                if accepted != self.survey.accepted {
-                    write_json(output, ACCEPTED_OBJECT, &accepted)?;
-                }
-            }
-            Err(error) => {
-                worst = ErrorKind::worst([Some(error.kind()), worst].into_iter().flatten());
-                self.failures.add(error);
-                self.report.days_left = self.steps().days.iter().map(|step| step.day).collect();
-            }
+    fn accept(&self) -> Result<()> {
+        let accepted = self.survey.accepted_now(self.job.settings, &self.calendar);
+        if accepted == self.survey.accepted { Ok(()) } else { write_json(self.job.output, ACCEPTED_OBJECT, &accepted) }
+    }
+
+    /// Accepts what was built from, and says what was done; also when the run was stopped on the way. Without the lock nothing is
+    /// written.
+    fn finish(mut self, started: DateTime<Utc>, done: Result<()>) -> Outcome {
+        // Whoever took the lock over writes from now on.
+        let held = self.lock.check();
+        let is_held = held.is_ok();
+        let accepted = done.and(held).and_then(|()| self.accept());
+        if let Err(error) = accepted {
+            self.failures.add(error);
+            self.report.days_left = self.steps().days.iter().map(|step| step.day).collect();
+            let left = self.survey.unread(self.job.settings);
+            self.report.partitions.retain(|step| !left.contains(step));
+            self.report.partitions_left = left;
         }
+        let mut worst = self.failures.worst();
         self.report.failures = std::mem::take(&mut self.failures.list);
         self.report.note_inputs(&self.survey);
         self.report.bytes_read = self.job.lake.bytes_read();
@@ -439,10 +460,10 @@ impl<'a> Run<'a> {
         self.report.started = Some(started.to_rfc3339_opts(SecondsFormat::Millis, true));
         self.report.seconds = (ended - started).num_milliseconds() as f64 / 1_000.0;
         let object = format!("runs/{}.json", started.format("%Y-%m-%dT%H-%M-%S%.6fZ"));
-        if let Err(error) = write_json(output, &object, &self.report) {
+        if is_held && let Err(error) = write_json(self.job.output, &object, &self.report) {
             worst = ErrorKind::worst([Some(error.kind()), worst].into_iter().flatten());
             self.report.failures.push(Failure { kind: error.kind().name(), error: error.to_string() });
         }
-        Ok(Outcome { report: self.report, worst })
+        Outcome { report: self.report, worst }
     }
 }

@@ -1,6 +1,8 @@
 //! Scan: reads the partitions that are new or changed, and keeps what was found: working tables, rows set aside, receipts.
 //!
-//! A partition that breaks the contract is refused: it leaves no working table, its days are kept back, and the others go on.
+//! A partition that breaks the contract is refused: it leaves no working table, its days are kept back, and the others go on. Storage
+//! that fails refuses nothing: the days after an unread partition would be built without its rows. What was read is kept, and the
+//! run ends.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -12,7 +14,7 @@ use crate::calendar::{Calendar, Raw};
 use crate::config::Settings;
 use crate::conversions::Conversions;
 use crate::day::Day;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::extract::{self, Extracted, Scope};
 use crate::insights::{self, InsightsIndex};
 use crate::lake::layout::{Listing, Partition, rejected_object, working_object};
@@ -47,7 +49,7 @@ fn working_table(table: Raw) -> Table {
 /// How many partitions are read between two writes of the receipts.
 const PARTITIONS_PER_BATCH: usize = 32;
 
-/// Reads these partitions of a raw table. Returns what changed; errors go to `fail`, with the partitions refused.
+/// Reads these partitions of a raw table. Returns what changed; errors of the data go to `fail`, with the partitions refused.
 pub fn raw(
     places: &Places<'_>,
     table: Raw,
@@ -70,6 +72,7 @@ pub fn raw(
             let stored = store(places.output, table, partition.day, &extracted)?;
             Ok((extracted, stored))
         });
+        let mut failed = None;
         for (partition, extracted) in partitions.into_iter().zip(extracted) {
             let day = partition.day;
             let before = survey.receipts.raw(table).get(day).cloned();
@@ -83,7 +86,12 @@ pub fn raw(
                     receipts.set(day, receipt);
                     continue;
                 }
-                Ok((Extracted { refusal: Some(error), .. }, _)) | Err(error) => error,
+                Ok((Extracted { refusal: Some(error), .. }, _)) => error,
+                Err(error) if error.kind() == ErrorKind::Data => error,
+                Err(error) => {
+                    failed.get_or_insert(error.with("table", table.table()).with("day", day));
+                    continue;
+                }
             };
             receipts.forget(day);
             calendar.refuse(table, day);
@@ -91,6 +99,7 @@ pub fn raw(
             fail(refusal.with("table", table.table()).with("day", day));
         }
         survey.receipts.raw_mut(table).write(places.output)?;
+        failed.map_or(Ok(()), Err)?;
     }
     if !mine.is_empty() {
         info!(table = table.table(), partitions = mine.len(), "scanned");
@@ -175,7 +184,7 @@ pub fn insights(
 ) -> Result<InsightsIndex> {
     let index = read_insights(places, survey, calendar, fail);
     survey.receipts.insights.write(places.output)?;
-    Ok(index)
+    index
 }
 
 /// Reads all landed insights, oldest first. A partition that breaks the contract is refused and has no receipt.
@@ -184,7 +193,7 @@ pub fn read_insights(
     survey: &mut Survey,
     calendar: &mut Calendar,
     fail: &mut dyn FnMut(Error),
-) -> InsightsIndex {
+) -> Result<InsightsIndex> {
     let listed = places.settings.listed_accounts();
     let settings = insights_settings(places.settings);
     let partitions: Vec<Partition> = survey.insights.partitions.values().cloned().collect();
@@ -202,6 +211,7 @@ pub fn read_insights(
                     PartitionReceipt { inputs: partition.objects, settings, logic: LOGIC.insights, stored: None, content };
                 survey.receipts.insights.set(day, receipt);
             }
+            Err(error) if error.kind() != ErrorKind::Data => return Err(error.with("day", day)),
             Err(error) => {
                 survey.receipts.insights.forget(day);
                 calendar.refuse_insights(day);
@@ -209,7 +219,7 @@ pub fn read_insights(
             }
         }
     }
-    index
+    Ok(index)
 }
 
 /// Loads the working tables that have a receipt.
@@ -217,13 +227,19 @@ pub fn working_tables(places: &Places<'_>, survey: &Survey) -> Result<(Touches, 
     let bots: HashMap<&str, u32> = places.settings.bots.iter().enumerate().map(|(i, bot)| (bot.id.as_str(), i as u32)).collect();
     let (mut touches, mut events) = (Touches::default(), Conversions::default());
     for table in Raw::BOTH {
-        for (day, _) in survey.receipts.raw(table).iter() {
+        for (day, receipt) in survey.receipts.raw(table).iter() {
             let path = working_object(table, day);
-            let bytes = places.output.get(&path)?.ok_or_else(|| {
-                Error::new(crate::error::ErrorKind::Unavailable, "a working table is gone")
+            let is_landed = survey.raw(table).partitions.contains_key(&day);
+            let gone = || {
+                Error::new(ErrorKind::Unavailable, "a working table is gone, or was replaced by another run")
                     .with("object", &path)
                     .mend("run again: it is made anew")
-            })?;
+            };
+            let (bytes, version) = places.output.get_versioned(&path)?.ok_or_else(gone)?;
+            // A run that lost the lock may still write here. Tables of retired partitions are nobody's to write.
+            if is_landed && receipt.stored.as_ref() != Some(&version) {
+                return Err(gone());
+            }
             for batch in decode(bytes).map_err(|error| error.with("object", &path).mend("remove the object and run again"))? {
                 match table {
                     Raw::Messages => touches.add(&batch, &bots),

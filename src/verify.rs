@@ -87,6 +87,7 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verdict> {
                     let receipt = PartitionReceipt { inputs: partition.objects, settings: digest, logic, stored: None, content };
                     survey.receipts.raw_mut(table).set(partition.day, receipt);
                 }
+                Err(error) if error.kind() != ErrorKind::Data => return Err(error.with("day", partition.day)),
                 Err(error) => {
                     calendar.refuse(table, partition.day);
                     failures.add(error.with("table", table.table()).with("day", partition.day));
@@ -94,7 +95,7 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verdict> {
             }
         }
     }
-    let insights = scan::read_insights(&places, &mut survey, &mut calendar, &mut |error| failures.add(error));
+    let insights = scan::read_insights(&places, &mut survey, &mut calendar, &mut |error| failures.add(error))?;
     let settled = settle(touches, events);
     let ads = AdIndex::new(settings, &settled, &insights);
     let watermark = calendar.last().map_or(0, |last| last.next().start_utc());
