@@ -68,8 +68,9 @@ const SEE_THE_LAKE: &[&str] = &[
     "verify.rs",
 ];
 
-/// What a stage does, and who may ask it to: no stage calls the next, only `run` does (and, without a write, `check`,
-/// which looks at what a run would meet, `preview`, which says what it would do, and `verify`, which does it again in memory). Where the file that defines a call is listed too, it is for the definition.
+/// What a stage does, and who may ask it to: no stage calls the next, only `run` does, and without a write `check`, which looks at
+/// what a run would meet, `preview`, which says what it would do, and `verify`, which does it again in memory. Where the file
+/// that defines a call is listed too, it is for the definition.
 const STAGES: &[(&str, &[&str])] = &[
     ("Survey::take", &["run.rs", "check.rs", "preview.rs", "verify.rs"]),
     ("scan::raw", &["run.rs"]),
