@@ -12,14 +12,14 @@ use crate::calendar::{Calendar, Raw};
 use crate::config::Settings;
 use crate::conversions::Conversions;
 use crate::day::Day;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::extract::{self, Extracted, Scope};
 use crate::insights::{self, InsightsIndex};
 use crate::lake::layout::{Listing, Partition, rejected_object, working_object};
 use crate::lake::{Lake, decode, encode};
 use crate::plan::Change;
 use crate::receipt::PartitionReceipt;
-use crate::schema::{self, InputTable, LOGIC, Table};
+use crate::schema::{self, InputTable, Table};
 use crate::survey::{PartitionStep, Survey, insights_settings, raw_settings};
 use crate::touches::Touches;
 
@@ -44,6 +44,14 @@ fn working_table(table: Raw) -> Table {
     }
 }
 
+/// What to do about working tables that have a receipt and are not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    Refused,
+    /// For a look at what is known.
+    Allowed,
+}
+
 /// How many partitions are read between two writes of the receipts.
 const PARTITIONS_PER_BATCH: usize = 32;
 
@@ -58,7 +66,7 @@ pub fn raw(
     fail: &mut dyn FnMut(Error),
 ) -> Result<Vec<Change>> {
     let scope = Scope::new(places.settings);
-    let (digest, logic) = raw_settings(places.settings, table);
+    let of = raw_settings(places.settings, table);
     let mut changes = Vec::new();
     let mine: Vec<&PartitionStep> = steps.iter().filter(|step| step.table == table.table()).collect();
     for batch in mine.chunks(PARTITIONS_PER_BATCH) {
@@ -78,9 +86,7 @@ pub fn raw(
                 Ok((Extracted { extract, refusal: None, .. }, stored)) => {
                     let old = before.as_ref().map(|receipt| &receipt.content);
                     changes.push(Change::between(table.table(), day, old, Some(&extract)));
-                    let receipt =
-                        PartitionReceipt { inputs: partition.objects, settings: digest, logic, stored, content: extract };
-                    receipts.set(day, receipt);
+                    receipts.set(day, PartitionReceipt::new(partition.objects, of, stored, extract));
                     continue;
                 }
                 Ok((Extracted { refusal: Some(error), .. }, _)) | Err(error) => error,
@@ -186,7 +192,7 @@ pub fn read_insights(
     fail: &mut dyn FnMut(Error),
 ) -> InsightsIndex {
     let listed = places.settings.listed_accounts();
-    let settings = insights_settings(places.settings);
+    let of = insights_settings(places.settings);
     let partitions: Vec<Partition> = survey.insights.partitions.values().cloned().collect();
     let rows = on_all_cores(&partitions, |partition| insights::read_partition(places.lake, partition));
     let mut index = InsightsIndex::default();
@@ -198,9 +204,7 @@ pub fn read_insights(
         });
         match added {
             Ok(content) => {
-                let receipt =
-                    PartitionReceipt { inputs: partition.objects, settings, logic: LOGIC.insights, stored: None, content };
-                survey.receipts.insights.set(day, receipt);
+                survey.receipts.insights.set(day, PartitionReceipt::new(partition.objects, of, None, content));
             }
             Err(error) => {
                 survey.receipts.insights.forget(day);
@@ -212,19 +216,24 @@ pub fn read_insights(
     index
 }
 
-/// Loads the working tables that have a receipt.
-pub fn working_tables(places: &Places<'_>, survey: &Survey) -> Result<(Touches, Conversions)> {
+/// Loads the working tables that have a receipt. Those that are lost are an error, or left out where that is allowed.
+pub fn working_tables(places: &Places<'_>, survey: &Survey, lost: Lost) -> Result<(Touches, Conversions)> {
     let bots: HashMap<&str, u32> = places.settings.bots.iter().enumerate().map(|(i, bot)| (bot.id.as_str(), i as u32)).collect();
     let (mut touches, mut events) = (Touches::default(), Conversions::default());
     for table in Raw::BOTH {
         for (day, _) in survey.receipts.raw(table).iter() {
             let path = working_object(table, day);
-            let bytes = places.output.get(&path)?.ok_or_else(|| {
-                Error::new(crate::error::ErrorKind::Unavailable, "a working table is gone")
+            let batches = match places.output.get(&path)? {
+                Some(bytes) => decode(bytes).map_err(|error| error.with("object", &path).mend("remove the object and run again")),
+                None => Err(Error::new(ErrorKind::Unavailable, "a working table is gone")
                     .with("object", &path)
-                    .mend("run again: it is made anew")
-            })?;
-            for batch in decode(bytes).map_err(|error| error.with("object", &path).mend("remove the object and run again"))? {
+                    .mend("run again: it is made anew")),
+            };
+            let batches = match lost {
+                Lost::Refused => batches?,
+                Lost::Allowed => batches.unwrap_or_default(),
+            };
+            for batch in batches {
                 match table {
                     Raw::Messages => touches.add(&batch, &bots),
                     Raw::Events => events.add(&batch, &bots),
