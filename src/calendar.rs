@@ -50,7 +50,8 @@ pub struct Calendar {
     never: BTreeMap<Raw, BTreeSet<Day>>,
     refused: BTreeSet<(Raw, Day)>,
     refused_insights: BTreeSet<Day>,
-    retired: BTreeMap<Raw, DayRange>,
+    retired: BTreeMap<Raw, Vec<DayRange>>,
+    lost: BTreeSet<(Raw, Day)>,
 }
 
 impl Calendar {
@@ -61,29 +62,40 @@ impl Calendar {
             (Raw::Messages, settings.messages.allow_missing.clone()),
             (Raw::Events, settings.events.allow_missing.clone()),
         ]);
-        Calendar { landed, never, refused: BTreeSet::new(), refused_insights: BTreeSet::new(), retired: BTreeMap::new() }
+        Calendar {
+            landed,
+            never,
+            refused: BTreeSet::new(),
+            refused_insights: BTreeSet::new(),
+            retired: BTreeMap::new(),
+            lost: BTreeSet::new(),
+        }
     }
 
-    /// The oldest partitions of a table, which were there once and have vanished since (rule 22).
-    pub fn retire(&mut self, table: Raw, days: DayRange) {
+    /// The oldest partitions of a table, which were read once and have vanished since (rule 22).
+    pub fn retire(&mut self, table: Raw, days: Vec<DayRange>) {
         self.retired.insert(table, days);
     }
 
-    pub fn is_retired(&self, table: Raw, day: Day) -> bool {
-        self.retired.get(&table).is_some_and(|days| days.contains(day))
+    /// A retired partition whose rows are not kept either: what depends on them is never complete.
+    pub fn lose(&mut self, table: Raw, day: Day) {
+        self.lost.insert((table, day));
     }
 
-    /// The retired partitions among these UTC days, but for those that were never to come.
+    pub fn is_retired(&self, table: Raw, day: Day) -> bool {
+        self.retired.get(&table).is_some_and(|ranges| ranges.iter().any(|days| days.contains(day)))
+    }
+
+    /// The retired partitions among these UTC days.
     pub fn retired(&self, days: DayRange) -> Vec<(Raw, Day)> {
-        let of_table = |(table, retired): (&Raw, &DayRange)| retired.intersection(days).map(|days| (*table, days));
-        let partitions =
-            self.retired.iter().filter_map(of_table).flat_map(|(table, days)| days.iter().map(move |day| (table, day)));
-        partitions.filter(|(table, day)| !self.never[table].contains(day)).collect()
+        let ranges = self.retired.iter().flat_map(|(table, ranges)| ranges.iter().map(move |range| (*table, *range)));
+        let within = ranges.filter_map(|(table, range)| Some((table, range.intersection(days)?)));
+        within.flat_map(|(table, days)| days.iter().map(move |day| (table, day))).collect()
     }
 
     /// Whether a local day is as old as retired partitions, or older: it stays as it was published.
     pub fn is_frozen(&self, bots: &[Bot], day: Day) -> bool {
-        let Some(last) = self.retired.values().map(|days| days.last).max() else { return false };
+        let Some(last) = self.retired.values().flatten().map(|days| days.last).max() else { return false };
         bots.iter().any(|bot| bot.zone.utc_days(day).first <= last)
     }
 
@@ -100,10 +112,9 @@ impl Calendar {
         self.refused_insights.insert(day);
     }
 
-    /// The first partition of either table.
+    /// The first partition of either table that is there: the lake begins with it.
     pub fn first(&self) -> Option<Day> {
-        let landed = self.landed.values().filter_map(|days| days.first()).copied();
-        landed.chain(self.retired.values().map(|days| days.first)).min()
+        self.landed.values().filter_map(|days| days.first()).copied().min()
     }
 
     /// The last day on which a partition of both tables has landed.
@@ -116,19 +127,29 @@ impl Calendar {
         self.first().is_none_or(|first| day < first)
             || (self.landed[&table].contains(&day) && !self.refused.contains(&(table, day)))
             || self.never[&table].contains(&day)
-            || self.is_retired(table, day)
+            || self.is_before_retirement(table, day)
     }
 
-    /// The partitions that are missing between the first and the last day.
-    pub fn holes(&self) -> Vec<Blocker> {
+    /// Whether a day lies before a table's retired partitions end: nothing more is expected of it.
+    fn is_before_retirement(&self, table: Raw, day: Day) -> bool {
+        self.retired.get(&table).and_then(|ranges| ranges.last()).is_some_and(|days| day <= days.last)
+    }
+
+    /// The partitions that are missing between the first and the last day, neighbours together.
+    pub fn holes(&self) -> Vec<(Raw, DayRange)> {
         let Some(range) = self.first().zip(self.last()).and_then(|(first, last)| DayRange::new(first, last)) else {
             return Vec::new();
         };
-        let is_hole = |(day, table): &(Day, Raw)| {
-            !self.landed[table].contains(day) && !self.never[table].contains(day) && !self.is_retired(*table, *day)
-        };
-        let partitions = range.iter().flat_map(|day| Raw::BOTH.map(|table| (day, table)));
-        partitions.filter(is_hole).map(|(day, table)| Blocker { table: table.table(), day, refused: false }).collect()
+        let mut holes: Vec<(Raw, DayRange)> = Vec::new();
+        for table in Raw::BOTH {
+            for day in range.iter().filter(|day| !self.landed[&table].contains(day) && !self.is_settled(table, *day)) {
+                match holes.last_mut() {
+                    Some((known, days)) if *known == table && days.last.next() == day => days.last = day,
+                    _ => holes.push((table, DayRange { first: day, last: day })),
+                }
+            }
+        }
+        holes
     }
 
     /// Why this local day cannot be built: for some bot it overlaps a UTC day whose partition is missing or refused.
@@ -154,7 +175,7 @@ impl Calendar {
     pub fn is_complete(&self, bot: &Bot, day: Day) -> bool {
         let utc = bot.zone.utc_days(day);
         let days = DayRange { first: utc.first.plus(-REACH_DAYS), last: utc.last };
-        days.iter().all(|day| Raw::BOTH.iter().all(|table| self.is_settled(*table, day)))
+        days.iter().all(|day| Raw::BOTH.iter().all(|table| self.is_settled(*table, day) && !self.lost.contains(&(*table, day))))
     }
 }
 
@@ -187,7 +208,7 @@ mod tests {
         let settings = settings("UTC", "");
         let events = days(20_000..=20_200).into_iter().filter(|day| *day != Day(20_050));
         let calendar = Calendar::new(&settings, days(20_000..=20_200), events);
-        assert_eq!(calendar.holes(), [Blocker { table: "events", day: Day(20_050), refused: false }]);
+        assert_eq!(calendar.holes(), [(Raw::Events, DayRange { first: Day(20_050), last: Day(20_050) })]);
         let blocked: Vec<Day> =
             days(20_000..=20_200).into_iter().filter(|day| !calendar.blockers(&settings.bots, *day).is_empty()).collect();
         assert_eq!(blocked, [Day(20_050)]);

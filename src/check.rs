@@ -12,6 +12,7 @@ use crate::insights::{self, InsightsIndex};
 use crate::lake::Lake;
 use crate::lake::layout::Listing;
 use crate::mapping::TableMapping;
+use crate::run::not_landed;
 use crate::survey::Survey;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -80,8 +81,7 @@ pub fn check(settings: &Settings) -> CheckReport {
     let calendar = survey.calendar(settings);
     report.take("conversion events", survey.accepted.protect(settings, calendar.last()));
     for hole in calendar.holes() {
-        let error = Error::not_ready("a partition between landed ones has not landed").with("day", hole.day);
-        report.take::<()>(hole.table, Err(error.mend("land it, or name the day in allow_missing if it will never come")));
+        report.take::<()>(hole.0.table(), Err(not_landed(hole)));
     }
     match calendar.last() {
         Some(last) => report.add(Level::Ok, "days", format!("the last day with messages and events is {last}")),

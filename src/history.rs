@@ -3,7 +3,7 @@
 //! Kept in `state/accepted.json` of the output, which is small and not safe to delete. A setting that was in effect in landed days
 //! is history: altering or removing it, or slipping one in before it, would change what was counted (rule 8).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,20 +15,22 @@ pub const ACCEPTED_OBJECT: &str = "state/accepted.json";
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
-    /// The first partition that ever landed, by table.
-    pub first_partitions: BTreeMap<String, Day>,
+    /// The days whose partitions were read, by table, as ranges from first to last.
+    pub partitions: BTreeMap<String, Vec<(Day, Day)>>,
     /// The settings that were in effect in landed days, oldest first, by bot id.
     pub conversion_events: BTreeMap<String, Vec<ConversionSetting>>,
 }
 
 impl Accepted {
-    /// What is accepted after a run over data that has landed up to `watermark`.
-    pub fn after(&self, settings: &Settings, watermark: i64, first_partitions: BTreeMap<String, Day>) -> Accepted {
-        let mut accepted =
-            Accepted { first_partitions: self.first_partitions.clone(), conversion_events: self.conversion_events.clone() };
-        for (table, day) in first_partitions {
-            let first = accepted.first_partitions.entry(table).or_insert(day);
-            *first = day.min(*first);
+    /// What is accepted after a run over data that has landed up to `watermark`. `read` gives, by table, the first day that is
+    /// there now and the days that have been read.
+    pub fn after(&self, settings: &Settings, watermark: i64, read: BTreeMap<String, (Day, BTreeSet<Day>)>) -> Accepted {
+        let mut accepted = Accepted { partitions: BTreeMap::new(), conversion_events: self.conversion_events.clone() };
+        for (table, (first_now, read)) in read {
+            let before = self.partitions.get(&table).map(Vec::as_slice).unwrap_or_default();
+            let retired = before.iter().filter_map(|(first, last)| DayRange::new(*first, (*last).min(first_now.plus(-1))));
+            let days = retired.flat_map(DayRange::iter).chain(read.into_iter().filter(|day| *day >= first_now));
+            accepted.partitions.insert(table, ranges(days.collect()));
         }
         for bot in &settings.bots {
             let past =
@@ -42,10 +44,11 @@ impl Accepted {
         accepted
     }
 
-    /// The oldest partitions of a table that were there once and have vanished.
-    pub fn retired(&self, table: &str, first_now: Option<Day>) -> Option<DayRange> {
-        let first = *self.first_partitions.get(table)?;
-        DayRange::new(first, first_now?.plus(-1))
+    /// The oldest partitions of a table, which were read once and have vanished since.
+    pub fn retired(&self, table: &str, first_now: Option<Day>) -> Vec<DayRange> {
+        let Some(first_now) = first_now else { return Vec::new() };
+        let ranges = self.partitions.get(table).into_iter().flatten();
+        ranges.filter_map(|(first, last)| DayRange::new(*first, (*last).min(first_now.plus(-1)))).collect()
     }
 
     /// Per bot id, the local day from which its conversion events are others than those accepted.
@@ -82,6 +85,18 @@ impl Accepted {
         }
         Ok(())
     }
+}
+
+/// Days as ranges from first to last.
+fn ranges(days: BTreeSet<Day>) -> Vec<(Day, Day)> {
+    let mut ranges: Vec<(Day, Day)> = Vec::new();
+    for day in days {
+        match ranges.last_mut() {
+            Some((_, last)) if last.next() == day => *last = day,
+            _ => ranges.push((day, day)),
+        }
+    }
+    ranges
 }
 
 /// The instant from which two histories differ.
@@ -136,6 +151,24 @@ mod tests {
             let error = known.protect(&settings(&changed), last).unwrap_err().to_string();
             assert!(error.contains(&format!("{from}..2026-05-31")), "{error}");
         }
+    }
+
+    #[test]
+    fn what_was_read_and_has_vanished_at_the_old_end_is_retired() {
+        let day = |text: &str| text.parse::<Day>().unwrap();
+        let read = |first: &str, days: &[&str]| {
+            BTreeMap::from([("messages".to_string(), (day(first), days.iter().map(|text| day(text)).collect()))])
+        };
+        let stray = Accepted::default().after(
+            &settings(&[]),
+            0,
+            read("1970-01-01", &["1970-01-01", "2026-01-01", "2026-01-02", "2026-01-04"]),
+        );
+        let retired = stray.retired("messages", Some(day("2026-01-04")));
+        assert_eq!(retired.iter().map(|days| days.to_string()).collect::<Vec<_>>(), ["1970-01-01", "2026-01-01..2026-01-02"]);
+        let later = stray.after(&settings(&[]), 0, read("2026-01-02", &["2026-01-04"]));
+        assert_eq!(later.partitions["messages"].len(), 3, "one that is gone between others was not retired");
+        assert_eq!(later.partitions["messages"][2], (day("2026-01-04"), day("2026-01-04")));
     }
 
     #[test]

@@ -386,6 +386,9 @@ impl<'a> Planner<'a> {
         for day in days.iter() {
             let is_published = self.published.get("bot_days").is_some_and(|days| days.contains_key(&day));
             if self.calendar.is_frozen(&self.settings.bots, day) && (is_published || !self.has_history(day)) {
+                if asked {
+                    steps.without_history.push(day);
+                }
                 continue;
             }
             let Some(reason) = (if asked { Some(Reason::Asked) } else { self.staleness(day) }) else { continue };
@@ -438,7 +441,7 @@ impl<'a> Planner<'a> {
 pub struct Steps {
     pub days: Vec<DayStep>,
     pub blocked: Vec<(Day, Vec<Blocker>)>,
-    /// Stale, but what they were made from has been retired from the lake and from `work/`: kept as published.
+    /// Asked for or stale, but what they were made from was retired from the lake: kept as published.
     pub without_history: Vec<Day>,
 }
 

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use crate::ads::AdIndex;
 use crate::audit::{self, DayRows};
 use crate::build::{Figures, tables};
-use crate::calendar::{Blocker, Calendar, Raw};
+use crate::calendar::{Calendar, Raw};
 use crate::config::Settings;
 use crate::day::{Day, DayRange};
 use crate::engine::Request;
@@ -150,11 +150,11 @@ pub fn check_history(job: &Job<'_>, survey: &Survey, calendar: &Calendar) -> Res
     if job.accept_history_change { Ok(()) } else { survey.accepted.protect(job.settings, calendar.last()) }
 }
 
-pub fn not_landed(hole: Blocker) -> Error {
-    Error::not_ready("a partition between landed ones has not landed")
-        .with("table", hole.table)
-        .with("day", hole.day)
-        .mend("land it and run again, or name the day in allow_missing if it will never come")
+pub fn not_landed((table, days): (Raw, DayRange)) -> Error {
+    Error::not_ready("between landed partitions one or more have not landed")
+        .with("table", table.table())
+        .with(if days.first == days.last { "day" } else { "days" }, days)
+        .mend("land them and run again, or name their days in allow_missing if they will never come")
 }
 
 /// The days that may be built, and an error for those that are asked for and cannot be.
@@ -261,7 +261,13 @@ impl<'a> Run<'a> {
         if self.survey.receipts.identities.as_ref() == Some(&now) {
             return Ok(());
         }
-        let reached = reach::of_identities(&Places { settings, lake, output }, &self.survey, identities, Lost::Refused)?;
+        let mut reached = reach::of_identities(&Places { settings, lake, output }, &self.survey, identities, Lost::Refused)?;
+        // The rows of a partition that is missing or refused cannot be looked at now: its days are looked at when it is back.
+        for (day, _) in self.survey.receipts.days.iter() {
+            if !self.calendar.blockers(&settings.bots, day).is_empty() {
+                reached.entry(day).or_insert_with(|| "alias table changed while a partition was away".to_string());
+            }
+        }
         self.mark(&reached)?;
         let object = format!("{KNOWN_IDENTITIES}/identities.parquet");
         output.publish(&object, encode(&schema::identities().schema, &[identities.table(settings)?])?)?;

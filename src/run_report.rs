@@ -29,7 +29,7 @@ pub struct RunReport {
     pub days_removed: Vec<Day>,
     /// Days kept back, with what blocks them.
     pub days_blocked: BTreeMap<Day, Vec<String>>,
-    /// Days that are stale but kept as published: what they were made from is gone.
+    /// Days asked for or stale, but kept as published: what they were made from was retired.
     pub days_without_history: Vec<Day>,
     /// Days that a run that was stopped knew to be stale and did not come to; the partitions it did not read may reach more.
     pub days_left: Vec<Day>,
@@ -80,7 +80,7 @@ impl RunReport {
         self.days_blocked = steps.blocked.iter().map(texts).collect();
         self.days_without_history = steps.without_history.clone();
         if let Some((first, last)) = steps.without_history.first().zip(steps.without_history.last()) {
-            let warning = "stay as published: partitions they depend on were retired and their working tables are gone";
+            let warning = "stay as published: partitions that they were made from were retired";
             self.warnings.insert(format!("days {first}..{last} {warning}"));
         }
     }

@@ -100,6 +100,7 @@ pub fn raw(
                 }
             };
             receipts.forget(day);
+            places.output.remove(&working_object(table, day))?;
             calendar.refuse(table, day);
             changes.push(Change::between(table.table(), day, before.as_ref().map(|receipt| &receipt.content), None));
             fail(refusal.with("table", table.table()).with("day", day));

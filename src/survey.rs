@@ -1,18 +1,18 @@
 //! Survey: what is there, by listings and receipts only. Every command that decides something starts with one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::{Calendar, Raw};
 use crate::config::Settings;
-use crate::day::Day;
+use crate::day::{Day, DayRange};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::extract::{self, Extract};
 use crate::history::{ACCEPTED_OBJECT, Accepted};
 use crate::identity::Identities;
-use crate::lake::layout::{ADS_OBJECT, Listing, working_object};
+use crate::lake::layout::{ADS_OBJECT, Listing, partition_of, working_object};
 use crate::lake::{Lake, Object};
 use crate::plan::DAY_TABLES;
 use crate::receipt::{AdsReceipt, DayReceipt, InsightsContent, PartitionReceipt, ReadingSettings, Receipts, read_json};
@@ -29,6 +29,8 @@ pub struct Survey {
     pub published_ads: Option<Object>,
     /// The versions of the working tables, by path.
     working: BTreeMap<String, String>,
+    /// The partitions of which there is a working table or rows set aside.
+    leavings: BTreeSet<(Raw, Day)>,
     pub receipts: Book,
     pub accepted: Accepted,
 }
@@ -96,8 +98,11 @@ impl Survey {
         for table in DAY_TABLES {
             published.insert(table, output.published_days(table)?);
         }
-        let working = output.list("work/touches")?.into_iter().chain(output.list("work/conversions")?);
+        let working: Vec<Object> = output.list("work/touches")?.into_iter().chain(output.list("work/conversions")?).collect();
+        let rejected = output.list("rejected")?;
+        let leavings = working.iter().chain(&rejected).filter_map(|object| partition_of(&object.path)).collect();
         Ok(Survey {
+            leavings,
             insights: match &settings.insights {
                 Some(insights) => lake.partitions(&insights.path, None)?,
                 None => Listing::default(),
@@ -107,7 +112,7 @@ impl Survey {
                 None => Vec::new(),
             },
             published_ads: output.list("ads")?.into_iter().find(|object| object.path == ADS_OBJECT),
-            working: working.map(|object| (object.path, object.version)).collect(),
+            working: working.into_iter().map(|object| (object.path, object.version)).collect(),
             receipts: Book {
                 messages: Receipts::read(output, "messages")?,
                 events: Receipts::read(output, "events")?,
@@ -135,8 +140,11 @@ impl Survey {
         let mut calendar = Calendar::new(settings, days(&self.messages), days(&self.events));
         for table in Raw::BOTH {
             let first = self.raw(table).partitions.keys().next().copied();
-            if let Some(days) = self.accepted.retired(table.table(), first) {
-                calendar.retire(table, days);
+            calendar.retire(table, self.accepted.retired(table.table(), first));
+        }
+        for (table, day) in calendar.retired(DayRange { first: Day(i32::MIN / 2), last: Day(i32::MAX / 2) }) {
+            if self.receipts.raw(table).get(day).is_none() || self.is_lost(table, day) {
+                calendar.lose(table, day);
             }
         }
         calendar
@@ -185,7 +193,14 @@ impl Survey {
             };
             let receipts = self.receipts.raw(table).iter();
             let forgotten = receipts.filter(|(day, receipt)| !present.contains_key(day) && !is_kept(*day, &receipt.stored));
-            gone.extend(forgotten.map(|(day, _)| (table.table(), day)));
+            let forgotten: BTreeSet<Day> = forgotten.map(|(day, _)| day).collect();
+            // What a partition left that was refused before it went.
+            let leavings = self
+                .leavings
+                .iter()
+                .filter(|(of, day)| *of == table && !present.contains_key(day) && !calendar.is_retired(table, *day));
+            let days: BTreeSet<Day> = leavings.map(|(_, day)| *day).chain(forgotten).collect();
+            gone.extend(days.into_iter().map(|day| (table.table(), day)));
         }
         let days = self.receipts.insights.iter().map(|(day, _)| day);
         gone.extend(days.filter(|day| !self.insights.partitions.contains_key(day)).map(|day| ("insights", day)));
@@ -225,8 +240,12 @@ impl Survey {
     /// What is accepted once these partitions have been built from.
     pub fn accepted_now(&self, settings: &Settings, calendar: &Calendar) -> Accepted {
         let watermark = calendar.last().map_or(i64::MIN, |last| last.next().start_utc());
-        let first = |table: Raw| Some((table.table().to_string(), *self.raw(table).partitions.keys().next()?));
-        self.accepted.after(settings, watermark, Raw::BOTH.into_iter().filter_map(first).collect())
+        let read = |table: Raw| {
+            let first = *self.raw(table).partitions.keys().next()?;
+            let days = self.receipts.raw(table).iter().map(|(day, _)| day).collect();
+            Some((table.table().to_string(), (first, days)))
+        };
+        self.accepted.after(settings, watermark, Raw::BOTH.into_iter().filter_map(read).collect())
     }
 
     pub fn strange_folders(&self) -> impl Iterator<Item = String> {

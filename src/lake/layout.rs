@@ -97,6 +97,13 @@ pub fn working_object(table: Raw, day: Day) -> String {
     }
 }
 
+/// The raw partition that an object under `work/` or `rejected/` was made from.
+pub fn partition_of(object: &str) -> Option<(Raw, Day)> {
+    let day = object.split('/').find_map(|part| part.strip_prefix("date="))?.parse().ok()?;
+    let of_table = |table: &Raw| object == working_object(*table, day) || object == rejected_object(table.table(), day);
+    Some((Raw::BOTH.into_iter().find(of_table)?, day))
+}
+
 /// The rows of a partition that were set aside.
 pub fn rejected_object(table: &str, day: Day) -> String {
     format!("rejected/{table}/date={day}/rejected.parquet")
