@@ -4,13 +4,16 @@
 mod architecture;
 mod cases;
 mod errors;
+mod faults;
 mod forms;
 mod lake;
 mod oracle;
 mod properties;
+mod races;
 mod rows;
 mod sample;
 mod scene;
+mod store;
 mod usage;
 mod world;
 mod worlds;
