@@ -211,7 +211,7 @@ impl Change {
         }
         for (path, bytes) in store.puts() {
             if TABLES.iter().any(|table| path.split('/').next() == Some(table)) {
-                assert_eq!(self.new.get(&path), Some(&bytes), "{fault:?}: {path} is not what it should become");
+                assert!(self.new.get(&path) == Some(&bytes), "{fault:?}: {path} is put, and not as it should become");
             }
         }
         self.check_readable(&tables(&store), &format!("{fault:?}"));
