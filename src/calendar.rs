@@ -79,10 +79,14 @@ impl Calendar {
         self.retired.iter().filter_map(of_table).flat_map(|(table, days)| days.iter().map(move |day| (table, day))).collect()
     }
 
-    /// Whether the partitions of a local day were retired: the day stays as it was published.
+    /// Whether a local day is as old as retired partitions, or older: it stays as it was published.
     pub fn is_frozen(&self, bots: &[Bot], day: Day) -> bool {
-        let mut utc_days = bots.iter().flat_map(|bot| bot.zone.utc_days(day).iter());
-        utc_days.any(|utc| Raw::BOTH.iter().any(|table| self.is_retired(*table, utc)))
+        let Some(last) = self.retired.values().map(|days| days.last).max() else { return false };
+        bots.iter().any(|bot| bot.zone.utc_days(day).first <= last)
+    }
+
+    pub fn has_refusals(&self) -> bool {
+        !self.refused.is_empty()
     }
 
     /// A partition that landed and broke the contract.

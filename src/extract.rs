@@ -158,7 +158,7 @@ impl Extract {
 
     fn check_share(&self, table: &InputTable, day: Day, limit: f64) -> Result<()> {
         let (rejected, candidates) = (self.rejected_rows(), self.accepted + self.not_in_effect + self.rejected_rows());
-        if rejected as f64 <= limit * candidates as f64 {
+        if candidates == 0 || rejected as f64 / candidates as f64 <= limit {
             return Ok(());
         }
         let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();

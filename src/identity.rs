@@ -12,7 +12,6 @@ use arrow::datatypes::DataType;
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::lake::{Lake, Object};
-use crate::mapping::describe;
 use crate::schema;
 
 #[derive(Debug, Default)]
@@ -28,7 +27,8 @@ impl Identities {
         let bots = settings.bot_by_id();
         let mut identities = Identities { of_bot: vec![HashMap::new(); settings.bots.len()], of_every_bot: HashMap::new() };
         for object in &objects {
-            lake.scan_all(object, |batch| identities.add(&batch, &bots)).map_err(|error| error.with("table", "identities"))?;
+            lake.scan_columns(object, &["bot_id", "alias", "contact_id"], &[], |batch| identities.add(&batch, &bots))
+                .map_err(|error| error.with("table", "identities"))?;
         }
         identities.check_loops(settings)?;
         Ok(identities)
@@ -57,11 +57,7 @@ impl Identities {
 
     fn add(&mut self, batch: &RecordBatch, bots: &std::collections::BTreeMap<&str, usize>) -> Result<()> {
         let text = |name: &'static str| -> Result<StringArray> {
-            let Some(column) = batch.column_by_name(name) else {
-                return Err(Error::data(format!("required column {name} is missing"))
-                    .with("column", name)
-                    .with("columns it has", describe(&batch.schema())));
-            };
+            let column = batch.column_by_name(name).ok_or_else(|| Error::bug(format!("column {name} was not read")))?;
             match column.data_type() {
                 DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..) | DataType::Null => {}
                 other => return Err(Error::data(format!("{name} is {other}, a text is needed")).with("column", name)),

@@ -181,13 +181,13 @@ pub fn ads_are_stale(survey: &Survey, planner: &Planner<'_>) -> bool {
     receipt.logic != LOGIC.ads || receipt.inputs != planner.ads_inputs() || Some(&receipt.object) != published
 }
 
-/// Published days that no longer have a row. Days whose partitions were retired stay as they are.
+/// Published days that no longer have a row. Days as old as retired partitions stay as they are, and so does everything while
+/// a partition is refused: its rows are not known.
 pub fn removals(job: &Job<'_>, survey: &Survey, calendar: &Calendar, range: Option<DayRange>) -> BTreeSet<Day> {
     let published = survey.published.values().flat_map(BTreeMap::keys).copied();
     let is_outside = |day: &Day| range.is_none_or(|range| !range.contains(*day));
-    let begins = Raw::BOTH.iter().filter_map(|table| survey.accepted.first_partitions.get(table.table())).min().copied();
-    let is_before_the_lake = |day: &Day| begins.is_none_or(|begins| begins < calendar.first().unwrap_or(begins) && *day < begins);
-    published.filter(|day| is_outside(day) && !calendar.is_frozen(&job.settings.bots, *day) && !is_before_the_lake(day)).collect()
+    let is_removable = |day: &Day| is_outside(day) && !calendar.is_frozen(&job.settings.bots, *day);
+    if calendar.has_refusals() { BTreeSet::new() } else { published.filter(is_removable).collect() }
 }
 
 /// A run that holds the lock.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use arrow::array::RecordBatch;
 use serde::Serialize;
 
 use crate::ads::AdIndex;
@@ -19,6 +20,7 @@ use crate::plan::Planner;
 use crate::receipt::PartitionReceipt;
 use crate::run::Job;
 use crate::scan::{self, Places};
+use crate::schema::{self, Table};
 use crate::survey::{Survey, raw_settings};
 use crate::touches::Touches;
 
@@ -104,7 +106,8 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verdict> {
     let mut verdict = Verdict { pipeline: settings.name.clone(), ..Verdict::default() };
     let changed =
         unread.iter().map(|step| format!("{}: {} {}", step.reason, step.table, step.day)).collect::<Vec<_>>().join(", ");
-    let mut compare = |object: String, bytes: bytes::Bytes, day: Option<Day>| -> Result<()> {
+    let mut compare = |object: String, table: &Table, batch: RecordBatch, day: Option<Day>| -> Result<()> {
+        let bytes = encode(&table.schema, &[batch])?;
         verdict.objects_checked += 1;
         let found = match output.get(&object)? {
             Some(published) if published == bytes => return Ok(()),
@@ -116,7 +119,7 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verdict> {
         verdict.differences.push(Difference { object, found, because });
         Ok(())
     };
-    compare(ADS_OBJECT.to_string(), encode(&crate::schema::ads().schema, &[ads.table(settings)?])?, None)?;
+    compare(ADS_OBJECT.to_string(), &schema::ads(), ads.table(settings)?, None)?;
     let range = planner.range().and_then(|range| range.intersection(days));
     let mut blocked = Vec::new();
     let mut checked = 0;
@@ -130,7 +133,7 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verdict> {
         }
         let rows = figures.rows(day, &|bot| planner.rejected(bot, day));
         for (table, batch) in tables(day, &rows)? {
-            compare(day_object(table.name, day), encode(&table.schema, &[batch])?, Some(day))?;
+            compare(day_object(table.name, day), &table, batch, Some(day))?;
         }
         checked += 1;
     }

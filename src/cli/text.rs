@@ -8,31 +8,29 @@ use crate::run_report::RunReport;
 use crate::verify::Verdict;
 
 pub fn summary(report: &RunReport) -> String {
-    if report.started.is_none() && report.days_blocked.is_empty() {
-        return match (report.first_day, report.last_day) {
-            (Some(first), Some(last)) => format!("{}: {first}..{last} is up to date, nothing to do\n", report.pipeline),
-            _ => format!("{}: no touch and no conversion event of a named bot has landed, nothing to build\n", report.pipeline),
-        };
-    }
     let mut lines = Vec::new();
-    match (&report.first_day, &report.last_day) {
-        (Some(first), Some(last)) => lines.push(format!(
-            "{}: {} days built of {first}..{last}, {} of them incomplete",
-            report.pipeline,
-            report.days.len(),
-            report.days_incomplete
-        )),
-        _ => lines
+    match (report.first_day.zip(report.last_day), report.started.is_some()) {
+        (None, _) => lines
             .push(format!("{}: no touch and no conversion event of a named bot has landed, nothing to build", report.pipeline)),
+        (Some((first, last)), false) => {
+            lines.push(format!("{}: {first}..{last}: nothing is stale, nothing was written", report.pipeline))
+        }
+        (Some((first, last)), true) => {
+            let (built, incomplete) = (report.days.len(), report.days_incomplete);
+            lines.push(format!("{}: {built} days built of {first}..{last}, {incomplete} of them incomplete", report.pipeline));
+            lines.push(format!(
+                "{} touches, {} duplicates, {} without ad id; {} conversion events, {} of them conversions of ads",
+                report.touches,
+                report.duplicate_touches,
+                report.unattributed_touches,
+                report.conversion_events,
+                report.conversions
+            ));
+            lines.push(format!("{} objects written, {} unchanged", report.objects_written, report.objects_unchanged));
+        }
     }
-    lines.push(format!(
-        "{} touches, {} duplicates, {} without ad id; {} conversion events, {} of them conversions of ads",
-        report.touches, report.duplicate_touches, report.unattributed_touches, report.conversion_events, report.conversions
-    ));
-    lines.push(format!("{} objects written, {} unchanged", report.objects_written, report.objects_unchanged));
-    for (day, blockers) in &report.days_blocked {
-        lines.push(format!("kept back: {day}: {}", blockers.join(", ")));
-    }
+    let blocked = grouped(report.days_blocked.iter().map(|(day, blockers)| (*day, blockers.join(", "))));
+    lines.extend(blocked.into_iter().map(|days| format!("kept back:{}", &days[1..])));
     if let Some((first, last)) = report.days_left.first().zip(report.days_left.last()) {
         lines.push(format!("left to do: {} days of {first}..{last}", report.days_left.len()));
     }
@@ -43,7 +41,7 @@ pub fn summary(report: &RunReport) -> String {
         let reasons: Vec<String> = reasons.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
         lines.push(format!("rejected rows in {table}: {}", reasons.join(", ")));
     }
-    let listed = |what: &str, counts: &std::collections::BTreeMap<String, u64>, lines: &mut Vec<String>| {
+    let listed = |what: &str, counts: &BTreeMap<String, u64>, lines: &mut Vec<String>| {
         if !counts.is_empty() {
             let counts: Vec<String> = counts.iter().map(|(id, count)| format!("{} ({count} rows)", id.escape_debug())).collect();
             lines.push(format!("{what}: {}", counts.join(", ")));

@@ -245,7 +245,7 @@ impl Held {
                 return Ok(());
             }
             taker = self.output.epoch(number)?.map(|epoch| epoch.holder);
-            if taker.as_ref() == Some(&epoch.holder) {
+            if taker.as_ref().is_some_and(|holder| holder.owner == epoch.holder.owner) {
                 *known = Some(version);
                 return Ok(());
             }

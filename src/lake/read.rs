@@ -24,6 +24,7 @@ use parquet::file::statistics::Statistics;
 use parquet::schema::types::SchemaDescriptor;
 
 use crate::error::{Error, Result};
+use crate::mapping::describe;
 
 use super::{Lake, Object, storage_error};
 
@@ -152,13 +153,26 @@ impl Lake {
         Ok((opened.schema().clone(), span))
     }
 
-    /// All rows of an object, in the columns it has.
-    pub fn scan_all(&self, object: &Object, each: impl FnMut(RecordBatch) -> Result<()>) -> Result<()> {
-        let all = |schema: &Schema| {
-            let columns = schema.fields().iter().map(|field| (field.name().clone(), None)).collect();
+    /// All rows of an object in these columns; optional ones it lacks are left out.
+    pub fn scan_columns(
+        &self,
+        object: &Object,
+        required: &[&'static str],
+        optional: &[&'static str],
+        each: impl FnMut(RecordBatch) -> Result<()>,
+    ) -> Result<()> {
+        let present = |schema: &Schema| {
+            let has = |column: &&&'static str| schema.field_with_name(column).is_ok();
+            if let Some(missing) = required.iter().find(|column| !has(column)) {
+                return Err(Error::data(format!("required column {missing} is missing"))
+                    .with("column", missing)
+                    .with("columns it has", describe(schema))
+                    .mend("write the table in the contract's columns"));
+            }
+            let columns = required.iter().chain(optional).filter(has).map(|column| (column.to_string(), None)).collect();
             Ok(ScanPlan { columns, filter: None })
         };
-        self.scan(object, all, each)
+        self.scan(object, present, each)
     }
 
     fn object_reader(&self, location: Path, object: &Object) -> ObjectReader {

@@ -25,8 +25,9 @@ use crate::world::{Identity, Insight, Message, World};
 
 const TABLES: [&str; 4] = ["ads", "ad_conversions", "ad_days", "bot_days"];
 
+/// With digits that a record of the lock does not keep.
 fn at(seconds: i64) -> DateTime<Utc> {
-    "2026-03-20T00:00:00Z".parse::<DateTime<Utc>>().expect("an instant") + TimeDelta::seconds(seconds)
+    "2026-03-20T00:00:00.123456789Z".parse::<DateTime<Utc>>().expect("an instant") + TimeDelta::seconds(seconds)
 }
 
 fn text(text: &str) -> Option<String> {
