@@ -348,7 +348,7 @@ fn a_lock_is_taken_over_30_s_after_its_last_heartbeat() {
     let lock = dead.lock(at(0)).expect("nobody holds it");
     lock.beat(at(25)).expect("it is held");
     conflict(heir.lock(at(40)));
-    let said = conflict(heir.lock(at(55)));
+    let said = conflict(heir.lock(at(54)));
     assert!(said.contains("since 2026-03-20T00:00:00Z") && said.contains("2026-03-20T00:00:25Z"), "{said}");
     let taken = heir.lock(at(56)).expect("the last heartbeat is 31 s old");
 
