@@ -10,7 +10,7 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::DataType;
 
 use crate::config::Settings;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lake::{Lake, Object};
 use crate::schema;
 
@@ -34,9 +34,15 @@ impl Identities {
         Ok(identities)
     }
 
-    /// Reads the table that a run kept of itself; empty where it kept none.
-    pub fn read_known(output: &Lake, path: &str, settings: &Settings) -> Result<Identities> {
-        if output.list(path)?.is_empty() { Ok(Identities::default()) } else { Identities::read(output, path, settings) }
+    /// Reads the table that a run kept; none where it is lost or cannot be read.
+    pub fn read_known(output: &Lake, path: &str, settings: &Settings) -> Result<Option<Identities>> {
+        if output.list(path)?.is_empty() {
+            return Ok(None);
+        }
+        match Identities::read(output, path, settings) {
+            Err(error) if error.kind() == ErrorKind::Data => Ok(None),
+            known => known.map(Some),
+        }
     }
 
     /// The objects of the table, which must exist: without it contacts would silently fall apart.

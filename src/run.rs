@@ -5,13 +5,13 @@
 //! kind of what failed. A run that finds nothing stale takes no lock and writes nothing. Killed at any point, the next run
 //! completes to the same bytes: a day is finished when its receipt is written, and everything before that can be repeated.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use arrow::array::RecordBatch;
 use chrono::{DateTime, SecondsFormat, Utc};
 use tracing::{info, warn};
 
-use crate::ads::{self, AdIndex, AdPlaces};
+use crate::ads::AdIndex;
 use crate::audit::{self, DayRows};
 use crate::build::{Figures, tables};
 use crate::calendar::{Blocker, Calendar, Raw};
@@ -24,11 +24,12 @@ use crate::history::ACCEPTED_OBJECT;
 use crate::identity::Identities;
 use crate::insights::InsightsIndex;
 use crate::lake::layout::{ADS_OBJECT, day_object};
-use crate::lake::{Lake, Lock, Object, decode, encode};
+use crate::lake::{Lake, Lock, Object, encode};
 use crate::plan::{Change, DAY_TABLES, Planner, Steps};
-use crate::receipt::{AdsReceipt, DayReceipt, read_json, write_json};
+use crate::reach::{self, AD_PLACES, KNOWN_IDENTITIES, Reached};
+use crate::receipt::{AdsReceipt, DayReceipt, write_json};
 use crate::run_report::{Failure, RunReport};
-use crate::scan::{self, Places};
+use crate::scan::{self, Lost, Places};
 use crate::schema::{self, LOGIC, Table};
 use crate::survey::{ADS_RECEIPT, IDENTITIES_RECEIPT, Survey};
 
@@ -65,9 +66,6 @@ pub struct Outcome {
     pub report: RunReport,
     pub worst: Option<ErrorKind>,
 }
-
-const AD_PLACES: &str = "work/ad_places.json";
-const KNOWN_IDENTITIES: &str = "work/identities";
 
 /// What goes wrong without stopping the run.
 #[derive(Default)]
@@ -131,7 +129,7 @@ fn idle(job: &Job<'_>, survey: &Survey) -> Result<Option<Outcome>> {
         && survey.gone(&calendar).is_empty()
         && book.identities.as_ref() == Some(&survey.identities_receipt(job.settings))
         && !ads_are_stale(survey, &planner)
-        && removals(job, survey, &calendar, planner.range()).is_empty()
+        && planner.removals(planner.range()).is_empty()
         && survey.accepted == survey.accepted_now(job.settings, &calendar);
     if !is_idle {
         return Ok(None);
@@ -179,15 +177,6 @@ pub fn ads_are_stale(survey: &Survey, planner: &Planner<'_>) -> bool {
     let published = survey.published_ads.as_ref().map(|object| &object.version);
     let Some(receipt) = &survey.receipts.ads else { return true };
     receipt.logic != LOGIC.ads || receipt.inputs != planner.ads_inputs() || Some(&receipt.object) != published
-}
-
-/// Published days that no longer have a row. Days as old as retired partitions stay as they are, and so does everything while
-/// a partition is refused: its rows are not known.
-pub fn removals(job: &Job<'_>, survey: &Survey, calendar: &Calendar, range: Option<DayRange>) -> BTreeSet<Day> {
-    let published = survey.published.values().flat_map(BTreeMap::keys).copied();
-    let is_outside = |day: &Day| range.is_none_or(|range| !range.contains(*day));
-    let is_removable = |day: &Day| is_outside(day) && !calendar.is_frozen(&job.settings.bots, *day);
-    if calendar.has_refusals() { BTreeSet::new() } else { published.filter(is_removable).collect() }
 }
 
 /// A run that holds the lock.
@@ -260,39 +249,20 @@ impl<'a> Run<'a> {
     }
 
     /// Marks days as stale for a reason that their digests do not tell.
-    fn mark(&mut self, days: &BTreeMap<Day, String>) -> Result<()> {
-        for (day, reason) in days {
-            if let Some(receipt) = self.survey.receipts.days.get(*day).cloned() {
-                self.survey.receipts.days.set(*day, DayReceipt { stale: Some(reason.clone()), ..receipt });
-            }
-        }
+    fn mark(&mut self, reached: &Reached) -> Result<()> {
+        self.survey.mark(reached);
         self.survey.receipts.days.write(self.job.output)
     }
 
-    /// A changed alias reaches the days of the contacts whose chain ends elsewhere now (rule 21).
+    /// A changed alias reaches days of the contacts whose chain ends elsewhere now (rule 21).
     fn mark_changed_identities(&mut self, identities: &Identities) -> Result<()> {
         let Job { settings, lake, output, .. } = self.job;
         let now = self.survey.identities_receipt(settings);
         if self.survey.receipts.identities.as_ref() == Some(&now) {
             return Ok(());
         }
-        if self.survey.receipts.days.iter().next().is_some() {
-            let before = match &self.survey.receipts.identities {
-                Some(receipt) if receipt.bots == now.bots => Some(Identities::read_known(output, KNOWN_IDENTITIES, settings)?),
-                _ => None,
-            };
-            let reached = match before {
-                Some(before) => {
-                    let changed = identities.changed_since(&before, settings.bots.len());
-                    let (touches, events) = scan::working_tables(&Places { settings, lake, output }, &self.survey)?;
-                    crate::build::days_of_contacts(settings, &touches, &events, &changed)
-                }
-                None => {
-                    self.survey.receipts.days.iter().map(|(day, _)| (day, "the known alias table is lost".to_string())).collect()
-                }
-            };
-            self.mark(&reached)?;
-        }
+        let reached = reach::of_identities(&Places { settings, lake, output }, &self.survey, identities, Lost::Refused)?;
+        self.mark(&reached)?;
         let object = format!("{KNOWN_IDENTITIES}/identities.parquet");
         output.publish(&object, encode(&schema::identities().schema, &[identities.table(settings)?])?)?;
         write_json(output, IDENTITIES_RECEIPT, &now)?;
@@ -312,7 +282,7 @@ impl<'a> Run<'a> {
         self.report.set_range(range);
         let mut steps = self.steps();
         if !steps.days.is_empty() || ads_are_stale {
-            let (touches, events) = scan::working_tables(&Places { settings, lake, output }, &self.survey)?;
+            let (touches, events) = scan::working_tables(&Places { settings, lake, output }, &self.survey, Lost::Refused)?;
             let settled = settle(touches, events);
             let ads = AdIndex::new(settings, &settled, insights);
             if ads_are_stale {
@@ -323,7 +293,8 @@ impl<'a> Run<'a> {
             self.build_days(&steps, identities, insights, &settled, &ads)?;
         }
         self.report.note_blocked(&steps);
-        for day in removals(self.job, &self.survey, &self.calendar, range) {
+        let removals = self.planner().removals(range);
+        for day in removals {
             for table in DAY_TABLES.iter().rev() {
                 if let Some(object) = self.survey.published.get(table).and_then(|days| days.get(&day)) {
                     self.lock.check()?;
@@ -338,28 +309,12 @@ impl<'a> Run<'a> {
 
     /// Ads that became known or moved make their own rows stale (rule 21).
     fn mark_moved_ads(&mut self, ads: &AdIndex) -> Result<()> {
-        let output = self.job.output;
-        let before: AdPlaces = read_json(output, AD_PLACES)?.unwrap_or_default();
-        let now = ads.places(self.job.settings);
-        let moved = ads::moved(&before, &now);
-        if moved.is_empty() {
-            return Ok(());
+        let Job { settings, lake, output, .. } = self.job;
+        if let Some(reached) = reach::of_ads(&Places { settings, lake, output }, &self.survey, ads)? {
+            self.mark(&reached)?;
+            write_json(output, AD_PLACES, &ads.places(settings))?;
         }
-        // An ad that is known no more may have rows anywhere.
-        let first = moved.keys().map(|ad| ads.first_day(ad)).min().flatten();
-        let mut reached = BTreeMap::new();
-        for (day, object) in &self.survey.published["ad_days"] {
-            if self.survey.receipts.days.get(*day).is_none() || first.is_some_and(|first| *day < first) {
-                continue;
-            }
-            let Some(bytes) = output.get(&object.path)? else { continue };
-            let ids = decode(bytes)?.into_iter().flat_map(|batch| crate::build::ad_ids(&batch)).collect::<BTreeSet<String>>();
-            if let Some(reason) = ids.iter().find_map(|ad| moved.get(ad).map(|reason| format!("{reason}: {ad}"))) {
-                reached.insert(*day, reason);
-            }
-        }
-        self.mark(&reached)?;
-        write_json(output, AD_PLACES, &now)
+        Ok(())
     }
 
     fn publish_ads(&mut self, ads: &AdIndex, inputs: crate::digest::Digest) -> Result<()> {

@@ -21,7 +21,7 @@ use crate::lake::layout::{Listing, Partition, rejected_object, working_object};
 use crate::lake::{Lake, decode, encode};
 use crate::plan::Change;
 use crate::receipt::PartitionReceipt;
-use crate::schema::{self, InputTable, LOGIC, Table};
+use crate::schema::{self, InputTable, Table};
 use crate::survey::{PartitionStep, Survey, insights_settings, raw_settings};
 use crate::touches::Touches;
 
@@ -46,6 +46,14 @@ fn working_table(table: Raw) -> Table {
     }
 }
 
+/// What to do about working tables that have a receipt and are not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    Refused,
+    /// For a look at what is known.
+    Allowed,
+}
+
 /// How many partitions are read between two writes of the receipts.
 const PARTITIONS_PER_BATCH: usize = 32;
 
@@ -60,7 +68,7 @@ pub fn raw(
     fail: &mut dyn FnMut(Error),
 ) -> Result<Vec<Change>> {
     let scope = Scope::new(places.settings);
-    let (digest, logic) = raw_settings(places.settings, table);
+    let of = raw_settings(places.settings, table);
     let mut changes = Vec::new();
     let mine: Vec<&PartitionStep> = steps.iter().filter(|step| step.table == table.table()).collect();
     for batch in mine.chunks(PARTITIONS_PER_BATCH) {
@@ -84,9 +92,7 @@ pub fn raw(
                 Ok((Extracted { extract, refusal: None, .. }, stored)) => {
                     let old = before.as_ref().map(|receipt| &receipt.content);
                     changes.push(Change::between(table.table(), day, old, Some(&extract)));
-                    let receipt =
-                        PartitionReceipt { inputs: partition.objects, settings: digest, logic, stored, content: extract };
-                    receipts.set(day, receipt);
+                    receipts.set(day, PartitionReceipt::new(partition.objects, of, stored, extract));
                     continue;
                 }
                 Ok((Extracted { refusal: Some(error), .. }, _)) => error,
@@ -145,7 +151,9 @@ fn on_all_cores<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> Result<R> + 
         loop {
             let i = next.fetch_add(1, Ordering::Relaxed);
             let Some(item) = items.get(i) else { return };
-            let result = work(item);
+            // Some broken files make the Parquet reader panic: that is a broken file, not a broken run.
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(item)))
+                .unwrap_or_else(|_| Err(Error::data("the partition is not readable Parquet").mend("write its files again")));
             if let Ok(mut done) = done.lock() {
                 done.insert(i, result);
             }
@@ -198,7 +206,7 @@ pub fn read_insights(
     fail: &mut dyn FnMut(Error),
 ) -> Result<InsightsIndex> {
     let listed = places.settings.listed_accounts();
-    let settings = insights_settings(places.settings);
+    let of = insights_settings(places.settings);
     let partitions: Vec<Partition> = survey.insights.partitions.values().cloned().collect();
     let rows = on_all_cores(&partitions, |partition| insights::read_partition(places.lake, partition));
     let mut index = InsightsIndex::default();
@@ -210,9 +218,7 @@ pub fn read_insights(
         });
         match added {
             Ok(content) => {
-                let receipt =
-                    PartitionReceipt { inputs: partition.objects, settings, logic: LOGIC.insights, stored: None, content };
-                survey.receipts.insights.set(day, receipt);
+                survey.receipts.insights.set(day, PartitionReceipt::new(partition.objects, of, None, content));
             }
             Err(error) if error.kind() != ErrorKind::Data => return Err(error.with("day", day)),
             Err(error) => {
@@ -225,8 +231,8 @@ pub fn read_insights(
     Ok(index)
 }
 
-/// Loads the working tables that have a receipt.
-pub fn working_tables(places: &Places<'_>, survey: &Survey) -> Result<(Touches, Conversions)> {
+/// Loads the working tables that have a receipt. Those that are lost are an error, or left out where that is allowed.
+pub fn working_tables(places: &Places<'_>, survey: &Survey, lost: Lost) -> Result<(Touches, Conversions)> {
     let bots: HashMap<&str, u32> = places.settings.bots.iter().enumerate().map(|(i, bot)| (bot.id.as_str(), i as u32)).collect();
     let (mut touches, mut events) = (Touches::default(), Conversions::default());
     for table in Raw::BOTH {
@@ -238,12 +244,19 @@ pub fn working_tables(places: &Places<'_>, survey: &Survey) -> Result<(Touches, 
                     .with("object", &path)
                     .mend("run again: it is made anew")
             };
-            let (bytes, version) = places.output.get_versioned(&path)?.ok_or_else(gone)?;
             // A run that lost the lock may still write here. Tables of retired partitions are nobody's to write.
-            if is_landed && receipt.stored.as_ref() != Some(&version) {
-                return Err(gone());
-            }
-            for batch in decode(bytes).map_err(|error| error.with("object", &path).mend("remove the object and run again"))? {
+            let is_ours = |version: &String| !is_landed || receipt.stored.as_ref() == Some(version);
+            let batches = match places.output.get_versioned(&path)?.filter(|(_, version)| is_ours(version)) {
+                Some((bytes, _)) => {
+                    decode(bytes).map_err(|error| error.with("object", &path).mend("remove the object and run again"))
+                }
+                None => Err(gone()),
+            };
+            let batches = match lost {
+                Lost::Refused => batches?,
+                Lost::Allowed => batches.unwrap_or_default(),
+            };
+            for batch in batches {
                 match table {
                     Raw::Messages => touches.add(&batch, &bots),
                     Raw::Events => events.add(&batch, &bots),

@@ -25,7 +25,7 @@ use url::Url;
 use crate::error::{Error, ErrorKind, Result};
 
 pub use lock::Lock;
-pub use read::{Filter, ScanPlan};
+pub use read::{Filter, ScanPlan, StoredSpan};
 pub use write::{decode, encode, read_footer_schema};
 
 /// A place in some storage, as an absolute URL.
