@@ -408,7 +408,8 @@ impl<'a> Run<'a> {
         let accepted = done.and(held).and_then(|()| self.accept());
         if let Err(error) = accepted {
             self.failures.add(error);
-            self.report.days_left = self.steps().days.iter().map(|step| step.day).collect();
+            let built: BTreeSet<Day> = self.report.days.iter().map(|step| step.day).collect();
+            self.report.days_left = self.steps().days.iter().map(|step| step.day).filter(|day| !built.contains(day)).collect();
             let left = self.survey.unread(self.job.settings);
             self.report.partitions.retain(|step| !left.contains(step));
             self.report.partitions_left = left;

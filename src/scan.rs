@@ -84,6 +84,9 @@ pub fn raw(
         for (partition, extracted) in partitions.into_iter().zip(extracted) {
             let day = partition.day;
             let before = survey.receipts.raw(table).get(day).cloned();
+            if let Ok((_, Some(version))) = &extracted {
+                survey.note_stored(table, day, version);
+            }
             let receipts = survey.receipts.raw_mut(table);
             let refusal = match extracted {
                 Ok((Extracted { extract, refusal: None, .. }, stored)) => {

@@ -150,6 +150,11 @@ impl Survey {
         calendar
     }
 
+    /// Notes that a working table was stored after the look.
+    pub fn note_stored(&mut self, table: Raw, day: Day, version: &str) {
+        self.working.insert(working_object(table, day), version.to_string());
+    }
+
     /// The partitions whose working table, or whose receipt, is not of what has landed.
     pub fn unread(&self, settings: &Settings) -> Vec<PartitionStep> {
         let mut steps = Vec::new();

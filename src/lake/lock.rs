@@ -9,12 +9,13 @@
 //! see whether its epoch is still the highest, and puts no more once it is not. Epochs below the highest are swept by the next
 //! holder; the highest stays, so that their numbers never go back.
 
+use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{Read, Seek, Write};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
@@ -97,7 +98,8 @@ enum Hold {
 struct Held {
     output: Lake,
     number: u64,
-    epoch: Mutex<Epoch>,
+    /// What lies in its object, and the object's version where it is known.
+    written: Mutex<(Epoch, Option<String>)>,
     lost: AtomicBool,
 }
 
@@ -135,34 +137,32 @@ impl Lake {
     }
 
     fn lock_on_store(&self, now: DateTime<Utc>) -> Result<Lock> {
-        let highest = self.epochs()?.pop();
-        if let Some(number) = highest
+        let highest = self.epochs()?.pop_last();
+        if let Some((number, _)) = highest
             && let Some(epoch) = self.epoch(number)?
             && !epoch.is_free(now)
         {
             return Err(epoch.holder.refuses(self).with("last heartbeat", rfc3339(epoch.heartbeat)));
         }
-        let number = highest.map_or(1, |highest| highest + 1);
+        let number = highest.map_or(1, |(highest, _)| highest + 1);
         let holder = Holder { owner: format!("{}, run {}", process(), token(now)), since: now };
         let epoch = Epoch { holder, heartbeat: now, released: false };
         self.create_epoch(number, &epoch)?;
-        let held = Held { output: self.clone(), number, epoch: Mutex::new(epoch), lost: AtomicBool::new(false) };
+        let held = Held { output: self.clone(), number, written: Mutex::new((epoch, None)), lost: AtomicBool::new(false) };
         let lock = Lock { hold: Hold::Store(Box::new(held)) };
         // The epoch could be made because a later holder had swept this number away.
         lock.check()?;
-        for old in self.epochs()?.into_iter().filter(|old| *old < number) {
+        for (old, _) in self.epochs()?.range(..number) {
             // What cannot be swept today is swept by the next holder.
-            let _ = self.remove(&epoch_object(old));
+            let _ = self.remove(&epoch_object(*old));
         }
         Ok(lock)
     }
 
-    /// The numbers of the epochs that are there, the highest last.
-    fn epochs(&self) -> Result<Vec<u64>> {
+    /// The epochs that are there, with their objects' versions.
+    fn epochs(&self) -> Result<BTreeMap<u64, String>> {
         let number = |path: &str| path.strip_prefix(EPOCHS)?.strip_prefix('/')?.strip_suffix(".json")?.parse().ok();
-        let mut numbers: Vec<u64> = self.list(EPOCHS)?.iter().filter_map(|object| number(&object.path)).collect();
-        numbers.sort_unstable();
-        Ok(numbers)
+        Ok(self.list(EPOCHS)?.into_iter().filter_map(|object| Some((number(&object.path)?, object.version))).collect())
     }
 
     fn epoch(&self, number: u64) -> Result<Option<Epoch>> {
@@ -227,20 +227,33 @@ impl Lock {
 
 impl Held {
     fn check(&self) -> Result<()> {
-        let highest = self.output.epochs()?.pop();
-        if highest == Some(self.number) && !self.lost.load(Ordering::Relaxed) {
-            return Ok(());
+        self.check_written(&mut *self.written()?)
+    }
+
+    /// What was written; held against a heartbeat that is on its way.
+    fn written(&self) -> Result<MutexGuard<'_, (Epoch, Option<String>)>> {
+        self.written.lock().map_err(|_| Error::bug("a thread that wrote the lock's epoch died"))
+    }
+
+    fn check_written(&self, (epoch, known): &mut (Epoch, Option<String>)) -> Result<()> {
+        let highest = self.output.epochs()?.pop_last();
+        let mut taker = None;
+        if let Some((number, version)) = highest
+            && !self.lost.load(Ordering::Relaxed)
+        {
+            if number == self.number && known.as_ref() == Some(&version) {
+                return Ok(());
+            }
+            taker = self.output.epoch(number)?.map(|epoch| epoch.holder);
+            if taker.as_ref().is_some_and(|holder| holder.owner == epoch.holder.owner) {
+                *known = Some(version);
+                return Ok(());
+            }
         }
         self.lost.store(true, Ordering::Relaxed);
-        let taker = match highest {
-            Some(number) if number > self.number => self.output.epoch(number).ok().flatten(),
-            _ => None,
-        };
         let message = match taker {
-            Some(Epoch { holder, .. }) => {
-                format!("the lock was taken over by {} since {}", holder.owner, rfc3339(holder.since))
-            }
-            None => "the lock was taken away".to_string(),
+            Some(holder) => format!("the lock was taken over by {} since {}", holder.owner, rfc3339(holder.since)),
+            None => "the lock is lost".to_string(),
         };
         Err(Error::new(ErrorKind::Conflict, message)
             .with("output", &self.output.location)
@@ -249,13 +262,15 @@ impl Held {
 
     /// Writes the epoch's object anew, as long as the epoch is the highest.
     fn write(&self, change: impl FnOnce(&mut Epoch)) -> Result<()> {
-        self.check()?;
-        let mut epoch = self.epoch.lock().map_err(|_| Error::bug("a thread that held the lock's epoch died"))?;
-        change(&mut epoch);
+        let mut written = self.written()?;
+        self.check_written(&mut written)?;
+        change(&mut written.0);
+        written.1 = None;
         let object = epoch_object(self.number);
-        let (location, bytes) = (self.output.object_path(&object)?, json(&*epoch)?);
+        let (location, bytes) = (self.output.object_path(&object)?, json(&written.0)?);
         let put = self.output.store.put(&location, bytes.into());
-        self.output.runtime.block_on(put).map(drop).map_err(|error| storage_error(error, &object))
+        written.1 = self.output.runtime.block_on(put).map_err(|error| storage_error(error, &object))?.e_tag;
+        Ok(())
     }
 }
 
