@@ -9,6 +9,7 @@ mod forms;
 mod lake;
 mod oracle;
 mod properties;
+mod readme;
 mod rows;
 mod sample;
 mod scene;
