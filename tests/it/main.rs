@@ -13,6 +13,7 @@ mod oracle;
 mod plans;
 mod properties;
 mod races;
+mod readme;
 mod rows;
 mod sample;
 mod scene;
