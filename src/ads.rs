@@ -4,7 +4,7 @@
 //! (account, names). Out: the `ads` table, one row per (bot, ad) that was ever touched, and one for the bearer of every ad
 //! with insights of a listed account.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
@@ -106,6 +106,18 @@ impl AdIndex {
             Some((ad.clone(), AdPlace { account: known.account.clone(), currency: known.currency.clone(), bearer }))
         };
         self.ads.iter().filter_map(place).collect()
+    }
+
+    /// The ads whose figures touches from this instant on, or the loss of touches, can put on another bot's row: several bots list
+    /// the account, and none of them was touched before.
+    pub fn movable(&self, settings: &Settings, from: i64) -> BTreeSet<String> {
+        let is_movable = |(ad, entry): (&String, &AdEntry)| {
+            let account = &entry.known.as_ref()?.account;
+            let listing = settings.bots.iter().filter(|bot| bot.ad_accounts.contains(account)).count();
+            let first = entry.bearer.and_then(Bearer::bot).and_then(|bot| entry.facts.get(&bot));
+            (listing > 1 && first.is_none_or(|facts| facts.first_conversation_at >= from)).then(|| ad.clone())
+        };
+        self.ads.iter().filter_map(is_movable).collect()
     }
 
     /// The first UTC day on which a row of an ad can fall, but for the zone.

@@ -73,10 +73,12 @@ impl Calendar {
         self.retired.get(&table).is_some_and(|days| days.contains(day))
     }
 
-    /// The retired partitions among these UTC days.
+    /// The retired partitions among these UTC days, but for those that were never to come.
     pub fn retired(&self, days: DayRange) -> Vec<(Raw, Day)> {
         let of_table = |(table, retired): (&Raw, &DayRange)| retired.intersection(days).map(|days| (*table, days));
-        self.retired.iter().filter_map(of_table).flat_map(|(table, days)| days.iter().map(move |day| (table, day))).collect()
+        let partitions =
+            self.retired.iter().filter_map(of_table).flat_map(|(table, days)| days.iter().map(move |day| (table, day)));
+        partitions.filter(|(table, day)| !self.never[table].contains(day)).collect()
     }
 
     /// Whether a local day is as old as retired partitions, or older: it stays as it was published.

@@ -4,7 +4,7 @@
 //! carried up unchanged but for context pairs. Its [`ErrorKind`] decides the exit code, which tells the operator who does what.
 //! Errors are returned or reported, never both.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 /// Who does what about it. The exit codes are a contract with orchestrators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,7 +150,19 @@ impl Error {
 }
 
 impl fmt::Display for Error {
+    /// On one line: text from outside could hold what a terminal obeys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut line = String::new();
+        self.write_to(&mut line)?;
+        for letter in line.chars() {
+            if letter.is_control() { write!(f, "{}", letter.escape_default())? } else { f.write_char(letter)? }
+        }
+        Ok(())
+    }
+}
+
+impl Error {
+    fn write_to(&self, f: &mut String) -> fmt::Result {
         f.write_str(&self.0.message)?;
         if !self.0.context.is_empty() {
             f.write_str(" (")?;
@@ -204,6 +216,11 @@ mod tests {
     fn an_error_says_what_to_what_and_what_to_do() {
         let error = Error::data("column is missing").with("object", "a.parquet").with("column", "ad_id").mend("map it");
         assert_eq!(error.to_string(), "column is missing (object a.parquet, column ad_id); map it");
+    }
+
+    #[test]
+    fn text_from_outside_cannot_drive_a_terminal() {
+        assert_eq!(Error::data("bad\u{1b}[2J").with("ad", "a\nb").to_string(), "bad\\u{1b}[2J (ad a\\nb)");
     }
 
     #[test]

@@ -72,12 +72,16 @@ pub fn touch_settings(settings: &Settings) -> Digest {
     Digest::of_texts(input.into_iter().chain(bots))
 }
 
-/// The settings that matter to the working table of conversion events: those of every bot, from its first setting on.
-pub fn conversion_settings(settings: &Settings) -> Digest {
-    let bots =
-        settings.bots.iter().map(|bot| format!("{:?} {:?} {} {:?}", bot.id, bot.members, bot.zone.name(), bot.conversion_events));
+/// The settings that matter to the working table of conversion events, but for which events those are.
+pub fn event_settings(settings: &Settings) -> Digest {
+    let bots = settings.bots.iter().map(|bot| format!("{:?} {:?} {}", bot.id, bot.members, bot.zone.name()));
     let input = [format!("{:?}", settings.events.columns.columns), settings.max_rejected_share.to_string()];
     Digest::of_texts(input.into_iter().chain(bots))
+}
+
+/// The conversion settings of every bot, from its first on.
+pub fn conversion_settings(settings: &Settings) -> Digest {
+    Digest::of_texts(settings.bots.iter().map(|bot| format!("{:?} {:?}", bot.id, bot.conversion_events)))
 }
 
 /// What an extraction counted. Kept in the receipt of the working table.
@@ -158,7 +162,7 @@ impl Extract {
 
     fn check_share(&self, table: &InputTable, day: Day, limit: f64) -> Result<()> {
         let (rejected, candidates) = (self.rejected_rows(), self.accepted + self.not_in_effect + self.rejected_rows());
-        if rejected as f64 <= limit * candidates as f64 {
+        if candidates == 0 || rejected as f64 / candidates as f64 <= limit {
             return Ok(());
         }
         let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();

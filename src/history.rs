@@ -50,12 +50,14 @@ impl Accepted {
 
     /// Per bot id, the local day from which its conversion events are others than those accepted.
     pub fn changes(&self, settings: &Settings) -> BTreeMap<String, Day> {
-        let first_change = |bot: &Bot| {
-            let accepted = self.conversion_events.get(&bot.id).map(Vec::as_slice).unwrap_or_default();
-            let at = first_difference(accepted, &bot.conversion_events)?;
-            Some((bot.id.clone(), bot.zone.local_day(at)))
-        };
-        settings.bots.iter().filter_map(first_change).collect()
+        let change = |bot: &Bot| Some((bot.id.clone(), bot.zone.local_day(self.first_change(bot)?)));
+        settings.bots.iter().filter_map(change).collect()
+    }
+
+    /// The instant from which a bot's conversion events are others than those accepted.
+    pub fn first_change(&self, bot: &Bot) -> Option<i64> {
+        let accepted = self.conversion_events.get(&bot.id).map(Vec::as_slice).unwrap_or_default();
+        first_difference(accepted, &bot.conversion_events)
     }
 
     /// Refuses a change of history, and names the days it would change.

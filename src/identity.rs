@@ -10,9 +10,8 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::DataType;
 
 use crate::config::Settings;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lake::{Lake, Object};
-use crate::mapping::describe;
 use crate::schema;
 
 #[derive(Debug, Default)]
@@ -28,15 +27,22 @@ impl Identities {
         let bots = settings.bot_by_id();
         let mut identities = Identities { of_bot: vec![HashMap::new(); settings.bots.len()], of_every_bot: HashMap::new() };
         for object in &objects {
-            lake.scan_all(object, |batch| identities.add(&batch, &bots)).map_err(|error| error.with("table", "identities"))?;
+            lake.scan_columns(object, &["bot_id", "alias", "contact_id"], &[], |batch| identities.add(&batch, &bots))
+                .map_err(|error| error.with("table", "identities"))?;
         }
         identities.check_loops(settings)?;
         Ok(identities)
     }
 
-    /// Reads the table that a run kept of itself; empty where it kept none.
-    pub fn read_known(output: &Lake, path: &str, settings: &Settings) -> Result<Identities> {
-        if output.list(path)?.is_empty() { Ok(Identities::default()) } else { Identities::read(output, path, settings) }
+    /// Reads the table that a run kept; none where it is lost or cannot be read.
+    pub fn read_known(output: &Lake, path: &str, settings: &Settings) -> Result<Option<Identities>> {
+        if output.list(path)?.is_empty() {
+            return Ok(None);
+        }
+        match Identities::read(output, path, settings) {
+            Err(error) if error.kind() == ErrorKind::Data => Ok(None),
+            known => known.map(Some),
+        }
     }
 
     /// The objects of the table, which must exist: without it contacts would silently fall apart.
@@ -57,11 +63,7 @@ impl Identities {
 
     fn add(&mut self, batch: &RecordBatch, bots: &std::collections::BTreeMap<&str, usize>) -> Result<()> {
         let text = |name: &'static str| -> Result<StringArray> {
-            let Some(column) = batch.column_by_name(name) else {
-                return Err(Error::data(format!("required column {name} is missing"))
-                    .with("column", name)
-                    .with("columns it has", describe(&batch.schema())));
-            };
+            let column = batch.column_by_name(name).ok_or_else(|| Error::bug(format!("column {name} was not read")))?;
             match column.data_type() {
                 DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..) | DataType::Null => {}
                 other => return Err(Error::data(format!("{name} is {other}, a text is needed")).with("column", name)),

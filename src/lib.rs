@@ -21,10 +21,11 @@
 //! run.rs                  the only loop                       run_report.rs           what it did
 //! preview.rs              what a run would do                 verify.rs               whether it did
 //! check.rs                what would go wrong tonight         cli/text.rs             results as text
+//! unread.rs               what footers say
 //!
 //! survey.rs               what is there                       calendar.rs             which days can be built
 //! receipt.rs, digest.rs   what a stored thing was made from   history.rs              what was accepted and stays
-//! plan.rs                 which days are stale, and why
+//! plan.rs                 which days are stale, and why       reach.rs                what aliases and ads reach
 //!
 //! scan.rs                 reads what is new or changed        extract.rs              a raw partition, read once
 //! mapping.rs              the lake's columns as the contract's
@@ -77,6 +78,7 @@ pub mod lake;
 pub mod mapping;
 pub mod plan;
 pub mod preview;
+pub mod reach;
 pub mod receipt;
 pub mod report;
 pub mod run;
@@ -86,4 +88,5 @@ pub mod schema;
 pub mod sessions;
 pub mod survey;
 pub mod touches;
+pub mod unread;
 pub mod verify;

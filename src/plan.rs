@@ -11,7 +11,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use crate::bot_days::insights_status;
-use crate::calendar::{Blocker, Calendar};
+use crate::calendar::{Blocker, Calendar, Raw};
 use crate::config::{Bot, Settings};
 use crate::day::{Day, DayRange, MICROS_PER_DAY};
 use crate::digest::Digest;
@@ -19,10 +19,13 @@ use crate::extract::{DayDigest, Extract};
 use crate::lake::Object;
 use crate::receipt::{DayReceipt, InsightsContent, PartitionReceipt, Receipts};
 use crate::schema::LOGIC;
-use crate::touches::COPY_WINDOW;
+use crate::touches::{COPY_WINDOW, DAYS_AHEAD, DAYS_LATE};
 
 /// The tables of a day, in the order of their publication; `bot_days` is the sign of a finished day.
 pub const DAY_TABLES: [&str; 3] = ["ad_conversions", "ad_days", "bot_days"];
+
+/// Copies lie at most this many times 24 h apart.
+const COPY_DAYS: i32 = (COPY_WINDOW / MICROS_PER_DAY) as i32;
 
 /// Why something is stale, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +53,10 @@ pub enum Reason {
     RowsChanged {
         on: Day,
     },
+    /// Later touches, which may be copies of the day's unattributed ones.
+    CopiesCame {
+        on: Day,
+    },
     InsightsLanded,
     MetaRestated,
     BecameComplete,
@@ -59,6 +66,22 @@ pub enum Reason {
     /// Found out while an earlier run looked deeper than receipts.
     Marked(String),
     Asked,
+}
+
+impl Reason {
+    /// Whether it comes from what the receipts of partitions say of their rows.
+    pub fn is_of_rows(&self) -> bool {
+        use Reason::{CopiesCame, LateRows, NewPartition, PartitionChanged, RejectedRowsChanged, RowsChanged};
+        matches!(
+            self,
+            NewPartition { .. }
+                | PartitionChanged { .. }
+                | LateRows { .. }
+                | RowsChanged { .. }
+                | CopiesCame { .. }
+                | RejectedRowsChanged
+        )
+    }
 }
 
 impl fmt::Display for Reason {
@@ -74,6 +97,7 @@ impl fmt::Display for Reason {
             Reason::PartitionChanged { table, day } => write!(f, "partition changed: {table} {day}"),
             Reason::LateRows { back_to } => write!(f, "late rows reach back to {back_to}"),
             Reason::RowsChanged { on } => write!(f, "rows of {on} changed"),
+            Reason::CopiesCame { on } => write!(f, "touches of {on} may be copies"),
             Reason::InsightsLanded => f.write_str("insights landed"),
             Reason::MetaRestated => f.write_str("Meta restated"),
             Reason::BecameComplete => f.write_str("became complete"),
@@ -184,14 +208,13 @@ impl BotRows {
     /// The rows that a day's figures can depend on.
     fn in_reach(&self, bot: &Bot, first: Day, day: Day) -> Digest {
         let until_day = self.sum_through(day).minus(self.sum_through(first.plus(-1)));
-        let window = (COPY_WINDOW / MICROS_PER_DAY) as i32;
         // A later copy with an ad id takes an unattributed touch away, up to seven times 24 h after it.
-        let shadowed_from = day.plus(-window - 1);
+        let shadowed_from = day.plus(-COPY_DAYS - 1);
         let has_unattributed = self.touches.range(shadowed_from..=day).any(|(_, rows)| rows.other != Digest::NONE);
         if !has_unattributed {
             return until_day;
         }
-        let later = self.touches.range(day.next()..=day.plus(window + 1));
+        let later = self.touches.range(day.next()..=day.plus(COPY_DAYS + 1));
         later.fold(until_day, |sum, (later, rows)| {
             sum.plus(Digest::of_texts([&bot.id, "copies", &later.to_string(), &rows.attributed.to_string()]))
         })
@@ -332,7 +355,10 @@ impl<'a> Planner<'a> {
         let changed = candidates
             .find(|other| touched.contains(other))
             .or_else(|| DayRange { first: reach, last: day }.iter().find(own_changed));
-        let Some(on) = changed else { return Reason::RowsChanged { on: day } };
+        let Some(on) = changed else {
+            let copies = touched.range(day.next()..=day.plus(COPY_DAYS + 1)).next();
+            return copies.map_or(Reason::RowsChanged { on: day }, |on| Reason::CopiesCame { on: *on });
+        };
         if let Some(reason) = self.why_settings_changed(on)
             && self.changes.iter().filter(|change| change.local_days.contains(&on)).all(|change| !change.is_new)
         {
@@ -375,14 +401,28 @@ impl<'a> Planner<'a> {
         steps
     }
 
-    /// Whether the working tables of all retired partitions that a day can depend on are still there.
-    fn has_history(&self, day: Day) -> bool {
-        let first = self.settings.bots.iter().map(|bot| self.first_in_reach(bot, day)).min().unwrap_or(day).plus(-1);
-        let needed = DayRange { first, last: day.plus(1) };
+    /// Whether the working tables of all retired partitions that a day can depend on are still there. Rows come late, or with
+    /// times a little ahead of their partition.
+    pub fn has_history(&self, day: Day) -> bool {
+        let first = self.settings.bots.iter().map(|bot| self.first_in_reach(bot, day)).min().unwrap_or(day);
+        let needed = DayRange { first: first.plus(-DAYS_AHEAD - 1), last: day.plus(DAYS_LATE + 1) };
         self.calendar.retired(needed).iter().all(|(table, day)| match table {
-            crate::calendar::Raw::Messages => self.messages.get(*day).is_some(),
-            crate::calendar::Raw::Events => self.events.get(*day).is_some(),
+            Raw::Messages => self.messages.get(*day).is_some(),
+            Raw::Events => self.events.get(*day).is_some(),
         })
+    }
+
+    /// Published days outside the range that no longer have a row. What retired partitions may have given stays as it is, and so
+    /// does everything while a partition is refused: its rows are not known.
+    pub fn removals(&self, range: Option<DayRange>) -> BTreeSet<Day> {
+        if self.calendar.has_refusals() {
+            return BTreeSet::new();
+        }
+        let has_row = |day: &Day| self.rows.iter().any(|rows| rows.touches.contains_key(day) || rows.events.contains_key(day));
+        let is_outside = |day: &Day| range.is_none_or(|range| !range.contains(*day)) && !has_row(day);
+        let may_be_retired = |day: &Day| self.calendar.is_frozen(&self.settings.bots, *day) || !self.has_history(*day);
+        let published = self.published.values().flat_map(BTreeMap::keys).copied();
+        published.filter(|day| is_outside(day) && !may_be_retired(day)).collect()
     }
 
     /// What the `ads` table depends on.

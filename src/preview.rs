@@ -1,22 +1,26 @@
-//! Preview: what `ctwa plan` prints. The same planner as a run's, on listings, receipts and footers; nothing is written.
+//! Preview: what `ctwa plan` prints. The same planner as a run's; nothing is written.
 //!
-//! A partition that has not been read yet is known by its footer only: the days that its rows can reach are given as "at most", and
-//! the run plans again once it has read it.
+//! Messages and events that have not been read yet are known by their footers only: the days that their rows can reach are given
+//! as "at most", and the run plans again once it has read them. Everything else - settings, aliases, Meta's figures, lost objects -
+//! is looked at as a run looks at it, and its days are exact.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::ads::AdIndex;
 use crate::calendar::{Calendar, Raw};
-use crate::config::{PartitionedInput, Settings};
-use crate::day::{Day, DayRange, MICROS_PER_DAY};
+use crate::day::{Day, DayRange};
+use crate::engine::embedded::settle;
 use crate::error::Result;
-use crate::lake::Lake;
-use crate::lake::layout::Partition;
+use crate::identity::Identities;
+use crate::insights::InsightsIndex;
 use crate::plan::{DayStep, Planner};
-use crate::run::{Job, ads_are_stale, check_history, not_landed, removals, wanted_days};
+use crate::reach::{self, Reached};
+use crate::run::{Failures, Job, ads_are_stale, check_history, not_landed, wanted_days};
+use crate::scan::{self, Lost, Places};
 use crate::survey::{PartitionStep, Survey};
-use crate::touches::COPY_WINDOW;
+use crate::unread::Unread;
 
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Preview {
@@ -51,40 +55,71 @@ pub struct MaybeDay {
 }
 
 pub fn preview(job: &Job<'_>) -> Result<Preview> {
-    let settings = job.settings;
-    let survey = Survey::take(job.lake, job.output, settings)?;
-    let calendar = survey.calendar(settings);
+    let Job { settings, lake, output, .. } = job;
+    let places = Places { settings, lake, output };
+    let mut survey = Survey::take(lake, output, settings)?;
+    let mut calendar = survey.calendar(settings);
     check_history(job, &survey, &calendar)?;
-    let book = &survey.receipts;
-    let mut planner =
-        Planner::new(settings, &calendar, &book.messages, &book.events, &book.insights, &book.days, &survey.published);
-    planner.setting_changes = survey.accepted.changes(settings);
-    let partitions = survey.unread(settings);
-    let reached = days_reached(job.lake, settings, &survey, &partitions)?;
-    let range = widened(planner.range(), &reached, &calendar);
-    let mut failures = crate::run::Failures::default();
+    let mut failures = Failures::default();
     calendar.holes().into_iter().for_each(|hole| failures.add(not_landed(hole)));
+
+    let gone = survey.gone(&calendar);
+    let partitions = survey.unread(settings);
+    survey.forget(&gone);
+    let identities_changed = survey.receipts.identities.as_ref() != Some(&survey.identities_receipt(settings));
+    let unread = Unread::of(&places, &survey, &calendar, &partitions, identities_changed)?;
+    let is_of_insights = |name: &str| name == "insights";
+    let insights_changed =
+        partitions.iter().any(|step| is_of_insights(step.table)) || gone.iter().any(|(name, _)| is_of_insights(name));
+    let insights = if insights_changed || ads_are_stale(&survey, &planner(job, &survey, &calendar)) {
+        Some(scan::read_insights(&places, &mut survey, &mut calendar, &mut |error| failures.add(error))?)
+    } else {
+        None
+    };
+    let mut at_most = unread.days_reached(&survey);
+    if survey.receipts.days.iter().next().is_some() {
+        if identities_changed {
+            let identities = match &settings.identities {
+                Some(path) => Identities::read(lake, path, settings)?,
+                None => Identities::default(),
+            };
+            let reached = reach::of_identities(&places, &survey, &identities, Lost::Allowed)?;
+            survey.mark(&reached);
+        }
+        let has_gone = gone.iter().any(|(name, _)| *name == Raw::Messages.table());
+        let touches_from = if has_gone { Some(i64::MIN) } else { unread.first_touch() };
+        if touches_from.is_some() || insights.is_some() {
+            let maybe = reach_of_ads(&places, &mut survey, &mut calendar, insights, touches_from)?;
+            for (day, reason) in maybe {
+                at_most.entry(day).or_insert(reason);
+            }
+        }
+    }
+
+    let planner = planner(job, &survey, &calendar);
+    let known = planner.range();
+    let range = unread.widened(known);
     let days = wanted_days(job, range, &calendar, &mut failures);
-    let known = days.zip(planner.range()).and_then(|(days, known)| days.intersection(known));
-    let steps = known.map(|days| planner.steps(days, job.is_backfill())).unwrap_or_default();
+    unread.note_edges(&survey, range, known, &mut at_most);
+    let known = days.zip(known).and_then(|(days, known)| days.intersection(known));
+    let mut steps = known.map(|days| planner.steps(days, job.is_backfill())).unwrap_or_default();
+    // Where a receipt is lost its rows may be what they were.
+    steps.days.retain(|step| !(step.reason.is_of_rows() && at_most.contains_key(&step.day)));
     let built: BTreeSet<Day> = steps.days.iter().map(|step| step.day).collect();
     let maybe = |(day, reason): (&Day, &String)| {
         let is_wanted = days.is_some_and(|days| days.contains(*day)) && !built.contains(day);
-        is_wanted.then(|| MaybeDay { day: *day, reason: reason.clone() })
+        let can_be_built = !calendar.is_frozen(&settings.bots, *day) && calendar.blockers(&settings.bots, *day).is_empty();
+        (is_wanted && can_be_built).then(|| MaybeDay { day: *day, reason: reason.clone() })
     };
     let mut preview = Preview {
         pipeline: settings.name.clone(),
         first_day: range.map(|range| range.first),
         last_day: range.map(|range| range.last),
         bytes_at_most: partitions.iter().map(|step| step.bytes).sum(),
-        days_at_most: reached.iter().filter_map(maybe).collect(),
-        ads: ads_are_stale(&survey, &planner) || partitions.iter().any(|step| step.table != "events"),
-        identities_changed: book.identities.as_ref() != Some(&survey.identities_receipt(settings)),
-        days_removed: if partitions.is_empty() {
-            removals(job, &survey, &calendar, range).into_iter().collect()
-        } else {
-            Vec::new()
-        },
+        days_at_most: at_most.iter().filter_map(maybe).collect(),
+        ads: ads_are_stale(&survey, &planner) || partitions.iter().any(|step| step.table == Raw::Messages.table()),
+        identities_changed,
+        days_removed: planner.removals(range).into_iter().collect(),
         days_blocked: steps.blocked.iter().map(|(day, by)| (*day, by.iter().map(ToString::to_string).collect())).collect(),
         days_without_history: steps.without_history.clone(),
         days: steps.days,
@@ -100,8 +135,45 @@ pub fn preview(job: &Job<'_>) -> Result<Preview> {
         || preview.ads
         || preview.identities_changed
         || !preview.days_removed.is_empty()
-        || !survey.gone(&calendar).is_empty();
+        || !gone.is_empty();
     Ok(preview)
+}
+
+fn planner<'a>(job: &'a Job<'_>, survey: &'a Survey, calendar: &'a Calendar) -> Planner<'a> {
+    let book = &survey.receipts;
+    let mut planner =
+        Planner::new(job.settings, calendar, &book.messages, &book.events, &book.insights, &book.days, &survey.published);
+    planner.setting_changes = survey.accepted.changes(job.settings);
+    planner
+}
+
+/// Marks the days of ads that are at another place now. Returns the days of those that unread touches from an instant on may move.
+fn reach_of_ads(
+    places: &Places<'_>,
+    survey: &mut Survey,
+    calendar: &mut Calendar,
+    insights: Option<InsightsIndex>,
+    from: Option<i64>,
+) -> Result<Reached> {
+    let insights = match insights {
+        Some(insights) => insights,
+        None => scan::read_insights(places, survey, calendar, &mut |_| {})?,
+    };
+    let has_lost = survey.receipts.messages.iter().any(|(day, _)| survey.is_lost(Raw::Messages, day));
+    let from = if has_lost { Some(i64::MIN) } else { from };
+    let (touches, events) = scan::working_tables(places, survey, Lost::Allowed)?;
+    let ads = AdIndex::new(places.settings, &settle(touches, events), &insights);
+    let reached = reach::of_ads(places, survey, &ads)?.unwrap_or_default();
+    let movable = from.map(|from| ads.movable(places.settings, from)).unwrap_or_default();
+    let may_move = |ad: &String| movable.contains(ad).then(|| format!("ad may move: {ad}"));
+    let mut maybe = if movable.is_empty() { Reached::new() } else { reach::days_with(places.output, survey, None, &may_move)? };
+    if from.is_some() {
+        // Without all touches nobody knows who was touched first.
+        maybe.extend(reached);
+    } else {
+        survey.mark(&reached);
+    }
+    Ok(maybe)
 }
 
 impl Preview {
@@ -115,63 +187,4 @@ impl Preview {
         self.objects_at_most = 3 * (self.days.len() + self.days_at_most.len()) as u64 + u64::from(self.ads);
         self
     }
-}
-
-/// The range of days, as far as unread partitions may widen it.
-fn widened(range: Option<DayRange>, reached: &BTreeMap<Day, String>, calendar: &Calendar) -> Option<DayRange> {
-    let first = range.map(|range| range.first).into_iter().chain(reached.keys().next().copied()).min()?;
-    DayRange::new(first, calendar.last()?)
-}
-
-/// The days that the rows of unread partitions may reach, each with the partition that reaches it.
-fn days_reached(lake: &Lake, settings: &Settings, survey: &Survey, steps: &[PartitionStep]) -> Result<BTreeMap<Day, String>> {
-    let reach = settings.horizon.days + (COPY_WINDOW / MICROS_PER_DAY) as i32 + 1;
-    let last = Raw::BOTH.iter().filter_map(|table| survey.raw(*table).partitions.keys().next_back()).max().copied();
-    let mut reached = BTreeMap::new();
-    for step in steps {
-        let Some(table) = Raw::BOTH.into_iter().find(|table| table.table() == step.table) else {
-            reached.entry(step.day).or_insert_with(|| format!("{}: insights {}", step.reason, step.day));
-            continue;
-        };
-        let input = match table {
-            Raw::Messages => &settings.messages,
-            Raw::Events => &settings.events,
-        };
-        let Some(partition) = survey.raw(table).partitions.get(&step.day) else { continue };
-        let Some(span) = span(lake, input, partition)? else { continue };
-        let back = match table {
-            // A copy with an ad id takes unattributed touches before it away.
-            Raw::Messages => (COPY_WINDOW / MICROS_PER_DAY) as i32 + 1,
-            Raw::Events => 0,
-        };
-        let first = settings.bots.iter().map(|bot| bot.zone.local_day(span.0)).min().unwrap_or(step.day).plus(-back);
-        let until = settings.bots.iter().map(|bot| bot.zone.local_day(span.1)).max().unwrap_or(step.day).plus(reach);
-        let days = DayRange { first, last: until.min(last.unwrap_or(until)) };
-        for day in days.iter() {
-            reached.entry(day).or_insert_with(|| format!("{}: {} {}", step.reason, step.table, step.day));
-        }
-    }
-    Ok(reached)
-}
-
-/// The span of a partition's times as the footers tell it, within what the contract allows; all that where they do not.
-fn span(lake: &Lake, input: &PartitionedInput, partition: &Partition) -> Result<Option<(i64, i64)>> {
-    let allowed = (partition.day.plus(-400).start_utc(), partition.day.plus(3).start_utc() - 1);
-    let Some(source) = input.columns.plain_instants() else { return Ok(Some(allowed)) };
-    let mut spans: Option<(i64, i64)> = None;
-    for object in &partition.objects {
-        let (schema, stored) = lake.stored_span(object, &source.column)?;
-        let kind = schema.field_with_name(&source.column).map(|field| field.data_type().clone());
-        let span =
-            stored.zip(kind.ok()).and_then(|((low, high), kind)| source.to_micros(low, &kind).zip(source.to_micros(high, &kind)));
-        match span {
-            Some((low, high)) => {
-                let (known_low, known_high) = spans.unwrap_or((low, high));
-                spans = Some((known_low.min(low), known_high.max(high)));
-            }
-            None if stored.is_none() && partition.objects.len() == 1 && schema.fields().is_empty() => return Ok(None),
-            None => return Ok(Some(allowed)),
-        }
-    }
-    Ok(spans.map(|(low, high)| (low.max(allowed.0), high.min(allowed.1))).filter(|(low, high)| low <= high))
 }

@@ -19,6 +19,9 @@ use crate::lake::{Lake, Object};
 pub struct PartitionReceipt<C> {
     pub inputs: Vec<Object>,
     pub settings: Digest,
+    /// Of the conversion settings, where they matter.
+    #[serde(default)]
+    pub history: Digest,
     pub logic: u32,
     /// The version of the working table; none where nothing is stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -26,15 +29,32 @@ pub struct PartitionReceipt<C> {
     pub content: C,
 }
 
+/// The settings that matter to the reading of a table's partitions, and its logic number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadingSettings {
+    pub settings: Digest,
+    pub history: Digest,
+    pub logic: u32,
+}
+
+/// Nothing but the conversion settings is not what it was.
+pub const HISTORY_CHANGED: &str = "conversion settings changed";
+
 impl<C> PartitionReceipt<C> {
+    pub fn new(inputs: Vec<Object>, of: ReadingSettings, stored: Option<String>, content: C) -> PartitionReceipt<C> {
+        PartitionReceipt { inputs, settings: of.settings, history: of.history, logic: of.logic, stored, content }
+    }
+
     /// Why the partition has to be read again, if it has to.
-    pub fn mismatch(&self, inputs: &[Object], settings: Digest, logic: u32) -> Option<&'static str> {
+    pub fn mismatch(&self, inputs: &[Object], of: ReadingSettings) -> Option<&'static str> {
         if self.inputs != inputs {
             Some("partition changed")
-        } else if self.settings != settings {
+        } else if self.settings != of.settings {
             Some("settings changed")
-        } else if self.logic != logic {
+        } else if self.logic != of.logic {
             Some("logic changed")
+        } else if self.history != of.history {
+            Some(HISTORY_CHANGED)
         } else {
             None
         }

@@ -5,13 +5,13 @@
 //! kind of what failed. A run that finds nothing stale takes no lock and writes nothing. Killed at any point, the next run
 //! completes to the same bytes: a day is finished when its receipt is written, and everything before that can be repeated.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use arrow::array::RecordBatch;
 use chrono::{DateTime, SecondsFormat, Utc};
 use tracing::{info, warn};
 
-use crate::ads::{self, AdIndex, AdPlaces};
+use crate::ads::AdIndex;
 use crate::audit::{self, DayRows};
 use crate::build::{Figures, tables};
 use crate::calendar::{Blocker, Calendar, Raw};
@@ -24,11 +24,12 @@ use crate::history::ACCEPTED_OBJECT;
 use crate::identity::Identities;
 use crate::insights::InsightsIndex;
 use crate::lake::layout::{ADS_OBJECT, day_object};
-use crate::lake::{Lake, Object, decode, encode};
+use crate::lake::{Lake, Lock, Object, encode};
 use crate::plan::{Change, DAY_TABLES, Planner, Steps};
-use crate::receipt::{AdsReceipt, DayReceipt, read_json, write_json};
+use crate::reach::{self, AD_PLACES, KNOWN_IDENTITIES, Reached};
+use crate::receipt::{AdsReceipt, DayReceipt, write_json};
 use crate::run_report::{Failure, RunReport};
-use crate::scan::{self, Places};
+use crate::scan::{self, Lost, Places};
 use crate::schema::{self, LOGIC, Table};
 use crate::survey::{ADS_RECEIPT, IDENTITIES_RECEIPT, Survey};
 
@@ -48,7 +49,8 @@ pub struct Job<'a> {
     pub output: &'a Lake,
     pub wanted: Wanted,
     pub accept_history_change: bool,
-    pub clock: &'a dyn Fn() -> DateTime<Utc>,
+    /// Also read beside the run, to keep the lock alive.
+    pub clock: &'a (dyn Fn() -> DateTime<Utc> + Sync),
     /// An error once the run is asked to stop.
     pub stopped: &'a dyn Fn() -> Result<()>,
 }
@@ -65,17 +67,20 @@ pub struct Outcome {
     pub worst: Option<ErrorKind>,
 }
 
-const AD_PLACES: &str = "work/ad_places.json";
-const KNOWN_IDENTITIES: &str = "work/identities";
-
 /// What goes wrong without stopping the run.
 #[derive(Default)]
 pub struct Failures {
     list: Vec<Failure>,
     kinds: Vec<ErrorKind>,
+    is_silent: bool,
 }
 
 impl Failures {
+    /// Of a look ahead: what it finds is said by whoever acts on it.
+    fn silent() -> Failures {
+        Failures { is_silent: true, ..Failures::default() }
+    }
+
     pub fn worst(&self) -> Option<ErrorKind> {
         ErrorKind::worst(self.kinds.iter().copied())
     }
@@ -85,7 +90,9 @@ impl Failures {
     }
 
     pub fn add(&mut self, error: Error) {
-        warn!("{error}");
+        if !self.is_silent {
+            warn!("{error}");
+        }
         self.kinds.push(error.kind());
         self.list.push(Failure { kind: error.kind().name(), error: error.to_string() });
     }
@@ -97,10 +104,15 @@ pub fn run(job: &Job<'_>) -> Result<Outcome> {
     if let Some(outcome) = idle(job, &survey)? {
         return Ok(outcome);
     }
-    let _lock = job.output.lock(&started.to_rfc3339_opts(SecondsFormat::Secs, true))?;
-    // Another run may have finished between the look and the lock.
-    let survey = Survey::take(job.lake, job.output, job.settings)?;
-    Run::new(job, survey).walk(started)
+    let lock = job.output.lock(started)?;
+    lock.keep(job.clock, || {
+        // Another run may have finished between the look and the lock, and left nothing to do.
+        let survey = Survey::take(job.lake, job.output, job.settings)?;
+        match idle(job, &survey)? {
+            Some(outcome) => Ok(outcome),
+            None => Run::new(job, &lock, survey).walk(started),
+        }
+    })
 }
 
 /// The outcome of a run that has nothing to do; none if there is something.
@@ -110,19 +122,20 @@ fn idle(job: &Job<'_>, survey: &Survey) -> Result<Option<Outcome>> {
     let book = &survey.receipts;
     let planner =
         Planner::new(job.settings, &calendar, &book.messages, &book.events, &book.insights, &book.days, &survey.published);
-    let mut failures = Failures::default();
-    let days = wanted_days(job, planner.range(), &calendar, &mut failures);
+    let days = wanted_days(job, planner.range(), &calendar, &mut Failures::silent());
     let steps = days.map(|days| planner.steps(days, job.is_backfill())).unwrap_or_default();
     let is_idle = steps.days.is_empty()
         && survey.unread(job.settings).is_empty()
         && survey.gone(&calendar).is_empty()
         && book.identities.as_ref() == Some(&survey.identities_receipt(job.settings))
         && !ads_are_stale(survey, &planner)
-        && removals(job, survey, &calendar, planner.range()).is_empty()
+        && planner.removals(planner.range()).is_empty()
         && survey.accepted == survey.accepted_now(job.settings, &calendar);
     if !is_idle {
         return Ok(None);
     }
+    let mut failures = Failures::default();
+    wanted_days(job, planner.range(), &calendar, &mut failures);
     calendar.holes().into_iter().for_each(|hole| failures.add(not_landed(hole)));
     let mut report = RunReport::new(job.settings, planner.range());
     report.note_blocked(&steps);
@@ -166,18 +179,10 @@ pub fn ads_are_stale(survey: &Survey, planner: &Planner<'_>) -> bool {
     receipt.logic != LOGIC.ads || receipt.inputs != planner.ads_inputs() || Some(&receipt.object) != published
 }
 
-/// Published days that no longer have a row. Days as old as retired partitions stay as they are, and so does everything while
-/// a partition is refused: its rows are not known.
-pub fn removals(job: &Job<'_>, survey: &Survey, calendar: &Calendar, range: Option<DayRange>) -> BTreeSet<Day> {
-    let published = survey.published.values().flat_map(BTreeMap::keys).copied();
-    let is_outside = |day: &Day| range.is_none_or(|range| !range.contains(*day));
-    let is_removable = |day: &Day| is_outside(day) && !calendar.is_frozen(&job.settings.bots, *day);
-    if calendar.has_refusals() { BTreeSet::new() } else { published.filter(is_removable).collect() }
-}
-
 /// A run that holds the lock.
 struct Run<'a> {
     job: &'a Job<'a>,
+    lock: &'a Lock,
     survey: Survey,
     calendar: Calendar,
     changes: Vec<Change>,
@@ -186,16 +191,16 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(job: &'a Job<'a>, survey: Survey) -> Run<'a> {
+    fn new(job: &'a Job<'a>, lock: &'a Lock, survey: Survey) -> Run<'a> {
         let calendar = survey.calendar(job.settings);
         let report = RunReport::new(job.settings, None);
-        Run { job, survey, calendar, changes: Vec::new(), failures: Failures::default(), report }
+        Run { job, lock, survey, calendar, changes: Vec::new(), failures: Failures::default(), report }
     }
 
     fn walk(mut self, started: DateTime<Utc>) -> Result<Outcome> {
         check_history(self.job, &self.survey, &self.calendar)?;
         let done = self.stages();
-        self.finish(started, done)
+        Ok(self.finish(started, done))
     }
 
     fn stages(&mut self) -> Result<()> {
@@ -216,13 +221,13 @@ impl<'a> Run<'a> {
         let gone = self.survey.gone(&self.calendar);
         self.changes = scan::forget(output, &gone, &mut self.survey)?;
         let steps = self.survey.unread(settings);
+        self.report.partitions = steps.clone();
         let failures = &mut self.failures;
         for table in Raw::BOTH {
             let fail = &mut |error| failures.add(error);
             self.changes.extend(scan::raw(&places, table, &steps, &mut self.survey, &mut self.calendar, stopped, fail)?);
         }
         let index = scan::insights(&places, &mut self.survey, &mut self.calendar, &mut |error| failures.add(error))?;
-        self.report.partitions = steps;
         Ok(index)
     }
 
@@ -239,44 +244,25 @@ impl<'a> Run<'a> {
     fn steps(&self) -> Steps {
         let planner = self.planner();
         // What cannot be built is said once, at the end.
-        let days = wanted_days(self.job, planner.range(), &self.calendar, &mut Failures::default());
+        let days = wanted_days(self.job, planner.range(), &self.calendar, &mut Failures::silent());
         days.map(|days| planner.steps(days, self.job.is_backfill())).unwrap_or_default()
     }
 
     /// Marks days as stale for a reason that their digests do not tell.
-    fn mark(&mut self, days: &BTreeMap<Day, String>) -> Result<()> {
-        for (day, reason) in days {
-            if let Some(receipt) = self.survey.receipts.days.get(*day).cloned() {
-                self.survey.receipts.days.set(*day, DayReceipt { stale: Some(reason.clone()), ..receipt });
-            }
-        }
+    fn mark(&mut self, reached: &Reached) -> Result<()> {
+        self.survey.mark(reached);
         self.survey.receipts.days.write(self.job.output)
     }
 
-    /// A changed alias reaches the days of the contacts whose chain ends elsewhere now (rule 21).
+    /// A changed alias reaches days of the contacts whose chain ends elsewhere now (rule 21).
     fn mark_changed_identities(&mut self, identities: &Identities) -> Result<()> {
         let Job { settings, lake, output, .. } = self.job;
         let now = self.survey.identities_receipt(settings);
         if self.survey.receipts.identities.as_ref() == Some(&now) {
             return Ok(());
         }
-        if self.survey.receipts.days.iter().next().is_some() {
-            let before = match &self.survey.receipts.identities {
-                Some(receipt) if receipt.bots == now.bots => Some(Identities::read_known(output, KNOWN_IDENTITIES, settings)?),
-                _ => None,
-            };
-            let reached = match before {
-                Some(before) => {
-                    let changed = identities.changed_since(&before, settings.bots.len());
-                    let (touches, events) = scan::working_tables(&Places { settings, lake, output }, &self.survey)?;
-                    crate::build::days_of_contacts(settings, &touches, &events, &changed)
-                }
-                None => {
-                    self.survey.receipts.days.iter().map(|(day, _)| (day, "the known alias table is lost".to_string())).collect()
-                }
-            };
-            self.mark(&reached)?;
-        }
+        let reached = reach::of_identities(&Places { settings, lake, output }, &self.survey, identities, Lost::Refused)?;
+        self.mark(&reached)?;
         let object = format!("{KNOWN_IDENTITIES}/identities.parquet");
         output.publish(&object, encode(&schema::identities().schema, &[identities.table(settings)?])?)?;
         write_json(output, IDENTITIES_RECEIPT, &now)?;
@@ -296,7 +282,7 @@ impl<'a> Run<'a> {
         self.report.set_range(range);
         let mut steps = self.steps();
         if !steps.days.is_empty() || ads_are_stale {
-            let (touches, events) = scan::working_tables(&Places { settings, lake, output }, &self.survey)?;
+            let (touches, events) = scan::working_tables(&Places { settings, lake, output }, &self.survey, Lost::Refused)?;
             let settled = settle(touches, events);
             let ads = AdIndex::new(settings, &settled, insights);
             if ads_are_stale {
@@ -307,9 +293,11 @@ impl<'a> Run<'a> {
             self.build_days(&steps, identities, insights, &settled, &ads)?;
         }
         self.report.note_blocked(&steps);
-        for day in removals(self.job, &self.survey, &self.calendar, range) {
+        let removals = self.planner().removals(range);
+        for day in removals {
             for table in DAY_TABLES.iter().rev() {
                 if let Some(object) = self.survey.published.get(table).and_then(|days| days.get(&day)) {
+                    self.lock.check()?;
                     output.remove(&object.path)?;
                 }
             }
@@ -321,28 +309,12 @@ impl<'a> Run<'a> {
 
     /// Ads that became known or moved make their own rows stale (rule 21).
     fn mark_moved_ads(&mut self, ads: &AdIndex) -> Result<()> {
-        let output = self.job.output;
-        let before: AdPlaces = read_json(output, AD_PLACES)?.unwrap_or_default();
-        let now = ads.places(self.job.settings);
-        let moved = ads::moved(&before, &now);
-        if moved.is_empty() {
-            return Ok(());
+        let Job { settings, lake, output, .. } = self.job;
+        if let Some(reached) = reach::of_ads(&Places { settings, lake, output }, &self.survey, ads)? {
+            self.mark(&reached)?;
+            write_json(output, AD_PLACES, &ads.places(settings))?;
         }
-        // An ad that is known no more may have rows anywhere.
-        let first = moved.keys().map(|ad| ads.first_day(ad)).min().flatten();
-        let mut reached = BTreeMap::new();
-        for (day, object) in &self.survey.published["ad_days"] {
-            if self.survey.receipts.days.get(*day).is_none() || first.is_some_and(|first| *day < first) {
-                continue;
-            }
-            let Some(bytes) = output.get(&object.path)? else { continue };
-            let ids = decode(bytes)?.into_iter().flat_map(|batch| crate::build::ad_ids(&batch)).collect::<BTreeSet<String>>();
-            if let Some(reason) = ids.iter().find_map(|ad| moved.get(ad).map(|reason| format!("{reason}: {ad}"))) {
-                reached.insert(*day, reason);
-            }
-        }
-        self.mark(&reached)?;
-        write_json(output, AD_PLACES, &now)
+        Ok(())
     }
 
     fn publish_ads(&mut self, ads: &AdIndex, inputs: crate::digest::Digest) -> Result<()> {
@@ -363,6 +335,7 @@ impl<'a> Run<'a> {
             self.report.objects_unchanged += 1;
             return Ok(published.version.clone());
         }
+        self.lock.check()?;
         self.report.objects_written += 1;
         self.report.bytes_written += bytes.len() as u64;
         self.job.output.publish(path, bytes)
@@ -415,23 +388,26 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Accepts what was built from, and says what was done; also when the run was stopped on the way.
-    fn finish(mut self, started: DateTime<Utc>, done: Result<()>) -> Result<Outcome> {
-        let output = self.job.output;
-        let mut worst = self.failures.worst();
-        match done {
-            Ok(()) => {
-                let accepted = self.survey.accepted_now(self.job.settings, &self.calendar);
-                if accepted != self.survey.accepted {
-                    write_json(output, ACCEPTED_OBJECT, &accepted)?;
-                }
-            }
-            Err(error) => {
-                worst = ErrorKind::worst([Some(error.kind()), worst].into_iter().flatten());
-                self.failures.add(error);
-                self.report.days_left = self.steps().days.iter().map(|step| step.day).collect();
-            }
+    fn accept(&self) -> Result<()> {
+        let accepted = self.survey.accepted_now(self.job.settings, &self.calendar);
+        if accepted == self.survey.accepted { Ok(()) } else { write_json(self.job.output, ACCEPTED_OBJECT, &accepted) }
+    }
+
+    /// Accepts what was built from, and says what was done; also when the run was stopped on the way. Without the lock nothing is
+    /// written.
+    fn finish(mut self, started: DateTime<Utc>, done: Result<()>) -> Outcome {
+        // Whoever took the lock over writes from now on.
+        let held = self.lock.check();
+        let is_held = held.is_ok();
+        let accepted = done.and(held).and_then(|()| self.accept());
+        if let Err(error) = accepted {
+            self.failures.add(error);
+            self.report.days_left = self.steps().days.iter().map(|step| step.day).collect();
+            let left = self.survey.unread(self.job.settings);
+            self.report.partitions.retain(|step| !left.contains(step));
+            self.report.partitions_left = left;
         }
+        let mut worst = self.failures.worst();
         self.report.failures = std::mem::take(&mut self.failures.list);
         self.report.note_inputs(&self.survey);
         self.report.bytes_read = self.job.lake.bytes_read();
@@ -439,10 +415,10 @@ impl<'a> Run<'a> {
         self.report.started = Some(started.to_rfc3339_opts(SecondsFormat::Millis, true));
         self.report.seconds = (ended - started).num_milliseconds() as f64 / 1_000.0;
         let object = format!("runs/{}.json", started.format("%Y-%m-%dT%H-%M-%S%.6fZ"));
-        if let Err(error) = write_json(output, &object, &self.report) {
+        if is_held && let Err(error) = write_json(self.job.output, &object, &self.report) {
             worst = ErrorKind::worst([Some(error.kind()), worst].into_iter().flatten());
             self.report.failures.push(Failure { kind: error.kind().name(), error: error.to_string() });
         }
-        Ok(Outcome { report: self.report, worst })
+        Outcome { report: self.report, worst }
     }
 }

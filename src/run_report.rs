@@ -31,8 +31,9 @@ pub struct RunReport {
     pub days_blocked: BTreeMap<Day, Vec<String>>,
     /// Days that are stale but kept as published: what they were made from is gone.
     pub days_without_history: Vec<Day>,
-    /// Days that a run that was stopped did not come to.
+    /// Days that a run that was stopped knew to be stale and did not come to; the partitions it did not read may reach more.
     pub days_left: Vec<Day>,
+    pub partitions_left: Vec<PartitionStep>,
     /// From the lake.
     pub bytes_read: u64,
     pub bytes_written: u64,

@@ -1,6 +1,8 @@
 //! Scan: reads the partitions that are new or changed, and keeps what was found: working tables, rows set aside, receipts.
 //!
-//! A partition that breaks the contract is refused: it leaves no working table, its days are kept back, and the others go on.
+//! A partition that breaks the contract is refused: it leaves no working table, its days are kept back, and the others go on. Storage
+//! that fails refuses nothing: the days after an unread partition would be built without its rows. What was read is kept, and the
+//! run ends.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -12,14 +14,14 @@ use crate::calendar::{Calendar, Raw};
 use crate::config::Settings;
 use crate::conversions::Conversions;
 use crate::day::Day;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::extract::{self, Extracted, Scope};
 use crate::insights::{self, InsightsIndex};
 use crate::lake::layout::{Listing, Partition, rejected_object, working_object};
 use crate::lake::{Lake, decode, encode};
 use crate::plan::Change;
 use crate::receipt::PartitionReceipt;
-use crate::schema::{self, InputTable, LOGIC, Table};
+use crate::schema::{self, InputTable, Table};
 use crate::survey::{PartitionStep, Survey, insights_settings, raw_settings};
 use crate::touches::Touches;
 
@@ -44,10 +46,18 @@ fn working_table(table: Raw) -> Table {
     }
 }
 
+/// What to do about working tables that have a receipt and are not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    Refused,
+    /// For a look at what is known.
+    Allowed,
+}
+
 /// How many partitions are read between two writes of the receipts.
 const PARTITIONS_PER_BATCH: usize = 32;
 
-/// Reads these partitions of a raw table. Returns what changed; errors go to `fail`, with the partitions refused.
+/// Reads these partitions of a raw table. Returns what changed; errors of the data go to `fail`, with the partitions refused.
 pub fn raw(
     places: &Places<'_>,
     table: Raw,
@@ -58,7 +68,7 @@ pub fn raw(
     fail: &mut dyn FnMut(Error),
 ) -> Result<Vec<Change>> {
     let scope = Scope::new(places.settings);
-    let (digest, logic) = raw_settings(places.settings, table);
+    let of = raw_settings(places.settings, table);
     let mut changes = Vec::new();
     let mine: Vec<&PartitionStep> = steps.iter().filter(|step| step.table == table.table()).collect();
     for batch in mine.chunks(PARTITIONS_PER_BATCH) {
@@ -70,6 +80,7 @@ pub fn raw(
             let stored = store(places.output, table, partition.day, &extracted)?;
             Ok((extracted, stored))
         });
+        let mut failed = None;
         for (partition, extracted) in partitions.into_iter().zip(extracted) {
             let day = partition.day;
             let before = survey.receipts.raw(table).get(day).cloned();
@@ -78,12 +89,15 @@ pub fn raw(
                 Ok((Extracted { extract, refusal: None, .. }, stored)) => {
                     let old = before.as_ref().map(|receipt| &receipt.content);
                     changes.push(Change::between(table.table(), day, old, Some(&extract)));
-                    let receipt =
-                        PartitionReceipt { inputs: partition.objects, settings: digest, logic, stored, content: extract };
-                    receipts.set(day, receipt);
+                    receipts.set(day, PartitionReceipt::new(partition.objects, of, stored, extract));
                     continue;
                 }
-                Ok((Extracted { refusal: Some(error), .. }, _)) | Err(error) => error,
+                Ok((Extracted { refusal: Some(error), .. }, _)) => error,
+                Err(error) if error.kind() == ErrorKind::Data => error,
+                Err(error) => {
+                    failed.get_or_insert(error.with("table", table.table()).with("day", day));
+                    continue;
+                }
             };
             receipts.forget(day);
             calendar.refuse(table, day);
@@ -91,6 +105,7 @@ pub fn raw(
             fail(refusal.with("table", table.table()).with("day", day));
         }
         survey.receipts.raw_mut(table).write(places.output)?;
+        failed.map_or(Ok(()), Err)?;
     }
     if !mine.is_empty() {
         info!(table = table.table(), partitions = mine.len(), "scanned");
@@ -133,7 +148,9 @@ fn on_all_cores<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> Result<R> + 
         loop {
             let i = next.fetch_add(1, Ordering::Relaxed);
             let Some(item) = items.get(i) else { return };
-            let result = work(item);
+            // Some broken files make the Parquet reader panic: that is a broken file, not a broken run.
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(item)))
+                .unwrap_or_else(|_| Err(Error::data("the partition is not readable Parquet").mend("write its files again")));
             if let Ok(mut done) = done.lock() {
                 done.insert(i, result);
             }
@@ -175,7 +192,7 @@ pub fn insights(
 ) -> Result<InsightsIndex> {
     let index = read_insights(places, survey, calendar, fail);
     survey.receipts.insights.write(places.output)?;
-    Ok(index)
+    index
 }
 
 /// Reads all landed insights, oldest first. A partition that breaks the contract is refused and has no receipt.
@@ -184,9 +201,9 @@ pub fn read_insights(
     survey: &mut Survey,
     calendar: &mut Calendar,
     fail: &mut dyn FnMut(Error),
-) -> InsightsIndex {
+) -> Result<InsightsIndex> {
     let listed = places.settings.listed_accounts();
-    let settings = insights_settings(places.settings);
+    let of = insights_settings(places.settings);
     let partitions: Vec<Partition> = survey.insights.partitions.values().cloned().collect();
     let rows = on_all_cores(&partitions, |partition| insights::read_partition(places.lake, partition));
     let mut index = InsightsIndex::default();
@@ -198,10 +215,9 @@ pub fn read_insights(
         });
         match added {
             Ok(content) => {
-                let receipt =
-                    PartitionReceipt { inputs: partition.objects, settings, logic: LOGIC.insights, stored: None, content };
-                survey.receipts.insights.set(day, receipt);
+                survey.receipts.insights.set(day, PartitionReceipt::new(partition.objects, of, None, content));
             }
+            Err(error) if error.kind() != ErrorKind::Data => return Err(error.with("day", day)),
             Err(error) => {
                 survey.receipts.insights.forget(day);
                 calendar.refuse_insights(day);
@@ -209,22 +225,35 @@ pub fn read_insights(
             }
         }
     }
-    index
+    Ok(index)
 }
 
-/// Loads the working tables that have a receipt.
-pub fn working_tables(places: &Places<'_>, survey: &Survey) -> Result<(Touches, Conversions)> {
+/// Loads the working tables that have a receipt. Those that are lost are an error, or left out where that is allowed.
+pub fn working_tables(places: &Places<'_>, survey: &Survey, lost: Lost) -> Result<(Touches, Conversions)> {
     let bots: HashMap<&str, u32> = places.settings.bots.iter().enumerate().map(|(i, bot)| (bot.id.as_str(), i as u32)).collect();
     let (mut touches, mut events) = (Touches::default(), Conversions::default());
     for table in Raw::BOTH {
-        for (day, _) in survey.receipts.raw(table).iter() {
+        for (day, receipt) in survey.receipts.raw(table).iter() {
             let path = working_object(table, day);
-            let bytes = places.output.get(&path)?.ok_or_else(|| {
-                Error::new(crate::error::ErrorKind::Unavailable, "a working table is gone")
+            let is_landed = survey.raw(table).partitions.contains_key(&day);
+            let gone = || {
+                Error::new(ErrorKind::Unavailable, "a working table is gone, or was replaced by another run")
                     .with("object", &path)
                     .mend("run again: it is made anew")
-            })?;
-            for batch in decode(bytes).map_err(|error| error.with("object", &path).mend("remove the object and run again"))? {
+            };
+            // A run that lost the lock may still write here. Tables of retired partitions are nobody's to write.
+            let is_ours = |version: &String| !is_landed || receipt.stored.as_ref() == Some(version);
+            let batches = match places.output.get_versioned(&path)?.filter(|(_, version)| is_ours(version)) {
+                Some((bytes, _)) => {
+                    decode(bytes).map_err(|error| error.with("object", &path).mend("remove the object and run again"))
+                }
+                None => Err(gone()),
+            };
+            let batches = match lost {
+                Lost::Refused => batches?,
+                Lost::Allowed => batches.unwrap_or_default(),
+            };
+            for batch in batches {
                 match table {
                     Raw::Messages => touches.add(&batch, &bots),
                     Raw::Events => events.add(&batch, &bots),

@@ -15,7 +15,7 @@ use crate::identity::Identities;
 use crate::lake::layout::{ADS_OBJECT, Listing, working_object};
 use crate::lake::{Lake, Object};
 use crate::plan::DAY_TABLES;
-use crate::receipt::{AdsReceipt, DayReceipt, InsightsContent, PartitionReceipt, Receipts, read_json};
+use crate::receipt::{AdsReceipt, DayReceipt, InsightsContent, PartitionReceipt, ReadingSettings, Receipts, read_json};
 use crate::schema::LOGIC;
 
 pub struct Survey {
@@ -60,6 +60,8 @@ impl Book {
 }
 
 pub const ADS_RECEIPT: &str = "work/receipts/ads.json";
+/// A partition is read again, but what is in it is known.
+pub const WORKING_TABLE_LOST: &str = "working table lost";
 pub const IDENTITIES_RECEIPT: &str = "work/receipts/identities.json";
 
 /// The alias table as the published days know it.
@@ -144,14 +146,14 @@ impl Survey {
     pub fn unread(&self, settings: &Settings) -> Vec<PartitionStep> {
         let mut steps = Vec::new();
         for table in Raw::BOTH {
-            let (of, logic) = raw_settings(settings, table);
+            let of = raw_settings(settings, table);
             for (day, partition) in &self.raw(table).partitions {
                 let reason = match self.receipts.raw(table).get(*day) {
                     None => Some("new partition"),
                     Some(receipt) if receipt.stored.as_ref() != self.working.get(&working_object(table, *day)) => {
-                        Some("working table lost")
+                        Some(receipt.mismatch(&partition.objects, of).unwrap_or(WORKING_TABLE_LOST))
                     }
-                    Some(receipt) => receipt.mismatch(&partition.objects, of, logic),
+                    Some(receipt) => receipt.mismatch(&partition.objects, of),
                 };
                 steps.extend(reason.map(|reason| PartitionStep {
                     table: table.table(),
@@ -165,27 +167,54 @@ impl Survey {
         for (day, partition) in &self.insights.partitions {
             let reason = match self.receipts.insights.get(*day) {
                 None => Some("new partition"),
-                Some(receipt) => receipt.mismatch(&partition.objects, listed, LOGIC.insights),
+                Some(receipt) => receipt.mismatch(&partition.objects, listed),
             };
             steps.extend(reason.map(|reason| PartitionStep { table: "insights", day: *day, reason, bytes: partition.bytes() }));
         }
         steps
     }
 
-    /// Receipts of partitions that are gone, the retired ones aside: what was made from them is forgotten.
+    /// Receipts of partitions that are gone: what was made from them is forgotten. Of the retired ones, which nobody can read
+    /// again, only those whose working table is lost.
     pub fn gone(&self, calendar: &Calendar) -> Vec<(&'static str, Day)> {
         let mut gone = Vec::new();
         for table in Raw::BOTH {
             let present = &self.raw(table).partitions;
-            let days = self.receipts.raw(table).iter().map(|(day, _)| day);
-            gone.extend(
-                days.filter(|day| !present.contains_key(day) && !calendar.is_retired(table, *day))
-                    .map(|day| (table.table(), day)),
-            );
+            let is_kept = |day: Day, stored: &Option<String>| {
+                calendar.is_retired(table, day) && stored.as_ref() == self.working.get(&working_object(table, day))
+            };
+            let receipts = self.receipts.raw(table).iter();
+            let forgotten = receipts.filter(|(day, receipt)| !present.contains_key(day) && !is_kept(*day, &receipt.stored));
+            gone.extend(forgotten.map(|(day, _)| (table.table(), day)));
         }
         let days = self.receipts.insights.iter().map(|(day, _)| day);
         gone.extend(days.filter(|day| !self.insights.partitions.contains_key(day)).map(|day| ("insights", day)));
         gone
+    }
+
+    /// Forgets what was made from partitions, here and not in the output.
+    pub fn forget(&mut self, gone: &[(&'static str, Day)]) {
+        for (name, day) in gone {
+            match Raw::BOTH.into_iter().find(|table| table.table() == *name) {
+                Some(table) => self.receipts.raw_mut(table).forget(*day),
+                None => self.receipts.insights.forget(*day),
+            }
+        }
+    }
+
+    /// Whether the working table of a partition that was read is not there, or not as it was stored.
+    pub fn is_lost(&self, table: Raw, day: Day) -> bool {
+        let receipt = self.receipts.raw(table).get(day);
+        receipt.is_some_and(|receipt| receipt.stored.as_ref() != self.working.get(&working_object(table, day)))
+    }
+
+    /// Marks days as stale for a reason that their digests do not tell. A day without a receipt is stale anyway.
+    pub fn mark(&mut self, reached: &BTreeMap<Day, String>) {
+        for (day, reason) in reached {
+            if let Some(receipt) = self.receipts.days.get(*day).cloned() {
+                self.receipts.days.set(*day, DayReceipt { stale: Some(reason.clone()), ..receipt });
+            }
+        }
     }
 
     pub fn identities_receipt(&self, settings: &Settings) -> IdentitiesReceipt {
@@ -210,14 +239,21 @@ impl Survey {
     }
 }
 
-/// The digest of the settings that matter to a raw table's extraction, and its logic number.
-pub fn raw_settings(settings: &Settings, table: Raw) -> (Digest, u32) {
+/// What matters to a raw table's extraction.
+pub fn raw_settings(settings: &Settings, table: Raw) -> ReadingSettings {
     match table {
-        Raw::Messages => (extract::touch_settings(settings), LOGIC.touches),
-        Raw::Events => (extract::conversion_settings(settings), LOGIC.conversions),
+        Raw::Messages => {
+            let settings = extract::touch_settings(settings);
+            ReadingSettings { settings, history: Digest::NONE, logic: LOGIC.touches }
+        }
+        Raw::Events => {
+            let history = extract::conversion_settings(settings);
+            ReadingSettings { settings: extract::event_settings(settings), history, logic: LOGIC.conversions }
+        }
     }
 }
 
-pub fn insights_settings(settings: &Settings) -> Digest {
-    Digest::of_texts(settings.listed_accounts())
+pub fn insights_settings(settings: &Settings) -> ReadingSettings {
+    let settings = Digest::of_texts(settings.listed_accounts());
+    ReadingSettings { settings, history: Digest::NONE, logic: LOGIC.insights }
 }

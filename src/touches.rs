@@ -22,6 +22,10 @@ use crate::schema;
 /// Deliveries of one message repeat for at most this long (rule 1).
 pub const COPY_WINDOW: i64 = 7 * MICROS_PER_DAY;
 
+/// A row's time lies at most this many days before its partition's date, or this many after it; else it is absurd.
+pub const DAYS_LATE: i32 = 400;
+pub const DAYS_AHEAD: i32 = 2;
+
 /// The columns whose presence makes a message a possible touch (rules 1 and 2).
 pub const AD_COLUMNS: [&str; 3] = ["ad_id", "ad_type", "ctwa_clid"];
 
@@ -148,7 +152,7 @@ pub fn time_fault(time: Instant, partition: Day) -> Option<&'static str> {
         Instant::Unreadable => Some("unreadable_time"),
         Instant::At(micros) => {
             let days_early = partition.0 - Day::of_instant(micros).0;
-            (!(-2..=400).contains(&days_early)).then_some("absurd_time")
+            (!(-DAYS_AHEAD..=DAYS_LATE).contains(&days_early)).then_some("absurd_time")
         }
     }
 }

@@ -83,10 +83,10 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verdict> {
                         Raw::Messages => touches.add(&batch, &bots),
                         Raw::Events => events.add(&batch, &bots),
                     }
-                    let (digest, logic) = raw_settings(settings, table);
-                    let receipt = PartitionReceipt { inputs: partition.objects, settings: digest, logic, stored: None, content };
+                    let receipt = PartitionReceipt::new(partition.objects, raw_settings(settings, table), None, content);
                     survey.receipts.raw_mut(table).set(partition.day, receipt);
                 }
+                Err(error) if error.kind() != ErrorKind::Data => return Err(error.with("day", partition.day)),
                 Err(error) => {
                     calendar.refuse(table, partition.day);
                     failures.add(error.with("table", table.table()).with("day", partition.day));
@@ -94,7 +94,7 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verdict> {
             }
         }
     }
-    let insights = scan::read_insights(&places, &mut survey, &mut calendar, &mut |error| failures.add(error));
+    let insights = scan::read_insights(&places, &mut survey, &mut calendar, &mut |error| failures.add(error))?;
     let settled = settle(touches, events);
     let ads = AdIndex::new(settings, &settled, &insights);
     let watermark = calendar.last().map_or(0, |last| last.next().start_utc());
@@ -123,7 +123,7 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verdict> {
     let mut blocked = Vec::new();
     let mut checked = 0;
     for day in range.into_iter().flat_map(DayRange::iter) {
-        if calendar.is_frozen(&settings.bots, day) {
+        if calendar.is_frozen(&settings.bots, day) || !planner.has_history(day) {
             continue;
         }
         if !calendar.blockers(&settings.bots, day).is_empty() {

@@ -197,13 +197,34 @@ pub fn main() -> ExitCode {
         }
     };
     start_log(cli.log_format, cli.quiet);
-    match execute(&cli.command) {
+    // A panic is a bug of ours: its text is on stderr already, and the exit code says whose it is.
+    let ended = std::panic::catch_unwind(|| execute(&cli.command))
+        .unwrap_or_else(|_| Err(Error::bug("the program stopped where it never should")));
+    match ended {
         Ok(Exit::Done) => ExitCode::SUCCESS,
         Ok(Exit::Stale) => ExitCode::from(1),
         Ok(Exit::Partly(kind)) => ExitCode::from(kind.exit_code()),
         Err(error) => {
             complain(cli.log_format, &error);
+            if cli.command.wants_json() {
+                let failure = serde_json::json!({"kind": error.kind().name(), "error": error.to_string()});
+                let _ = print_json(&serde_json::json!({"failures": [failure]}));
+            }
             ExitCode::from(error.kind().exit_code())
+        }
+    }
+}
+
+impl Command {
+    /// Whether the result is to be one JSON object, whatever happens.
+    fn wants_json(&self) -> bool {
+        match self {
+            Command::Run(args) => args.how.json,
+            Command::Backfill(args) => args.how.json,
+            Command::Plan(args) => args.how.json,
+            Command::Verify(args) => args.json,
+            Command::Check(args) => args.json,
+            Command::Report(_) => false,
         }
     }
 }

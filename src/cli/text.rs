@@ -31,6 +31,12 @@ pub fn summary(report: &RunReport) -> String {
     }
     let blocked = grouped(report.days_blocked.iter().map(|(day, blockers)| (*day, blockers.join(", "))));
     lines.extend(blocked.into_iter().map(|days| format!("kept back:{}", &days[1..])));
+    if let Some((first, last)) = report.days_left.first().zip(report.days_left.last()) {
+        lines.push(format!("left to do: {} days of {first}..{last}", report.days_left.len()));
+    }
+    if !report.partitions_left.is_empty() {
+        lines.push(format!("left to read: {} partitions", report.partitions_left.len()));
+    }
     for (table, reasons) in &report.rejected_rows {
         let reasons: Vec<String> = reasons.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
         lines.push(format!("rejected rows in {table}: {}", reasons.join(", ")));

@@ -42,6 +42,10 @@ pub fn settle(mut touches: touches::Touches, mut events: conversions::Conversion
 
 /// Attributes the conversion events to the touches.
 pub fn attribute(request: &Request<'_>, settled: &Settled) -> Result<Answer> {
+    attribute_in_shards(request, settled, ROWS_PER_SHARD)
+}
+
+fn attribute_in_shards(request: &Request<'_>, settled: &Settled, rows_per_shard: usize) -> Result<Answer> {
     let Settled { touches, events, dropped_touches, ad_codes, .. } = settled;
     let mut answer = Answer { ads: settled.ads.clone(), ..Answer::default() };
     let zones = local_days(request, touches, dropped_touches, events);
@@ -82,7 +86,7 @@ pub fn attribute(request: &Request<'_>, settled: &Settled) -> Result<Answer> {
         .filter_map(|(i, event)| Some((i as u32, contact_codes.known(&resolved(event.bot, events.contact(event)?))?)))
         .collect();
 
-    let shards = (touches.rows.len() + in_reach.len()).div_ceil(ROWS_PER_SHARD).max(1) as u32;
+    let shards = (touches.rows.len() + in_reach.len()).div_ceil(rows_per_shard).max(1) as u32;
     for shard in 0..shards {
         let rows: Vec<usize> = (0..touches.rows.len()).filter(|i| touch_contacts[*i] % shards == shard).collect();
         let of_touch = |value: &dyn Fn(usize) -> u32| rows.iter().map(|i| value(*i)).collect::<Vec<u32>>();
@@ -106,8 +110,28 @@ pub fn attribute(request: &Request<'_>, settled: &Settled) -> Result<Answer> {
         let ledger = sessions(touch_frame.lazy(), event_frame.lazy(), request.settings.horizon, request.watermark)?.collect()?;
         count(&mut answer, &ledger, request)?;
     }
+    merge_shards(&mut answer);
     answer.categories = category_codes.values().into_iter().map(str::to_string).collect();
     Ok(answer)
+}
+
+/// An ad has contacts in many shards: their counts are one row.
+fn merge_shards(answer: &mut Answer) {
+    for rows in answer.conversations.values_mut() {
+        let mut sums: BTreeMap<(u32, u32), i64> = BTreeMap::new();
+        for row in rows.iter() {
+            *sums.entry((row.bot, row.ad)).or_default() += row.count;
+        }
+        *rows = sums.into_iter().map(|((bot, ad), count)| Conversations { bot, ad, count }).collect();
+    }
+    for rows in answer.conversions.values_mut() {
+        let mut sums: BTreeMap<(u32, u32, Day, u32), i64> = BTreeMap::new();
+        for row in rows.iter() {
+            *sums.entry((row.bot, row.ad, row.conversation_day, row.category)).or_default() += row.count;
+        }
+        let row = |((bot, ad, conversation_day, category), count)| Conversions { bot, ad, conversation_day, category, count };
+        *rows = sums.into_iter().map(row).collect();
+    }
 }
 
 fn bot_day(answer: &mut Answer, day: Day, bot: u32) -> &mut BotDay {
@@ -240,5 +264,52 @@ impl<K: std::hash::Hash + Eq + Copy> Codes<K> {
         let mut values: Vec<(u32, K)> = self.of.iter().map(|(value, code)| (*code, *value)).collect();
         values.sort_unstable_by_key(|(code, _)| *code);
         values.into_iter().map(|(_, value)| value).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use arrow::array::{Int64Array, RecordBatch, StringArray};
+
+    use super::*;
+    use crate::config::Settings;
+    use crate::day::{DayRange, MICROS_PER_DAY};
+    use crate::identity::Identities;
+    use crate::schema;
+
+    /// Contacts with a touch of one of two ads and a conversion event a day later.
+    fn settled(contacts: i64) -> Settled {
+        let texts = |text: &dyn Fn(i64) -> String| Arc::new((0..contacts).map(|i| Some(text(i))).collect::<StringArray>());
+        let times = |days: i64| Arc::new((0..contacts).map(|i| Some(days * MICROS_PER_DAY + i)).collect::<Int64Array>());
+        let none = || Arc::new(StringArray::new_null(contacts as usize));
+        let (bot, contact) = (texts(&|_| "b".into()), texts(&|i| format!("c{i}")));
+        let (message, ad) = (texts(&|i| format!("m{i}")), texts(&|i| format!("ad{}", i % 2)));
+        let touches =
+            vec![bot.clone() as _, contact.clone() as _, times(20_000) as _, message as _, ad as _, none() as _, none() as _];
+        let events = vec![bot as _, contact as _, times(20_001) as _, texts(&|_| "buy".into()) as _, none() as _];
+        let bots = HashMap::from([("b", 0)]);
+        let (mut all_touches, mut all_events) = (touches::Touches::default(), conversions::Conversions::default());
+        all_touches.add(&RecordBatch::try_new(schema::touches().schema, touches).unwrap(), &bots);
+        all_events.add(&RecordBatch::try_new(schema::conversions().schema, events).unwrap(), &bots);
+        settle(all_touches, all_events)
+    }
+
+    #[test]
+    fn shards_add_up_to_one_row_per_key() {
+        let text = "name = 'n'\n[lake]\nurl = 'lake'\n[[bots]]\nid = 'b'\ntimezone = 'UTC'\n";
+        let settings = Settings::parse("test.toml", text, Path::new("/")).unwrap();
+        let identities = Identities::default();
+        let days = DayRange { first: Day(19_999), last: Day(20_002) };
+        let request = Request { settings: &settings, identities: &identities, days, watermark: i64::MAX };
+        let settled = settled(40);
+        let whole = attribute_in_shards(&request, &settled, 1_000).unwrap();
+        let sharded = attribute_in_shards(&request, &settled, 7).unwrap();
+        assert_eq!(whole.conversions, sharded.conversions);
+        assert_eq!(whole.conversations, sharded.conversations);
+        assert_eq!(whole.states, sharded.states);
+        assert_eq!(sharded.conversions[&Day(20_001)].iter().map(|row| row.count).collect::<Vec<_>>(), [20, 20]);
     }
 }

@@ -15,7 +15,6 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lake::layout::Partition;
-use crate::mapping::describe;
 use crate::receipt::InsightsContent;
 
 /// Spend of one major unit.
@@ -55,12 +54,17 @@ pub struct AdNames {
     pub campaign_name: Option<String>,
 }
 
+/// More columns than these are never read.
+const REQUIRED: [&str; 4] = ["account_id", "ad_id", "currency", "spend"];
+const COUNTS: [&str; 5] = ["impressions", "reach", "clicks", "inline_link_clicks", "messaging_conversations_started"];
+const NAMES: [&str; 5] = ["ad_name", "adset_id", "adset_name", "campaign_id", "campaign_name"];
+
 /// Reads a partition: every row checked, no key twice.
 pub fn read_partition(lake: &Lake, partition: &Partition) -> Result<Vec<InsightRow>> {
     let mut rows = Vec::new();
     let mut keys = HashSet::new();
     for object in &partition.objects {
-        let read = lake.scan_all(object, |batch| {
+        let read = lake.scan_columns(object, &REQUIRED, &[COUNTS, NAMES].concat(), |batch| {
             for row in rows_of(&batch)? {
                 if !keys.insert((row.account.clone(), row.ad.clone())) {
                     return Err(Error::data("two rows for one account, ad and day")
@@ -81,14 +85,8 @@ pub fn read_partition(lake: &Lake, partition: &Partition) -> Result<Vec<InsightR
 fn rows_of(batch: &RecordBatch) -> Result<Vec<InsightRow>> {
     let (accounts, ads, currencies) = (required(batch, "account_id")?, required(batch, "ad_id")?, required(batch, "currency")?);
     let spend = spend(batch)?;
-    let integers: Vec<Integers> = ["impressions", "reach", "clicks", "inline_link_clicks", "messaging_conversations_started"]
-        .into_iter()
-        .map(|name| integers(batch, name))
-        .collect::<Result<_>>()?;
-    let names: Vec<Option<StringArray>> = ["ad_name", "adset_id", "adset_name", "campaign_id", "campaign_name"]
-        .into_iter()
-        .map(|name| optional_text(batch, name))
-        .collect::<Result<_>>()?;
+    let integers: Vec<Integers> = COUNTS.into_iter().map(|name| integers(batch, name)).collect::<Result<_>>()?;
+    let names: Vec<Option<StringArray>> = NAMES.into_iter().map(|name| optional_text(batch, name)).collect::<Result<_>>()?;
     let filled = |array: &StringArray, row: usize| {
         array.is_valid(row).then(|| array.value(row)).filter(|text| !text.trim().is_empty()).map(str::to_string)
     };
@@ -142,12 +140,7 @@ fn is_text(kind: &DataType) -> bool {
 }
 
 fn column<'b>(batch: &'b RecordBatch, name: &'static str) -> Result<&'b ArrayRef> {
-    batch.column_by_name(name).ok_or_else(|| {
-        Error::data(format!("required column {name} is missing"))
-            .with("column", name)
-            .with("columns it has", describe(&batch.schema()))
-            .mend("write the table in the contract's columns")
-    })
+    batch.column_by_name(name).ok_or_else(|| Error::bug(format!("column {name} was not read")))
 }
 
 fn required(batch: &RecordBatch, name: &'static str) -> Result<StringArray> {
@@ -359,7 +352,8 @@ impl InsightsIndex {
     pub fn add(&mut self, day: Day, rows: Vec<InsightRow>, listed: &BTreeSet<&str>) -> Result<()> {
         let refuse = |error: Error| Err(error.with("table", "insights").with("day", day));
         let mut currencies: HashMap<&str, &str> = HashMap::new();
-        for row in &rows {
+        let mut accounts: HashMap<&str, &str> = HashMap::new();
+        for row in rows.iter().filter(|row| listed.contains(row.account.as_str())) {
             let known = self.currencies.get(&row.account).map(|(currency, since)| (currency.as_str(), *since));
             let (known, since) = known.unwrap_or((currencies.entry(&row.account).or_insert(&row.currency), day));
             if known != row.currency {
@@ -372,12 +366,11 @@ impl InsightsIndex {
                     .mend("an account has one currency: correct the partition"),
                 );
             }
-            if let Some(ad) = self.ads.get(&row.ad)
-                && ad.account != row.account
-                && listed.contains(row.account.as_str())
-            {
+            let known = self.ads.get(&row.ad).map(|ad| ad.account.as_str());
+            let known = known.unwrap_or(accounts.entry(&row.ad).or_insert(&row.account));
+            if known != row.account {
                 return refuse(
-                    Error::data(format!("ad {} has rows of two accounts, {} and {}", row.ad, ad.account, row.account))
+                    Error::data(format!("ad {} has rows of two accounts, {known} and {}", row.ad, row.account))
                         .mend("an ad belongs to one account: correct the partition"),
                 );
             }
@@ -385,11 +378,11 @@ impl InsightsIndex {
         self.newest = self.newest.max(Some(day));
         let mut figures = Vec::with_capacity(rows.len());
         for row in rows {
-            self.currencies.entry(row.account.clone()).or_insert_with(|| (row.currency.clone(), day));
             if !listed.contains(row.account.as_str()) {
                 *self.unlisted_accounts.entry(row.account).or_default() += 1;
                 continue;
             }
+            self.currencies.entry(row.account.clone()).or_insert_with(|| (row.currency.clone(), day));
             self.whole.insert((row.account.clone(), day));
             let known = self.ads.entry(row.ad.clone()).or_insert_with(|| KnownAd {
                 first_day: day,
@@ -468,5 +461,10 @@ mod tests {
         let listed = BTreeSet::from(["act_1", "act_2"]);
         index.add(Day(1), vec![row("act_1", "a", "BRL")], &listed).unwrap();
         assert!(index.add(Day(2), vec![row("act_2", "a", "BRL")], &listed).is_err());
+        assert!(index.add(Day(2), vec![row("act_1", "c", "BRL"), row("act_2", "c", "BRL")], &listed).is_err());
+        assert!(
+            index.add(Day(2), vec![row("act_9", "a", "USD"), row("act_9", "b", "EUR")], &listed).is_ok(),
+            "not listed, left out"
+        );
     }
 }

@@ -75,7 +75,8 @@ impl Lake {
         let objects = self.list(table)?;
         let day = |object: Object| {
             let day = object.path.strip_prefix(table)?.strip_prefix("/dt=")?.split_once('/')?.0.parse().ok()?;
-            Some((day, object))
+            // Whatever else lies there is not ours.
+            (object.path == day_object(table, day)).then_some((day, object))
         };
         Ok(objects.into_iter().filter_map(day).collect())
     }

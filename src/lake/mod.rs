@@ -25,7 +25,7 @@ use url::Url;
 use crate::error::{Error, ErrorKind, Result};
 
 pub use lock::Lock;
-pub use read::{Filter, ScanPlan};
+pub use read::{Filter, ScanPlan, StoredSpan};
 pub use write::{decode, encode, read_footer_schema};
 
 /// A place in some storage, as an absolute URL.
@@ -210,12 +210,21 @@ impl Lake {
 
     /// The bytes of an object, or none when there is no such object.
     pub fn get(&self, path: &str) -> Result<Option<Bytes>> {
+        Ok(self.get_versioned(path)?.map(|(bytes, _)| bytes))
+    }
+
+    /// The bytes of an object and their version, or none when there is no such object.
+    pub fn get_versioned(&self, path: &str) -> Result<Option<(Bytes, String)>> {
         let location = self.object_path(path)?;
-        let got = self.runtime.block_on(async { self.store.get(&location).await?.bytes().await });
+        let got = self.runtime.block_on(async {
+            let found = self.store.get(&location).await?;
+            let version = version(&found.meta);
+            Ok((found.bytes().await?, version))
+        });
         match got {
-            Ok(bytes) => {
+            Ok((bytes, version)) => {
                 self.bytes_read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-                Ok(Some(bytes))
+                Ok(Some((bytes, version)))
             }
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(storage_error(error, path)),

@@ -24,6 +24,7 @@ use parquet::file::statistics::Statistics;
 use parquet::schema::types::SchemaDescriptor;
 
 use crate::error::{Error, Result};
+use crate::mapping::describe;
 
 use super::{Lake, Object, storage_error};
 
@@ -133,32 +134,52 @@ impl Lake {
         opened.map(|builder| builder.schema().clone()).map_err(|error| parquet_error(error, object))
     }
 
-    /// The schema in an object's footer, and the smallest and largest value of a column of integers or timestamps as it is stored;
-    /// none where the footer does not say.
-    pub fn stored_span(&self, object: &Object, column: &str) -> Result<(arrow::datatypes::SchemaRef, Option<(i64, i64)>)> {
+    /// The number of rows and the schema that an object's footer states, and what it says of a column of integers or timestamps as
+    /// it is stored: none where it does not tell, or there is no value.
+    pub fn stored_span(&self, object: &Object, column: &str) -> Result<(i64, arrow::datatypes::SchemaRef, Option<StoredSpan>)> {
         let reader = self.object_reader(self.object_path(&object.path)?, object);
         let opened =
             self.runtime.block_on(ParquetRecordBatchStreamBuilder::new(reader)).map_err(|error| parquet_error(error, object))?;
         let of_group = |group: &parquet::file::metadata::RowGroupMetaData| {
             let chunk = group.columns().iter().find(|chunk| chunk.column_path().parts() == [column])?;
-            match chunk.statistics()? {
-                Statistics::Int64(values) => Some((*values.min_opt()?, *values.max_opt()?)),
+            let statistics = chunk.statistics()?;
+            let has_nulls = statistics.null_count_opt() != Some(0);
+            match statistics {
+                Statistics::Int64(values) => Some(StoredSpan { low: *values.min_opt()?, high: *values.max_opt()?, has_nulls }),
                 _ => None,
             }
         };
         let groups = opened.metadata().row_groups().iter().filter(|group| group.num_rows() > 0);
-        let spans: Option<Vec<(i64, i64)>> = groups.map(of_group).collect();
-        let span = spans.and_then(|spans| Some((spans.iter().map(|span| span.0).min()?, spans.iter().map(|span| span.1).max()?)));
-        Ok((opened.schema().clone(), span))
+        let spans: Option<Vec<StoredSpan>> = groups.map(of_group).collect();
+        let together = |a: StoredSpan, b: StoredSpan| StoredSpan {
+            low: a.low.min(b.low),
+            high: a.high.max(b.high),
+            has_nulls: a.has_nulls || b.has_nulls,
+        };
+        let rows = opened.metadata().file_metadata().num_rows();
+        Ok((rows, opened.schema().clone(), spans.and_then(|spans| spans.into_iter().reduce(together))))
     }
 
-    /// All rows of an object, in the columns it has.
-    pub fn scan_all(&self, object: &Object, each: impl FnMut(RecordBatch) -> Result<()>) -> Result<()> {
-        let all = |schema: &Schema| {
-            let columns = schema.fields().iter().map(|field| (field.name().clone(), None)).collect();
+    /// All rows of an object in these columns; optional ones it lacks are left out.
+    pub fn scan_columns(
+        &self,
+        object: &Object,
+        required: &[&'static str],
+        optional: &[&'static str],
+        each: impl FnMut(RecordBatch) -> Result<()>,
+    ) -> Result<()> {
+        let present = |schema: &Schema| {
+            let has = |column: &&&'static str| schema.field_with_name(column).is_ok();
+            if let Some(missing) = required.iter().find(|column| !has(column)) {
+                return Err(Error::data(format!("required column {missing} is missing"))
+                    .with("column", missing)
+                    .with("columns it has", describe(schema))
+                    .mend("write the table in the contract's columns"));
+            }
+            let columns = required.iter().chain(optional).filter(has).map(|column| (column.to_string(), None)).collect();
             Ok(ScanPlan { columns, filter: None })
         };
-        self.scan(object, all, each)
+        self.scan(object, present, each)
     }
 
     fn object_reader(&self, location: Path, object: &Object) -> ObjectReader {
@@ -181,6 +202,14 @@ impl Lake {
         }
         None
     }
+}
+
+/// What a footer says of a column's values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredSpan {
+    pub low: i64,
+    pub high: i64,
+    pub has_nulls: bool,
 }
 
 /// Ranged reads of one object, counted.

@@ -2,7 +2,8 @@
 //!
 //! The same rows give the same bytes: fixed writer settings, no time, no path, one row group size.
 
-use std::io::Write as _;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -61,8 +62,9 @@ static STAGED: AtomicU64 = AtomicU64::new(0);
 impl Lake {
     /// Replaces an object at once.
     ///
-    /// On a local disk the bytes are staged under `work/staging/` of this location, flushed to the disk and renamed, so that
-    /// nothing else ever lies in the target's folder. Returns the version that listings show from now on.
+    /// On a local disk the bytes are staged under `work/staging/` of this location, flushed to the disk and renamed; a folder that is
+    /// new comes with its object in it. So nothing else ever lies in the target's folder, and no folder is ever empty. Returns the
+    /// version that listings show from now on.
     pub fn publish(&self, path: &str, bytes: Bytes) -> Result<String> {
         let location = self.object_path(path)?;
         let failed = |error| storage_error(error, path);
@@ -89,45 +91,91 @@ impl Lake {
         }
     }
 
-    /// Removes an object; it is no error when there is none.
+    /// Removes an object; it is no error when there is none. On a local disk its folder goes with it when nothing else is there: an
+    /// empty day folder would show up as a partition without a file.
     pub fn remove(&self, path: &str) -> Result<()> {
+        if let Some(disk) = &self.disk {
+            return remove_on_disk(disk, path);
+        }
         let location = self.object_path(path)?;
         match self.runtime.block_on(self.store.delete(&location)) {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-            Err(error) => return Err(storage_error(error, path)),
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(storage_error(error, path)),
         }
-        if let Some(disk) = &self.disk
-            && let Some(folder) = disk.join(path).parent()
-        {
-            // An empty day folder would show up as a partition without a file; a folder with files stays.
-            let _ = std::fs::remove_dir(folder);
-        }
-        Ok(())
     }
+}
+
+/// A path for a new folder outside the tables' folders and on the same volume, so that a rename moves in one step.
+fn new_staging(disk: &Path) -> io::Result<PathBuf> {
+    let staging = disk.join("work/staging");
+    fs::create_dir_all(&staging)?;
+    Ok(staging.join(format!("{}-{}", std::process::id(), STAGED.fetch_add(1, Ordering::Relaxed))))
 }
 
 fn publish_on_disk(disk: &Path, path: &str, bytes: &[u8]) -> Result<()> {
     let target = disk.join(path);
     let failed =
-        |error: std::io::Error| io_error("an object cannot be written", &error).with("object", target.display()).source(error);
-    let folder = target.parent().map_or(disk.to_path_buf(), Path::to_path_buf);
-    std::fs::create_dir_all(&folder).map_err(failed)?;
-    let staging = disk.join("work/staging");
-    std::fs::create_dir_all(&staging).map_err(failed)?;
-    let staged: PathBuf = staging.join(format!("{}-{}", std::process::id(), STAGED.fetch_add(1, Ordering::Relaxed)));
+        |error: io::Error| io_error("an object cannot be written", &error).with("object", target.display()).source(error);
+    let (Some(folder), Some(name)) = (target.parent(), target.file_name()) else {
+        return Err(Error::bug("an object has no name").with("object", path));
+    };
     // What lies under work/ can be made anew: a power cut may lose it, and its receipts tell.
     let is_durable = !path.starts_with("work/");
+    let sync = |folder: &Path| if is_durable { File::open(folder)?.sync_all() } else { Ok(()) };
+    let staging = new_staging(disk).map_err(failed)?;
     let written = (|| {
-        let mut file = std::fs::File::create(&staged)?;
+        fs::create_dir(&staging)?;
+        let staged = staging.join(name);
+        let mut file = File::create(&staged)?;
         file.write_all(bytes)?;
         if is_durable {
             file.sync_all()?;
         }
-        std::fs::rename(&staged, &target)?;
-        if is_durable { std::fs::File::open(&folder)?.sync_all() } else { Ok(()) }
+        if folder.exists() {
+            fs::rename(&staged, &target)?;
+            sync(folder)?;
+            return fs::remove_dir(&staging);
+        }
+        sync(&staging)?;
+        let parent = folder.parent().unwrap_or(disk);
+        create_folders(parent, &sync)?;
+        fs::rename(&staging, folder)?;
+        sync(parent)
     })();
     written.map_err(|error| {
-        let _ = std::fs::remove_file(&staged);
+        let _ = fs::remove_dir_all(&staging);
         failed(error)
     })
+}
+
+/// Creates the folders that are not there, each flushed into the one that holds it.
+fn create_folders(folder: &Path, sync: &dyn Fn(&Path) -> io::Result<()>) -> io::Result<()> {
+    let Some(parent) = folder.parent().filter(|_| !folder.exists()) else { return Ok(()) };
+    create_folders(parent, sync)?;
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => sync(parent),
+    }
+}
+
+fn remove_on_disk(disk: &Path, path: &str) -> Result<()> {
+    let target = disk.join(path);
+    let removed = (|| {
+        let folder = target.parent().filter(|folder| *folder != disk);
+        let is_alone = |folder: &Path| Ok::<bool, io::Error>(fs::read_dir(folder)?.take(2).count() == 1);
+        match folder {
+            Some(folder) if target.exists() && is_alone(folder)? => {
+                let staging = new_staging(disk)?;
+                fs::rename(folder, &staging)?;
+                fs::remove_dir_all(&staging)
+            }
+            _ => fs::remove_file(&target),
+        }
+    })();
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(io_error("an object cannot be removed", &error).with("object", target.display()).source(error))
+        }
+        _ => Ok(()),
+    }
 }

@@ -88,11 +88,11 @@ pub(super) struct RangeReach {
     pub reach: Option<i64>,
 }
 
+/// A day is published when its `bot_days`, written last, are there.
 pub(super) fn published(output: &Lake, request: &ReportRequest, horizon: Horizon) -> Result<Published> {
-    let days = request.days;
-    let all = output.published_days("ad_days")?;
-    let mut published = Published::default();
-    for object in all.range(days.first..=days.last).map(|(_, object)| object) {
+    let (all, ad_day_objects) = (output.published_days("bot_days")?, output.published_days("ad_days")?);
+    let (days, mut published) = (request.days, Published::default());
+    for (_, object) in ad_day_objects.range(days.first..=days.last).filter(|(day, _)| all.contains_key(day)) {
         read(output, object, &AD_DAY, |batch| ad_days(batch, &mut published.ad_days))?;
     }
     published.days = all.range(days.first..=days.last).map(|(day, _)| *day).collect();
@@ -111,7 +111,7 @@ pub(super) fn published(output: &Lake, request: &ReportRequest, horizon: Horizon
         Error::not_ready("the table of ads is not published").with("object", ADS_OBJECT).mend("build it with `ctwa run`")
     })?;
     read(output, &ads_object, &AD, |batch| ads(batch, &mut published.ads))?;
-    for object in output.published_days("bot_days")?.range(days.first..=days.last).map(|(_, object)| object) {
+    for object in all.range(days.first..=days.last).map(|(_, object)| object) {
         read(output, object, &BOT_DAY, |batch| bot_days(batch, &mut published.bot_days))?;
     }
     if request.by == By::ConversationDay {

@@ -216,7 +216,7 @@ struct Grid {
 impl Grid {
     fn new(columns: &[Column], rows: &[ReportRow], totals: &[Total]) -> Grid {
         let mut table = Table::new();
-        table.load_preset(presets::NOTHING).force_no_tty().set_truncation_indicator("…");
+        table.load_preset(presets::NOTHING).set_truncation_indicator("…");
         table.set_header(columns.iter().map(|column| Cell::new(column.header.join("\n"))));
         let line = |cells: Vec<String>| {
             let mut line = Row::from(cells);

@@ -643,10 +643,10 @@ fn a_lake_that_is_not_there_is_named() {
     for (name, lay, code, says) in cases {
         let scene = Scene::new();
         lay(&scene);
-        for command in ["run", "check"] {
+        for command in ["run", "plan", "check"] {
             let ran = scene.ctwa(command, &[]);
             assert_eq!(ran.code, code, "{name}, {command}: {}{}", ran.stdout, ran.stderr);
-            let said = if command == "run" { &ran.stderr } else { &ran.stdout };
+            let said = if command == "check" { &ran.stdout } else { &ran.stderr };
             for text in says {
                 assert!(said.contains(text), "{name}, {command}: it does not say {text:?}\n{said}");
             }

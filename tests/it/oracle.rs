@@ -491,9 +491,13 @@ fn built_days(world: &World, zones: &BTreeMap<String, Tz>, touches: &[Touch], ev
     let (Some(first), Some(last)) = (first, last_landed(world)) else {
         return Vec::new();
     };
-    let is_blocked =
-        |date: NaiveDate| zones.values().any(|zone| utc_days_of(*zone, date).into_iter().any(|day| is_hole(world, day)));
-    first.iter_days().take_while(|date| *date <= last).filter(|date| !is_blocked(*date)).collect()
+    first.iter_days().take_while(|date| *date <= last).filter(|date| !is_blocked(world, *date)).collect()
+}
+
+/// Whether a local day of some bot overlaps a missing UTC day (19).
+pub fn is_blocked(world: &World, date: NaiveDate) -> bool {
+    let zones = zones(world).unwrap_or_default();
+    zones.values().any(|zone| utc_days_of(*zone, date).into_iter().any(|day| is_hole(world, day)))
 }
 
 /// Rule 19.

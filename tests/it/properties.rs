@@ -19,7 +19,7 @@ use crate::world::World;
 use crate::worlds;
 
 /// Runs a property on `cases` values, unless the environment asks for another number.
-fn check<S: Strategy>(cases: u32, strategy: S, property: impl Fn(S::Value) -> Result<(), TestCaseError>) {
+pub fn check<S: Strategy>(cases: u32, strategy: S, property: impl Fn(S::Value) -> Result<(), TestCaseError>) {
     let number = |name: &str| env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
     let seed = number("PROPTEST_RNG_SEED").unwrap_or_else(|| RandomState::new().hash_one(()));
     let config = Config {
@@ -40,15 +40,15 @@ fn check<S: Strategy>(cases: u32, strategy: S, property: impl Fn(S::Value) -> Re
     }
 }
 
-fn fail(reason: impl Into<String>) -> TestCaseError {
+pub fn fail(reason: impl Into<String>) -> TestCaseError {
     TestCaseError::fail(reason.into())
 }
 
-fn judged(world: &World) -> Result<Tables, TestCaseError> {
+pub fn judged(world: &World) -> Result<Tables, TestCaseError> {
     oracle::tables(world).map_err(|refusal| fail(format!("the oracle refuses the world: {refusal}")))
 }
 
-fn folder() -> Result<tempfile::TempDir, TestCaseError> {
+pub fn folder() -> Result<tempfile::TempDir, TestCaseError> {
     tempfile::tempdir().map_err(|error| fail(error.to_string()))
 }
 
@@ -59,7 +59,7 @@ fn run(lake: &Lake, world: &World) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-fn objects(lake: &Lake) -> Result<std::collections::BTreeMap<String, Vec<u8>>, TestCaseError> {
+pub fn objects(lake: &Lake) -> Result<std::collections::BTreeMap<String, Vec<u8>>, TestCaseError> {
     lake::objects(&lake.output).map_err(fail)
 }
 

@@ -1,0 +1,125 @@
+//! Reach: which days a changed alias, or an ad at another place than before, makes stale (rule 21).
+//!
+//! The digests of a day's receipt tell of rows, settings and figures. Of aliases and of ads they do not tell: what the published
+//! days were built with is kept under `work/`, and compared here with what holds now. Where it is lost, every day is reached.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use crate::ads::{self, AdIndex, AdPlaces};
+use crate::config::Settings;
+use crate::conversions::Conversions;
+use crate::day::Day;
+use crate::error::Result;
+use crate::identity::Identities;
+use crate::lake::{Lake, decode};
+use crate::receipt::read_json;
+use crate::scan::{self, Lost, Places};
+use crate::survey::Survey;
+use crate::touches::Touches;
+
+/// The places of the ads as the published days know them.
+pub const AD_PLACES: &str = "work/ad_places.json";
+/// The alias table as the published days know it.
+pub const KNOWN_IDENTITIES: &str = "work/identities";
+
+/// The days reached, each with the reason.
+pub type Reached = BTreeMap<Day, String>;
+
+/// What the alias table reaches since the published days were built.
+pub fn of_identities(places: &Places<'_>, survey: &Survey, identities: &Identities, lost: Lost) -> Result<Reached> {
+    let Places { settings, output, .. } = places;
+    let now = survey.identities_receipt(settings);
+    if survey.receipts.identities.as_ref() == Some(&now) || survey.receipts.days.iter().next().is_none() {
+        return Ok(Reached::new());
+    }
+    let before = match &survey.receipts.identities {
+        Some(receipt) if receipt.bots == now.bots => Identities::read_known(output, KNOWN_IDENTITIES, settings)?,
+        _ => None,
+    };
+    let Some(before) = before else { return Ok(every_day(survey, "the known alias table is lost")) };
+    if identities.changed_since(&before, settings.bots.len()).is_empty() {
+        return Ok(Reached::new());
+    }
+    let (touches, events) = scan::working_tables(places, survey, lost)?;
+    Ok(days_of_moved_contacts(settings, &touches, &events, &before, identities))
+}
+
+/// A contact whose chain ends elsewhere leaves one group of ids and joins another. Only conversion events of the two can be
+/// credited otherwise, and only those that a touch of their group precedes within the horizon.
+fn days_of_moved_contacts(
+    settings: &Settings,
+    touches: &Touches,
+    events: &Conversions,
+    before: &Identities,
+    now: &Identities,
+) -> Reached {
+    let changed = now.changed_since(before, settings.bots.len());
+    let tables = [before, now];
+    let end = |table: usize, bot: u32, contact: &str| (bot, tables[table].resolve(bot as usize, contact).to_string());
+    let groups: HashSet<(u32, String)> =
+        changed.iter().flat_map(|(bot, contact)| [end(0, *bot, contact), end(1, *bot, contact)]).collect();
+    let mut touched: [HashMap<(u32, String), Vec<i64>>; 2] = Default::default();
+    for touch in &touches.rows {
+        for table in 0..tables.len() {
+            let group = end(table, touch.bot, touches.contact(touch));
+            if groups.contains(&group) {
+                touched[table].entry(group).or_default().push(touch.sent_at);
+            }
+        }
+    }
+    let mut reached = Reached::new();
+    for event in &events.rows {
+        let Some(contact) = events.contact(event) else { continue };
+        let ends = [0, 1].map(|table| end(table, event.bot, contact));
+        if !ends.iter().any(|end| groups.contains(end)) {
+            continue;
+        }
+        let is_open = |at: &i64| (0..=settings.horizon.micros()).contains(&(event.occurred_at - at));
+        if ends.iter().zip(&touched).any(|(end, touched)| touched.get(end).is_some_and(|times| times.iter().any(is_open))) {
+            let day = settings.bots[event.bot as usize].zone.local_day(event.occurred_at);
+            reached.entry(day).or_insert_with(|| "alias changed".to_string());
+        }
+    }
+    reached
+}
+
+/// What the ads' places reach since the published days were built; none where nothing has to be kept anew.
+pub fn of_ads(places: &Places<'_>, survey: &Survey, ads: &AdIndex) -> Result<Option<Reached>> {
+    let Some(before) = read_json::<AdPlaces>(places.output, AD_PLACES)? else {
+        return Ok(Some(every_day(survey, "the known places of ads are lost")));
+    };
+    let moved = ads::moved(&before, &ads.places(places.settings));
+    if moved.is_empty() {
+        return Ok(None);
+    }
+    // An ad that is known no more may have rows anywhere.
+    let first = moved.keys().map(|ad| ads.first_day(ad)).min().flatten();
+    let reason = |ad: &String| moved.get(ad).map(|reason| format!("{reason}: {ad}"));
+    days_with(places.output, survey, first, &reason).map(Some)
+}
+
+/// The published days from `first` on with a row of an ad for which there is a reason.
+pub fn days_with(
+    output: &Lake,
+    survey: &Survey,
+    first: Option<Day>,
+    reason: &dyn Fn(&String) -> Option<String>,
+) -> Result<Reached> {
+    let mut reached = Reached::new();
+    for (day, object) in survey.published.get("ad_days").into_iter().flatten() {
+        if survey.receipts.days.get(*day).is_none() || first.is_some_and(|first| *day < first) {
+            continue;
+        }
+        // An object that was altered makes its day stale anyway.
+        let Some(batches) = output.get(&object.path)?.and_then(|bytes| decode(bytes).ok()) else { continue };
+        let ids: BTreeSet<String> = batches.iter().flat_map(crate::build::ad_ids).collect();
+        if let Some(reason) = ids.iter().find_map(reason) {
+            reached.insert(*day, reason);
+        }
+    }
+    Ok(reached)
+}
+
+fn every_day(survey: &Survey, reason: &str) -> Reached {
+    survey.receipts.days.iter().map(|(day, _)| (day, reason.to_string())).collect()
+}
