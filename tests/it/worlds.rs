@@ -109,7 +109,8 @@ fn message(days: i64, shared: Vec<i64>) -> BoxedStrategy<Message> {
         6 => (referred_ad(), kind(), title(), one_of(&["click", "-"])),
         1 => (one_of(&["-", "", " "]), kind(), title(), one_of(&["click", "click", "-", ""])),
     ];
-    let message_id = mostly(&["m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "M1", "m10"], &["-", " "]);
+    let message_id =
+        mostly(&["m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "m9", "m11", "m12", "m13", "M1", "m10"], &["-", " "]);
     let direction = mostly(&["received", "received", "-", ""], &["sent", "sent", "Received"]);
     (row_bot(), message_id, row_contact(), arrival(days, shared), direction, referral)
         .prop_map(|(bot_id, message_id, contact_id, (sent_at, partition), direction, referral)| {
@@ -147,15 +148,18 @@ fn another<T: std::fmt::Debug>(value: impl Strategy<Value = T>) -> impl Strategy
     proptest::option::weighted(0.25, value)
 }
 
-/// Messages like others of the world: copies, and touches of other people, ads or bots at the very same time.
-fn echoes(days: i64) -> BoxedStrategy<Vec<(Index, i64, i64, Echo)>> {
-    let echo = (
+/// Messages like others of the world: copies with this or that changed, copies that lost their ad id, and other touches of
+/// the same person at the very same time.
+fn echoes() -> BoxedStrategy<Vec<(Index, i64, i64, Echo)>> {
+    let any_id = || one_of(&["m1", "m2", "M1", "m10"]);
+    let title = || one_of(&["Oferta", "oferta", "-"]);
+    let copy = (
         another(row_bot()),
-        another(one_of(&["m1", "m2", "M1", "m10"])),
+        another(any_id()),
         another(row_contact()),
-        another(prop_oneof![3 => referred_ad(), 1 => Just(None)]),
+        another(referred_ad()),
         another(one_of(&["ad", "post", "-"])),
-        another(one_of(&["Oferta", "oferta", "-"])),
+        another(title()),
     )
         .prop_map(|(bot_id, message_id, contact_id, ad_id, ad_type, ad_title)| Echo {
             bot_id,
@@ -165,10 +169,25 @@ fn echoes(days: i64) -> BoxedStrategy<Vec<(Index, i64, i64, Echo)>> {
             ad_type,
             ad_title,
         });
-    vec((any::<Index>(), shift(), 0..3i64, echo), 0..usize::try_from(days).unwrap_or(1).min(25)).boxed()
+    let without_ad = Just(Echo { ad_id: Some(None), ..Echo::default() });
+    let twin = (any_id(), another(referred_ad()), title()).prop_map(|(message_id, ad_id, ad_title)| Echo {
+        message_id: Some(message_id),
+        ad_id,
+        ad_title: Some(ad_title),
+        ..Echo::default()
+    });
+    let echo = prop_oneof![
+        3 => (shift(), copy),
+        1 => (shift(), without_ad),
+        2 => (Just(0), twin),
+    ];
+    vec((any::<Index>(), echo, 0..3i64), 0..20)
+        .prop_map(|echoes| echoes.into_iter().map(|(of, (shift, echo), late)| (of, shift, late, echo)).collect())
+        .boxed()
 }
 
-#[derive(Clone, Debug)]
+/// What of the original is another; None keeps it.
+#[derive(Clone, Debug, Default)]
 struct Echo {
     bot_id: Option<Option<String>>,
     message_id: Option<Option<String>>,
@@ -199,9 +218,9 @@ impl Echo {
 /// Events like others of the world, of the same id or another.
 type EventEcho = (Index, i64, i64, Option<Option<String>>, Option<Option<String>>);
 
-fn event_echoes(days: i64) -> BoxedStrategy<Vec<EventEcho>> {
+fn event_echoes() -> BoxedStrategy<Vec<EventEcho>> {
     let echo = (any::<Index>(), shift(), 0..3i64, another(row_contact()), another(one_of(&["e1", "e2", "-"])));
-    vec(echo, 0..usize::try_from(days).unwrap_or(1).min(25)).boxed()
+    vec(echo, 0..12).boxed()
 }
 
 /// A history of settings, each of another category than the one before it. The first is often at a local midnight.
@@ -315,8 +334,8 @@ fn world_of(days: i64, rows: usize) -> BoxedStrategy<World> {
         .prop_flat_map(move |(window_days, shared)| {
             (
                 (bots(days), Just(window_days), identities(), landed(days)),
-                (vec(message(days, shared.clone()), 0..rows), echoes(days)),
-                (vec(event(days, shared), 0..rows), event_echoes(days)),
+                (vec(message(days, shared.clone()), 0..rows), echoes()),
+                (vec(event(days, shared), 0..rows), event_echoes()),
                 prop_oneof![1 => Just(Vec::new()), 4 => vec(insight(days), 1..20)],
             )
         })
