@@ -5,7 +5,7 @@
 //! kind of what failed. A run that finds nothing stale takes no lock and writes nothing. Killed at any point, the next run
 //! completes to the same bytes: a day is finished when its receipt is written, and everything before that can be repeated.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use arrow::array::RecordBatch;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -151,10 +151,10 @@ pub fn check_history(job: &Job<'_>, survey: &Survey, calendar: &Calendar) -> Res
 }
 
 pub fn not_landed((table, days): (Raw, DayRange)) -> Error {
-    Error::not_ready("between landed partitions one or more have not landed")
+    Error::not_ready("a partition between landed ones has not landed")
         .with("table", table.table())
         .with(if days.first == days.last { "day" } else { "days" }, days)
-        .mend("land them and run again, or name their days in allow_missing if they will never come")
+        .mend("land it and run again, or name the day in allow_missing if it will never come")
 }
 
 /// The days that may be built, and an error for those that are asked for and cannot be.
