@@ -172,15 +172,16 @@ impl AdIndex {
     }
 }
 
-/// The only bot that lists the account; of several, the one with the ad's earliest touch, at equal times the first by id.
+/// The only bot that lists the account; of several, the one with the ad's earliest touch: by time, message id, and bot id.
 fn bearer(settings: &Settings, account: &str, facts: &BTreeMap<u32, AdFacts>) -> Bearer {
     let lists = |bot: &usize| settings.bots[*bot].ad_accounts.iter().any(|listed| listed == account);
     let listing: Vec<usize> = (0..settings.bots.len()).filter(lists).collect();
     if let [only] = listing[..] {
         return Bearer::Bot(only as u32);
     }
-    let touched = listing
-        .into_iter()
-        .filter_map(|bot| Some((facts.get(&(bot as u32))?.first_conversation_at, &settings.bots[bot].id, bot)));
-    touched.min().map_or(Bearer::NoBot, |(_, _, bot)| Bearer::Bot(bot as u32))
+    let touched = listing.into_iter().filter_map(|bot| {
+        let facts = facts.get(&(bot as u32))?;
+        Some((facts.first_conversation_at, &facts.first_message, &settings.bots[bot].id, bot))
+    });
+    touched.min().map_or(Bearer::NoBot, |(_, _, _, bot)| Bearer::Bot(bot as u32))
 }

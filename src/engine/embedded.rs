@@ -159,7 +159,11 @@ fn ad_facts(touches: &touches::Touches, ads: &[Option<u32>]) -> BTreeMap<(u32, u
     // In order of time and message id, so the last word is the latest.
     for (touch, ad) in touches.rows.iter().zip(ads) {
         let Some(ad) = ad else { continue };
-        let first = || AdFacts { first_conversation_at: touch.sent_at, ..AdFacts::default() };
+        let first = || AdFacts {
+            first_conversation_at: touch.sent_at,
+            first_message: touches.message(touch).to_string(),
+            ..AdFacts::default()
+        };
         let facts = of_ads.entry((touch.bot, *ad)).or_insert_with(first);
         facts.last_conversation_at = touch.sent_at;
         let latest = |known: &mut Option<String>, now: Option<&str>| {

@@ -76,6 +76,8 @@ pub struct States {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AdFacts {
     pub first_conversation_at: i64,
+    /// The message of the first conversation, which tells the earliest of several at one instant.
+    pub first_message: String,
     pub last_conversation_at: i64,
     pub ad_type: Option<String>,
     pub title: Option<String>,
