@@ -237,6 +237,9 @@ fn killed_at_any_moment_the_next_run_completes() {
     assert!(kills >= 20, "CTWA_SEED={seed}: only {kills} runs were killed before their end");
     assert!(moments.len() >= 5, "CTWA_SEED={seed}: the moments are all alike: {moments:?}");
     race.complete(&format!("CTWA_SEED={seed}, at the end"));
+    // A run with nothing to do writes nothing, so it sweeps nothing either.
+    fs::remove_file(race.lake.output.join("work/receipts/ads.json")).expect("a finished run leaves the receipt");
+    race.complete(&format!("CTWA_SEED={seed}, with something to do"));
     let staged = files(&race.lake.output.join("work/staging"));
     assert_eq!(staged, Vec::<PathBuf>::new(), "what killed runs staged is swept");
 }
