@@ -5,7 +5,7 @@
 //! kind of what failed. A run that finds nothing stale takes no lock and writes nothing. Killed at any point, the next run
 //! completes to the same bytes: a day is finished when its receipt is written, and everything before that can be repeated.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use arrow::array::RecordBatch;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -31,7 +31,7 @@ use crate::receipt::{AdsReceipt, DayReceipt, write_json};
 use crate::run_report::{Failure, RunReport};
 use crate::scan::{self, Lost, Places};
 use crate::schema::{self, LOGIC, Table};
-use crate::survey::{ADS_RECEIPT, IDENTITIES_RECEIPT, Survey};
+use crate::survey::{ADS_RECEIPT, IDENTITIES_RECEIPT, PartitionStep, Survey};
 
 /// Which days to build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -408,10 +408,11 @@ impl<'a> Run<'a> {
         let accepted = done.and(held).and_then(|()| self.accept());
         if let Err(error) = accepted {
             self.failures.add(error);
-            let built: BTreeSet<Day> = self.report.days.iter().map(|step| step.day).collect();
-            self.report.days_left = self.steps().days.iter().map(|step| step.day).filter(|day| !built.contains(day)).collect();
+            let steps = self.steps().days.into_iter().map(|step| step.day);
+            self.report.days_left = steps.filter(|day| self.report.days.iter().all(|built| built.day != *day)).collect();
             let left = self.survey.unread(self.job.settings);
-            self.report.partitions.retain(|step| !left.contains(step));
+            let is_left = |step: &PartitionStep| left.iter().any(|left| (left.table, left.day) == (step.table, step.day));
+            self.report.partitions.retain(|step| !is_left(step));
             self.report.partitions_left = left;
         }
         let mut worst = self.failures.worst();
