@@ -270,7 +270,7 @@ impl<'a> Planner<'a> {
         DayReceipt {
             logic: [LOGIC.ad_conversions, LOGIC.ad_days, LOGIC.bot_days],
             settings: Digest::of_texts(std::iter::once(self.settings_digest.to_string()).chain(configured)),
-            own_rows: bots().fold(Digest::NONE, |sum, (bot, rows)| sum.plus(rows.own(bot, day))),
+            own_rows: self.own_rows(day),
             rows_in_reach: bots()
                 .fold(Digest::NONE, |sum, (bot, rows)| sum.plus(rows.in_reach(bot, self.first_in_reach(bot, day), day))),
             complete: self.settings.bots.iter().map(complete).collect(),
@@ -280,6 +280,12 @@ impl<'a> Planner<'a> {
             objects: BTreeMap::new(),
             stale: None,
         }
+    }
+
+    /// The rows of all bots on one day.
+    fn own_rows(&self, day: Day) -> Digest {
+        let bots = self.settings.bots.iter().zip(&self.rows);
+        bots.fold(Digest::NONE, |sum, (bot, rows)| sum.plus(rows.own(bot, day)))
     }
 
     /// The rows set aside in a day's partitions.
@@ -345,10 +351,8 @@ impl<'a> Planner<'a> {
     fn why_rows_changed(&self, day: Day) -> Reason {
         let reach = self.settings.bots.iter().map(|bot| self.first_in_reach(bot, day)).min().unwrap_or(day);
         let own_changed = |other: &Day| {
-            let own =
-                self.settings.bots.iter().zip(&self.rows).fold(Digest::NONE, |sum, (bot, rows)| sum.plus(rows.own(bot, *other)));
-            self.days.get(*other).is_none_or(|receipt| receipt.own_rows != own) && own != Digest::NONE
-                || self.days.get(*other).is_some_and(|receipt| receipt.own_rows != own)
+            let own = self.own_rows(*other);
+            self.days.get(*other).map_or(own != Digest::NONE, |receipt| receipt.own_rows != own)
         };
         let touched: BTreeSet<Day> = self.changes.iter().flat_map(|change| &change.local_days).copied().collect();
         let mut candidates = DayRange { first: reach, last: day }.iter();

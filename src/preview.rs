@@ -15,7 +15,7 @@ use crate::engine::embedded::settle;
 use crate::error::Result;
 use crate::identity::Identities;
 use crate::insights::InsightsIndex;
-use crate::plan::{DayStep, Planner};
+use crate::plan::DayStep;
 use crate::reach::{self, Reached};
 use crate::run::{Failures, Job, ads_are_stale, check_history, not_landed, wanted_days};
 use crate::scan::{self, Lost, Places};
@@ -71,7 +71,7 @@ pub fn preview(job: &Job<'_>) -> Result<Preview> {
     let is_of_insights = |name: &str| name == "insights";
     let insights_changed =
         partitions.iter().any(|step| is_of_insights(step.table)) || gone.iter().any(|(name, _)| is_of_insights(name));
-    let insights = if insights_changed || ads_are_stale(&survey, &planner(job, &survey, &calendar)) {
+    let insights = if insights_changed || ads_are_stale(&survey, &survey.planner(settings, &calendar)) {
         Some(scan::read_insights(&places, &mut survey, &mut calendar, &mut |error| failures.add(error))?)
     } else {
         None
@@ -96,7 +96,7 @@ pub fn preview(job: &Job<'_>) -> Result<Preview> {
         }
     }
 
-    let planner = planner(job, &survey, &calendar);
+    let planner = survey.planner(settings, &calendar);
     let known = planner.range();
     let range = unread.widened(known);
     let days = wanted_days(job, range, &calendar, &mut failures);
@@ -137,14 +137,6 @@ pub fn preview(job: &Job<'_>) -> Result<Preview> {
         || !preview.days_removed.is_empty()
         || !gone.is_empty();
     Ok(preview)
-}
-
-fn planner<'a>(job: &'a Job<'_>, survey: &'a Survey, calendar: &'a Calendar) -> Planner<'a> {
-    let book = &survey.receipts;
-    let mut planner =
-        Planner::new(job.settings, calendar, &book.messages, &book.events, &book.insights, &book.days, &survey.published);
-    planner.setting_changes = survey.accepted.changes(job.settings);
-    planner
 }
 
 /// Marks the days of ads that are at another place now. Returns the days of those that unread touches from an instant on may move.

@@ -110,7 +110,7 @@ pub fn run(job: &Job<'_>) -> Result<Outcome> {
         let survey = Survey::take(job.lake, job.output, job.settings)?;
         match idle(job, &survey)? {
             Some(outcome) => Ok(outcome),
-            None => Run::new(job, &lock, survey).walk(started),
+            None => Ok(Run::new(job, &lock, survey).walk(started)),
         }
     })
 }
@@ -119,15 +119,13 @@ pub fn run(job: &Job<'_>) -> Result<Outcome> {
 fn idle(job: &Job<'_>, survey: &Survey) -> Result<Option<Outcome>> {
     let calendar = survey.calendar(job.settings);
     check_history(job, survey, &calendar)?;
-    let book = &survey.receipts;
-    let planner =
-        Planner::new(job.settings, &calendar, &book.messages, &book.events, &book.insights, &book.days, &survey.published);
+    let planner = survey.planner(job.settings, &calendar);
     let days = wanted_days(job, planner.range(), &calendar, &mut Failures::silent());
     let steps = days.map(|days| planner.steps(days, job.is_backfill())).unwrap_or_default();
     let is_idle = steps.days.is_empty()
         && survey.unread(job.settings).is_empty()
         && survey.gone(&calendar).is_empty()
-        && book.identities.as_ref() == Some(&survey.identities_receipt(job.settings))
+        && survey.receipts.identities.as_ref() == Some(&survey.identities_receipt(job.settings))
         && !ads_are_stale(survey, &planner)
         && planner.removals(planner.range()).is_empty()
         && survey.accepted == survey.accepted_now(job.settings, &calendar);
@@ -197,10 +195,9 @@ impl<'a> Run<'a> {
         Run { job, lock, survey, calendar, changes: Vec::new(), failures: Failures::default(), report }
     }
 
-    fn walk(mut self, started: DateTime<Utc>) -> Result<Outcome> {
-        check_history(self.job, &self.survey, &self.calendar)?;
+    fn walk(mut self, started: DateTime<Utc>) -> Outcome {
         let done = self.stages();
-        Ok(self.finish(started, done))
+        self.finish(started, done)
     }
 
     fn stages(&mut self) -> Result<()> {
@@ -227,17 +224,12 @@ impl<'a> Run<'a> {
             let fail = &mut |error| failures.add(error);
             self.changes.extend(scan::raw(&places, table, &steps, &mut self.survey, &mut self.calendar, stopped, fail)?);
         }
-        let index = scan::insights(&places, &mut self.survey, &mut self.calendar, &mut |error| failures.add(error))?;
-        Ok(index)
+        scan::insights(&places, &mut self.survey, &mut self.calendar, &mut |error| failures.add(error))
     }
 
     fn planner(&self) -> Planner<'_> {
-        let book = &self.survey.receipts;
-        let published = &self.survey.published;
-        let mut planner =
-            Planner::new(self.job.settings, &self.calendar, &book.messages, &book.events, &book.insights, &book.days, published);
+        let mut planner = self.survey.planner(self.job.settings, &self.calendar);
         planner.changes = self.changes.clone();
-        planner.setting_changes = self.survey.accepted.changes(self.job.settings);
         planner
     }
 
@@ -281,10 +273,7 @@ impl<'a> Run<'a> {
         let planner = self.planner();
         let range = planner.range();
         let (inputs, ads_are_stale) = (planner.ads_inputs(), ads_are_stale(&self.survey, &planner));
-        let mut not_ready = Failures::default();
-        wanted_days(self.job, planner.range(), &self.calendar, &mut not_ready);
-        self.failures.list.append(&mut not_ready.list);
-        self.failures.kinds.append(&mut not_ready.kinds);
+        wanted_days(self.job, range, &self.calendar, &mut self.failures);
         self.report.set_range(range);
         let mut steps = self.steps();
         if !steps.days.is_empty() || ads_are_stale {

@@ -14,7 +14,7 @@ use crate::history::{ACCEPTED_OBJECT, Accepted};
 use crate::identity::Identities;
 use crate::lake::layout::{ADS_OBJECT, Listing, partition_of, working_object};
 use crate::lake::{Lake, Object};
-use crate::plan::DAY_TABLES;
+use crate::plan::{DAY_TABLES, Planner};
 use crate::receipt::{AdsReceipt, DayReceipt, InsightsContent, PartitionReceipt, ReadingSettings, Receipts, read_json};
 use crate::schema::LOGIC;
 
@@ -153,6 +153,15 @@ impl Survey {
     /// Notes that a working table was stored after the look.
     pub fn note_stored(&mut self, table: Raw, day: Day, version: &str) {
         self.working.insert(working_object(table, day), version.to_string());
+    }
+
+    /// The planner over these receipts.
+    pub fn planner<'a>(&'a self, settings: &'a Settings, calendar: &'a Calendar) -> Planner<'a> {
+        let book = &self.receipts;
+        let mut planner =
+            Planner::new(settings, calendar, &book.messages, &book.events, &book.insights, &book.days, &self.published);
+        planner.setting_changes = self.accepted.changes(settings);
+        planner
     }
 
     /// The partitions whose working table, or whose receipt, is not of what has landed.

@@ -16,7 +16,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::identity::Identities;
 use crate::lake::encode;
 use crate::lake::layout::{ADS_OBJECT, day_object, working_object};
-use crate::plan::Planner;
 use crate::receipt::PartitionReceipt;
 use crate::run::Job;
 use crate::scan::{self, Places};
@@ -56,12 +55,9 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verdict> {
     };
     let unread = survey.unread(settings);
     let why = {
-        let book = &survey.receipts;
-        let planner =
-            Planner::new(settings, &calendar, &book.messages, &book.events, &book.insights, &book.days, &survey.published);
+        let planner = survey.planner(settings, &calendar);
         let reasons = |day: Day| planner.staleness(day).map(|reason| reason.to_string());
-        let why: HashMap<Day, String> = days.iter().filter_map(|day| Some((day, reasons(day)?))).collect();
-        why
+        days.iter().filter_map(|day| Some((day, reasons(day)?))).collect::<HashMap<Day, String>>()
     };
     let mut failures = crate::run::Failures::default();
     let places = Places { settings, lake, output };
@@ -99,8 +95,7 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verdict> {
     let ads = AdIndex::new(settings, &settled, &insights);
     let watermark = calendar.last().map_or(0, |last| last.next().start_utc());
     let answer = attribute(&Request { settings, identities: &identities, days, watermark }, &settled)?;
-    let book = &survey.receipts;
-    let planner = Planner::new(settings, &calendar, &book.messages, &book.events, &book.insights, &book.days, &survey.published);
+    let planner = survey.planner(settings, &calendar);
     let figures = Figures { settings, calendar: &calendar, answer: &answer, insights: &insights, ads: &ads };
     let mut verdict = Verdict { pipeline: settings.name.clone(), ..Verdict::default() };
     let changed =
