@@ -1,16 +1,18 @@
-//! Check: what would go wrong tonight, without changing anything.
+//! Check: what would go wrong tonight, without changing anything. On an object store an object under `work/` is written and removed
+//! again, to see what the store can do.
 //!
 //! Looks at the lake's folders and gaps, at the schema of each table's newest partition against the mapping, at the whole alias
 //! table, at the newest insights, and at the output. Each finding says what was looked at and what to do.
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::Identities;
 use crate::insights::{self, InsightsIndex};
-use crate::lake::Lake;
 use crate::lake::layout::Listing;
+use crate::lake::{Environment, Lake};
 use crate::mapping::TableMapping;
 use crate::run::not_landed;
 use crate::survey::Survey;
@@ -61,20 +63,23 @@ impl CheckReport {
     }
 }
 
-pub fn check(settings: &Settings) -> CheckReport {
+pub fn check(settings: &Settings, environment: &Environment, clock: &dyn Fn() -> DateTime<Utc>) -> CheckReport {
     let mut report = CheckReport { pipeline: settings.name.clone(), ..CheckReport::default() };
     check_bots(settings, &mut report);
-    check_output(settings, &mut report);
-    let lake = Lake::open(&settings.lake);
-    let Some(lake) = report.take("lake", lake) else { return report };
+    let output = Lake::open_or_create(&settings.output, environment);
+    let output = report.take("output", output);
+    if let Some(output) = &output {
+        check_output(output, clock, &mut report);
+    }
+    let lake = report.take("lake", Lake::open(&settings.lake, environment));
+    let Some((lake, output)) = lake.zip(output) else { return report };
+    let Some(survey) = report.take("lake", Survey::take(&lake, &output, settings)) else { return report };
     report.add(Level::Ok, "lake", format!("{} can be listed", lake.location()));
     if let Some(path) = &settings.identities
         && report.take("identities", Identities::read(&lake, path, settings)).is_some()
     {
         report.add(Level::Ok, "identities", "every alias leads to one contact");
     }
-    let survey = Lake::open_or_create(&settings.output).and_then(|output| Survey::take(&lake, &output, settings));
-    let Some(survey) = report.take("lake", survey) else { return report };
     for (listing, mapping) in [(&survey.messages, &settings.messages.columns), (&survey.events, &settings.events.columns)] {
         check_table(&lake, listing, mapping, &mut report);
     }
@@ -112,10 +117,11 @@ fn check_bots(settings: &Settings, report: &mut CheckReport) {
     }
 }
 
-fn check_output(settings: &Settings, report: &mut CheckReport) {
-    let listed =
-        Lake::open_or_create(&settings.output).and_then(|output| output.published_days("bot_days").map(|days| (output, days)));
-    let Some((output, days)) = report.take("output", listed) else { return };
+/// How far a store's clock may be off before the lock's heartbeats are misread, in seconds.
+const MAX_CLOCK_SKEW_SECONDS: i64 = 10;
+
+fn check_output(output: &Lake, clock: &dyn Fn() -> DateTime<Utc>, report: &mut CheckReport) {
+    let Some(days) = report.take("output", output.published_days("bot_days")) else { return };
     match (days.keys().next(), days.keys().next_back()) {
         (Some(first), Some(last)) => {
             report.add(Level::Ok, "output", format!("{} days are published, {first}..{last}", days.len()))
@@ -123,6 +129,40 @@ fn check_output(settings: &Settings, report: &mut CheckReport) {
         _ => report.add(Level::Ok, "output", "no day is published yet"),
     }
     report.take("output", output.check_writable());
+    let Some(Some(probe)) = report.take("output", output.probe(clock())) else { return };
+    report.add(Level::Ok, "output", format!("{} can be listed, read and written", output.location()));
+    if probe.creates_once {
+        report.add(Level::Ok, "output", "an object is created once only: of two runs one gets the lock");
+    } else {
+        let error = Error::usage("the store creates an object that is there already, so nothing keeps two runs apart")
+            .mend("use a store that honours If-None-Match");
+        report.take::<()>("output", Err(error));
+    }
+    if probe.replaces_by_version {
+        report.add(Level::Ok, "output", "an object is replaced by version: a put that comes late is refused");
+    } else {
+        report.add(
+            Level::Warning,
+            "output",
+            "the store does not replace by version: a put that is under way while another run takes the lock over is not \
+             refused; see that no run is stopped for more than 30 s and goes on",
+        );
+    }
+    if let Some(region) = probe.region {
+        report.add(Level::Ok, "output", format!("the bucket lies in region {region}"));
+    }
+    if let Some(time) = probe.time {
+        let skew = (clock() - time).num_seconds();
+        if skew.abs() > MAX_CLOCK_SKEW_SECONDS {
+            report.add(
+                Level::Warning,
+                "clock",
+                format!("this machine's clock is {skew} s from the store's: set it, else the lock of a live run may be taken"),
+            );
+        } else {
+            report.add(Level::Ok, "clock", format!("this machine's clock is {skew} s from the store's"));
+        }
+    }
 }
 
 fn check_table(lake: &Lake, listing: &Listing, mapping: &TableMapping, report: &mut CheckReport) {

@@ -42,8 +42,10 @@
 //! report/table.rs, report/csv.rs, report/json.rs              how they are shown
 //!
 //! lake/mod.rs             the only user of storage            lake/layout.rs          where things lie
+//! lake/location.rs        a folder, or a prefix in a bucket   lake/store.rs           opened by the environment
 //! lake/read.rs, lake/write.rs                                 Parquet in batches; one object at once
-//! lake/lock.rs            one run at a time
+//! lake/lock.rs            one run at a time                   lake/probe.rs           what a store can do
+//! lake/failure.rs         what a failure of storage means
 //! schema.rs               every table                         day.rs                  days, zones, local days
 //! error.rs                kind, what, to what, the mend
 //! ```

@@ -15,6 +15,7 @@ use crate::engine::embedded::settle;
 use crate::error::Result;
 use crate::identity::Identities;
 use crate::insights::InsightsIndex;
+use crate::lake::Requests;
 use crate::plan::DayStep;
 use crate::reach::{self, Reached};
 use crate::run::{Failures, Job, ads_are_stale, check_history, not_landed, wanted_days};
@@ -43,6 +44,8 @@ pub struct Preview {
     /// Of the partitions to read; only their needed columns are fetched.
     pub bytes_at_most: u64,
     pub objects_at_most: u64,
+    /// What looking took, over the network: all that a run makes which finds nothing to do.
+    pub survey_requests: Requests,
     pub failures: Vec<String>,
     #[serde(skip)]
     pub worst: Option<crate::error::ErrorKind>,
@@ -58,6 +61,7 @@ pub fn preview(job: &Job<'_>) -> Result<Preview> {
     let Job { settings, lake, output, .. } = job;
     let places = Places { settings, lake, output };
     let mut survey = Survey::take(lake, output, settings)?;
+    let survey_requests = lake.requests() + output.requests();
     let mut calendar = survey.calendar(settings);
     check_history(job, &survey, &calendar)?;
     let mut failures = Failures::default();
@@ -123,6 +127,7 @@ pub fn preview(job: &Job<'_>) -> Result<Preview> {
         days_blocked: steps.blocked.iter().map(|(day, by)| (*day, by.iter().map(ToString::to_string).collect())).collect(),
         days_without_history: steps.without_history.clone(),
         days: steps.days,
+        survey_requests,
         worst: failures.worst(),
         failures: failures.texts(),
         partitions,

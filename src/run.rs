@@ -139,6 +139,7 @@ fn idle(job: &Job<'_>, survey: &Survey) -> Result<Option<Outcome>> {
     report.note_blocked(&steps);
     report.note_inputs(survey);
     report.seconds = 0.0;
+    report.requests = job.lake.requests() + job.output.requests();
     let worst = failures.worst();
     report.failures = failures.list;
     Ok(Some(Outcome { report, worst }))
@@ -292,8 +293,7 @@ impl<'a> Run<'a> {
         for day in removals {
             for table in DAY_TABLES.iter().rev() {
                 if let Some(object) = self.survey.published.get(table).and_then(|days| days.get(&day)) {
-                    self.lock.check()?;
-                    output.remove(&object.path)?;
+                    self.lock.remove(output, &object.path)?;
                 }
             }
             self.survey.receipts.days.forget(day);
@@ -330,10 +330,9 @@ impl<'a> Run<'a> {
             self.report.objects_unchanged += 1;
             return Ok(published.version.clone());
         }
-        self.lock.check()?;
         self.report.objects_written += 1;
         self.report.bytes_written += bytes.len() as u64;
-        self.job.output.publish(path, bytes)
+        self.lock.publish(self.job.output, path, bytes, published)
     }
 
     fn build_days(
@@ -408,6 +407,7 @@ impl<'a> Run<'a> {
         self.report.failures = std::mem::take(&mut self.failures.list);
         self.report.note_inputs(&self.survey);
         self.report.bytes_read = self.job.lake.bytes_read();
+        self.report.requests = self.job.lake.requests() + self.job.output.requests();
         let ended = (self.job.clock)();
         self.report.started = Some(started.to_rfc3339_opts(SecondsFormat::Millis, true));
         self.report.seconds = (ended - started).num_milliseconds() as f64 / 1_000.0;

@@ -9,6 +9,7 @@ use crate::audit::DayRows;
 use crate::calendar::Raw;
 use crate::config::Settings;
 use crate::day::{Day, DayRange};
+use crate::lake::Requests;
 use crate::plan::{DayStep, Steps};
 use crate::survey::{PartitionStep, Survey};
 
@@ -36,6 +37,8 @@ pub struct RunReport {
     pub partitions_left: Vec<PartitionStep>,
     /// From the lake.
     pub bytes_read: u64,
+    /// Made over the network, of the lake and of the output, tries that failed included.
+    pub requests: Requests,
     pub bytes_written: u64,
     pub objects_written: u64,
     pub objects_unchanged: u64,

@@ -16,7 +16,7 @@ use crate::check::{self, Finding, Level};
 use crate::config::Settings;
 use crate::day::{Day, DayRange};
 use crate::error::{Error, ErrorKind, Result};
-use crate::lake::Lake;
+use crate::lake::{Environment, Lake};
 use crate::preview;
 use crate::report::{self, By, Format, Grain, ReportRequest};
 use crate::run::{self, Job, Outcome, Wanted};
@@ -291,7 +291,7 @@ fn execute(command: &Command) -> Result<Exit> {
                 all_ads: args.all_ads,
             };
             let settings = Settings::load(&args.pipeline)?;
-            let report = report::build(&settings, &Lake::open_or_create(&settings.output)?, &request)?;
+            let report = report::build(&settings, &Lake::open_or_create(&settings.output, &environment())?, &request)?;
             for note in &report.notes {
                 tracing::warn!("{note}");
             }
@@ -309,7 +309,7 @@ fn execute(command: &Command) -> Result<Exit> {
         }
         Command::Check(args) => {
             let settings = Settings::load(&args.pipeline)?;
-            let report = check::check(&settings);
+            let report = check_now(&settings);
             if args.json {
                 print_json(&report)?;
             } else {
@@ -339,7 +339,8 @@ fn with_job<T>(
     accept_history_change: bool,
     work: impl FnOnce(&Job<'_>) -> Result<T>,
 ) -> Result<T> {
-    let (lake, output) = (Lake::open(&settings.lake)?, Lake::open_or_create(&settings.output)?);
+    let environment = environment();
+    let (lake, output) = (Lake::open(&settings.lake, &environment)?, Lake::open_or_create(&settings.output, &environment)?);
     let signals = Signals::watch()?;
     let stopped = || signals.check();
     work(&Job {
@@ -351,6 +352,16 @@ fn with_job<T>(
         clock: &chrono::Utc::now,
         stopped: &stopped,
     })
+}
+
+#[expect(clippy::disallowed_methods, reason = "a check tells how far clocks differ")]
+fn check_now(settings: &Settings) -> check::CheckReport {
+    check::check(settings, &environment(), &chrono::Utc::now)
+}
+
+/// What the environment says about storage. Variables that are no text are none of ours.
+fn environment() -> Environment {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
 }
 
 fn finish(outcome: Outcome, json: bool) -> Result<Exit> {

@@ -215,6 +215,12 @@ impl<'a> Section<'a> {
                 continue;
             }
             let span = self.table.get_key_value(key).and_then(|(key, item)| key.span().or(item.span()));
+            if names_a_secret(key) {
+                let error = Error::usage(format!("`{}`: a secret does not belong in a pipeline file", self.path_of(key)));
+                return Err(error
+                    .with("at", self.source.place(span))
+                    .mend("remove it, and renew the secret if others could see this file: secrets come from the environment"));
+            }
             let near = asked.iter().max_by(|a, b| strsim::jaro_winkler(a, key).total_cmp(&strsim::jaro_winkler(b, key)));
             let mut valid: Vec<&str> = asked.clone();
             valid.sort_unstable();
@@ -228,6 +234,12 @@ impl<'a> Section<'a> {
         }
         Ok(())
     }
+}
+
+/// Keys under which people write credentials of storage and of Meta.
+fn names_a_secret(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    ["secret", "password", "token", "credential", "access_key", "account_key", "sas"].iter().any(|word| key.contains(word))
 }
 
 pub enum Alternative<'a> {

@@ -5,9 +5,10 @@
 //!
 //! On an object store it is a series of epochs, `state/lock/<epoch>.json`, each made by a create-only put, so that of two runs that
 //! want the next epoch one gets it. The highest epoch holds the output until it is released, or until 30 s after its last heartbeat,
-//! by the clock of whoever asks. A plain put has no fence: the holder asks with [`Lock::check`] before each put that readers can
-//! see whether its epoch is still the highest, and puts no more once it is not. Epochs below the highest are swept by the next
-//! holder; the highest stays, so that their numbers never go back.
+//! by the clock of whoever asks. The holder asks with [`Lock::check`] before each put that readers can see whether its epoch is
+//! still the highest, and puts no more once it is not. A put that is under way at that moment has a fence of its own where the store
+//! can: it replaces only the version that its run surveyed. Whether the store can is tried on the epoch's own object. Epochs below
+//! the highest are swept by the next holder; the highest stays, so that their numbers never go back.
 
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
@@ -18,13 +19,15 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
+use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use object_store::{ObjectStoreExt, PutMode};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
 
-use super::{Lake, io_error, storage_error};
+use super::failure::{Operation, io_error};
+use super::{Lake, Object};
 
 const LOCK_OBJECT: &str = "state/lock";
 const EPOCHS: &str = "state/lock";
@@ -101,6 +104,8 @@ struct Held {
     /// What lies in its object, and the object's version where it is known.
     written: Mutex<(Epoch, Option<String>)>,
     lost: AtomicBool,
+    /// Whether the store refuses to replace another version than the one named.
+    is_fenced: bool,
 }
 
 impl Lake {
@@ -148,10 +153,12 @@ impl Lake {
         let holder = Holder { owner: format!("{}, run {}", process(), token(now)), since: now };
         let epoch = Epoch { holder, heartbeat: now, released: false };
         self.create_epoch(number, &epoch)?;
-        let held = Held { output: self.clone(), number, written: Mutex::new((epoch, None)), lost: AtomicBool::new(false) };
-        let lock = Lock { hold: Hold::Store(Box::new(held)) };
+        let written = Mutex::new((epoch, None));
+        let mut held = Held { output: self.clone(), number, written, lost: AtomicBool::new(false), is_fenced: false };
         // The epoch could be made because a later holder had swept this number away.
-        lock.check()?;
+        held.check()?;
+        held.is_fenced = held.try_fence()?;
+        let lock = Lock { hold: Hold::Store(Box::new(held)) };
         for (old, _) in self.epochs()?.range(..number) {
             // What cannot be swept today is swept by the next holder.
             let _ = self.remove(&epoch_object(*old));
@@ -185,12 +192,29 @@ impl Lake {
         match self.epoch(number) {
             Ok(Some(there)) if there.holder.owner == epoch.holder.owner => Ok(()),
             Ok(Some(there)) if matches!(error, object_store::Error::AlreadyExists { .. }) => Err(there.holder.refuses(self)),
-            _ => Err(storage_error(error, &object)),
+            _ => Err(self.failure(Operation::Write, &object, error)),
         }
     }
 }
 
 impl Lock {
+    /// Replaces a published object, which must still be the one surveyed, where the store can tell.
+    pub fn publish(&self, output: &Lake, path: &str, bytes: Bytes, surveyed: Option<&Object>) -> Result<String> {
+        self.check()?;
+        match &self.hold {
+            Hold::Store(held) if held.is_fenced => {
+                output.publish_over(path, bytes, surveyed.map(|object| object.version.as_str()))
+            }
+            _ => output.publish(path, bytes),
+        }
+    }
+
+    /// Removes a published object.
+    pub fn remove(&self, output: &Lake, path: &str) -> Result<()> {
+        self.check()?;
+        output.remove(path)
+    }
+
     /// An error, of kind conflict, once the output is no longer held: nothing may be published then.
     pub fn check(&self) -> Result<()> {
         match &self.hold {
@@ -228,6 +252,22 @@ impl Lock {
 impl Held {
     fn check(&self) -> Result<()> {
         self.check_written(&mut *self.written()?)
+    }
+
+    /// Whether the store replaces a version that is named, and only that.
+    fn try_fence(&self) -> Result<bool> {
+        let mut written = self.written()?;
+        let Some(version) = written.1.take() else { return Ok(false) };
+        if !self.output.location.compares_versions() {
+            return Ok(false);
+        }
+        match self.output.update(&epoch_object(self.number), json(&written.0)?.into(), &version)? {
+            Some(version) => {
+                written.1 = Some(version);
+                Ok(true)
+            }
+            None => Ok(false),
+        }
     }
 
     /// What was written; held against a heartbeat that is on its way.
@@ -269,7 +309,8 @@ impl Held {
         let object = epoch_object(self.number);
         let (location, bytes) = (self.output.object_path(&object)?, json(&written.0)?);
         let put = self.output.store.put(&location, bytes.into());
-        written.1 = self.output.runtime.block_on(put).map_err(|error| storage_error(error, &object))?.e_tag;
+        let failed = |error| self.output.failure(Operation::Write, &object, error);
+        written.1 = self.output.runtime.block_on(put).map_err(failed)?.e_tag;
         Ok(())
     }
 }
@@ -300,7 +341,7 @@ fn process() -> String {
 }
 
 /// Tells this run from every other, also from one with the same process id in another container.
-fn token(now: DateTime<Utc>) -> String {
+pub(super) fn token(now: DateTime<Utc>) -> String {
     static RUNS: AtomicU64 = AtomicU64::new(0);
     let run = (now.timestamp_micros(), RUNS.fetch_add(1, Ordering::Relaxed));
     format!("{:016x}", RandomState::new().hash_one(run))

@@ -26,7 +26,8 @@ use parquet::schema::types::SchemaDescriptor;
 use crate::error::{Error, Result};
 use crate::mapping::describe;
 
-use super::{Lake, Object, storage_error};
+use super::failure::Operation;
+use super::{Lake, Object};
 
 const ROWS_PER_BATCH: usize = 8_192;
 
@@ -85,7 +86,8 @@ impl Lake {
         let location = self.object_path(&object.path)?;
         let reader = self.object_reader(location, object);
         self.runtime.block_on(async {
-            let builder = ParquetRecordBatchStreamBuilder::new(reader).await.map_err(|error| parquet_error(error, object))?;
+            let builder =
+                ParquetRecordBatchStreamBuilder::new(reader).await.map_err(|error| self.parquet_error(error, object))?;
             let schema = builder.schema().clone();
             let plan = plan(&schema).map_err(here)?;
             let columns = plan.columns.clone();
@@ -107,7 +109,7 @@ impl Lake {
                 });
                 builder = builder.with_row_filter(RowFilter::new(vec![Box::new(predicate)]));
             }
-            let mut batches = builder.with_projection(projection).build().map_err(|error| parquet_error(error, object))?;
+            let mut batches = builder.with_projection(projection).build().map_err(|error| self.parquet_error(error, object))?;
             while let Some(batch) = batches.next().await {
                 match batch {
                     Ok(batch) => each(batch).map_err(here)?,
@@ -115,7 +117,7 @@ impl Lake {
                         if let Some(error) = failed.lock().ok().and_then(|mut failed| failed.take()) {
                             return Err(here(error));
                         }
-                        let error = parquet_error(error, object);
+                        let error = self.parquet_error(error, object);
                         return Err(match self.undecodable_column(object, &columns).await {
                             Some(column) => error.with("column", column),
                             None => error,
@@ -131,15 +133,17 @@ impl Lake {
     pub fn schema(&self, object: &Object) -> Result<arrow::datatypes::SchemaRef> {
         let reader = self.object_reader(self.object_path(&object.path)?, object);
         let opened = self.runtime.block_on(ParquetRecordBatchStreamBuilder::new(reader));
-        opened.map(|builder| builder.schema().clone()).map_err(|error| parquet_error(error, object))
+        opened.map(|builder| builder.schema().clone()).map_err(|error| self.parquet_error(error, object))
     }
 
     /// The number of rows and the schema that an object's footer states, and what it says of a column of integers or timestamps as
     /// it is stored: none where it does not tell, or there is no value.
     pub fn stored_span(&self, object: &Object, column: &str) -> Result<(i64, arrow::datatypes::SchemaRef, Option<StoredSpan>)> {
         let reader = self.object_reader(self.object_path(&object.path)?, object);
-        let opened =
-            self.runtime.block_on(ParquetRecordBatchStreamBuilder::new(reader)).map_err(|error| parquet_error(error, object))?;
+        let opened = self
+            .runtime
+            .block_on(ParquetRecordBatchStreamBuilder::new(reader))
+            .map_err(|error| self.parquet_error(error, object))?;
         let of_group = |group: &parquet::file::metadata::RowGroupMetaData| {
             let chunk = group.columns().iter().find(|chunk| chunk.column_path().parts() == [column])?;
             let statistics = chunk.statistics()?;
@@ -183,7 +187,7 @@ impl Lake {
     }
 
     fn object_reader(&self, location: Path, object: &Object) -> ObjectReader {
-        ObjectReader { lake: self.clone(), location, size: object.size }
+        ObjectReader { lake: self.clone(), location, size: object.size, tail: None }
     }
 
     /// The first of these columns that cannot be decoded, found by reading each alone.
@@ -217,9 +221,19 @@ struct ObjectReader {
     lake: Lake,
     location: Path,
     size: u64,
+    /// The object's end, from this offset on, as it was fetched for the footer: all of a small object.
+    tail: Option<(u64, Bytes)>,
 }
 
 impl ObjectReader {
+    /// These bytes, if they were fetched already.
+    fn fetched(&self, range: &Range<u64>) -> Option<Bytes> {
+        let (start, bytes) = self.tail.as_ref()?;
+        let from = usize::try_from(range.start.checked_sub(*start)?).ok()?;
+        let to = from.checked_add(usize::try_from(range.end.checked_sub(range.start)?).ok()?)?;
+        (to <= bytes.len()).then(|| bytes.slice(from..to))
+    }
+
     fn counted(&self, bytes: Bytes) -> Bytes {
         self.lake.bytes_read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         bytes
@@ -232,12 +246,20 @@ fn external(error: object_store::Error) -> ParquetError {
 
 impl AsyncFileReader for ObjectReader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
-        async move { self.lake.store.get_range(&self.location, range).await.map(|bytes| self.counted(bytes)).map_err(external) }
-            .boxed()
+        async move {
+            if let Some(bytes) = self.fetched(&range) {
+                return Ok(bytes);
+            }
+            self.lake.store.get_range(&self.location, range).await.map(|bytes| self.counted(bytes)).map_err(external)
+        }
+        .boxed()
     }
 
     fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>, ParquetError>> {
         async move {
+            if let Some(chunks) = ranges.iter().map(|range| self.fetched(range)).collect() {
+                return Ok(chunks);
+            }
             let chunks = self.lake.store.get_ranges(&self.location, &ranges).await.map_err(external)?;
             Ok(chunks.into_iter().map(|bytes| self.counted(bytes)).collect())
         }
@@ -260,18 +282,28 @@ struct FooterFetch<'a>(&'a mut ObjectReader);
 
 impl MetadataFetch for FooterFetch<'_> {
     fn fetch(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
-        self.0.get_bytes(range)
+        async move {
+            let start = range.start;
+            let bytes = self.0.get_bytes(range).await?;
+            if self.0.tail.is_none() {
+                self.0.tail = Some((start, bytes.clone()));
+            }
+            Ok(bytes)
+        }
+        .boxed()
     }
 }
 
-/// A storage error inside a Parquet error is about storage; any other is about the object's content.
-fn parquet_error(error: ParquetError, object: &Object) -> Error {
-    match error {
-        ParquetError::External(inner) => match inner.downcast::<object_store::Error>() {
-            Ok(inner) => storage_error(*inner, &object.path),
-            Err(inner) => unreadable(object, inner),
-        },
-        error => unreadable(object, error.into()),
+impl Lake {
+    /// A storage error inside a Parquet error is about storage; any other is about the object's content.
+    fn parquet_error(&self, error: ParquetError, object: &Object) -> Error {
+        match error {
+            ParquetError::External(inner) => match inner.downcast::<object_store::Error>() {
+                Ok(inner) => self.failure(Operation::Read, &object.path, *inner),
+                Err(inner) => unreadable(object, inner),
+            },
+            error => unreadable(object, error.into()),
+        }
     }
 }
 

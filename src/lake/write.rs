@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use bytes::Bytes;
-use object_store::ObjectStoreExt;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutResult, UpdateVersion};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::basic::{Compression, ZstdLevel};
@@ -19,7 +19,8 @@ use parquet::file::properties::WriterProperties;
 
 use crate::error::{Error, ErrorKind, Result};
 
-use super::{Lake, io_error, storage_error, version};
+use super::failure::{Operation, io_error};
+use super::{Lake, version};
 
 const ROWS_PER_GROUP: usize = 1 << 20;
 
@@ -67,7 +68,7 @@ impl Lake {
     /// version that listings show from now on.
     pub fn publish(&self, path: &str, bytes: Bytes) -> Result<String> {
         let location = self.object_path(path)?;
-        let failed = |error| storage_error(error, path);
+        let failed = |error| self.failure(Operation::Write, path, error);
         let put_version = match &self.disk {
             Some(disk) => publish_on_disk(disk, path, &bytes).map(|()| None)?,
             None => self.runtime.block_on(self.store.put(&location, bytes.into())).map_err(failed)?.e_tag,
@@ -75,6 +76,44 @@ impl Lake {
         match put_version {
             Some(version) => Ok(version),
             None => self.runtime.block_on(self.store.head(&location)).map(|meta| version(&meta)).map_err(failed),
+        }
+    }
+
+    /// Replaces an object of a store only if it is still of this version, or with none, only if there is none: otherwise an error of
+    /// kind conflict. A put whose reply was lost finds its own bytes there, which is no conflict.
+    pub(super) fn publish_over(&self, path: &str, bytes: Bytes, version: Option<&str>) -> Result<String> {
+        let put = match version {
+            Some(version) => self.update(path, bytes.clone(), version)?,
+            None => self.create(path, bytes.clone())?,
+        };
+        if let Some(version) = put {
+            return Ok(version);
+        }
+        match self.get_versioned(path)? {
+            Some((there, version)) if there == bytes => Ok(version),
+            _ => Err(Error::new(ErrorKind::Conflict, "an object was replaced or removed since this run looked")
+                .with("object", path)
+                .mend("see which other run writes to this output; run again when it has finished")),
+        }
+    }
+
+    /// Makes an object of a store that is not there yet: none when it is.
+    pub(super) fn create(&self, path: &str, bytes: Bytes) -> Result<Option<String>> {
+        self.put_if(path, bytes, PutMode::Create)
+    }
+
+    /// Replaces this version of an object of a store: none when it is another by now.
+    pub(super) fn update(&self, path: &str, bytes: Bytes, version: &str) -> Result<Option<String>> {
+        self.put_if(path, bytes, PutMode::Update(UpdateVersion { e_tag: Some(version.to_string()), version: None }))
+    }
+
+    fn put_if(&self, path: &str, bytes: Bytes, mode: PutMode) -> Result<Option<String>> {
+        let location = self.object_path(path)?;
+        match self.runtime.block_on(self.store.put_opts(&location, bytes.into(), mode.into())) {
+            Ok(PutResult { e_tag: Some(version), .. }) => Ok(Some(version)),
+            Ok(_) => Err(Error::bug("the store gives no version of what it keeps").with("object", path)),
+            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Ok(None),
+            Err(error) => Err(self.failure(Operation::Write, path, error)),
         }
     }
 
@@ -100,7 +139,7 @@ impl Lake {
         let location = self.object_path(path)?;
         match self.runtime.block_on(self.store.delete(&location)) {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(storage_error(error, path)),
+            Err(error) => Err(self.failure(Operation::Remove, path, error)),
         }
     }
 }

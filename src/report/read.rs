@@ -260,8 +260,8 @@ mod tests {
     use super::*;
     use crate::config::Settings;
     use crate::error::ErrorKind;
-    use crate::lake::encode;
     use crate::lake::layout::day_object;
+    use crate::lake::{Environment, encode};
     use crate::report::{Amount, Report, build};
     use crate::schema::{self, MONEY_PRECISION, Table};
 
@@ -327,7 +327,7 @@ mod tests {
         fn empty() -> Output {
             let folder = tempfile::tempdir().unwrap();
             let settings = Settings::parse("test.toml", PIPELINE, folder.path()).unwrap();
-            let lake = Lake::open_or_create(&settings.output).unwrap();
+            let lake = Lake::open_or_create(&settings.output, &Environment::default()).unwrap();
             Output { settings, lake, _folder: folder }
         }
 

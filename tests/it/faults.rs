@@ -12,7 +12,7 @@ use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use ctwa::config::Settings;
 use ctwa::error::{Error, ErrorKind};
-use ctwa::lake::{Lake, Location};
+use ctwa::lake::{Environment, Lake, Location};
 use ctwa::run::{self, Job, Outcome, Wanted};
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
@@ -101,7 +101,7 @@ impl Input {
         let folder = tempfile::tempdir().expect("a folder for the test");
         let written = lake::write(world, &Form::default(), folder.path());
         let settings = Settings::load(&written.pipeline).expect("the pipeline file is right");
-        let lake = Lake::open(&settings.lake).expect("the lake is there");
+        let lake = Lake::open(&settings.lake, &Environment::default()).expect("the lake is there");
         Input { _folder: folder, settings, lake }
     }
 

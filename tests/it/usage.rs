@@ -203,8 +203,10 @@ const MISTAKES: &[Mistake] = &[
     ("[quality]", "[engine]\nkind = \"spark\"\n[quality]", "kind", &["engine \"spark\" is not known", "embedded"]),
     ("source = \"landed\"", "source = \"marketing-api\"", "source", &["Marketing API", "source = \"landed\""]),
     ("source = \"landed\"", "source = \"csv\"", "source", &["insights source \"csv\" is not known", "source = \"landed\""]),
-    ("url = \"lake\"", "url = \"ftp://lake\"", "url = \"ftp", &["ftp://", "not supported"]),
+    ("url = \"lake\"", "url = \"ftp://lake\"", "url = \"ftp", &["ftp://", "not known", "s3://bucket/prefix"]),
     ("url = \"lake\"", "url = \"s3://key:hunter2@acme-lake/x\"", "url = \"s3", &["user name or a password", "environment"]),
+    ("url = \"lake\"", "url = \"az://lake/x?sig=hunter2\"", "url = \"az", &["parameters", "environment"]),
+    ("url = \"lake\"", "url = \"lake\"\nsecret_access_key = \"hunter2\"", "secret_access_key", &["`lake.secret_access_key`", "environment"]),
     ("url = \"out\"", "url = \"lake/messages/ctwa\"", "url = \"lake/messages/ctwa\"", &["inside the folder of messages", "[output]"]),
     ("url = \"out\"", "url = \"lake/insights\"", "url = \"lake/insights\"", &["inside the folder of insights", "[output]"]),
     // Mappings.

@@ -1,0 +1,214 @@
+//! What a failure of storage means for the operator: said once, while the foreign error is in hand.
+//!
+//! Stores tell the reason as a code in an XML body (`<Code>AccessDenied</Code>`), which is what decides here; the HTTP status
+//! alone cannot tell a wrong key from a missing permission.
+
+use std::error::Error as StdError;
+use std::io;
+
+use crate::error::{Error, ErrorKind};
+
+use super::Lake;
+use super::location::Root;
+
+/// What was asked of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operation {
+    List,
+    Read,
+    Write,
+    Remove,
+}
+
+impl Operation {
+    /// What allows it, in the store's own words.
+    fn permission(self, root: &Root) -> &'static str {
+        match (root, self) {
+            (Root::S3 { .. }, Operation::List) => "s3:ListBucket",
+            (Root::S3 { .. }, Operation::Read) => "s3:GetObject",
+            (Root::S3 { .. }, Operation::Write) => "s3:PutObject",
+            (Root::S3 { .. }, Operation::Remove) => "s3:DeleteObject",
+            (Root::Azure { .. }, Operation::List | Operation::Read) => "Storage Blob Data Reader",
+            (Root::Azure { .. }, Operation::Write | Operation::Remove) => "Storage Blob Data Contributor",
+            (Root::Gcs { .. }, Operation::List) => "storage.objects.list",
+            (Root::Gcs { .. }, Operation::Read) => "storage.objects.get",
+            (Root::Gcs { .. }, Operation::Write) => "storage.objects.create",
+            (Root::Gcs { .. }, Operation::Remove) => "storage.objects.delete",
+            (Root::Disk, Operation::List | Operation::Read) => "read",
+            (Root::Disk, Operation::Write | Operation::Remove) => "write",
+        }
+    }
+}
+
+/// The texts of an error and of its causes.
+fn texts(error: &(dyn StdError + 'static)) -> String {
+    let mut texts = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        texts.push('\n');
+        texts.push_str(&error.to_string());
+        cause = error.source();
+    }
+    texts
+}
+
+/// The content of the first such element.
+fn element<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    let (_, after) = text.split_once(&format!("<{name}>"))?;
+    Some(after.split_once('<')?.0)
+}
+
+fn find_io<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            return Some(io);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+pub(super) fn io_error(message: &str, error: &io::Error) -> Error {
+    let kind = match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Denied,
+        _ => ErrorKind::Unavailable,
+    };
+    Error::new(kind, message).mend(match kind {
+        ErrorKind::Denied => "give this user the permission",
+        _ => "see what the system says, mend it and run again",
+    })
+}
+
+impl Lake {
+    /// An error of the store, classified by what the operator does about it.
+    pub(super) fn failure(&self, operation: Operation, path: &str, error: object_store::Error) -> Error {
+        let root = &self.location.root;
+        let whole = texts(&error);
+        let meaning = match root {
+            Root::Disk => None,
+            _ => self.refusal(operation, &error, &whole).or_else(|| self.no_answer(&whole)),
+        };
+        let error_of = |kind, message: &str, mend: &str| Error::new(kind, message).mend(mend);
+        let known = meaning.unwrap_or_else(|| match &error {
+            object_store::Error::NotFound { .. } => error_of(
+                ErrorKind::Unavailable,
+                "an object that was listed is gone",
+                "run again: it was replaced or removed meanwhile",
+            ),
+            _ if find_io(&error).is_some_and(|io| io.kind() == io::ErrorKind::PermissionDenied) => {
+                error_of(ErrorKind::Denied, "storage denies access", "give this user the permission on this path")
+            }
+            _ => error_of(ErrorKind::Unavailable, "storage failed", "run again when it answers"),
+        });
+        known.with("object", if path.is_empty() { "." } else { path }).source(error)
+    }
+
+    /// The store answered, and refused for a reason that trying again does not mend.
+    fn refusal(&self, operation: Operation, error: &object_store::Error, whole: &str) -> Option<Error> {
+        let root = &self.location.root;
+        let denied = |message: String| Some(Error::new(ErrorKind::Denied, message));
+        let code = element(whole, "Code").unwrap_or_default();
+        let variables = root.variables();
+        match code {
+            "NoSuchBucket" | "ContainerNotFound" | "ContainerBeingDeleted" => {
+                let error = Error::usage(format!("{root} does not exist")).with("endpoint", self.endpoint_text());
+                return Some(error.mend("correct the url in the pipeline file, or the endpoint and account of the environment"));
+            }
+            "InvalidBucketName" => {
+                return Some(Error::usage(format!("{root} is no valid name")).mend("correct the url in the pipeline file"));
+            }
+            "SignatureDoesNotMatch" => {
+                return denied(format!("storage refuses the signature: the secret key of {variables} is wrong"))
+                    .map(|error| error.mend("set the secret that belongs to the key"));
+            }
+            "InvalidAccessKeyId" => {
+                return denied("storage does not know the access key".to_string())
+                    .map(|error| error.mend("set AWS_ACCESS_KEY_ID to a key of this store"));
+            }
+            "ExpiredToken" | "TokenRefreshRequired" | "InvalidToken" => {
+                return denied("the session token of the credential is not valid, or no longer".to_string())
+                    .map(|error| error.mend("get new credentials and run again"));
+            }
+            "RequestTimeTooSkewed" => {
+                return denied("storage refuses this machine's clock".to_string())
+                    .map(|error| error.mend("set the clock of this machine by the network's time"));
+            }
+            _ => {}
+        }
+        let is_elsewhere = matches!(
+            code,
+            "AuthorizationHeaderMalformed" | "PermanentRedirect" | "TemporaryRedirect" | "IllegalLocationConstraintException"
+        ) || whole.contains("Received redirect without LOCATION");
+        if let (Root::S3 { .. }, true) = (root, is_elsewhere) {
+            let right = element(whole, "Region").map(str::to_string).or(self.traffic.answer().region);
+            let error = Error::usage(match &right {
+                Some(region) => format!("{root} lies in region {region}, not in {}", self.region_text()),
+                None => format!("{root} lies in another region than {}", self.region_text()),
+            });
+            let region = right.unwrap_or_else(|| "the bucket's region".to_string());
+            return Some(error.mend(format!("set AWS_REGION to {region}")));
+        }
+        let is_denied =
+            matches!(error, object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. });
+        if is_denied {
+            let permission = operation.permission(root);
+            return denied("storage denies access".to_string()).map(|error| {
+                error
+                    .with("permission", permission)
+                    .with("location", &self.location)
+                    .mend(format!("give this credential {permission} on {}", self.location))
+            });
+        }
+        // No store answers a listing like this: something else listens there.
+        if operation == Operation::List && matches!(error, object_store::Error::NotFound { .. }) {
+            return Some(
+                Error::usage(format!("{root} is not found where its store should be"))
+                    .with("endpoint", self.endpoint_text())
+                    .mend(format!("correct the endpoint among the {variables} variables, or the url in the pipeline file")),
+            );
+        }
+        None
+    }
+
+    /// The store did not answer, or not in its language.
+    fn no_answer(&self, whole: &str) -> Option<Error> {
+        let unavailable = |message: &str| Some(Error::new(ErrorKind::Unavailable, message));
+        let holds = |texts: &[&str]| texts.iter().any(|text| whole.contains(text));
+        if holds(&["169.254.169.254", "metadata.google.internal"]) {
+            let error = Error::new(ErrorKind::Denied, format!("there are no credentials for {}", self.location.root));
+            return Some(
+                error.mend(format!("set the {} variables, or give this machine an identity", self.location.root.variables())),
+            );
+        }
+        if holds(&["URL scheme is not allowed"]) {
+            let error = Error::usage("the endpoint is http://, which nothing protects").with("endpoint", self.endpoint_text());
+            return Some(error.mend("use https://, or set AWS_ALLOW_HTTP, AZURE_ALLOW_HTTP or GOOGLE_ALLOW_HTTP to true"));
+        }
+        let mend = "if the endpoint is right run again when it answers, else correct it";
+        if holds(&["tcp connect error", "dns error", "client error (Connect)", "error trying to connect"]) {
+            return unavailable("storage cannot be reached").map(|error| error.with("endpoint", self.endpoint_text()).mend(mend));
+        }
+        if holds(&["Got invalid list response", "Error parsing", "invalid XML"]) {
+            return unavailable("what answers is no such store")
+                .map(|error| error.with("endpoint", self.endpoint_text()).mend(mend));
+        }
+        None
+    }
+
+    fn endpoint_text(&self) -> String {
+        let root = &self.location.root;
+        match (root.endpoint(&self.environment), root) {
+            (Some((name, endpoint)), _) => format!("{endpoint} ({name})"),
+            (None, Root::S3 { .. }) => format!("Amazon S3, region {}", self.region_text()),
+            (None, Root::Azure { .. }) => "Azure Blob Storage".to_string(),
+            (None, Root::Gcs { .. }) => "Google Cloud Storage".to_string(),
+            (None, Root::Disk) => "local disk".to_string(),
+        }
+    }
+
+    fn region_text(&self) -> String {
+        let region = self.environment.get("AWS_REGION").or(self.environment.get("AWS_DEFAULT_REGION"));
+        region.map_or("us-east-1 (no AWS_REGION is set)".to_string(), str::to_string)
+    }
+}

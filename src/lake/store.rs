@@ -1,0 +1,376 @@
+//! Opens the store of a location with the credentials that the environment holds, and counts its requests.
+//!
+//! The names are those that each store's own tools use, as `object_store` reads them: `AWS_*`, `AZURE_*`, `GOOGLE_*`; without keys
+//! the identity of the machine or of the workload is asked for. `AZURE_STORAGE_CONNECTION_STRING` is read here. A request that
+//! fails in passing is made again, ten times within three minutes at most.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use object_store::aws::AmazonS3Builder;
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::client::{HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService, ReqwestConnector};
+use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::local::LocalFileSystem;
+use object_store::{BackoffConfig, ClientConfigKey, ClientOptions, ObjectStore, RetryConfig};
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+
+use super::location::{Location, Root};
+
+/// Variables of the environment that say how storage is reached. Their values are secrets: they are never shown.
+#[derive(Clone, Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+/// Beside the stores' own prefixes: the identity of a machine on Azure, and how long to try again.
+const OTHER_VARIABLES: [&str; 3] = ["IDENTITY_ENDPOINT", "IDENTITY_HEADER", RETRY_TIMEOUT];
+
+/// Seconds within which a failed request is made again.
+pub const RETRY_TIMEOUT: &str = "CTWA_RETRY_TIMEOUT";
+
+impl FromIterator<(String, String)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Environment {
+        let is_known = |name: &str| {
+            ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|prefix| name.starts_with(prefix)) || OTHER_VARIABLES.contains(&name)
+        };
+        Environment(variables.into_iter().filter(|(name, value)| is_known(name) && !value.is_empty()).collect())
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.keys()).finish()
+    }
+}
+
+impl Environment {
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// What a builder knows by these names.
+    fn settings<K: std::str::FromStr>(&self, prefix: &str) -> impl Iterator<Item = (K, String)> {
+        let own = self.0.iter().filter(move |(name, _)| name.starts_with(prefix));
+        own.filter_map(|(name, value)| Some((name.to_ascii_lowercase().parse().ok()?, value.clone())))
+    }
+
+    fn retry(&self) -> Result<RetryConfig> {
+        let seconds = match self.get(RETRY_TIMEOUT) {
+            Some(text) => text
+                .parse()
+                .map_err(|_| Error::usage(format!("{RETRY_TIMEOUT} is {text:?}")).mend("give a whole number of seconds"))?,
+            None => 180,
+        };
+        let backoff = BackoffConfig { init_backoff: Duration::from_millis(100), max_backoff: Duration::from_secs(15), base: 2.0 };
+        Ok(RetryConfig { backoff, max_retries: 10, retry_timeout: Duration::from_secs(seconds) })
+    }
+}
+
+/// How many requests were made of a store, tries that failed included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Requests {
+    pub list: u64,
+    pub get: u64,
+    pub head: u64,
+    pub put: u64,
+    pub delete: u64,
+}
+
+impl Requests {
+    pub fn total(&self) -> u64 {
+        self.list + self.get + self.head + self.put + self.delete
+    }
+}
+
+impl std::ops::Add for Requests {
+    type Output = Requests;
+
+    fn add(self, other: Requests) -> Requests {
+        Requests {
+            list: self.list + other.list,
+            get: self.get + other.get,
+            head: self.head + other.head,
+            put: self.put + other.put,
+            delete: self.delete + other.delete,
+        }
+    }
+}
+
+/// What goes over the wire to a store, and what its answers say beside their content.
+#[derive(Debug, Default)]
+pub(super) struct Traffic {
+    list: AtomicU64,
+    get: AtomicU64,
+    head: AtomicU64,
+    put: AtomicU64,
+    delete: AtomicU64,
+    answer: Mutex<Answer>,
+}
+
+/// Of the last answer that had it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Answer {
+    /// The store's clock.
+    pub time: Option<DateTime<Utc>>,
+    /// The region a bucket lies in.
+    pub region: Option<String>,
+}
+
+impl Traffic {
+    pub fn requests(&self) -> Requests {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Requests {
+            list: count(&self.list),
+            get: count(&self.get),
+            head: count(&self.head),
+            put: count(&self.put),
+            delete: count(&self.delete),
+        }
+    }
+
+    pub fn answer(&self) -> Answer {
+        self.answer.lock().map(|answer| answer.clone()).unwrap_or_default()
+    }
+
+    fn note_request(&self, request: &HttpRequest) {
+        let query = request.uri().query().unwrap_or_default();
+        let is_list = query.split('&').any(|part| matches!(part, "list-type=2" | "comp=list"));
+        let counter = match request.method().as_str() {
+            "GET" if is_list => &self.list,
+            "GET" => &self.get,
+            "HEAD" => &self.head,
+            "DELETE" => &self.delete,
+            // A POST takes what would be several puts or deletes elsewhere.
+            _ => &self.put,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn note_answer(&self, answer: &HttpResponse) {
+        let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
+        let Ok(mut known) = self.answer.lock() else { return };
+        if let Some(time) = header("date").and_then(|text| DateTime::parse_from_rfc2822(text).ok()) {
+            known.time = Some(time.to_utc());
+        }
+        if let Some(region) = header("x-amz-bucket-region") {
+            known.region = Some(region.to_string());
+        }
+    }
+}
+
+/// Makes clients whose requests are counted.
+#[derive(Debug)]
+struct Counting(Arc<Traffic>);
+
+#[derive(Debug)]
+struct CountedClient {
+    client: HttpClient,
+    traffic: Arc<Traffic>,
+}
+
+impl HttpConnector for Counting {
+    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+        let client = ReqwestConnector::default().connect(options)?;
+        Ok(HttpClient::new(CountedClient { client, traffic: self.0.clone() }))
+    }
+}
+
+#[async_trait]
+impl HttpService for CountedClient {
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        self.traffic.note_request(&request);
+        let answer = self.client.execute(request).await?;
+        self.traffic.note_answer(&answer);
+        Ok(answer)
+    }
+}
+
+/// A large answer may take this long; what is missing of it is then asked for anew.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// The store that a location lies in.
+pub(super) fn open(location: &Location, environment: &Environment, traffic: &Arc<Traffic>) -> Result<Arc<dyn ObjectStore>> {
+    let http = ClientOptions::new().with_timeout(REQUEST_TIMEOUT);
+    let connector = Counting(traffic.clone());
+    let retry = environment.retry()?;
+    let opened: object_store::Result<Arc<dyn ObjectStore>> = match &location.root {
+        Root::Disk => Ok(Arc::new(LocalFileSystem::new())),
+        Root::S3 { bucket } => {
+            refuse_profile(environment)?;
+            let mut builder = AmazonS3Builder::new().with_client_options(http);
+            for (key, value) in environment.settings("AWS_") {
+                builder = builder.with_config(key, value);
+            }
+            let builder = builder.with_bucket_name(bucket).with_retry(retry).with_http_connector(connector);
+            builder.build().map(|store| Arc::new(store) as _)
+        }
+        Root::Azure { account, container } => {
+            let mut builder = MicrosoftAzureBuilder::new().with_client_options(http);
+            for (key, value) in azure_settings(environment) {
+                builder = builder.with_config(key, value);
+            }
+            if let Some(account) = account {
+                builder = builder.with_account(&account.name);
+                match account.host.split_once(".dfs.") {
+                    Some((_, "core.windows.net")) | None => {}
+                    Some((_, "fabric.microsoft.com")) => builder = builder.with_use_fabric_endpoint(true),
+                    // Another of Azure's clouds.
+                    Some((name, suffix)) => builder = builder.with_endpoint(format!("https://{name}.blob.{suffix}")),
+                }
+            }
+            let builder = builder.with_container_name(container).with_retry(retry).with_http_connector(connector);
+            builder.build().map(|store| Arc::new(store) as _)
+        }
+        Root::Gcs { bucket } => {
+            let mut builder = GoogleCloudStorageBuilder::new().with_client_options(http);
+            for (key, value) in environment.settings("GOOGLE_") {
+                builder = builder.with_config(key, value);
+            }
+            let builder = builder.with_bucket_name(bucket).with_retry(retry).with_http_connector(connector);
+            builder.build().map(|store| Arc::new(store) as _)
+        }
+    };
+    opened.map_err(|error| {
+        Error::usage("the store cannot be reached with these settings")
+            .with("location", location)
+            .source(error)
+            .mend(format!("correct the {} variables of the environment", location.root.variables()))
+    })
+}
+
+impl Root {
+    /// The variables that reach it.
+    pub fn variables(&self) -> &'static str {
+        match self {
+            Root::Disk => "",
+            Root::S3 { .. } => "AWS_*",
+            Root::Azure { .. } => "AZURE_*",
+            Root::Gcs { .. } => "GOOGLE_*",
+        }
+    }
+
+    /// Where requests go, where the environment says so.
+    pub fn endpoint<'a>(&self, environment: &'a Environment) -> Option<(&'static str, &'a str)> {
+        let names: &[&'static str] = match self {
+            Root::Disk => &[],
+            Root::S3 { .. } => &["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"],
+            Root::Azure { .. } => &["AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"],
+            Root::Gcs { .. } => &["GOOGLE_BASE_URL"],
+        };
+        names.iter().find_map(|name| Some((*name, environment.get(name)?)))
+    }
+}
+
+/// Profiles live in files that other tools read; their keys would be silently left out.
+fn refuse_profile(environment: &Environment) -> Result<()> {
+    let has_keys = ["AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"]
+        .iter()
+        .chain(&["AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_SKIP_SIGNATURE"])
+        .any(|name| environment.get(name).is_some());
+    match environment.get("AWS_PROFILE") {
+        Some(profile) if !has_keys => Err(Error::usage(format!("AWS_PROFILE names {profile:?}, profiles are not read"))
+            .mend("set the keys instead: eval \"$(aws configure export-credentials --format env)\"")),
+        _ => Ok(()),
+    }
+}
+
+/// What the environment says of Azure, in the names that its tools use and those of `object_store`; the latter win.
+fn azure_settings(environment: &Environment) -> Vec<(AzureConfigKey, String)> {
+    let mut settings = Vec::new();
+    let mut take = |key, value: Option<&str>| settings.extend(value.map(|value| (key, value.to_string())));
+    let parts: BTreeMap<&str, &str> = environment
+        .get("AZURE_STORAGE_CONNECTION_STRING")
+        .map(|text| text.split(';').filter_map(|part| part.split_once('=')).collect())
+        .unwrap_or_default();
+    let part = |name: &str| parts.get(name).copied();
+    take(AzureConfigKey::AccountName, part("AccountName"));
+    take(AzureConfigKey::AccessKey, part("AccountKey"));
+    take(AzureConfigKey::SasKey, part("SharedAccessSignature"));
+    let elsewhere = match (part("AccountName"), part("EndpointSuffix")) {
+        (Some(account), Some(suffix)) if suffix != "core.windows.net" => Some(format!("https://{account}.blob.{suffix}")),
+        _ => None,
+    };
+    let endpoint = part("BlobEndpoint").or(elsewhere.as_deref());
+    take(AzureConfigKey::Endpoint, endpoint.map(|endpoint| endpoint.trim_end_matches('/')));
+    if endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
+        take(AzureConfigKey::Client(ClientConfigKey::AllowHttp), Some("true"));
+    }
+    take(AzureConfigKey::AccountName, environment.get("AZURE_STORAGE_ACCOUNT"));
+    take(AzureConfigKey::AccessKey, environment.get("AZURE_STORAGE_KEY"));
+    take(AzureConfigKey::MsiEndpoint, environment.get("IDENTITY_ENDPOINT"));
+    settings.extend(environment.settings("AZURE_"));
+    settings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+    }
+
+    fn opened(location: &str, variables: &[(&str, &str)]) -> String {
+        let location = Location::resolve(location, std::path::Path::new("/")).unwrap();
+        match open(&location, &environment(variables), &Arc::default()) {
+            Ok(store) => store.to_string(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn an_environment_shows_names_only() {
+        let environment = environment(&[("AWS_SECRET_ACCESS_KEY", "hush"), ("HOME", "/root"), ("AWS_REGION", "")]);
+        assert_eq!(format!("{environment:?}"), "[\"AWS_SECRET_ACCESS_KEY\"]");
+    }
+
+    #[test]
+    fn stores_open_with_the_variables_of_their_own_tools() {
+        let keys = [("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b"), ("AWS_REGION", "sa-east-1")];
+        assert_eq!(opened("s3://acme/a", &keys), "AmazonS3(acme)");
+        assert!(opened("s3://acme/a", &[("AWS_PROFILE", "work")]).contains("export-credentials"));
+        let account = [("AZURE_STORAGE_ACCOUNT", "acme"), ("AZURE_STORAGE_KEY", "aGVq")];
+        assert_eq!(opened("az://lake", &account), "MicrosoftAzure { account: acme, container: lake }");
+        let string = "DefaultEndpointsProtocol=https;AccountName=acme;AccountKey=aGVsbA==;EndpointSuffix=core.windows.net";
+        assert_eq!(
+            opened("az://lake", &[("AZURE_STORAGE_CONNECTION_STRING", string)]),
+            "MicrosoftAzure { account: acme, container: lake }"
+        );
+        assert_eq!(
+            opened("abfss://lake@other.dfs.core.windows.net/a", &account),
+            "MicrosoftAzure { account: other, container: lake }"
+        );
+        assert!(opened("az://lake", &[]).contains("AZURE_*"));
+        assert_eq!(opened("gs://acme", &[("GOOGLE_SKIP_SIGNATURE", "true")]), "GoogleCloudStorage(acme)");
+    }
+
+    #[test]
+    fn a_connection_string_is_taken_apart() {
+        let string = "AccountName=acme;AccountKey=aGVsbA==;BlobEndpoint=http://127.0.0.1:10000/acme/";
+        let settings =
+            azure_settings(&environment(&[("AZURE_STORAGE_CONNECTION_STRING", string), ("AZURE_STORAGE_ACCOUNT_NAME", "other")]));
+        let text = |(key, value): &(AzureConfigKey, String)| format!("{} {value}", key.as_ref());
+        assert_eq!(
+            settings.iter().map(text).collect::<Vec<_>>(),
+            [
+                "azure_storage_account_name acme",
+                "azure_storage_account_key aGVsbA==",
+                "azure_storage_endpoint http://127.0.0.1:10000/acme",
+                "allow_http true",
+                "azure_storage_account_name other"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_time_for_retries_is_a_number_of_seconds() {
+        assert_eq!(environment(&[(RETRY_TIMEOUT, "7")]).retry().unwrap().retry_timeout, Duration::from_secs(7));
+        assert!(environment(&[(RETRY_TIMEOUT, "7s")]).retry().is_err());
+    }
+}
