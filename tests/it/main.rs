@@ -17,6 +17,7 @@ mod readme;
 mod rows;
 mod sample;
 mod scene;
+mod servers;
 mod store;
 mod usage;
 mod world;
