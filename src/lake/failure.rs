@@ -52,6 +52,11 @@ fn texts(error: &(dyn StdError + 'static)) -> String {
     texts
 }
 
+/// Whether the connection broke in the middle of a listing.
+pub(super) fn is_broken_listing(error: &object_store::Error) -> bool {
+    texts(error).contains("Error getting list response body")
+}
+
 /// The content of the first such element.
 fn element<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     let (_, after) = text.split_once(&format!("<{name}>"))?;
@@ -192,7 +197,8 @@ impl Lake {
     fn no_answer(&self, whole: &str) -> Option<Error> {
         let unavailable = |message: &str| Some(Error::new(ErrorKind::Unavailable, message));
         let holds = |texts: &[&str]| texts.iter().any(|text| whole.contains(text));
-        if holds(&["169.254.169.254", "metadata.google.internal"]) {
+        // Where an identity of the machine is asked for: Amazon's, Azure's, Google's.
+        if holds(&["/latest/api/token", "/metadata/identity/", "/computeMetadata/"]) {
             let error = Error::new(ErrorKind::Denied, format!("there are no credentials for {}", self.location.root));
             return Some(
                 error.mend(format!("set the {} variables, or give this machine an identity", self.location.root.variables())),

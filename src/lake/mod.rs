@@ -138,8 +138,7 @@ impl Lake {
             return Ok(Vec::new());
         }
         let prefix = self.object_path(folder)?;
-        let listed = self.runtime.block_on(self.store.list(Some(&prefix)).try_collect());
-        let metas: Vec<_> = listed.map_err(|error| self.failure(Operation::List, folder, error))?;
+        let metas = self.list_whole(&prefix).map_err(|error| self.failure(Operation::List, folder, error))?;
         let relative = |location: &Path| location.as_ref()[self.prefix.as_ref().len()..].trim_start_matches('/').to_string();
         let mut objects: Vec<Object> = metas
             .into_iter()
@@ -147,6 +146,17 @@ impl Lake {
             .collect();
         objects.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(objects)
+    }
+
+    /// A listing whose body breaks off is asked for again, which `object_store` does for objects only.
+    fn list_whole(&self, prefix: &Path) -> object_store::Result<Vec<ObjectMeta>> {
+        let mut tries_left = 5;
+        loop {
+            match self.runtime.block_on(self.store.list(Some(prefix)).try_collect()) {
+                Err(error) if tries_left > 0 && failure::is_broken_listing(&error) => tries_left -= 1,
+                listed => return listed,
+            }
+        }
     }
 
     /// The bytes of an object, or none when there is no such object.

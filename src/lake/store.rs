@@ -141,12 +141,13 @@ impl Traffic {
     fn note_request(&self, request: &HttpRequest) {
         let query = request.uri().query().unwrap_or_default();
         let is_list = query.split('&').any(|part| matches!(part, "list-type=2" | "comp=list"));
+        let is_delete = query.split('&').any(|part| matches!(part, "delete" | "delete="));
         let counter = match request.method().as_str() {
             "GET" if is_list => &self.list,
+            "POST" if is_delete => &self.delete,
             "GET" => &self.get,
             "HEAD" => &self.head,
             "DELETE" => &self.delete,
-            // A POST takes what would be several puts or deletes elsewhere.
             _ => &self.put,
         };
         counter.fetch_add(1, Ordering::Relaxed);

@@ -109,11 +109,18 @@ impl Lake {
 
     fn put_if(&self, path: &str, bytes: Bytes, mode: PutMode) -> Result<Option<String>> {
         let location = self.object_path(path)?;
-        match self.runtime.block_on(self.store.put_opts(&location, bytes.into(), mode.into())) {
+        match self.runtime.block_on(self.store.put_opts(&location, bytes.clone().into(), mode.into())) {
             Ok(PutResult { e_tag: Some(version), .. }) => Ok(Some(version)),
             Ok(_) => Err(Error::bug("the store gives no version of what it keeps").with("object", path)),
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Ok(None),
-            Err(error) => Err(self.failure(Operation::Write, path, error)),
+            Err(error) => {
+                let error = self.failure(Operation::Write, path, error);
+                // Without a reply nobody knows whether it was done.
+                match self.get_versioned(path) {
+                    Ok(Some((there, version))) if error.kind() == ErrorKind::Unavailable && there == bytes => Ok(Some(version)),
+                    _ => Err(error),
+                }
+            }
         }
     }
 
@@ -137,9 +144,17 @@ impl Lake {
             return remove_on_disk(disk, path);
         }
         let location = self.object_path(path)?;
-        match self.runtime.block_on(self.store.delete(&location)) {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(self.failure(Operation::Remove, path, error)),
+        // A removal without a reply is made again, which `object_store` does not do: there is nothing to lose by it.
+        let mut tries_left = 3;
+        loop {
+            let failure = match self.runtime.block_on(self.store.delete(&location)) {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => return Ok(()),
+                Err(error) => self.failure(Operation::Remove, path, error),
+            };
+            if tries_left == 0 || failure.kind() != ErrorKind::Unavailable {
+                return Err(failure);
+            }
+            tries_left -= 1;
         }
     }
 }
