@@ -122,6 +122,10 @@ impl Lake {
                 return denied(format!("storage refuses the signature: the secret key of {variables} is wrong"))
                     .map(|error| error.mend("set the secret that belongs to the key"));
             }
+            "AuthenticationFailed" => {
+                return denied(format!("storage refuses the credential of {variables}: it is wrong, or no longer valid"))
+                    .map(|error| error.mend("set a key, a signature or an identity of this account"));
+            }
             "InvalidAccessKeyId" => {
                 return denied("storage does not know the access key".to_string())
                     .map(|error| error.mend("set AWS_ACCESS_KEY_ID to a key of this store"));
@@ -149,8 +153,10 @@ impl Lake {
             let region = right.unwrap_or_else(|| "the bucket's region".to_string());
             return Some(error.mend(format!("set AWS_REGION to {region}")));
         }
+        // Of a listing the client gives the status as text alone.
         let is_denied =
-            matches!(error, object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. });
+            matches!(error, object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. })
+                || ["status code: 401", "status code: 403"].iter().any(|status| whole.contains(status));
         if is_denied {
             let permission = operation.permission(root);
             return denied("storage denies access".to_string()).map(|error| {

@@ -119,9 +119,9 @@ impl AzureServer {
 
     /// With a key that is not the account's: whoever uses it is denied.
     pub fn environment_of_a_stranger(&self) -> Variables {
-        // Still base64: only what stands before its padding is turned.
-        let (turned, padding) = self.key.split_at(self.key.trim_end_matches('=').len());
-        self.environment_with(&(turned[4..].to_owned() + &turned[..4] + padding))
+        // Still base64, of which the end is not free.
+        let (most, end) = self.key.split_at(self.key.len() - 8);
+        self.environment_with(&(most.chars().rev().collect::<String>() + end))
     }
 
     fn environment_with(&self, key: &str) -> Variables {
