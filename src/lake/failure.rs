@@ -58,6 +58,13 @@ fn element<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     Some(after.split_once('<')?.0)
 }
 
+/// What the store said, in one line, with the number under which its operator finds the request.
+fn answer(code: &str, whole: &str) -> String {
+    let message = element(whole, "Message").map(|message| message.lines().next().unwrap_or_default());
+    let request = element(whole, "RequestId").map(|id| format!("request {id}"));
+    [Some(code.to_string()), message.map(str::to_string), request].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
 fn find_io<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {
     let mut cause = Some(error);
     while let Some(error) = cause {
@@ -87,7 +94,7 @@ impl Lake {
         let whole = texts(&error);
         let meaning = match root {
             Root::Disk => None,
-            _ => self.refusal(operation, &error, &whole).or_else(|| self.no_answer(&whole)),
+            _ => self.no_answer(&whole).or_else(|| self.refusal(operation, &error, &whole)),
         };
         let error_of = |kind, message: &str, mend: &str| Error::new(kind, message).mend(mend);
         let known = meaning.unwrap_or_else(|| match &error {
@@ -101,7 +108,16 @@ impl Lake {
             }
             _ => error_of(ErrorKind::Unavailable, "storage failed", "run again when it answers"),
         });
-        known.with("object", if path.is_empty() { "." } else { path }).source(error)
+        let known = known.with("object", if path.is_empty() { "." } else { path });
+        if *root == Root::Disk {
+            return known.source(error);
+        }
+        let known = known.with("location", &self.location);
+        match element(&whole, "Code") {
+            // The rest of the body is markup.
+            Some(code) => known.with("answer", answer(code, &whole)),
+            None => known.source(error),
+        }
     }
 
     /// The store answered, and refused for a reason that trying again does not mend.
@@ -118,13 +134,9 @@ impl Lake {
             "InvalidBucketName" => {
                 return Some(Error::usage(format!("{root} is no valid name")).mend("correct the url in the pipeline file"));
             }
-            "SignatureDoesNotMatch" => {
-                return denied(format!("storage refuses the signature: the secret key of {variables} is wrong"))
+            "SignatureDoesNotMatch" | "AuthenticationFailed" => {
+                return denied(format!("storage refuses the signature: the secret in the {variables} variables is wrong"))
                     .map(|error| error.mend("set the secret that belongs to the key"));
-            }
-            "AuthenticationFailed" => {
-                return denied(format!("storage refuses the credential of {variables}: it is wrong, or no longer valid"))
-                    .map(|error| error.mend("set a key, a signature or an identity of this account"));
             }
             "InvalidAccessKeyId" => {
                 return denied("storage does not know the access key".to_string())
@@ -153,21 +165,20 @@ impl Lake {
             let region = right.unwrap_or_else(|| "the bucket's region".to_string());
             return Some(error.mend(format!("set AWS_REGION to {region}")));
         }
-        // Of a listing the client gives the status as text alone.
+        // A failed listing is of no kind, its status stands in the text.
+        let is_status = |status: &str| whole.contains(&format!("status code: {status}"));
         let is_denied =
             matches!(error, object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. })
-                || ["status code: 401", "status code: 403"].iter().any(|status| whole.contains(status));
+                || is_status("401")
+                || is_status("403");
         if is_denied {
             let permission = operation.permission(root);
             return denied("storage denies access".to_string()).map(|error| {
-                error
-                    .with("permission", permission)
-                    .with("location", &self.location)
-                    .mend(format!("give this credential {permission} on {}", self.location))
+                error.with("permission", permission).mend(format!("give this credential {permission} on {}", self.location))
             });
         }
         // No store answers a listing like this: something else listens there.
-        if operation == Operation::List && matches!(error, object_store::Error::NotFound { .. }) {
+        if operation == Operation::List && is_status("404") {
             return Some(
                 Error::usage(format!("{root} is not found where its store should be"))
                     .with("endpoint", self.endpoint_text())
@@ -205,7 +216,8 @@ impl Lake {
     fn endpoint_text(&self) -> String {
         let root = &self.location.root;
         match (root.endpoint(&self.environment), root) {
-            (Some((name, endpoint)), _) => format!("{endpoint} ({name})"),
+            // What stands before an @ could be a password.
+            (Some((name, endpoint)), _) => format!("{} ({name})", endpoint.rsplit('@').next().unwrap_or_default()),
             (None, Root::S3 { .. }) => format!("Amazon S3, region {}", self.region_text()),
             (None, Root::Azure { .. }) => "Azure Blob Storage".to_string(),
             (None, Root::Gcs { .. }) => "Google Cloud Storage".to_string(),
@@ -213,8 +225,14 @@ impl Lake {
         }
     }
 
+    /// The region that requests to S3 are signed for.
+    pub(super) fn region(&self) -> Option<String> {
+        let named = self.environment.get("AWS_REGION").or(self.environment.get("AWS_DEFAULT_REGION"));
+        let is_s3 = matches!(self.location.root, Root::S3 { .. });
+        is_s3.then(|| named.map_or("us-east-1 (no AWS_REGION is set)".to_string(), str::to_string))
+    }
+
     fn region_text(&self) -> String {
-        let region = self.environment.get("AWS_REGION").or(self.environment.get("AWS_DEFAULT_REGION"));
-        region.map_or("us-east-1 (no AWS_REGION is set)".to_string(), str::to_string)
+        self.region().unwrap_or_default()
     }
 }

@@ -17,7 +17,7 @@ pub struct Probe {
     pub replaces_by_version: bool,
     /// The store's clock, where its answers tell it.
     pub time: Option<DateTime<Utc>>,
-    /// Where the bucket lies, where answers tell it.
+    /// Where the bucket lies, or on S3 where it is believed to lie, if its answers do not tell.
     pub region: Option<String>,
 }
 
@@ -34,7 +34,8 @@ impl Lake {
         let (creates_once, replaces_by_version) = found?;
         removed?;
         let answer = self.traffic.answer();
-        Ok(Some(Probe { creates_once, replaces_by_version, time: answer.time, region: answer.region }))
+        let region = answer.region.or_else(|| self.region());
+        Ok(Some(Probe { creates_once, replaces_by_version, time: answer.time, region }))
     }
 
     fn try_out(&self, object: &str) -> Result<(bool, bool)> {
