@@ -310,7 +310,8 @@ impl Held {
         let (location, bytes) = (self.output.object_path(&object)?, json(&written.0)?);
         let put = self.output.store.put(&location, bytes.into());
         let failed = |error| self.output.failure(Operation::Write, &object, error);
-        written.1 = self.output.runtime.block_on(put).map_err(failed)?.e_tag;
+        let put = self.output.runtime.block_on(put).map_err(failed)?;
+        written.1 = put.e_tag.map(|tag| self.output.version_of(tag));
         Ok(())
     }
 }

@@ -142,7 +142,7 @@ impl Lake {
         let relative = |location: &Path| location.as_ref()[self.prefix.as_ref().len()..].trim_start_matches('/').to_string();
         let mut objects: Vec<Object> = metas
             .into_iter()
-            .map(|meta| Object { path: relative(&meta.location), size: meta.size, version: version(&meta) })
+            .map(|meta| Object { path: relative(&meta.location), size: meta.size, version: self.version(&meta) })
             .collect();
         objects.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(objects)
@@ -169,7 +169,7 @@ impl Lake {
         let location = self.object_path(path)?;
         let got = self.runtime.block_on(async {
             let found = self.store.get(&location).await?;
-            let version = version(&found.meta);
+            let version = self.version(&found.meta);
             Ok((found.bytes().await?, version))
         });
         match got {
@@ -183,11 +183,21 @@ impl Lake {
     }
 }
 
-fn version(meta: &ObjectMeta) -> String {
-    meta.e_tag.clone().unwrap_or_else(|| format!("{}-{}", meta.size, meta.last_modified.timestamp_micros()))
-}
-
 impl Lake {
+    fn version(&self, meta: &ObjectMeta) -> String {
+        let tag = meta.e_tag.clone().map(|tag| self.version_of(tag));
+        tag.unwrap_or_else(|| format!("{}-{}", meta.size, meta.last_modified.timestamp_micros()))
+    }
+
+    /// An ETag as headers carry it, in which form alone it can be sent back: Azure's listings leave its quotes out.
+    fn version_of(&self, tag: String) -> String {
+        match self.location.root {
+            location::Root::Disk => tag,
+            _ if tag.ends_with('"') => tag,
+            _ => format!("\"{tag}\""),
+        }
+    }
+
     fn object_path(&self, path: &str) -> Result<Path> {
         object_path(&format!("{}/{path}", self.prefix))
     }

@@ -19,8 +19,8 @@ use parquet::file::properties::WriterProperties;
 
 use crate::error::{Error, ErrorKind, Result};
 
+use super::Lake;
 use super::failure::{Operation, io_error};
-use super::{Lake, version};
 
 const ROWS_PER_GROUP: usize = 1 << 20;
 
@@ -69,13 +69,13 @@ impl Lake {
     pub fn publish(&self, path: &str, bytes: Bytes) -> Result<String> {
         let location = self.object_path(path)?;
         let failed = |error| self.failure(Operation::Write, path, error);
-        let put_version = match &self.disk {
+        let put_tag = match &self.disk {
             Some(disk) => publish_on_disk(disk, path, &bytes).map(|()| None)?,
             None => self.runtime.block_on(self.store.put(&location, bytes.into())).map_err(failed)?.e_tag,
         };
-        match put_version {
-            Some(version) => Ok(version),
-            None => self.runtime.block_on(self.store.head(&location)).map(|meta| version(&meta)).map_err(failed),
+        match put_tag {
+            Some(tag) => Ok(self.version_of(tag)),
+            None => self.runtime.block_on(self.store.head(&location)).map(|meta| self.version(&meta)).map_err(failed),
         }
     }
 
@@ -110,14 +110,17 @@ impl Lake {
     fn put_if(&self, path: &str, bytes: Bytes, mode: PutMode) -> Result<Option<String>> {
         let location = self.object_path(path)?;
         match self.runtime.block_on(self.store.put_opts(&location, bytes.clone().into(), mode.into())) {
-            Ok(PutResult { e_tag: Some(version), .. }) => Ok(Some(version)),
+            Ok(PutResult { e_tag: Some(tag), .. }) => Ok(Some(self.version_of(tag))),
             Ok(_) => Err(Error::bug("the store gives no version of what it keeps").with("object", path)),
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Ok(None),
             Err(error) => {
                 let error = self.failure(Operation::Write, path, error);
+                if error.kind() != ErrorKind::Unavailable {
+                    return Err(error);
+                }
                 // Without a reply nobody knows whether it was done.
                 match self.get_versioned(path) {
-                    Ok(Some((there, version))) if error.kind() == ErrorKind::Unavailable && there == bytes => Ok(Some(version)),
+                    Ok(Some((there, version))) if there == bytes => Ok(Some(version)),
                     _ => Err(error),
                 }
             }
@@ -185,16 +188,20 @@ fn publish_on_disk(disk: &Path, path: &str, bytes: &[u8]) -> Result<()> {
         if is_durable {
             file.sync_all()?;
         }
-        if folder.exists() {
-            fs::rename(&staged, &target)?;
-            sync(folder)?;
-            return fs::remove_dir(&staging);
+        if !folder.exists() {
+            sync(&staging)?;
+            let parent = folder.parent().unwrap_or(disk);
+            create_folders(parent, &sync)?;
+            match fs::rename(&staging, folder) {
+                Ok(()) => return sync(parent),
+                Err(error) if !folder.exists() => return Err(error),
+                // Another thread has made it meanwhile, for an object of its own.
+                Err(_) => {}
+            }
         }
-        sync(&staging)?;
-        let parent = folder.parent().unwrap_or(disk);
-        create_folders(parent, &sync)?;
-        fs::rename(&staging, folder)?;
-        sync(parent)
+        fs::rename(&staged, &target)?;
+        sync(folder)?;
+        fs::remove_dir(&staging)
     })();
     written.map_err(|error| {
         let _ = fs::remove_dir_all(&staging);

@@ -4,6 +4,7 @@
 mod architecture;
 mod bench;
 mod cases;
+mod contract;
 mod errors;
 mod faults;
 mod forms;

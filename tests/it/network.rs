@@ -92,8 +92,8 @@ impl Remote {
         let mut variables: Variables = servers::s3().environment();
         variables.retain(|(name, _)| name != "AWS_ENDPOINT_URL");
         let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        // One second is long on the loopback; what fails is tried for a few.
-        variables.extend([set("AWS_ENDPOINT_URL", endpoint), set("AWS_TIMEOUT", "1s"), set("CTWA_RETRY_TIMEOUT", "4")]);
+        // Half a second is long on the loopback; what fails is tried for a few.
+        variables.extend([set("AWS_ENDPOINT_URL", endpoint), set("AWS_TIMEOUT", "500ms"), set("CTWA_RETRY_TIMEOUT", "4")]);
         for (name, value) in changed {
             variables.retain(|(known, _)| known != name);
             variables.extend((!value.is_empty()).then(|| set(name, value)));
