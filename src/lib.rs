@@ -47,7 +47,7 @@
 //! lake/lock.rs            one run at a time                   lake/probe.rs           what a store can do
 //! lake/failure.rs         what a failure of storage means
 //! schema.rs               every table                         day.rs                  days, zones, local days
-//! error.rs                kind, what, to what, the mend
+//! error.rs                kind, what, to what, the mend       parallel.rs             several items at once
 //! ```
 //!
 //! **Words.** A *touch* is an inbound message that a click on an ad sent; each opens a *session*, in which one *conversion* can be
@@ -78,6 +78,7 @@ pub mod identity;
 pub mod insights;
 pub mod lake;
 pub mod mapping;
+pub mod parallel;
 pub mod plan;
 pub mod preview;
 pub mod reach;

@@ -36,7 +36,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("std::io", &["lake/", "cli/"]),
     ("std::env", &["cli/"]),
     ("std::process", &["lake/", "cli/", "main.rs"]),
-    ("std::thread", &["scan.rs", "lake/lock.rs"]),
+    ("std::thread", &["parallel.rs", "lake/lock.rs"]),
     ("std::net", &[]),
     ("std::time", &["lake/lock.rs", "lake/store.rs"]), // how long to wait, no clock
     // Money and counts are exact: the fractions are the share of rejected rows and the seconds a run took.

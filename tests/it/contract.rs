@@ -15,7 +15,7 @@ use arrow::datatypes::Int64Type;
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use ctwa::error::{Error, ErrorKind};
-use ctwa::lake::{Environment, Lake, Location, ScanPlan};
+use ctwa::lake::{Environment, Lake, Location, Object, Put, ScanPlan};
 use object_store::memory::InMemory;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
@@ -376,21 +376,23 @@ fn a_lock_publishes_over_what_was_surveyed_only(place: &Place) {
     let lock = run.lock(now()).expect("it is free");
     let [first, second, third] = [*b"abc", *b"def", *b"ghi"].map(|text| Bytes::from(text.to_vec()));
 
-    let version = lock.publish(&run, path, first.clone(), None).expect("there is none yet");
+    let put =
+        |bytes: &Bytes, surveyed: Option<&Object>| Put { path: path.into(), bytes: bytes.clone(), surveyed: surveyed.cloned() };
+    let version = lock.publish(&run, &put(&first, None)).expect("there is none yet");
     there(&first);
     assert_eq!(surveyed().version, version);
     let old = surveyed();
-    lock.publish(&run, path, second.clone(), Some(&old)).expect("it is still the one surveyed");
+    lock.publish(&run, &put(&second, Some(&old))).expect("it is still the one surveyed");
     there(&second);
     for surveyed in [Some(&old), None] {
-        conflict(lock.publish(&run, path, third.clone(), surveyed).expect_err("it was replaced meanwhile"));
+        conflict(lock.publish(&run, &put(&third, surveyed)).expect_err("it was replaced meanwhile"));
         there(&second);
         // What a put finds there when its reply was lost, and it is made again.
-        lock.publish(&run, path, second.clone(), surveyed).expect("its own bytes are no conflict");
+        lock.publish(&run, &put(&second, surveyed)).expect("its own bytes are no conflict");
     }
     let gone = surveyed();
     lock.remove(&run, path).expect("it can be removed");
-    conflict(lock.publish(&run, path, third.clone(), Some(&gone)).expect_err("it was removed meanwhile"));
+    conflict(lock.publish(&run, &put(&third, Some(&gone))).expect_err("it was removed meanwhile"));
     assert_eq!(other.get(path).expect("no error"), None);
 }
 
