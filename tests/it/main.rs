@@ -3,6 +3,7 @@
 
 mod architecture;
 mod bench;
+mod browser;
 mod cases;
 mod errors;
 mod faults;
@@ -10,6 +11,7 @@ mod forms;
 mod lake;
 mod nights;
 mod oracle;
+mod page;
 mod plans;
 mod properties;
 mod races;
