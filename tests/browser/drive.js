@@ -14,6 +14,12 @@ export function same(found, expected, what) {
   check(one === other, `${what}: found ${one?.slice(0, 1500)}, expected ${other?.slice(0, 1500)}`);
 }
 
+// A step that cannot be done must not hide what was found before it.
+process.on("uncaughtException", (error) => {
+  check(false, error.stack);
+  finish();
+});
+
 export function finish() {
   if (wrong.length) {
     console.error(`${wrong.length} wrong:\n${wrong.slice(0, 20).join("\n")}`);
@@ -32,7 +38,7 @@ export const browser = await chromium.launch({
 export async function open(file, { hash = "", wait = true, before, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: "en-US", acceptDownloads: true, ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(60_000);
+  page.setDefaultTimeout(30_000);
   const url = `file://${file}`;
   page.on("request", (request) => check(request.url().split("#")[0] === url, `a request goes to ${request.url().slice(0, 200)}`));
   page.on("dialog", (dialog) => {

@@ -25,6 +25,7 @@ struct Shop {
     first: NaiveDate,
     days: usize,
     bots: Vec<String>,
+    unpublished: Vec<String>,
     _folder: TempDir,
 }
 
@@ -45,7 +46,7 @@ impl Shop {
         let ran = lake::ctwa(&lake, &["run", "sample.toml", "-q"]);
         assert_eq!(ran.code, 0, "{}", ran.stderr);
         let bots = ["shop-br@msging.net", "shop-mx@msging.net", "shop-us@msging.net"].map(str::to_owned).to_vec();
-        Shop { lake, first: date("2026-10-05"), days: 29, bots, _folder: folder }
+        Shop { lake, first: date("2026-10-05"), days: 29, bots, unpublished: Vec::new(), _folder: folder }
     }
 
     fn published(pipeline: &str, first: NaiveDate, days: usize, published: &Published, reach: &[Reach]) -> Shop {
@@ -54,7 +55,7 @@ impl Shop {
             Lake { dir: folder.path().into(), pipeline: folder.path().join("shop.toml"), output: folder.path().join("out") };
         fs::write(&lake.pipeline, pipeline).expect("the pipeline file is written");
         publish(&lake.output, published, reach);
-        Shop { lake, first, days, bots: Vec::new(), _folder: folder }
+        Shop { lake, first, days, bots: Vec::new(), unpublished: Vec::new(), _folder: folder }
     }
 
     fn day(&self, n: usize) -> String {
@@ -114,7 +115,8 @@ impl Shop {
         }
         let plan = self.file("plan.json");
         let page = self.page(&[]);
-        fs::write(&plan, json!({"page": page, "cases": cases}).to_string()).expect("the plan is written");
+        fs::write(&plan, json!({"page": page, "unpublished": self.unpublished, "cases": cases}).to_string())
+            .expect("the plan is written");
         println!("{}", browser::run("figures.js", &[&plan]));
     }
 }
@@ -426,6 +428,7 @@ fn made_up(seed: u64, factor: i64) -> Shop {
     }
     let mut shop = Shop::published(PIPELINE, first, DAYS, &published, &reach);
     shop.bots = bots.map(str::to_owned).to_vec();
+    shop.unpublished = vec![day(HOLE).to_string()];
     shop
 }
 

@@ -137,10 +137,12 @@ function drawDays(chart, { series, language, query, answer, select }) {
   const marks = dayMarks(series, query, false);
   const date = (place) => language.shortDate(series.date(query.first + place));
   const conversions = Array.from(perDay.conversions, (count, place) => (perDay.conversionsKnown[place] ? count : null));
+  // Of a day that is not published nothing is known.
+  const conversations = Array.from(perDay.conversations, (count, place) => (marks[place] === "unpublished" ? null : count));
   const known = (count) => (count === null ? language.say("unknown") : language.count(count));
   const [conversationsWord, conversionsWord] = [language.say("column_conversations"), language.say("column_conversions")];
   const rows = () => conversions.map((count, place) => [
-    language.date(series.date(query.first + place)), language.count(perDay.conversations[place]), known(count),
+    language.date(series.date(query.first + place)), known(conversations[place]), known(count),
     marks[place] ? language.say(`day_${marks[place]}`) : "",
   ]);
   const total = perDay.conversations.reduce((sum, count) => sum + count, 0);
@@ -160,13 +162,13 @@ function drawDays(chart, { series, language, query, answer, select }) {
   const points = { show: conversions.length <= 31, size: 5 };
   chart.draw({
     xs, marks, select, yMost: 4,
-    values: [Array.from(perDay.conversations), conversions],
+    values: [conversations, conversions],
     series: (color) => [
       { stroke: color.conversations, fill: color.conversationsArea, width: 1.75, points: { ...points, fill: color.conversations } },
       { stroke: color.conversions, fill: color.conversionsArea, width: 1.75, points: { ...points, fill: color.conversions } },
     ],
     xLabel: date, yLabel: (count) => (Number.isInteger(count) ? language.short.format(count) : ""), increments: DAY_STEPS,
-    tip: (place) => [language.date(series.date(query.first + place)), `${conversationsWord}: ${language.count(perDay.conversations[place])}`,
+    tip: (place) => [language.date(series.date(query.first + place)), `${conversationsWord}: ${known(conversations[place])}`,
       `${conversionsWord}: ${known(conversions[place])}`, ...(marks[place] ? [language.say(`day_${marks[place]}`)] : [])],
   });
 }

@@ -1,6 +1,7 @@
 // Runs before everything else, in the words of the oldest browsers: says what keeps the page from working.
 (function () {
   var show = function (id) {
+    document.getElementById("opening").hidden = true;
     document.getElementById("report").hidden = true;
     document.getElementById(id).hidden = false;
   };

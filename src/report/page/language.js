@@ -20,7 +20,7 @@ class Language {
   /** The first of the browser's languages that the page speaks. */
   static ofBrowser() {
     const tags = (navigator.languages ?? []).map((language) => language.toLowerCase().split("-")[0]);
-    return tags.find((tag) => tag in WORDS) ?? "en";
+    return tags.find((tag) => Object.hasOwn(WORDS, tag)) ?? "en";
   }
 
   /** A text, with its `{places}` filled. */

@@ -40,7 +40,7 @@ class Page {
 
   sort() {
     const column = this.choice.sort.replace(/-$/, "");
-    return `column_${column}` in WORDS.en ? { column, down: this.choice.sort.endsWith("-") } : { column: null, down: false };
+    return Object.hasOwn(WORDS.en, `column_${column}`) ? { column, down: this.choice.sort.endsWith("-") } : { column: null, down: false };
   }
 
   choose(change) {
@@ -164,7 +164,7 @@ class Page {
 
   draw() {
     const { choice, series, at } = this;
-    const tag = choice.language in WORDS ? choice.language : Language.ofBrowser();
+    const tag = Object.hasOwn(WORDS, choice.language) ? choice.language : Language.ofBrowser();
     if (this.language?.tag !== tag) {
       this.language = new Language(tag);
       this.drawWords();
@@ -225,6 +225,7 @@ if (window.ctwaGuard.isThere) {
   const holder = document.getElementById("series");
   unpack(holder.textContent.trim()).then((series) => {
     holder.remove();
+    document.getElementById("opening").hidden = true;
     document.getElementById("report").hidden = false;
     new Page(series).draw();
     document.documentElement.dataset.ready = "yes";

@@ -221,6 +221,7 @@ function drawTotals(host, language, totals) {
     }
     return element("td", { class: "number", "data-exact": exact(total[column]) }, ...shown(language, total, column));
   })));
+  host.setAttribute("aria-label", language.say("totals"));
   host.replaceChildren(element("table", {}, element("caption", { class: "unseen" }, language.say("totals")),
     element("thead", {}, element("tr", {}, ...header)), element("tbody", {}, ...rows)));
 }
