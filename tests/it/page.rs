@@ -10,8 +10,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use arrow::array::{ArrayRef, BooleanArray, Date32Array, Decimal128Array, Int64Array, TimestampMicrosecondArray};
+use arrow::array::{Array as _, ArrayRef, BooleanArray, Date32Array, Decimal128Array, Int64Array, TimestampMicrosecondArray};
+use arrow::compute::concat_batches;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
 use chrono::{Days, NaiveDate};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -462,6 +465,56 @@ fn the_same_tables_give_the_same_page() {
     let ran =
         lake::ctwa(&shop.lake, &["report", "shop.toml", "--from", FIRST, "--to", FIRST, "--format", "html", "--grain", "day"]);
     assert!(ran.code == 2 && ran.stderr.contains("--grain"), "{}", ran.stderr);
+}
+
+#[test]
+fn parquet_holds_what_csv_holds() {
+    let shop = made_up(3, 1);
+    for grain in ["range", "day"] {
+        let report = |name: &str, format| shop.report(name, (5, 40), &["--format", format, "--grain", grain]);
+        let json = fs::read_to_string(report("rows.json", "json")).expect("the report is there");
+        let rows: Vec<serde_json::Map<String, serde_json::Value>> = serde_json::from_str(&json).expect("it is JSON");
+        let file = fs::File::open(report("rows.parquet", "parquet")).expect("the report is there");
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file).and_then(|builder| builder.build()).expect("it is Parquet");
+        let batches: Vec<_> = reader.collect::<Result<_, _>>().expect("it can be decoded");
+        let batch = concat_batches(&batches[0].schema(), &batches).expect("one schema");
+        assert_eq!(batch.num_rows(), rows.len());
+        let schema = batch.schema();
+        let names: Vec<&String> = schema.fields().iter().map(|field| field.name()).collect();
+        assert_eq!(names, rows[0].keys().collect::<Vec<_>>());
+        for (name, column) in names.iter().zip(batch.columns()) {
+            let options = FormatOptions::default();
+            let texts = ArrayFormatter::try_new(column, &options).expect("a type with a text");
+            for (n, row) in rows.iter().enumerate() {
+                let expected = match &row[*name] {
+                    serde_json::Value::Null => {
+                        assert!(column.is_null(n), "{name} of row {n}");
+                        continue;
+                    }
+                    serde_json::Value::String(text) => text.clone(),
+                    number => number.to_string(),
+                };
+                assert_eq!(texts.value(n).to_string(), expected, "{name} of row {n}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_terminal_gets_no_bytes_for_files() {
+    let shop = made_up(3, 1);
+    for format in ["parquet", "html"] {
+        let command = format!("{} report shop.toml --from {FIRST} --to {FIRST} --format {format}", env!("CARGO_BIN_EXE_ctwa"));
+        // `script` gives the command a terminal.
+        let ran = std::process::Command::new("script")
+            .args(["-qec", &command, "/dev/null"])
+            .current_dir(&shop.lake.dir)
+            .stdin(std::process::Stdio::null())
+            .output()
+            .expect("script, of util-linux, runs");
+        let said = String::from_utf8_lossy(&ran.stdout);
+        assert!(ran.status.code() == Some(2) && said.contains("--out FILE"), "{:?}: {said}", ran.status);
+    }
 }
 
 #[test]

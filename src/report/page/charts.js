@@ -28,7 +28,13 @@ class Chart {
     new ResizeObserver(() => this.resize()).observe(this.area);
   }
 
+  /** As wide as its place; on paper, whose places nobody can measure, as wide as half a page. */
+  width() {
+    return document.documentElement.dataset.paper ? 500 : Math.max(200, Math.floor(this.area.clientWidth));
+  }
+
   resize() {
+    if (document.documentElement.dataset.paper) return;
     const width = Math.floor(this.area.clientWidth);
     if (this.plot && width > 0 && width !== this.plot.width) this.plot.setSize({ width, height: this.plot.height });
   }
@@ -87,10 +93,10 @@ class Chart {
     };
     const count = xs.length;
     this.plot = new uPlot({
-      width: Math.max(200, Math.floor(this.area.clientWidth)),
+      width: this.width(),
       height: 190,
       legend: { show: false },
-      padding: [8, 10, 0, 0],
+      padding: [8, 22, 0, 0],
       cursor: { y: false, drag: { x: Boolean(select), y: false, setScale: false }, points: { size: 6 } },
       scales: {
         x: { time: false, range: count > 1 ? [xs[0] - 0.5, xs[count - 1] + 0.5] : [xs[0] - 1, xs[0] + 1] },

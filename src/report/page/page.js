@@ -171,7 +171,7 @@ class Page {
     }
     const { language } = this;
     const isDark = choice.theme === "dark" || (choice.theme !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
-    document.documentElement.dataset.theme = isDark && !this.isForPaper ? "dark" : "light";
+    document.documentElement.dataset.theme = isDark && !document.documentElement.dataset.paper ? "dark" : "light";
 
     const query = this.query();
     const answered = answer(series, query);
@@ -198,6 +198,7 @@ class Page {
     this.table.draw({ series, language, rows: answered.rows, sort: this.sort(), empty: this.emptyTable(query), caption: `${language.say("ads")}, ${chosen}` });
     at("csv").disabled = answered.rows.length === 0;
     at("totals").parentElement.hidden = answered.rows.length === 0;
+    at("charts").hidden = answered.rows.length === 0;
   }
 
   /** Says why there is nothing, and offers the way back. */
@@ -214,9 +215,14 @@ class Page {
     return said;
   }
 
+  /** On paper: the light colours, every row, and the notes unfolded. */
   drawForPaper(isForPaper) {
-    this.isForPaper = isForPaper;
+    if (isForPaper) document.documentElement.dataset.paper = "yes";
+    else delete document.documentElement.dataset.paper;
+    const notes = () => this.at("alerts").querySelector("details");
+    if (isForPaper) this.notesWereOpen = notes()?.open;
     this.draw();
+    if (notes()) notes().open = isForPaper || Boolean(this.notesWereOpen);
     if (isForPaper) this.table.drawRows(true);
   }
 }
