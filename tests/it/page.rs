@@ -116,6 +116,14 @@ impl Shop {
             let range = ranges[n % ranges.len()];
             cases.push(self.case(&format!("bot-{n}"), range, "conversation-day", Some(bot)));
         }
+        for (by, filter, value) in
+            [("conversion-day", "kind", "post"), ("conversation-day", "kind", "ad"), ("conversion-day", "q", "07")]
+        {
+            let mut case = self.case(&format!("{filter}-{value}"), ranges[0], by, None);
+            case["choice"][filter] = value.into();
+            case["csv"] = serde_json::Value::Null;
+            cases.push(case);
+        }
         let plan = self.file("plan.json");
         let page = self.page(&[]);
         fs::write(&plan, json!({"page": page, "unpublished": self.unpublished, "cases": cases}).to_string())
