@@ -202,6 +202,8 @@ impl Report {
     }
 }
 
+type Render<'a> = Box<dyn Fn(&Report) -> Result<Vec<u8>> + 'a>;
+
 /// What is written where the report goes, and the notes on it.
 pub struct Written {
     pub bytes: Vec<u8>,
@@ -218,7 +220,7 @@ pub fn write(
     width: Option<u16>,
     raw_csv: bool,
 ) -> Result<Written> {
-    let render: Box<dyn Fn(&Report) -> Result<Vec<u8>>> = match format {
+    let render: Render = match format {
         Format::Html => return page(settings, output, request),
         Format::Table => Box::new(|report| Ok(table::render(report, width).into_bytes())),
         Format::Csv => Box::new(|report| csv::render(report, raw_csv)),

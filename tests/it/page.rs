@@ -99,6 +99,7 @@ impl Shop {
     }
 
     /// The page's figures against the report's for these ranges and for random ones, by both days of a conversion.
+    #[expect(clippy::print_stdout, reason = "for whoever reads the test's output")]
     fn compare(&self, ranges: &[(usize, usize)], random: usize) {
         let mut dice = Dice(seed());
         let mut ranges = ranges.to_vec();
@@ -133,6 +134,7 @@ impl Shop {
 }
 
 /// Of this run, or the one asked for.
+#[expect(clippy::print_stdout, reason = "without it a failure could not be repeated")]
 fn seed() -> u64 {
     let asked = std::env::var("CTWA_PAGE_SEED").ok().map(|text| text.parse().expect("CTWA_PAGE_SEED is a number"));
     let seed = asked.unwrap_or_else(|| std::hash::RandomState::new().build_hasher().finish());
