@@ -70,6 +70,11 @@ fn add<'a>(hash: &mut Sha256, parts: impl IntoIterator<Item = Option<&'a str>>) 
     }
 }
 
+/// The whole SHA-256 of some bytes.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)

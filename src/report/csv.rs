@@ -12,7 +12,7 @@ use super::{Report, Value};
 pub(super) fn render(report: &Report, raw: bool) -> Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let failed = |error: csv::Error| Error::bug("the report cannot be written as CSV").source(error);
-    writer.write_record(report.columns()).map_err(failed)?;
+    writer.write_record(report.columns().iter().map(|(name, _)| name)).map_err(failed)?;
     for row in &report.rows {
         writer.write_record(report.values(row).map(|value| text(value, raw))).map_err(failed)?;
     }

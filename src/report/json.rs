@@ -14,7 +14,7 @@ pub(super) fn render(report: &Report) -> Result<Vec<u8>> {
         .rows
         .iter()
         .map(|row| {
-            let names = report.columns().iter().map(|name| name.to_string());
+            let names = report.columns().iter().map(|(name, _)| name.to_string());
             names.zip(report.values(row).map(json)).collect()
         })
         .collect();

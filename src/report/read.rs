@@ -4,8 +4,6 @@
 //! conversation day, `ad_conversions` as far after the range as a session can convert. Out: [`Published`], rows in the order of
 //! days, then of the files. Only the columns named here are read.
 
-use std::collections::BTreeSet;
-
 use arrow::array::{
     Array, ArrayAccessor, BooleanArray, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray,
@@ -18,75 +16,8 @@ use crate::lake::layout::ADS_OBJECT;
 use crate::lake::{Lake, Object, ScanPlan};
 use crate::schema::MONEY_SCALE;
 
+use super::published::{Ad, AdConversion, AdDay, BotDay, Published, RangeReach};
 use super::{By, Grain, ReportRequest};
-
-/// What is published about a range.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Published {
-    /// The days of the range that are published.
-    pub days: BTreeSet<Day>,
-    pub ad_days: Vec<AdDay>,
-    pub ads: Vec<Ad>,
-    pub bot_days: Vec<BotDay>,
-    /// By conversation day only.
-    pub ad_conversions: Vec<AdConversion>,
-    /// The last published day of conversions; by conversation day only.
-    pub last_event_day: Option<Day>,
-    /// Figures Meta computed for exactly the range asked for.
-    pub reach: Vec<RangeReach>,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct AdDay {
-    pub date: Day,
-    pub bot_id: Option<String>,
-    pub ad_id: String,
-    pub account_id: Option<String>,
-    pub currency: Option<String>,
-    pub conversations: i64,
-    pub conversions: Option<i64>,
-    /// Millionths of the currency's major unit.
-    pub spend: Option<i128>,
-    pub impressions: Option<i64>,
-    pub reach: Option<i64>,
-}
-
-#[derive(Clone, Debug, Default)]
-pub(super) struct Ad {
-    pub bot_id: Option<String>,
-    pub ad_id: String,
-    pub ad_type: Option<String>,
-    pub ad_title: Option<String>,
-    /// Microseconds since the epoch.
-    pub first_conversation_at: Option<i64>,
-    pub account_id: Option<String>,
-    pub currency: Option<String>,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct BotDay {
-    pub date: Day,
-    pub bot_id: String,
-    /// NULL where nothing was configured (rule 10).
-    pub conversions: Option<i64>,
-    pub complete: bool,
-    pub insights_status: String,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct AdConversion {
-    pub bot_id: String,
-    pub ad_id: String,
-    pub conversation_date: Day,
-    pub conversions: i64,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct RangeReach {
-    pub account_id: String,
-    pub ad_id: String,
-    pub reach: Option<i64>,
-}
 
 /// A day is published when its `bot_days`, written last, are there.
 pub(super) fn published(output: &Lake, request: &ReportRequest, horizon: Horizon) -> Result<Published> {
@@ -126,7 +57,18 @@ pub(super) fn published(output: &Lake, request: &ReportRequest, horizon: Horizon
     if request.grain == Grain::Range
         && let Some(object) = output.published_days("reach")?.get(&days.last)
     {
-        read(output, object, &REACH, |batch| reach(batch, days, &mut published.reach))?;
+        read(output, object, &REACH, |batch| reach(batch, |of| of == days, &mut published.reach))?;
+    }
+    Ok(published)
+}
+
+/// The same for a reader who may look at any part of the range, on either day of a conversion.
+pub(super) fn published_day_by_day(output: &Lake, request: &ReportRequest, horizon: Horizon) -> Result<Published> {
+    let days = request.days;
+    let request = ReportRequest { by: By::ConversationDay, grain: Grain::Day, ..request.clone() };
+    let mut published = published(output, &request, horizon)?;
+    for object in output.published_days("reach")?.range(days.first..=days.last).map(|(_, object)| object) {
+        read(output, object, &REACH, |batch| reach(batch, |of| days.first <= of.first, &mut published.reach))?;
     }
     Ok(published)
 }
@@ -219,14 +161,16 @@ fn bot_days(batch: &RecordBatch, rows: &mut Vec<BotDay>) -> Result<()> {
     Ok(())
 }
 
-const AD_CONVERSION: [&str; 4] = ["bot_id", "ad_id", "conversation_date", "conversions"];
+const AD_CONVERSION: [&str; 5] = ["date", "bot_id", "ad_id", "conversation_date", "conversions"];
 
 fn ad_conversions(batch: &RecordBatch, days: DayRange, rows: &mut Vec<AdConversion>) -> Result<()> {
-    let conversation_date: &Date32Array = column(batch, "conversation_date")?;
+    let [date, conversation_date]: [&Date32Array; 2] = [column(batch, "date")?, column(batch, "conversation_date")?];
     let [bot_id, ad_id]: [&StringArray; 2] = [column(batch, "bot_id")?, column(batch, "ad_id")?];
     let conversions: &Int64Array = column(batch, "conversions")?;
-    let in_range = (0..batch.num_rows()).filter(|row| days.contains(Day(conversation_date.value(*row))));
+    let touches_range = |dates: &Date32Array, row: usize| days.contains(Day(dates.value(row)));
+    let in_range = (0..batch.num_rows()).filter(|row| touches_range(date, *row) || touches_range(conversation_date, *row));
     rows.extend(in_range.map(|row| AdConversion {
+        date: Day(date.value(row)),
         bot_id: bot_id.value(row).to_string(),
         ad_id: ad_id.value(row).to_string(),
         conversation_date: Day(conversation_date.value(row)),
@@ -237,12 +181,13 @@ fn ad_conversions(batch: &RecordBatch, days: DayRange, rows: &mut Vec<AdConversi
 
 const REACH: [&str; 5] = ["account_id", "ad_id", "since", "until", "reach"];
 
-fn reach(batch: &RecordBatch, days: DayRange, rows: &mut Vec<RangeReach>) -> Result<()> {
+fn reach(batch: &RecordBatch, is_wanted: impl Fn(DayRange) -> bool, rows: &mut Vec<RangeReach>) -> Result<()> {
     let [since, until]: [&Date32Array; 2] = [column(batch, "since")?, column(batch, "until")?];
     let [account_id, ad_id]: [&StringArray; 2] = [column(batch, "account_id")?, column(batch, "ad_id")?];
     let reach: &Int64Array = column(batch, "reach")?;
-    let of_range = (0..batch.num_rows()).filter(|row| since.value(*row) == days.first.0 && until.value(*row) == days.last.0);
-    rows.extend(of_range.map(|row| RangeReach {
+    let days = |row: usize| DayRange { first: Day(since.value(row)), last: Day(until.value(row)) };
+    rows.extend((0..batch.num_rows()).filter(|row| is_wanted(days(*row))).map(|row| RangeReach {
+        days: days(row),
         account_id: account_id.value(row).to_string(),
         ad_id: ad_id.value(row).to_string(),
         reach: at(reach, row),

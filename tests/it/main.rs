@@ -3,6 +3,7 @@
 
 mod architecture;
 mod bench;
+mod browser;
 mod cases;
 mod contract;
 mod errors;
@@ -12,6 +13,7 @@ mod lake;
 mod network;
 mod nights;
 mod oracle;
+mod page;
 mod plans;
 mod properties;
 mod proxy;
