@@ -32,6 +32,12 @@
 //! touches.rs, conversions.rs                                  the rows that count, and those set aside
 //! insights/mod.rs         Meta's figures                      identity.rs             aliases
 //!
+//! insights/client.rs      what is asked of Meta's API         insights/graph.rs       paced, repeated, page by page
+//! insights/split.rs       too large: smaller questions        insights/report_run.rs  too large: asynchronously
+//! insights/http.rs        the only user of HTTP               insights/secret.rs      a token that cannot be printed
+//! insights/graph_error.rs what an error means                 insights/throttle.rs    how long to wait for limits
+//! insights/wire.rs, insights/rows.rs                          Meta's JSON, read strictly
+//!
 //! engine/mod.rs           one request, one answer             engine/embedded.rs      answered by windowed polars
 //! sessions.rs             which touch converts
 //! ad_days.rs, ads.rs, bot_days.rs, build.rs                   the rows of a day, and its tables
