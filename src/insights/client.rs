@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::graph::{Graph, Late, Trouble, Waiting};
 use super::graph_error::Verdict;
-use super::http::{Http, Request};
+use super::http::{self, Http, Request};
 use super::report_run::{self, RunState, Step};
 use super::rows::{self, DailyRow, ReachRow};
 use super::secret::Secret;
@@ -38,6 +38,11 @@ pub struct ClientSettings {
     pub app_secret: Option<Secret>,
     /// For one answer.
     pub timeout: Duration,
+}
+
+/// Whether the token may be sent to this address.
+pub fn checked_base_url(text: &str) -> Result<()> {
+    http::base_url(text).map(|_| ())
 }
 
 /// A token that Meta accepts.

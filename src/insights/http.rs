@@ -5,6 +5,7 @@
 //! address. Redirections are not followed, and only a loopback address is asked without TLS. Proxies come from the usual
 //! `HTTPS_PROXY` and `NO_PROXY`, certificates from the system or `SSL_CERT_FILE` and `SSL_CERT_DIR`.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderValue};
@@ -75,6 +76,25 @@ pub enum NoReply {
     Stopped(Error),
 }
 
+/// An address that the token may be sent to.
+pub fn base_url(text: &str) -> Result<Url> {
+    let wrong = |what: &str| Error::usage(format!("base_url {what}"));
+    let url = Url::parse(text)
+        .map_err(|error| wrong(&format!("{text:?} is not a URL")).source(error).mend("write https://graph.facebook.com"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(wrong("holds a user name or a password").mend("remove it"));
+    }
+    if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {
+        return Err(wrong(&format!("{text:?} would have the token sent unencrypted")).mend("write it with https://"));
+    }
+    Ok(url)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    host == "localhost" || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
 pub struct Http {
     client: reqwest::Client,
     runtime: tokio::runtime::Runtime,
@@ -85,26 +105,13 @@ pub struct Http {
 
 impl Http {
     pub fn new(settings: ClientSettings) -> Result<Http> {
-        let base = Url::parse(&settings.base_url).map_err(|error| {
-            Error::usage(format!("base_url {:?} is not a URL", settings.base_url))
-                .source(error)
-                .mend("write https://graph.facebook.com")
-        })?;
-        let is_loopback = match base.host_str() {
-            Some("localhost") => true,
-            Some(host) => host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback()),
-            None => false,
-        };
-        if base.cannot_be_a_base() || !(base.scheme() == "https" || (base.scheme() == "http" && is_loopback)) {
-            return Err(Error::usage(format!("base_url {:?} would send the token unencrypted", settings.base_url))
-                .mend("write it with https://"));
-        }
+        let base = base_url(&settings.base_url)?;
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("ctwa/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(Duration::from_secs(CONNECT_SECONDS))
             .timeout(settings.timeout)
             .redirect(redirect::Policy::none());
-        if is_loopback {
+        if is_loopback(&base) {
             builder = builder.no_proxy();
         }
         let client = builder.build().map_err(|error| {

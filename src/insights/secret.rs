@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// What stands in the place of a secret.
 const REDACTED: &str = "[secret]";
-/// How Meta's access tokens begin, and from which length on such a word is taken for one.
+/// How Meta's access tokens begin, and from which length on a word that does is taken for one.
 const TOKEN_START: &str = "EAA";
 const TOKEN_LENGTH: usize = 24;
 
@@ -89,10 +89,15 @@ pub(super) fn scrub_tokens(text: &str) -> String {
         let (before, from) = rest.split_at(at);
         let length = from.bytes().take_while(u8::is_ascii_alphanumeric).count();
         clean.push_str(before);
-        clean.push_str(if length >= TOKEN_LENGTH { REDACTED } else { &from[..length] });
+        clean.push_str(if looks_like_token(&from[..length]) { REDACTED } else { &from[..length] });
         rest = &from[length..];
     }
     clean + rest
+}
+
+/// Whether a word is as long as a token of Meta's, and begins like one.
+pub fn looks_like_token(word: &str) -> bool {
+    word.starts_with(TOKEN_START) && word.len() >= TOKEN_LENGTH
 }
 
 impl fmt::Display for Secret {

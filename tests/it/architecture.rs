@@ -42,7 +42,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("std::process", &["lake/", "cli/", "main.rs"]),
     ("std::thread", &["scan.rs", "lake/lock.rs"]),
     ("std::net", &["insights/http.rs"]), // whether an address is this machine
-    ("std::time", &["lake/lock.rs", "insights/client.rs", "insights/http.rs"]), // how long a heartbeat or an answer takes, no clock
+    ("std::time", &["lake/lock.rs", "config/marketing_api.rs", "insights/client.rs", "insights/http.rs"]), // how long a heartbeat or an answer takes, no clock
     // Money and counts are exact: the fractions are the share of rejected rows and the seconds a run took.
     ("f64", &["config/", "extract.rs", "run.rs", "run_report.rs"]),
     ("f32", &[]),
