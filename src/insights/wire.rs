@@ -7,6 +7,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::AdNames;
+use crate::day::Zone;
 use crate::error::{Error, Result};
 
 pub type Object = Map<String, Value>;
@@ -25,6 +26,17 @@ pub struct Account {
     pub timezone_name: String,
     pub currency: String,
     pub status: AccountStatus,
+}
+
+impl Account {
+    /// The account's zone: where its days begin.
+    pub fn zone(&self) -> Result<Zone> {
+        self.timezone_name.parse::<Zone>().map_err(|error| {
+            Error::data(format!("Meta says that the account's time zone is {:?}", self.timezone_name))
+                .with("account", &self.id)
+                .source(error)
+        })
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@ mod cases;
 mod errors;
 mod faults;
 mod forms;
+mod graph;
 mod lake;
 mod nights;
 mod oracle;
