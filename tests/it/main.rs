@@ -17,6 +17,7 @@ mod properties;
 mod proxy;
 mod races;
 mod readme;
+mod remote;
 mod rows;
 mod sample;
 mod scene;
