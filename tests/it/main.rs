@@ -16,6 +16,7 @@ mod plans;
 mod properties;
 mod proxy;
 mod races;
+mod readers;
 mod readme;
 mod remote;
 mod rows;
