@@ -102,8 +102,18 @@ pub struct Lock {
 }
 
 enum Hold {
-    Disk { _file: File },
+    Disk(Flock),
     Store(Box<Held>),
+}
+
+/// A locked file.
+struct Flock(File);
+
+impl Drop for Flock {
+    fn drop(&mut self) {
+        // A child that is being started holds the file open for a moment: closing it here would not free it.
+        let _ = self.0.unlock();
+    }
 }
 
 /// An epoch of ours.
@@ -147,7 +157,7 @@ impl Lake {
         file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&text)).map_err(failed)?;
         // What a run that died left in staging belongs to nobody.
         let _ = std::fs::remove_dir_all(disk.join("work/staging"));
-        Ok(Lock { hold: Hold::Disk { _file: file } })
+        Ok(Lock { hold: Hold::Disk(Flock(file)) })
     }
 
     fn lock_on_store(&self, now: DateTime<Utc>) -> Result<Lock> {
@@ -227,7 +237,7 @@ impl Lock {
     /// An error, of kind conflict, once the output is no longer held: nothing may be published then.
     pub fn check(&self) -> Result<()> {
         match &self.hold {
-            Hold::Disk { .. } => Ok(()),
+            Hold::Disk(_) => Ok(()),
             Hold::Store(held) => held.check(),
         }
     }
@@ -235,7 +245,7 @@ impl Lock {
     /// Says that the holder lives. To be called every few seconds, which [`Lock::keep`] does.
     pub fn beat(&self, now: DateTime<Utc>) -> Result<()> {
         match &self.hold {
-            Hold::Disk { .. } => Ok(()),
+            Hold::Disk(_) => Ok(()),
             Hold::Store(held) => held.write(|epoch| epoch.heartbeat = now),
         }
     }
