@@ -18,6 +18,7 @@
 //! main.rs, lib.rs
 //! cli/mod.rs              flags, exit codes, what is printed  cli/signals.rs          Ctrl-C and SIGTERM
 //! config/mod.rs           the pipeline file, resolved         config/document.rs      read key by key, with places
+//! config/marketing_api.rs how insights are fetched
 //! run.rs                  the only loop                       run_report.rs           what it did
 //! preview.rs              what a run would do                 verify.rs               whether it did
 //! check.rs                what would go wrong tonight         cli/text.rs             results as text
@@ -31,6 +32,12 @@
 //! mapping.rs              the lake's columns as the contract's
 //! touches.rs, conversions.rs                                  the rows that count, and those set aside
 //! insights/mod.rs         Meta's figures                      identity.rs             aliases
+//!
+//! insights/client.rs      what is asked of Meta's API         insights/graph.rs       paced, repeated, page by page
+//! insights/split.rs       too large: smaller questions        insights/report_run.rs  too large: asynchronously
+//! insights/http.rs        the only user of HTTP               insights/secret.rs      a token that cannot be printed
+//! insights/graph_error.rs what an error means                 insights/throttle.rs    how long to wait for limits
+//! insights/wire.rs, insights/rows.rs                          Meta's JSON, read strictly
 //!
 //! engine/mod.rs           one request, one answer             engine/embedded.rs      answered by windowed polars
 //! sessions.rs             which touch converts

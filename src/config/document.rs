@@ -150,6 +150,17 @@ impl<'a> Section<'a> {
             .collect()
     }
 
+    pub fn integers(&self, key: &'static str) -> Result<Option<Vec<Placed<i64>>>> {
+        let Some(item) = self.item(key) else { return Ok(None) };
+        let Some(array) = item.as_array() else { return Err(self.mistyped(key, item, "a list of whole numbers")) };
+        let each = array.iter().map(|value| match value.as_integer() {
+            Some(number) => Ok(Placed { value: number, place: self.source.place(value.span()) }),
+            None => Err(Error::usage(format!("`{}` holds {}, whole numbers are needed", self.path_of(key), value.type_name()))
+                .with("at", self.source.place(value.span()))),
+        });
+        each.collect::<Result<_>>().map(Some)
+    }
+
     pub fn section(&self, key: &'static str) -> Result<Option<Section<'a>>> {
         self.item(key).map(|item| self.of(item, self.path_of(key))).transpose()
     }

@@ -4,6 +4,7 @@
 //! that names the place in the file and the mend. Key names are the contract's.
 
 mod document;
+mod marketing_api;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -17,6 +18,8 @@ use crate::lake::Location;
 use crate::mapping::{Column, TableMapping, TextSource, TimeUnit};
 use crate::schema;
 use document::{Alternative, Placed, Section, Source};
+
+pub use marketing_api::{MarketingApi, TokenPlace};
 
 /// A pipeline, fully resolved.
 #[derive(Clone, Debug)]
@@ -145,7 +148,7 @@ impl Settings {
             inputs.finish()?;
         }
 
-        let insights = root.section("insights")?.map(insights).transpose()?;
+        let insights = root.section("insights")?.map(|section| insights(section, base)).transpose()?;
         let Placed { value: output, place: output_place } = output(root.section("output")?, &lake, base, file)?;
         for (table, path) in
             [("messages", Some(&messages.path)), ("events", Some(&events.path)), ("insights", insights.as_ref().map(|i| &i.path))]
@@ -315,7 +318,7 @@ fn text_source(section: &Section<'_>, column: &schema::InputColumn) -> Result<Te
     Ok(TextSource { column: name, key, unit, values })
 }
 
-fn insights(section: Section<'_>) -> Result<Insights> {
+fn insights(section: Section<'_>, base: &Path) -> Result<Insights> {
     let source = section.required_text("source")?;
     let path = section.text("path")?.map_or("insights".to_string(), |path| path.value.trim_matches('/').to_string());
     match source.value.as_str() {
@@ -323,9 +326,13 @@ fn insights(section: Section<'_>) -> Result<Insights> {
             section.finish()?;
             Ok(Insights { path })
         }
-        "marketing-api" => Err(source
-            .error("this version does not fetch from Meta's Marketing API itself")
-            .mend("land the insights table with a loader and write source = \"landed\"")),
+        "marketing-api" => {
+            MarketingApi::read(&section, base)?;
+            section.finish()?;
+            Err(source
+                .error("this version does not fetch from Meta's Marketing API itself")
+                .mend("land the insights table with a loader and write source = \"landed\""))
+        }
         other => Err(source.error(format!("insights source {other:?} is not known")).mend("write source = \"landed\"")),
     }
 }

@@ -5,6 +5,17 @@
 //! days of an account are whole (rule 14). Money is exact: whole millionths of the currency's major unit, never through a
 //! float, never rounded. A partition that breaks the contract is refused as a whole, with an error that names what is wrong.
 
+pub mod client;
+pub mod graph;
+pub mod graph_error;
+mod http;
+pub mod report_run;
+pub mod rows;
+pub mod secret;
+pub mod split;
+pub mod throttle;
+pub mod wire;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};

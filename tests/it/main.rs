@@ -8,6 +8,7 @@ mod contract;
 mod errors;
 mod faults;
 mod forms;
+mod graph;
 mod lake;
 mod network;
 mod nights;
