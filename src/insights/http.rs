@@ -114,6 +114,10 @@ impl Http {
         if is_loopback(&base) {
             builder = builder.no_proxy();
         }
+        if base.scheme() == "http" {
+            // Reading the system's certificates takes a moment.
+            builder = builder.tls_built_in_root_certs(false);
+        }
         let client = builder.build().map_err(|error| {
             Error::new(ErrorKind::Unavailable, "no HTTP client can be made")
                 .source(error)
@@ -147,9 +151,8 @@ impl Http {
 
     /// Waits in real time, until it is over or somebody wants us to stop.
     pub fn pause(&self, seconds: u64, stopped: &dyn Fn() -> Result<()>) -> Result<()> {
-        let pause = tokio::time::sleep(Duration::from_secs(seconds));
         self.runtime.block_on(async {
-            let mut pause = std::pin::pin!(pause);
+            let mut pause = std::pin::pin!(tokio::time::sleep(Duration::from_secs(seconds)));
             loop {
                 stopped()?;
                 if tokio::time::timeout(STOP_CHECK, &mut pause).await.is_ok() {

@@ -155,6 +155,12 @@ impl Stage {
         let pairs = |text: &str| form_urlencoded::parse(text.as_bytes()).into_owned().collect::<Vec<(String, String)>>();
         let mut parameters: Parameters = pairs(query).into_iter().collect();
         parameters.extend(pairs(&body));
+        // A list of fields comes with commas or as JSON.
+        if let Some(fields) = parameters.get_mut("fields")
+            && let Ok(list) = serde_json::from_str::<Vec<String>>(fields)
+        {
+            *fields = list.join(",");
+        }
         let path = address.trim_start_matches('/');
         let (version, path) = path.split_once('/').unwrap_or((path, ""));
         let (version, path) = (version.to_string(), path.to_string());
