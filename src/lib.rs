@@ -33,6 +33,12 @@
 //! touches.rs, conversions.rs                                  the rows that count, and those set aside
 //! insights/mod.rs         Meta's figures                      identity.rs             aliases
 //!
+//! pull/mod.rs             Meta's figures into the lake        pull/ads.rs             of ads that reports leave out
+//! pull/reach.rs           of ranges as a whole
+//! insights/due.rs         what is to be fetched               insights/ledger.rs      what was fetched, and when
+//! insights/landing.rs     fetched rows as tables             insights/money.rs       read exactly
+//! fetch.rs                fetched now, and nothing built
+//!
 //! insights/client.rs      what is asked of Meta's API         insights/graph.rs       paced, repeated, page by page
 //! insights/split.rs       too large: smaller questions        insights/report_run.rs  too large: asynchronously
 //! insights/http.rs        the only user of HTTP               insights/secret.rs      a token that cannot be printed
@@ -80,6 +86,7 @@ pub mod digest;
 pub mod engine;
 pub mod error;
 pub mod extract;
+pub mod fetch;
 pub mod history;
 pub mod identity;
 pub mod insights;
@@ -87,6 +94,7 @@ pub mod lake;
 pub mod mapping;
 pub mod plan;
 pub mod preview;
+pub mod pull;
 pub mod reach;
 pub mod receipt;
 pub mod report;

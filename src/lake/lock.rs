@@ -136,8 +136,7 @@ impl Lake {
         }
         let text = json(&Holder { owner: process(), since: now })?;
         file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&text)).map_err(failed)?;
-        // What a run that died left in staging belongs to nobody.
-        let _ = std::fs::remove_dir_all(disk.join("work/staging"));
+        self.sweep_staging();
         Ok(Lock { hold: Hold::Disk { _file: file } })
     }
 
