@@ -68,12 +68,9 @@ pub fn bot_days(
             events: bot.is_configured_on(day).then_some(events),
             rejected_rows: rejected(&bot.id) as i64,
             complete: calendar.is_complete(bot, day),
-            insights_status: insights_status(
-                settings,
-                bot,
-                &|account| insights.is_whole(account, day),
-                &|account| insights.is_final(account, day),
-            ),
+            insights_status: insights_status(settings, bot, &|account| insights.is_whole(account, day), &|account| {
+                insights.is_final(account, day)
+            }),
         }
     };
     let mut rows: Vec<BotDay> = settings.bots.iter().enumerate().map(row).collect();

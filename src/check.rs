@@ -262,10 +262,10 @@ fn check_token(token: &Token, now: DateTime<Utc>, report: &mut CheckReport) {
         let error = Error::new(ErrorKind::Denied, format!("the token lacks the permission {NEEDED_SCOPE}"));
         report.take::<()>("token", Err(error.mend("make a token with it; nothing more is needed")));
     }
-    let more: Vec<&str> =
-        token.scopes.iter().map(String::as_str).filter(|granted| !HARMLESS_SCOPES.contains(granted)).collect();
+    let more: Vec<&str> = token.scopes.iter().map(String::as_str).filter(|granted| !HARMLESS_SCOPES.contains(granted)).collect();
     if !more.is_empty() {
-        let text = format!("it has permissions that are not needed: {}; a token with {NEEDED_SCOPE} alone will do", more.join(", "));
+        let text =
+            format!("it has permissions that are not needed: {}; a token with {NEEDED_SCOPE} alone will do", more.join(", "));
         report.add(Level::Warning, "token", text);
     }
 }

@@ -105,10 +105,8 @@ pub fn reach_ranges(api: &MarketingApi, reachable: DayRange) -> Vec<DayRange> {
     let yesterday = reachable.last.plus(-1);
     let month = yesterday.first_of_month();
     let windows = api.reach_windows.iter().map(|days| DayRange { first: yesterday.plus(1 - days), last: yesterday });
-    let months = [
-        DayRange { first: month, last: yesterday },
-        DayRange { first: month.plus(-1).first_of_month(), last: month.plus(-1) },
-    ];
+    let months =
+        [DayRange { first: month, last: yesterday }, DayRange { first: month.plus(-1).first_of_month(), last: month.plus(-1) }];
     let mut ranges: Vec<DayRange> = windows.chain(months).filter(|range| reachable.contains(range.first)).collect();
     ranges.sort_unstable_by_key(|range| (range.first, range.last));
     ranges.dedup();
@@ -162,7 +160,8 @@ fn is_to_be_asked_again(asked: &AskedAd, now: i64, bare: Day) -> bool {
 
 /// Whether an ad whose rows are gone from a report is worth asking for: Meta has not just said that it cannot be seen.
 pub fn may_be_asked(ledgers: &Ledgers, ad: &str, now: i64) -> bool {
-    ledgers.ads.get(ad).is_none_or(|asked| {
-        asked.answered == Answered::Found || (now - asked.at.0) / MICROS_PER_24_HOURS >= ASK_AGAIN_DAYS
-    })
+    ledgers
+        .ads
+        .get(ad)
+        .is_none_or(|asked| asked.answered == Answered::Found || (now - asked.at.0) / MICROS_PER_24_HOURS >= ASK_AGAIN_DAYS)
 }

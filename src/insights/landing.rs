@@ -68,13 +68,7 @@ fn millionths(text: &str) -> Option<i64> {
 pub fn fingerprint(rows: &[InsightRow]) -> Digest {
     let row = |row: &InsightRow| {
         let (names, figures) = (&row.names, &row.figures);
-        let counts = [
-            figures.impressions,
-            figures.reach,
-            figures.clicks,
-            figures.inline_link_clicks,
-            figures.meta_conversations,
-        ];
+        let counts = [figures.impressions, figures.reach, figures.clicks, figures.inline_link_clicks, figures.meta_conversations];
         let names = [&names.ad_name, &names.adset_id, &names.adset_name, &names.campaign_id, &names.campaign_name];
         let texts = [row.account.clone(), row.ad.clone(), row.currency.clone(), figures.spend.to_string()];
         let texts = texts.into_iter().map(Some).chain(counts.map(|count| count.map(|count| count.to_string())));
@@ -134,7 +128,8 @@ pub fn reach_table(rows: &[RangeReach]) -> Result<RecordBatch> {
         count(&|row| row.impressions),
         money(rows.iter().map(|row| row.frequency))?,
     ];
-    RecordBatch::try_new(schema::reach().schema, columns).map_err(|error| Error::bug("reach does not fit its schema").source(error))
+    RecordBatch::try_new(schema::reach().schema, columns)
+        .map_err(|error| Error::bug("reach does not fit its schema").source(error))
 }
 
 /// The rows of a published object of `reach`; none where it is not ours.

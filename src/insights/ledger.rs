@@ -188,13 +188,8 @@ mod tests {
 
     #[test]
     fn a_ledger_reads_what_it_wrote() {
-        let fetched = FetchedDay {
-            at: at("2026-03-11T18:00:00Z"),
-            complete: true,
-            rows: 0,
-            fingerprint: Digest::NONE,
-            object: None,
-        };
+        let fetched =
+            FetchedDay { at: at("2026-03-11T18:00:00Z"), complete: true, rows: 0, fingerprint: Digest::NONE, object: None };
         let ledger = AccountLedger {
             zone: Some("America/Sao_Paulo".into()),
             days: BTreeMap::from([(day("2026-03-10"), fetched)]),
@@ -207,13 +202,8 @@ mod tests {
 
     #[test]
     fn a_day_is_final_when_it_was_fetched_28_of_the_accounts_days_later() {
-        let fetched = |text: &str, complete| FetchedDay {
-            at: at(text),
-            complete,
-            rows: 1,
-            fingerprint: Digest::NONE,
-            object: None,
-        };
+        let fetched =
+            |text: &str, complete| FetchedDay { at: at(text), complete, rows: 1, fingerprint: Digest::NONE, object: None };
         let of = |zone: &str, fetched| LedgerOf {
             zone: zone.parse().unwrap(),
             ledger: AccountLedger { days: BTreeMap::from([(day("2026-03-01"), fetched)]), ..AccountLedger::default() },

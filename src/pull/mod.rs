@@ -117,12 +117,7 @@ impl<'a> Pull<'a> {
 
     /// Does something for each account, after asking for its zone. An account that fails is told; two that cannot be reached, or a
     /// token that is not accepted, end it.
-    fn each(
-        &mut self,
-        accounts: Vec<String>,
-        fail: Fail<'_>,
-        work: &mut dyn FnMut(&mut Self, &str) -> Result<()>,
-    ) -> Result<()> {
+    fn each(&mut self, accounts: Vec<String>, fail: Fail<'_>, work: &mut dyn FnMut(&mut Self, &str) -> Result<()>) -> Result<()> {
         let mut unreachable = 0;
         for account in accounts {
             (self.job.stopped)()?;
@@ -221,13 +216,18 @@ impl<'a> Pull<'a> {
         let today = self.ledgers.accounts[account].zone.local_day(at);
         for (day, mut rows) in report {
             rows.sort_unstable_by(|a, b| a.ad.cmp(&b.ad));
-            let fetched = self.land(account, day, &rows, FetchedDay {
-                at: At(at),
-                complete: day < today,
-                rows: rows.len() as u64,
-                fingerprint: fingerprint(&rows),
-                object: None,
-            })?;
+            let fetched = self.land(
+                account,
+                day,
+                &rows,
+                FetchedDay {
+                    at: At(at),
+                    complete: day < today,
+                    rows: rows.len() as u64,
+                    fingerprint: fingerprint(&rows),
+                    object: None,
+                },
+            )?;
             self.note_day(account, day, fetched);
             let pulled = self.pulled(account);
             pulled.days_fetched += 1;
@@ -291,7 +291,12 @@ impl<'a> Pull<'a> {
     }
 
     /// The rows of an account's ads by their ids, of those that Meta knows. What it answered is noted.
-    fn ask_ads(&mut self, account: &str, ads: Vec<String>, days: DayRange) -> Result<BTreeMap<String, BTreeMap<Day, InsightRow>>> {
+    fn ask_ads(
+        &mut self,
+        account: &str,
+        ads: Vec<String>,
+        days: DayRange,
+    ) -> Result<BTreeMap<String, BTreeMap<Day, InsightRow>>> {
         let mut found = BTreeMap::new();
         let mut has_news = false;
         for answer in self.client.daily_of_ads(&ads, days)? {

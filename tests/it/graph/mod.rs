@@ -2,10 +2,12 @@
 
 mod errors;
 mod figures;
+mod pulls;
 mod runs;
 mod sdk;
 mod secrecy;
 mod server;
+mod shop;
 mod specification;
 mod world;
 
