@@ -91,6 +91,6 @@ fn pull_all(
     // A partition that is refused is the next run's to tell.
     let insights = scan::read_insights(&places, &mut survey, &mut calendar, &mut |_| {})?;
     let (touches, _) = scan::working_tables(&places, &survey, Lost::Allowed)?;
-    pull.left_out_ads(&touched_ads(&touches, &insights), &mut fail)?;
+    pull.left_out_ads(&touched_ads(job.settings, &touches, &insights), &mut fail)?;
     if request == FetchRequest::Due { pull.reach(first, &mut fail) } else { Ok(()) }
 }

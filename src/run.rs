@@ -242,7 +242,7 @@ impl<'a> Run<'a> {
         let insights = self.scan_insights()?;
         let (touches, _) = scan::working_tables(&Places { settings, lake, output }, &self.survey, Lost::Allowed)?;
         let (Some(pull), failures) = (&mut self.pull, &mut self.failures) else { return Ok(insights) };
-        if !pull.left_out_ads(&touched_ads(&touches, &insights), &mut |error| failures.add(error))? {
+        if !pull.left_out_ads(&touched_ads(settings, &touches, &insights), &mut |error| failures.add(error))? {
             return Ok(insights);
         }
         self.look_at_insights()?;

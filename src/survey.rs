@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::extract::{self, Extract};
 use crate::history::{ACCEPTED_OBJECT, Accepted};
 use crate::identity::Identities;
-use crate::insights::ledger::{self, Ledgers};
+use crate::insights::ledger::{self, Answered, Ledgers};
 use crate::lake::layout::{ADS_OBJECT, Listing, partition_of, working_object};
 use crate::lake::{Lake, Object};
 use crate::plan::{DAY_TABLES, Planner};
@@ -138,13 +138,22 @@ impl Survey {
             return Ok((listing, None));
         }
         let mut ledgers = Ledgers::read(lake, &insights.path, settings)?;
+        let mut lost = BTreeSet::new();
         for (account, known) in &mut ledgers.accounts {
             known.ledger.days.retain(|day, fetched| {
                 let path = ledger::day_object(&insights.path, account, *day);
                 let objects = listing.partitions.get(day).map(|partition| partition.objects.as_slice()).unwrap_or_default();
-                fetched.object.is_none() || objects.iter().any(|object| object.path == path)
+                let is_there = fetched.object.is_none() || objects.iter().any(|object| object.path == path);
+                if !is_there {
+                    lost.insert(*day);
+                }
+                is_there
             });
         }
+        // What was found by an ad's id is lost with them.
+        ledgers
+            .ads
+            .retain(|_, asked| asked.answered != Answered::Found || lost.range(asked.since..=asked.until).next().is_none());
         Ok((listing, Some(ledgers)))
     }
 

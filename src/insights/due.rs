@@ -116,7 +116,7 @@ pub fn reach_ranges(api: &MarketingApi, reachable: DayRange) -> Vec<DayRange> {
 /// What is known of a touched ad.
 #[derive(Clone, Debug, Default)]
 pub struct TouchedAd {
-    /// The UTC days of its touches.
+    /// The local days of its touches, which should be the account's days.
     pub days: BTreeSet<Day>,
     /// The days on which it has a row.
     pub rows: BTreeSet<Day>,
@@ -125,7 +125,7 @@ pub struct TouchedAd {
 }
 
 /// The ads to be asked for by their ids, as the account's report may leave them out: touched on a day that was fetched, without a
-/// row around that day. The days are those of all accounts together, because whose an ad is may not be known.
+/// row on it. The days are those of all accounts together, because whose an ad is may not be known.
 pub fn ads_due(ledgers: &Ledgers, ads: &BTreeMap<String, TouchedAd>, now: i64) -> Option<(DayRange, Vec<String>)> {
     let fetched = ledgers.accounts.values().filter_map(|account| {
         let (first, last) = (account.ledger.days.keys().next()?, account.ledger.days.keys().next_back()?);
@@ -139,8 +139,8 @@ pub fn ads_due(ledgers: &Ledgers, ads: &BTreeMap<String, TouchedAd>, now: i64) -
             Some(account) => ledgers.is_whole(account, day),
             None => ledgers.whole_on(day).next().is_some(),
         };
-        let has_row = |day: Day| touched.rows.range(day.plus(-1)..=day.next()).next().is_some();
-        let mut bare = touched.days.iter().copied().filter(|day| range.contains(*day) && is_whole(*day) && !has_row(*day));
+        let is_bare = |day: &Day| range.contains(*day) && is_whole(*day) && !touched.rows.contains(day);
+        let mut bare = touched.days.iter().copied().filter(is_bare);
         match ledgers.ads.get(*ad) {
             None => bare.next().is_some(),
             Some(asked) => bare.any(|day| is_to_be_asked_again(asked, now, day)),

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::day::Day;
+use crate::config::Settings;
+use crate::day::{Day, DayRange};
 use crate::error::{Error, Result};
 use crate::insights::client::AdAnswer;
 use crate::insights::due::{self, TouchedAd};
@@ -21,11 +22,11 @@ const ADS_PER_BATCH: usize = 50;
 type Rows = BTreeMap<Day, Vec<InsightRow>>;
 
 /// The ads that were touched, with the days on which they have rows. A post is no ad.
-pub fn touched_ads(touches: &Touches, insights: &InsightsIndex) -> BTreeMap<String, TouchedAd> {
+pub fn touched_ads(settings: &Settings, touches: &Touches, insights: &InsightsIndex) -> BTreeMap<String, TouchedAd> {
     let mut ads: BTreeMap<String, TouchedAd> = BTreeMap::new();
     for touch in touches.rows.iter().filter(|touch| touches.ad_type(touch) != Some("post")) {
         let Some(ad) = touches.ad(touch) else { continue };
-        let day = Day::of_instant(touch.sent_at);
+        let day = settings.bots[touch.bot as usize].zone.local_day(touch.sent_at);
         match ads.get_mut(ad) {
             Some(known) => drop(known.days.insert(day)),
             None => drop(ads.insert(ad.to_string(), TouchedAd { days: [day].into(), ..TouchedAd::default() })),
@@ -45,6 +46,9 @@ pub fn touched_ads(touches: &Touches, insights: &InsightsIndex) -> BTreeMap<Stri
 impl Pull<'_> {
     /// Whether any rows came in.
     pub fn left_out_ads(&mut self, touched: &BTreeMap<String, TouchedAd>, fail: Fail<'_>) -> Result<bool> {
+        if self.has_given_up {
+            return Ok(false);
+        }
         let Some((days, ads)) = due::ads_due(&self.ledgers, touched, self.now()) else { return Ok(false) };
         self.log(&format!("asking Meta for {} ads that the accounts' reports leave out", ads.len()));
         let mut has_rows = false;
@@ -73,7 +77,7 @@ impl Pull<'_> {
         Ok(has_rows)
     }
 
-    fn take(&mut self, answer: AdAnswer, days: crate::day::DayRange, found: &mut BTreeMap<String, Rows>) {
+    fn take(&mut self, answer: AdAnswer, days: DayRange, found: &mut BTreeMap<String, Rows>) {
         let (ad, answered) = match answer {
             AdAnswer::Found { ad, rows } if self.ledgers.accounts.contains_key(&ad.account) => {
                 self.pulled(&ad.account).ads_asked += 1;

@@ -62,6 +62,10 @@ pub struct Pull<'a> {
     /// The landed objects by path.
     objects: BTreeMap<String, Object>,
     pub pulled: BTreeMap<String, Pulled>,
+    /// Accounts that failed are not asked about again.
+    failed: BTreeSet<String>,
+    /// Set once nothing more is to be had from Meta.
+    has_given_up: bool,
     pub warnings: BTreeSet<String>,
 }
 
@@ -85,6 +89,8 @@ impl<'a> Pull<'a> {
             ledgers,
             objects: objects.map(|object| (object.path.clone(), object.clone())).collect(),
             pulled: BTreeMap::new(),
+            failed: BTreeSet::new(),
+            has_given_up: false,
             warnings: BTreeSet::new(),
         }))
     }
@@ -120,6 +126,9 @@ impl<'a> Pull<'a> {
     fn each(&mut self, accounts: Vec<String>, fail: Fail<'_>, work: &mut dyn FnMut(&mut Self, &str) -> Result<()>) -> Result<()> {
         let mut unreachable = 0;
         for account in accounts {
+            if self.has_given_up || self.failed.contains(&account) {
+                continue;
+            }
             (self.job.stopped)()?;
             let Err(error) = self.ask_zone(&account).and_then(|()| work(self, &account)) else { continue };
             let verdict = Verdict::of(&error);
@@ -129,9 +138,8 @@ impl<'a> Pull<'a> {
             }
             fail(error.with("account", &account));
             let is_for_all = matches!(verdict, Some(Verdict::Token | Verdict::Blocked | Verdict::Version | Verdict::Abuse));
-            if is_for_all || unreachable == 2 {
-                return Ok(());
-            }
+            self.has_given_up = is_for_all || unreachable == 2;
+            self.failed.insert(account);
         }
         Ok(())
     }

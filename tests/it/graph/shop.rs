@@ -173,11 +173,16 @@ impl Shop {
         outcome
     }
 
-    /// A run that is asked to stop once Meta was asked so many times for figures of days.
-    pub fn run_until(&self, questions: usize) -> Outcome {
-        let stopped = || {
-            let asked = self.server.stage().seen.iter().filter(|seen| is_daily(seen)).count();
-            if asked < questions { Ok(()) } else { Err(Error::new(ErrorKind::Interrupted, "stopped by Ctrl-C")) }
+    /// A run that is asked to stop once so many days of an account are noted as fetched.
+    pub fn run_until_fetched(&self, account: &str, days: usize) -> Outcome {
+        let ledger = self.lake.dir.join(format!("lake/insights/_ledger/{account}.json"));
+        let fetched = || {
+            let text = fs::read_to_string(&ledger).ok()?;
+            serde_json::from_str::<serde_json::Value>(&text).unwrap()["days"].as_object().map(serde_json::Map::len)
+        };
+        let stopped = || match fetched() {
+            Some(noted) if noted >= days => Err(Error::new(ErrorKind::Interrupted, "stopped by Ctrl-C")),
+            _ => Ok(()),
         };
         self.with_job(&stopped, run::run).unwrap()
     }
