@@ -53,6 +53,7 @@
 //! report/mod.rs           figures per ad                      report/read.rs          from the published tables
 //! report/facts.rs, report/figures.rs, report/amount.rs        what they add up to
 //! report/table.rs, report/csv.rs, report/json.rs              how they are shown
+//! report/published.rs     rows in memory                     report/reconcile.rs     our conversations beside Meta's
 //!
 //! lake/mod.rs             the only user of storage            lake/layout.rs          where things lie
 //! lake/location.rs        a folder, or a prefix in a bucket   lake/store.rs           opened by the environment

@@ -138,6 +138,9 @@ struct ReportArgs {
     /// Show ads that were never clicked, too.
     #[arg(long)]
     all_ads: bool,
+    /// Instead, the conversations counted here beside those that Meta counts, per ad.
+    #[arg(long, conflicts_with_all = ["bots", "by", "grain", "all_ads"])]
+    reconcile: bool,
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     /// In CSV, write texts as they are. Without it, a text that a spreadsheet would run as a formula gets a leading apostrophe.
@@ -313,11 +316,17 @@ fn execute(command: &Command) -> Result<Exit> {
                 all_ads: args.all_ads,
             };
             let settings = Settings::load(&args.pipeline)?;
-            let report = report::build(&settings, &Lake::open_or_create(&settings.output, &environment())?, &request)?;
-            for note in &report.notes {
+            let output = Lake::open_or_create(&settings.output, &environment())?;
+            let (bytes, notes) = if args.reconcile {
+                let found = report::reconcile(&settings, &output, &request)?;
+                (found.render(args.format, args.raw_csv)?, found.notes)
+            } else {
+                let report = report::build(&settings, &output, &request)?;
+                (report::render(&report, args.format, terminal_width(), args.raw_csv)?, report.notes)
+            };
+            for note in &notes {
                 tracing::warn!("{note}");
             }
-            let bytes = report::render(&report, args.format, terminal_width(), args.raw_csv)?;
             match &args.out {
                 Some(file) => std::fs::write(file, bytes).map_err(|error| {
                     Error::usage("the report cannot be written")

@@ -23,7 +23,7 @@ use crate::day::{Day, DayRange};
 
 use super::amount::{Amount, MILLION};
 use super::facts::{DayFigures, Facts, Key};
-use super::read::{AdDay, Published};
+use super::published::{AdDay, Published};
 use super::{Grain, ReportRequest, ReportRow};
 
 /// The rows of the report in order, and how many ads `all_ads` would add.
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
     use crate::config::ConversionSetting;
     use crate::report::By;
-    use crate::report::read::{Ad, AdConversion, BotDay, RangeReach};
+    use crate::report::published::{Ad, AdConversion, BotDay, RangeReach};
 
     const FIRST: Day = Day(20_513);
 
@@ -190,6 +190,7 @@ mod tests {
             spend: figures.2.map(|spend| spend * MILLION),
             impressions: None,
             reach: None,
+            meta_conversations: None,
         }
     }
 

@@ -20,7 +20,9 @@ mod csv;
 mod facts;
 mod figures;
 mod json;
+mod published;
 mod read;
+mod reconcile;
 mod table;
 
 use crate::config::Settings;
@@ -29,7 +31,8 @@ use crate::error::{Error, Result};
 use crate::lake::Lake;
 
 pub use amount::Amount;
-use read::Published;
+use published::Published;
+pub use reconcile::{ReconciledAd, Reconciliation, reconcile};
 
 /// The day a conversion is shown on (rule 9).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -134,7 +137,17 @@ enum Value<'a> {
     Amount(Amount),
 }
 
+/// Rows under their columns, for any format.
+struct Sheet<'a> {
+    columns: &'static [&'static str],
+    rows: Vec<Vec<Value<'a>>>,
+}
+
 impl Report {
+    fn sheet(&self) -> Sheet<'_> {
+        Sheet { columns: self.columns(), rows: self.rows.iter().map(|row| self.values(row).collect()).collect() }
+    }
+
     fn columns(&self) -> &'static [&'static str] {
         match self.grain {
             Grain::Day => &COLUMNS,
@@ -186,8 +199,8 @@ pub fn build(settings: &Settings, output: &Lake, request: &ReportRequest) -> Res
 pub fn render(report: &Report, format: Format, width: Option<u16>, raw_csv: bool) -> Result<Vec<u8>> {
     match format {
         Format::Table => Ok(table::render(report, width).into_bytes()),
-        Format::Csv => csv::render(report, raw_csv),
-        Format::Json => json::render(report),
+        Format::Csv => csv::render(&report.sheet(), raw_csv),
+        Format::Json => json::render(&report.sheet()),
     }
 }
 

@@ -4,8 +4,6 @@
 //! conversation day, `ad_conversions` as far after the range as a session can convert. Out: [`Published`], rows in the order of
 //! days, then of the files. Only the columns named here are read.
 
-use std::collections::BTreeSet;
-
 use arrow::array::{
     Array, ArrayAccessor, BooleanArray, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray,
@@ -18,75 +16,8 @@ use crate::lake::layout::ADS_OBJECT;
 use crate::lake::{Lake, Object, ScanPlan};
 use crate::schema::MONEY_SCALE;
 
+use super::published::{Ad, AdConversion, AdDay, BotDay, Published, RangeReach};
 use super::{By, Grain, ReportRequest};
-
-/// What is published about a range.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Published {
-    /// The days of the range that are published.
-    pub days: BTreeSet<Day>,
-    pub ad_days: Vec<AdDay>,
-    pub ads: Vec<Ad>,
-    pub bot_days: Vec<BotDay>,
-    /// By conversation day only.
-    pub ad_conversions: Vec<AdConversion>,
-    /// The last published day of conversions; by conversation day only.
-    pub last_event_day: Option<Day>,
-    /// Figures Meta computed for exactly the range asked for.
-    pub reach: Vec<RangeReach>,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct AdDay {
-    pub date: Day,
-    pub bot_id: Option<String>,
-    pub ad_id: String,
-    pub account_id: Option<String>,
-    pub currency: Option<String>,
-    pub conversations: i64,
-    pub conversions: Option<i64>,
-    /// Millionths of the currency's major unit.
-    pub spend: Option<i128>,
-    pub impressions: Option<i64>,
-    pub reach: Option<i64>,
-}
-
-#[derive(Clone, Debug, Default)]
-pub(super) struct Ad {
-    pub bot_id: Option<String>,
-    pub ad_id: String,
-    pub ad_type: Option<String>,
-    pub ad_title: Option<String>,
-    /// Microseconds since the epoch.
-    pub first_conversation_at: Option<i64>,
-    pub account_id: Option<String>,
-    pub currency: Option<String>,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct BotDay {
-    pub date: Day,
-    pub bot_id: String,
-    /// NULL where nothing was configured (rule 10).
-    pub conversions: Option<i64>,
-    pub complete: bool,
-    pub insights_status: String,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct AdConversion {
-    pub bot_id: String,
-    pub ad_id: String,
-    pub conversation_date: Day,
-    pub conversions: i64,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct RangeReach {
-    pub account_id: String,
-    pub ad_id: String,
-    pub reach: Option<i64>,
-}
 
 /// A day is published when its `bot_days`, written last, are there.
 pub(super) fn published(output: &Lake, request: &ReportRequest, horizon: Horizon) -> Result<Published> {
@@ -154,8 +85,19 @@ fn text(array: &StringArray, row: usize) -> Option<String> {
     at(array, row).map(str::to_string)
 }
 
-const AD_DAY: [&str; 10] =
-    ["date", "bot_id", "ad_id", "account_id", "currency", "conversations", "conversions", "spend", "impressions", "reach"];
+const AD_DAY: [&str; 11] = [
+    "date",
+    "bot_id",
+    "ad_id",
+    "account_id",
+    "currency",
+    "conversations",
+    "conversions",
+    "spend",
+    "impressions",
+    "reach",
+    "meta_conversations",
+];
 
 fn ad_days(batch: &RecordBatch, rows: &mut Vec<AdDay>) -> Result<()> {
     let date: &Date32Array = column(batch, "date")?;
@@ -163,6 +105,7 @@ fn ad_days(batch: &RecordBatch, rows: &mut Vec<AdDay>) -> Result<()> {
         [column(batch, "bot_id")?, column(batch, "ad_id")?, column(batch, "account_id")?, column(batch, "currency")?];
     let [conversations, conversions, impressions, reach]: [&Int64Array; 4] =
         [column(batch, "conversations")?, column(batch, "conversions")?, column(batch, "impressions")?, column(batch, "reach")?];
+    let meta_conversations: &Int64Array = column(batch, "meta_conversations")?;
     let spend: &Decimal128Array = column(batch, "spend")?;
     if spend.scale() != MONEY_SCALE {
         return Err(mistyped("spend"));
@@ -178,6 +121,7 @@ fn ad_days(batch: &RecordBatch, rows: &mut Vec<AdDay>) -> Result<()> {
         spend: at(spend, row),
         impressions: at(impressions, row),
         reach: at(reach, row),
+        meta_conversations: at(meta_conversations, row),
     }));
     Ok(())
 }
@@ -439,20 +383,15 @@ mod tests {
     #[test]
     fn metas_reach_of_exactly_the_range_is_taken() {
         let output = Output::sample();
-        let columns = [
-            ("account_id", DataType::Utf8),
-            ("ad_id", DataType::Utf8),
-            ("since", DataType::Date32),
-            ("until", DataType::Date32),
-            ("reach", DataType::Int64),
-        ];
-        let schema = Arc::new(Schema::new(columns.map(|(name, kind)| Field::new(name, kind, true)).to_vec()));
+        let schema = schema::reach().schema;
         let cells: Vec<ArrayRef> = vec![
             Arc::new(StringArray::from(vec!["act_1"; 3])),
             Arc::new(StringArray::from(vec!["120226305854810726"; 3])),
             Arc::new(Date32Array::from(vec![day("2026-03-01").0, day("2026-02-25").0, day("2026-03-01").0])),
             Arc::new(Date32Array::from(vec![day("2026-03-03").0, day("2026-03-03").0, day("2026-03-09").0])),
             Arc::new(Int64Array::from(vec![15, 99, 88])),
+            new_null_array(&DataType::Int64, 3),
+            new_null_array(&schema::money(), 3),
         ];
         output.publish(&day_object("reach", day("2026-03-03")), RecordBatch::try_new(schema, cells).unwrap());
         let reach = |from| output.report(from, "2026-03-03", By::ConversionDay).unwrap().rows[0].reach;

@@ -1,0 +1,74 @@
+//! What is published about a range: rows of the tables in memory, with the columns that a report needs.
+
+use std::collections::BTreeSet;
+
+use crate::day::Day;
+
+/// What is published about a range.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Published {
+    /// The days of the range that are published.
+    pub days: BTreeSet<Day>,
+    pub ad_days: Vec<AdDay>,
+    pub ads: Vec<Ad>,
+    pub bot_days: Vec<BotDay>,
+    /// By conversation day only.
+    pub ad_conversions: Vec<AdConversion>,
+    /// The last published day of conversions; by conversation day only.
+    pub last_event_day: Option<Day>,
+    /// Figures Meta computed for exactly the range asked for.
+    pub reach: Vec<RangeReach>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct AdDay {
+    pub date: Day,
+    pub bot_id: Option<String>,
+    pub ad_id: String,
+    pub account_id: Option<String>,
+    pub currency: Option<String>,
+    pub conversations: i64,
+    pub conversions: Option<i64>,
+    /// Millionths of the currency's major unit.
+    pub spend: Option<i128>,
+    pub impressions: Option<i64>,
+    pub reach: Option<i64>,
+    pub meta_conversations: Option<i64>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ad {
+    pub bot_id: Option<String>,
+    pub ad_id: String,
+    pub ad_type: Option<String>,
+    pub ad_title: Option<String>,
+    /// Microseconds since the epoch.
+    pub first_conversation_at: Option<i64>,
+    pub account_id: Option<String>,
+    pub currency: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct BotDay {
+    pub date: Day,
+    pub bot_id: String,
+    /// NULL where nothing was configured (rule 10).
+    pub conversions: Option<i64>,
+    pub complete: bool,
+    pub insights_status: String,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct AdConversion {
+    pub bot_id: String,
+    pub ad_id: String,
+    pub conversation_date: Day,
+    pub conversions: i64,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct RangeReach {
+    pub account_id: String,
+    pub ad_id: String,
+    pub reach: Option<i64>,
+}
