@@ -34,7 +34,7 @@
 //! insights/mod.rs         Meta's figures                      identity.rs             aliases
 //!
 //! pull/mod.rs             Meta's figures into the lake        pull/ads.rs             of ads that reports leave out
-//! pull/reach.rs           of ranges as a whole
+//! pull/range_reach.rs     of ranges as a whole
 //! insights/due.rs         what is to be fetched               insights/ledger.rs      what was fetched, and when
 //! insights/landing.rs     fetched rows as tables             insights/money.rs       read exactly
 //! fetch.rs                fetched now, and nothing built

@@ -202,7 +202,7 @@ mod tests {
             InsightRow { names, ..row.clone() },
         ];
         for other in others {
-            assert_ne!(fingerprint(&[row.clone()]), fingerprint(&[other.clone()]), "{other:?}");
+            assert_ne!(fingerprint(std::slice::from_ref(&row)), fingerprint(std::slice::from_ref(&other)), "{other:?}");
         }
         assert_ne!(fingerprint(&[]), fingerprint(&[row]));
     }

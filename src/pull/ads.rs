@@ -13,7 +13,7 @@ use crate::insights::ledger::{Answered, At, FetchedDay};
 use crate::insights::{InsightRow, InsightsIndex};
 use crate::touches::Touches;
 
-use super::{Fail, Pull};
+use super::{Fail, Pull, ends_the_run};
 
 /// After how many ads what was answered is landed.
 const ADS_PER_BATCH: usize = 50;
@@ -116,6 +116,10 @@ impl Pull<'_> {
 
     /// Tells what failed, unless it ends the run.
     pub(super) fn tell(&self, error: Error, fail: Fail<'_>) -> Result<()> {
-        if super::ends_the_run(&error) { Err(error) } else { Ok(fail(error)) }
+        if ends_the_run(&error) {
+            return Err(error);
+        }
+        fail(error);
+        Ok(())
     }
 }

@@ -10,7 +10,7 @@
 //! An account that fails is told and the others go on. To be called by who holds the output's lock.
 
 mod ads;
-mod reach;
+mod range_reach;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,6 @@
 //! The client of Meta's Marketing API against a server that behaves as Meta's, on a script and in its own time.
 
+mod commands;
 mod errors;
 mod figures;
 mod pulls;

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 use super::date;
 use super::server::{GraphServer, Seen, TOKEN};
-use super::world::{self, ad, small};
+use super::world::{ad, small};
 use crate::lake::{self, Form};
 use crate::oracle;
 use crate::rows;
@@ -314,7 +314,7 @@ pub fn range(first: &str, last: &str) -> DayRange {
 /// Changes what Meta says of an ad's day.
 pub fn restate(shop: &Shop, n: usize, day: &str, spend: &'static str) {
     let mut stage = shop.server.stage();
-    let of = stage.world.deliveries.entry((ad(n), date(day))).or_insert_with(world::Delivery::default);
+    let of = stage.world.deliveries.entry((ad(n), date(day))).or_default();
     of.spend = spend;
     of.impressions += 1;
 }
