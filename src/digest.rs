@@ -18,20 +18,24 @@ impl Digest {
     /// Of a sequence of texts, each told apart from its neighbours; a missing one differs from an empty one.
     pub fn of<'a>(parts: impl IntoIterator<Item = Option<&'a str>>) -> Digest {
         let mut hash = Sha256::new();
-        for part in parts {
-            match part {
-                Some(text) => {
-                    hash.update([1]);
-                    hash.update((text.len() as u64).to_le_bytes());
-                    hash.update(text.as_bytes());
-                }
-                None => hash.update([0]),
-            }
-        }
+        add(&mut hash, parts);
+        Digest::from_hash(hash)
+    }
+
+    fn from_hash(hash: Sha256) -> Digest {
         let bytes = hash.finalize();
         let mut first = [0; 16];
         first.copy_from_slice(&bytes[..16]);
         Digest(u128::from_le_bytes(first))
+    }
+
+    /// Of what this is the digest of, followed by more.
+    #[must_use]
+    pub fn and<'a>(self, parts: impl IntoIterator<Item = Option<&'a str>>) -> Digest {
+        let mut hash = Sha256::new();
+        hash.update(self.0.to_le_bytes());
+        add(&mut hash, parts);
+        Digest::from_hash(hash)
     }
 
     /// Of texts that are all there.
@@ -51,6 +55,24 @@ impl Digest {
     pub fn minus(self, other: Digest) -> Digest {
         Digest(self.0.wrapping_sub(other.0))
     }
+}
+
+fn add<'a>(hash: &mut Sha256, parts: impl IntoIterator<Item = Option<&'a str>>) {
+    for part in parts {
+        match part {
+            Some(text) => {
+                hash.update([1]);
+                hash.update((text.len() as u64).to_le_bytes());
+                hash.update(text.as_bytes());
+            }
+            None => hash.update([0]),
+        }
+    }
+}
+
+/// The whole SHA-256 of some bytes.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
 }
 
 impl fmt::Display for Digest {

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use crate::day::DayRange;
 use crate::error::{Error, ErrorKind, Result};
-use crate::pull::{Pull, Pulled, touched_ads};
-use crate::run::{Job, fetches_due, first_conversation_day};
+use crate::pull::{self, Pull, Pulled, touched_ads};
+use crate::run::Job;
 use crate::run_report::{Failure, Failures};
 use crate::scan::{self, Lost, Places};
 use crate::survey::Survey;
@@ -68,7 +68,7 @@ pub fn fetch(job: &Job<'_>, request: FetchRequest) -> Result<FetchReport> {
 
 fn is_nothing_due(job: &Job<'_>, survey: &Survey) -> bool {
     let calendar = survey.calendar(job.settings);
-    fetches_due(job, survey, first_conversation_day(&survey.planner(job.settings, &calendar), &calendar)).is_empty()
+    pull::due(job, survey, survey.planner(job.settings, &calendar).first_conversation_day()).is_empty()
 }
 
 fn pull_all(
@@ -80,7 +80,7 @@ fn pull_all(
 ) -> Result<()> {
     let places = Places { settings: job.settings, lake: job.lake, output: job.output };
     let mut calendar = survey.calendar(job.settings);
-    let first = first_conversation_day(&survey.planner(job.settings, &calendar), &calendar);
+    let first = survey.planner(job.settings, &calendar).first_conversation_day();
     let mut fail = |error| failures.add(error);
     match request {
         FetchRequest::Reach(days) => return pull.reach_of(days, &mut fail),

@@ -52,8 +52,11 @@
 //!
 //! report/mod.rs           figures per ad                      report/read.rs          from the published tables
 //! report/facts.rs, report/figures.rs, report/amount.rs        what they add up to
-//! report/table.rs, report/csv.rs, report/json.rs              how they are shown
-//! report/published.rs     rows in memory                     report/reconcile.rs     our conversations beside Meta's
+//! report/published.rs     those tables' rows
+//! report/table.rs, report/csv.rs, report/json.rs, report/batch.rs
+//!                                                             how they are shown
+//! report/series.rs        every day of a range, packed        report/html.rs          the page that unpacks it
+//! report/reconcile.rs     our conversations beside Meta's
 //!
 //! lake/mod.rs             the only user of storage            lake/layout.rs          where things lie
 //! lake/location.rs        a folder, or a prefix in a bucket   lake/store.rs           opened by the environment
@@ -61,7 +64,7 @@
 //! lake/lock.rs            one run at a time                   lake/probe.rs           what a store can do
 //! lake/failure.rs         what a failure of storage means
 //! schema.rs               every table                         day.rs                  days, zones, local days
-//! error.rs                kind, what, to what, the mend
+//! error.rs                kind, what, to what, the mend       parallel.rs             several items at once
 //! ```
 //!
 //! **Words.** A *touch* is an inbound message that a click on an ad sent; each opens a *session*, in which one *conversion* can be
@@ -93,6 +96,7 @@ pub mod identity;
 pub mod insights;
 pub mod lake;
 pub mod mapping;
+pub mod parallel;
 pub mod plan;
 pub mod preview;
 pub mod pull;

@@ -250,6 +250,11 @@ impl Bound {
             let leaf = as_text(&self.leaf(name, source, batch)?)?;
             answers.push(translated(leaf, source));
         }
+        if let [only] = &answers[..]
+            && !only.iter().flatten().any(is_blank)
+        {
+            return Ok(only.clone());
+        }
         let value =
             |row: usize| answers.iter().filter(|a| a.is_valid(row)).map(|a| a.value(row)).find(|text| !text.trim().is_empty());
         Ok((0..batch.num_rows()).map(value).collect())
@@ -307,6 +312,11 @@ impl Bound {
 
 fn arrow_bug(error: arrow::error::ArrowError) -> Error {
     Error::bug("an Arrow kernel refused a column it was checked for").source(error)
+}
+
+/// Whether trimming leaves nothing. Most texts begin with a letter or a digit.
+fn is_blank(text: &str) -> bool {
+    !text.as_bytes().first().is_some_and(u8::is_ascii_graphic) && text.trim().is_empty()
 }
 
 fn as_text(array: &ArrayRef) -> Result<StringArray> {

@@ -260,6 +260,11 @@ impl<'a> Planner<'a> {
         DayRange::new(first, self.calendar.last()?)
     }
 
+    /// The first local day with a usable row; before any is read, the first of the lake.
+    pub fn first_conversation_day(&self) -> Option<Day> {
+        self.range().map(|range| range.first).or(self.calendar.first())
+    }
+
     /// The receipt that a day would have if it were built now, but for its objects.
     pub fn expected(&self, day: Day) -> DayReceipt {
         let bots = || self.settings.bots.iter().zip(&self.rows);

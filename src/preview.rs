@@ -18,8 +18,9 @@ use crate::insights::InsightsIndex;
 use crate::insights::due::Due;
 use crate::lake::Requests;
 use crate::plan::DayStep;
+use crate::pull;
 use crate::reach::{self, Reached};
-use crate::run::{Job, ads_are_stale, check_history, fetches_due, first_conversation_day, not_landed, wanted_days};
+use crate::run::{Job, ads_are_stale, check_history, not_landed, wanted_days};
 use crate::run_report::Failures;
 use crate::scan::{self, Lost, Places};
 use crate::survey::{PartitionStep, Survey};
@@ -130,7 +131,7 @@ pub fn preview(job: &Job<'_>) -> Result<Preview> {
     let known = planner.range();
     let range = unread.widened(known);
     let days = wanted_days(job, range, &calendar, &mut failures);
-    let due = fetches_due(job, &survey, first_conversation_day(&planner, &calendar));
+    let due = pull::due(job, &survey, planner.first_conversation_day());
     for day in due.iter().flat_map(|due| &due.chunks).flat_map(|days| days.iter()) {
         at_most.entry(day).or_insert_with(|| "Meta may have restated it".to_string());
     }

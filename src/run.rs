@@ -23,11 +23,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::history::ACCEPTED_OBJECT;
 use crate::identity::Identities;
 use crate::insights::InsightsIndex;
-use crate::insights::due::{self, Due};
 use crate::lake::layout::{ADS_OBJECT, day_object};
-use crate::lake::{Lake, Lock, Object, encode};
-use crate::plan::{Change, DAY_TABLES, Planner, Steps};
-use crate::pull::{Pull, touched_ads};
+use crate::lake::{Lake, Lock, Object, Put, encode};
+use crate::parallel::{on_all_cores, while_waiting};
+use crate::plan::{Change, DAY_TABLES, DayStep, Planner, Steps};
+use crate::pull::{self, Pull, touched_ads};
 use crate::reach::{self, AD_PLACES, KNOWN_IDENTITIES, Reached};
 use crate::receipt::{AdsReceipt, DayReceipt, write_json};
 use crate::run_report::{Failure, Failures, RunReport};
@@ -101,7 +101,7 @@ fn idle(job: &Job<'_>, survey: &Survey) -> Result<Option<Outcome>> {
         && survey.receipts.identities.as_ref() == Some(&survey.identities_receipt(job.settings))
         && !ads_are_stale(survey, &planner)
         && planner.removals(planner.range()).is_empty()
-        && fetches_due(job, survey, first_conversation_day(&planner, &calendar)).is_empty()
+        && pull::due(job, survey, planner.first_conversation_day()).is_empty()
         && survey.accepted == survey.accepted_now(job.settings, &calendar);
     if !is_idle {
         return Ok(None);
@@ -130,18 +130,6 @@ pub fn not_landed((table, days): (Raw, DayRange)) -> Error {
         .mend("land it and run again, or name the day in allow_missing if it will never come")
 }
 
-/// What is due of Meta's figures, where we fetch them.
-pub fn fetches_due(job: &Job<'_>, survey: &Survey, first: Option<Day>) -> Vec<Due> {
-    let fetched = job.settings.fetched_insights().zip(survey.ledgers.as_ref());
-    let due = fetched.map(|((api, _), known)| due::due(job.settings, api, known, (job.clock)().timestamp_micros(), first));
-    due.unwrap_or_default()
-}
-
-/// The first local day with a usable row; before any is read, the first of the lake.
-pub fn first_conversation_day(planner: &Planner<'_>, calendar: &Calendar) -> Option<Day> {
-    planner.range().map(|range| range.first).or(calendar.first())
-}
-
 /// The days that may be built, and an error for those that are asked for and cannot be.
 pub fn wanted_days(job: &Job<'_>, range: Option<DayRange>, calendar: &Calendar, failures: &mut Failures) -> Option<DayRange> {
     let (until, asked) = match job.wanted {
@@ -162,6 +150,25 @@ pub fn ads_are_stale(survey: &Survey, planner: &Planner<'_>) -> bool {
     let published = survey.published_ads.as_ref().map(|object| &object.version);
     let Some(receipt) = &survey.receipts.ads else { return true };
     receipt.logic != LOGIC.ads || receipt.inputs != planner.ads_inputs() || Some(&receipt.object) != published
+}
+
+/// How many days are held in memory and published together.
+const DAYS_AT_ONCE: usize = 16;
+
+/// A day that is to be published.
+struct BuiltDay<'s> {
+    step: &'s DayStep,
+    rows: DayRows,
+    /// In the order of their publication.
+    puts: Vec<Put>,
+    receipt: DayReceipt,
+}
+
+/// An object of a table, read back from its bytes.
+fn put(table: &Table, path: String, rows: &RecordBatch, surveyed: Option<Object>) -> Result<Put> {
+    let bytes = encode(&table.schema, std::slice::from_ref(rows))?;
+    audit::footer(table, rows.num_rows(), &bytes)?;
+    Ok(Put { path, bytes, surveyed })
 }
 
 /// A run that holds the lock.
@@ -199,13 +206,9 @@ impl<'a> Run<'a> {
         self.mark_changed_identities(&identities)?;
         self.build(&identities, &insights)?;
         // Last: no count waits for it.
-        let first = self.first_day();
+        let first = self.planner().first_conversation_day();
         let failures = &mut self.failures;
         self.pull.as_mut().map_or(Ok(()), |pull| pull.reach(first, &mut |error| failures.add(error)))
-    }
-
-    fn first_day(&self) -> Option<Day> {
-        first_conversation_day(&self.planner(), &self.calendar)
     }
 
     /// Reads what is new or changed, forgets what is gone.
@@ -227,8 +230,8 @@ impl<'a> Run<'a> {
     /// Pulls what is due of Meta's figures, then reads all that have landed. What cannot be pulled stays as it was.
     fn insights(&mut self) -> Result<InsightsIndex> {
         let Job { settings, lake, output, .. } = self.job;
-        let first = self.first_day();
-        if !fetches_due(self.job, &self.survey, first).is_empty() {
+        let first = self.planner().first_conversation_day();
+        if !pull::due(self.job, &self.survey, first).is_empty() {
             let ledgers = self.survey.ledgers.clone().unwrap_or_default();
             match Pull::start(self.job, self.lock, ledgers, &self.survey.insights) {
                 Ok(pull) => self.pull = pull,
@@ -355,26 +358,36 @@ impl<'a> Run<'a> {
     }
 
     fn publish_ads(&mut self, ads: &AdIndex, inputs: crate::digest::Digest) -> Result<()> {
-        let known = self.survey.published_ads.clone();
-        let object = self.publish(&schema::ads(), ADS_OBJECT, &ads.table(self.job.settings)?, known.as_ref())?;
+        let surveyed = self.survey.published_ads.clone();
+        let put = put(&schema::ads(), ADS_OBJECT.to_string(), &ads.table(self.job.settings)?, surveyed)?;
+        let object = self.publish(&[put]).remove(0)?;
         let receipt = AdsReceipt { logic: LOGIC.ads, inputs, object };
         write_json(self.job.output, ADS_RECEIPT, &receipt)
     }
 
-    /// Publishes a table's object unless the same bytes are there already; returns its version.
-    fn publish(&mut self, table: &Table, path: &str, rows: &RecordBatch, published: Option<&Object>) -> Result<String> {
-        let bytes = encode(&table.schema, std::slice::from_ref(rows))?;
-        audit::footer(table, rows.num_rows(), &bytes)?;
-        if let Some(published) = published
-            && published.size == bytes.len() as u64
-            && self.job.output.get(path)?.as_ref() == Some(&bytes)
-        {
-            self.report.objects_unchanged += 1;
-            return Ok(published.version.clone());
+    /// Publishes objects unless the same bytes are there already; returns their versions.
+    fn publish(&mut self, puts: &[Put]) -> Vec<Result<String>> {
+        let (output, lock) = (self.job.output, self.lock);
+        if let Err(error) = lock.check() {
+            return vec![Err(error)];
         }
-        self.report.objects_written += 1;
-        self.report.bytes_written += bytes.len() as u64;
-        self.lock.publish(self.job.output, path, bytes, published)
+        let published = while_waiting(puts, |put| {
+            if let Some(published) = &put.surveyed
+                && published.size == put.bytes.len() as u64
+                && output.get(&put.path)?.as_ref() == Some(&put.bytes)
+            {
+                return Ok((false, published.version.clone()));
+            }
+            lock.publish(output, put).map(|version| (true, version))
+        });
+        let counted = published.into_iter().zip(puts).map(|(done, put)| {
+            let (is_written, version) = done?;
+            self.report.objects_unchanged += u64::from(!is_written);
+            self.report.objects_written += u64::from(is_written);
+            self.report.bytes_written += if is_written { put.bytes.len() as u64 } else { 0 };
+            Ok(version)
+        });
+        counted.collect()
     }
 
     fn build_days(
@@ -392,36 +405,51 @@ impl<'a> Run<'a> {
         let answer = attribute(&request, settled)?;
         audit::states(&answer)?;
         info!(days = steps.days.len(), "building");
-        let planner = self.planner();
-        let rejected = |day: Day| settings.bots.iter().map(|bot| (bot.id.clone(), planner.rejected(&bot.id, day))).collect();
-        let dependencies: Vec<(DayReceipt, HashMap<String, u64>)> =
-            steps.days.iter().map(|step| (planner.expected(step.day), rejected(step.day))).collect();
-        for (step, (receipt, rejected)) in steps.days.iter().zip(dependencies) {
+        for steps in steps.days.chunks(DAYS_AT_ONCE) {
             (self.job.stopped)()?;
+            let planner = self.planner();
+            let rejected = |day: Day| settings.bots.iter().map(|bot| (bot.id.clone(), planner.rejected(&bot.id, day))).collect();
+            let wanted: Vec<(Day, DayReceipt, HashMap<String, u64>)> =
+                steps.iter().map(|step| (step.day, planner.expected(step.day), rejected(step.day))).collect();
             let figures = Figures { settings, calendar: &self.calendar, answer: &answer, insights, ads };
-            let rows = figures.rows(step.day, &|bot| rejected.get(bot).copied().unwrap_or_default());
-            match self.publish_day(step.day, &rows, insights, receipt) {
-                Ok(()) => self.report.days.push(step.clone()),
-                // What storage refuses now it would refuse for every day.
-                Err(error) if error.kind() != ErrorKind::Data => return Err(error.with("day", step.day)),
-                Err(error) => self.failures.add(error.with("day", step.day)),
+            let published = &self.survey.published;
+            let made = on_all_cores(&wanted, |(day, _, rejected)| {
+                let rows = figures.rows(*day, &|bot| rejected.get(bot).copied().unwrap_or_default());
+                audit::day(*day, &rows, insights)?;
+                let surveyed = |table: &Table| published.get(table.name).and_then(|days| days.get(day)).cloned();
+                let put = |(table, batch)| put(&table, day_object(table.name, *day), &batch, surveyed(&table));
+                let puts = tables(*day, &rows)?.into_iter().map(put).collect::<Result<Vec<_>>>()?;
+                Ok((rows, puts))
+            });
+            let mut built = Vec::new();
+            for ((made, step), (day, receipt, _)) in made.into_iter().zip(steps).zip(wanted) {
+                match made {
+                    Ok((rows, puts)) => built.push(BuiltDay { step, rows, puts, receipt }),
+                    Err(error) if error.kind() == ErrorKind::Data => self.failures.add(error.with("day", day)),
+                    Err(error) => return Err(error.with("day", day)),
+                }
             }
+            self.publish_days(built)?;
         }
         Ok(())
     }
 
-    /// Audits and publishes a day; its receipt last.
-    fn publish_day(&mut self, day: Day, rows: &DayRows, insights: &InsightsIndex, mut receipt: DayReceipt) -> Result<()> {
-        audit::day(day, rows, insights)?;
-        for (table, batch) in tables(day, rows)? {
-            let published = self.survey.published.get(table.name).and_then(|days| days.get(&day)).cloned();
-            let version = self.publish(&table, &day_object(table.name, day), &batch, published.as_ref())?;
-            receipt.objects.insert(table.name.to_string(), version);
+    /// Publishes days table by table, so that of each day `bot_days` comes last; then their receipts.
+    fn publish_days(&mut self, mut days: Vec<BuiltDay<'_>>) -> Result<()> {
+        for (i, table) in DAY_TABLES.iter().enumerate() {
+            let puts: Vec<Put> = days.iter().map(|built| built.puts[i].clone()).collect();
+            for (built, version) in days.iter_mut().zip(self.publish(&puts)) {
+                // What storage refuses now it would refuse for every day.
+                let version = version.map_err(|error| error.with("day", built.step.day))?;
+                built.receipt.objects.insert(table.to_string(), version);
+            }
         }
-        self.survey.receipts.days.set(day, receipt);
-        self.survey.receipts.days.write(self.job.output)?;
-        self.report.count(rows);
-        Ok(())
+        for built in days {
+            self.survey.receipts.days.set(built.step.day, built.receipt);
+            self.report.count(&built.rows);
+            self.report.days.push(built.step.clone());
+        }
+        self.survey.receipts.days.write(self.job.output)
     }
 
     fn accept(&self) -> Result<()> {

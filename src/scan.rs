@@ -5,8 +5,7 @@
 //! run ends.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tracing::info;
 
@@ -15,10 +14,11 @@ use crate::config::Settings;
 use crate::conversions::Conversions;
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
-use crate::extract::{self, Extracted, Scope};
+use crate::extract::{self, Extract, Extracted, Scope};
 use crate::insights::{self, InsightsIndex};
 use crate::lake::layout::{Listing, Partition, rejected_object, working_object};
-use crate::lake::{Lake, decode, encode};
+use crate::lake::{Lake, decode, encode, encode_working};
+use crate::parallel::{on_all_cores, while_waiting};
 use crate::plan::Change;
 use crate::receipt::PartitionReceipt;
 use crate::schema::{self, InputTable, Table};
@@ -118,10 +118,16 @@ pub fn raw(
 }
 
 fn extract(places: &Places<'_>, table: Raw, scope: &Scope<'_>, partition: &Partition) -> Result<Extracted> {
-    match table {
+    read(|| match table {
         Raw::Messages => extract::messages(places.lake, scope, partition),
         Raw::Events => extract::events(places.lake, scope, partition),
-    }
+    })
+}
+
+/// Some broken files make the Parquet reader panic: that is a broken file, not a broken run.
+fn read<T>(partition: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(partition))
+        .unwrap_or_else(|_| Err(Error::data("the partition is not readable Parquet").mend("write its files again")))
 }
 
 /// Extracts all landed partitions of a raw table, and stores nothing.
@@ -143,27 +149,7 @@ fn store(output: &Lake, table: Raw, day: Day, extracted: &Extracted) -> Result<O
     if extracted.refusal.is_some() {
         return output.remove(&working).map(|()| None);
     }
-    output.publish(&working, encode(&working_table(table).schema, std::slice::from_ref(&extracted.batch))?).map(Some)
-}
-
-fn on_all_cores<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> Result<R> + Sync) -> Vec<Result<R>> {
-    let (next, done) = (AtomicUsize::new(0), Mutex::new(HashMap::new()));
-    let worker = || {
-        loop {
-            let i = next.fetch_add(1, Ordering::Relaxed);
-            let Some(item) = items.get(i) else { return };
-            // Some broken files make the Parquet reader panic: that is a broken file, not a broken run.
-            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(item)))
-                .unwrap_or_else(|_| Err(Error::data("the partition is not readable Parquet").mend("write its files again")));
-            if let Ok(mut done) = done.lock() {
-                done.insert(i, result);
-            }
-        }
-    };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(items.len());
-    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(worker))));
-    let mut done = done.into_inner().unwrap_or_default();
-    (0..items.len()).map(|i| done.remove(&i).unwrap_or_else(|| Err(Error::bug("a worker thread died")))).collect()
+    output.publish(&working, encode_working(&working_table(table).schema, &extracted.batch)?).map(Some)
 }
 
 /// Forgets what was made from partitions that are gone.
@@ -209,7 +195,7 @@ pub fn read_insights(
     let listed = places.settings.listed_accounts();
     let of = insights_settings(places.settings);
     let partitions: Vec<Partition> = survey.insights.partitions.values().cloned().collect();
-    let rows = on_all_cores(&partitions, |partition| insights::read_partition(places.lake, partition));
+    let rows = on_all_cores(&partitions, |partition| read(|| insights::read_partition(places.lake, partition)));
     let mut index = InsightsIndex::new(survey.ledgers.clone());
     for (partition, rows) in partitions.into_iter().zip(rows) {
         let day = partition.day;
@@ -237,22 +223,22 @@ pub fn working_tables(places: &Places<'_>, survey: &Survey, lost: Lost) -> Resul
     let bots: HashMap<&str, u32> = places.settings.bots.iter().enumerate().map(|(i, bot)| (bot.id.as_str(), i as u32)).collect();
     let (mut touches, mut events) = (Touches::default(), Conversions::default());
     for table in Raw::BOTH {
-        for (day, receipt) in survey.receipts.raw(table).iter() {
-            let path = working_object(table, day);
-            let is_landed = survey.raw(table).partitions.contains_key(&day);
-            let gone = || {
-                Error::new(ErrorKind::Unavailable, "a working table is gone, or was replaced by another run")
-                    .with("object", &path)
-                    .mend("run again: it is made anew")
-            };
+        let receipts: Vec<(Day, &PartitionReceipt<Extract>)> = survey.receipts.raw(table).iter().collect();
+        let loaded = while_waiting(&receipts, |(day, receipt)| {
+            let path = working_object(table, *day);
+            let is_landed = survey.raw(table).partitions.contains_key(day);
             // A run that lost the lock may still write here. Tables of retired partitions are nobody's to write.
             let is_ours = |version: &String| !is_landed || receipt.stored.as_ref() == Some(version);
-            let batches = match places.output.get_versioned(&path)?.filter(|(_, version)| is_ours(version)) {
+            match places.output.get_versioned(&path)?.filter(|(_, version)| is_ours(version)) {
                 Some((bytes, _)) => {
                     decode(bytes).map_err(|error| error.with("object", &path).mend("remove the object and run again"))
                 }
-                None => Err(gone()),
-            };
+                None => Err(Error::new(ErrorKind::Unavailable, "a working table is gone, or was replaced by another run")
+                    .with("object", &path)
+                    .mend("run again: it is made anew")),
+            }
+        });
+        for batches in loaded {
             let batches = match lost {
                 Lost::Refused => batches?,
                 Lost::Allowed => batches.unwrap_or_default(),

@@ -91,7 +91,7 @@ pub struct Logic {
     pub bot_days: u32,
 }
 
-pub const LOGIC: Logic = Logic { touches: 1, conversions: 1, insights: 1, ads: 1, ad_days: 1, ad_conversions: 1, bot_days: 1 };
+pub const LOGIC: Logic = Logic { touches: 2, conversions: 1, insights: 1, ads: 1, ad_days: 1, ad_conversions: 1, bot_days: 1 };
 
 /// Spend, costs, rates and frequencies: decimal(18,6).
 pub const MONEY_PRECISION: u8 = 18;

@@ -6,11 +6,14 @@
 //!
 //! Always holds: rows that could be touches = kept + rejected + out of scope, in every partition.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray};
+use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::Int64Type;
+use foldhash::fast::FixedState;
 
 use crate::day::{Day, MICROS_PER_DAY};
 use crate::digest::Digest;
@@ -35,7 +38,15 @@ const COLUMNS: [&str; 9] =
 /// Which rows could be touches: any of the ad columns is not blank.
 pub fn could_be_touch(bound: &Bound, batch: &RecordBatch) -> Result<BooleanArray> {
     let columns = AD_COLUMNS.iter().map(|name| bound.text(name, batch)).collect::<Result<Vec<_>>>()?;
-    Ok((0..batch.num_rows()).map(|row| Some(columns.iter().any(|column| column.is_valid(row)))).collect())
+    let present: Vec<BooleanBuffer> = columns
+        .iter()
+        .map(|column| match column.logical_nulls() {
+            Some(nulls) => nulls.inner().clone(),
+            None => BooleanBuffer::new_set(batch.num_rows()),
+        })
+        .collect();
+    let any = present.iter().skip(1).fold(present[0].clone(), |any, column| &any | column);
+    Ok(BooleanArray::new(any, None))
 }
 
 /// Takes the batches of one messages partition.
@@ -43,24 +54,21 @@ pub struct TouchReader<'a> {
     scope: &'a Scope<'a>,
     day: Day,
     rows: Vec<TouchRow>,
+    batches: Vec<TouchBatch>,
     pub extract: Extract,
 }
 
-/// In the order of the working table.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+/// A row that counts. Its texts stay in the batch it came with.
 struct TouchRow {
-    bot: String,
-    contact: String,
+    bot: usize,
     sent_at: i64,
-    message: String,
-    ad: Option<String>,
-    ad_type: Option<String>,
-    title: Option<String>,
+    batch: u32,
+    row: u32,
 }
 
 impl<'a> TouchReader<'a> {
     pub fn new(scope: &'a Scope<'a>, day: Day) -> TouchReader<'a> {
-        TouchReader { scope, day, rows: Vec::new(), extract: Extract::new(&schema::MESSAGES) }
+        TouchReader { scope, day, rows: Vec::new(), batches: Vec::new(), extract: Extract::new(&schema::MESSAGES) }
     }
 
     /// A batch in which [`could_be_touch`] holds for every row.
@@ -70,7 +78,7 @@ impl<'a> TouchReader<'a> {
             (text("bot_id")?, text("message_id")?, text("contact_id")?, text("direction")?);
         let (ads, types, titles) = (text("ad_id")?, text("ad_type")?, text("ad_title")?);
         let times = bound.instants("sent_at", batch)?;
-        let cell = |column: &StringArray, row: usize| column.is_valid(row).then(|| column.value(row).to_string());
+        let batch_of_rows = self.batches.len() as u32;
         let mut reasons = Vec::new();
         for (row, time) in times.into_iter().enumerate() {
             if directions.is_valid(row) && directions.value(row) == "sent" {
@@ -95,15 +103,9 @@ impl<'a> TouchReader<'a> {
                 time_fault(time, self.day)
             };
             match (reason, bot, time) {
-                (None, Some(bot), Instant::At(sent_at)) => self.rows.push(TouchRow {
-                    bot: self.scope.settings.bots[bot].id.clone(),
-                    contact: contacts.value(row).to_string(),
-                    sent_at,
-                    message: messages.value(row).to_string(),
-                    ad: cell(&ads, row),
-                    ad_type: cell(&types, row),
-                    title: cell(&titles, row),
-                }),
+                (None, Some(bot), Instant::At(sent_at)) => {
+                    self.rows.push(TouchRow { bot, sent_at, batch: batch_of_rows, row: row as u32 });
+                }
                 (reason, bot, _) => {
                     let reason = reason.ok_or_else(|| Error::bug("a row without a fault and without a time"))?;
                     let bot = bot.map(|bot| self.scope.settings.bots[bot].id.as_str());
@@ -112,37 +114,67 @@ impl<'a> TouchReader<'a> {
                 }
             }
         }
+        self.batches.push(TouchBatch { contacts, messages, ads, types, titles });
         set_aside(&mut self.extract, &COLUMNS, "sent_at", bound, batch, &reasons)
+    }
+
+    /// A row in the order of the working table. Bots are sorted by id.
+    fn texts(&self, row: &TouchRow) -> RowTexts<'_> {
+        let batch = &self.batches[row.batch as usize];
+        RowTexts {
+            bot: row.bot,
+            contact: batch.contacts.value(row.row as usize),
+            sent_at: row.sent_at,
+            message: batch.messages.value(row.row as usize),
+            ad: cell(&batch.ads, row.row),
+            ad_type: cell(&batch.types, row.row),
+            title: cell(&batch.titles, row.row),
+        }
     }
 
     /// The working table of the partition.
     pub fn finish(mut self) -> Result<(RecordBatch, Extract)> {
         // Files and rows come in any order; the working table has one.
-        self.rows.sort_unstable();
-        self.extract.accepted = self.rows.len() as u64;
-        let rows = &self.rows;
+        let mut order = std::mem::take(&mut self.rows);
+        let mut extract = std::mem::take(&mut self.extract);
+        order.sort_unstable_by(|a, b| self.texts(a).cmp(&self.texts(b)));
+        let rows: Vec<RowTexts<'_>> = order.iter().map(|row| self.texts(row)).collect();
+        extract.accepted = rows.len() as u64;
+        let id = |row: &RowTexts<'_>| self.scope.settings.bots[row.bot].id.as_str();
         let noted = rows.iter().map(|row| {
             let at = row.sent_at.to_string();
-            let counted = [Some(row.bot.as_str()), Some(&row.contact), Some(&at), Some(&row.message), row.ad.as_deref()];
+            let counted = [Some(id(row)), Some(row.contact), Some(&at), Some(row.message), row.ad];
             let counted = Digest::of(counted);
-            let whole = Digest::of([Some(counted.to_string().as_str()), row.ad_type.as_deref(), row.title.as_deref()]);
-            NotedRow { bot: &row.bot, at: row.sent_at, attributed: row.ad.is_some(), counted, whole }
+            let whole = counted.and([row.ad_type, row.title]);
+            NotedRow { bot: id(row), at: row.sent_at, attributed: row.ad.is_some(), counted, whole }
         });
-        self.extract.note_rows(noted, self.scope);
+        extract.note_rows(noted, self.scope);
         let batch = RecordBatch::try_new(
             schema::touches().schema,
             vec![
-                Arc::new(rows.iter().map(|row| Some(&row.bot)).collect::<StringArray>()),
-                Arc::new(rows.iter().map(|row| Some(&row.contact)).collect::<StringArray>()),
+                Arc::new(rows.iter().map(|row| Some(id(row))).collect::<StringArray>()),
+                Arc::new(rows.iter().map(|row| Some(row.contact)).collect::<StringArray>()),
                 Arc::new(rows.iter().map(|row| row.sent_at).collect::<Int64Array>()),
-                Arc::new(rows.iter().map(|row| Some(&row.message)).collect::<StringArray>()),
-                Arc::new(rows.iter().map(|row| row.ad.as_ref()).collect::<StringArray>()),
-                Arc::new(rows.iter().map(|row| row.ad_type.as_ref()).collect::<StringArray>()),
-                Arc::new(rows.iter().map(|row| row.title.as_ref()).collect::<StringArray>()),
+                Arc::new(rows.iter().map(|row| Some(row.message)).collect::<StringArray>()),
+                Arc::new(rows.iter().map(|row| row.ad).collect::<StringArray>()),
+                Arc::new(rows.iter().map(|row| row.ad_type).collect::<StringArray>()),
+                Arc::new(rows.iter().map(|row| row.title).collect::<StringArray>()),
             ],
         );
-        Ok((batch.map_err(|error| Error::bug("touches do not fit their schema").source(error))?, self.extract))
+        Ok((batch.map_err(|error| Error::bug("touches do not fit their schema").source(error))?, extract))
     }
+}
+
+/// A row's cells, in the order of the working table's columns.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct RowTexts<'a> {
+    bot: usize,
+    contact: &'a str,
+    sent_at: i64,
+    message: &'a str,
+    ad: Option<&'a str>,
+    ad_type: Option<&'a str>,
+    title: Option<&'a str>,
 }
 
 /// Why a time cannot be used (rule 18, and the span of days that the contract allows).
@@ -234,12 +266,8 @@ impl Touches {
     pub fn drop_copies(&mut self) -> Vec<Touch> {
         let mut rows = std::mem::take(&mut self.rows);
         rows.sort_unstable_by(|a, b| self.delivery_order(a, b));
-        let mut deliveries: HashMap<(u32, &str), Vec<u32>> = HashMap::with_capacity(rows.len());
-        for (i, touch) in rows.iter().enumerate() {
-            deliveries.entry((touch.bot, self.message(touch))).or_default().push(i as u32);
-        }
         let mut is_copy = vec![false; rows.len()];
-        for copies in deliveries.into_values().filter(|copies| copies.len() > 1) {
+        for copies in self.deliveries(&rows) {
             // Already in order of time, at equal times by contact, ad and title.
             for (n, i) in copies.iter().enumerate() {
                 let touch = &rows[*i as usize];
@@ -258,6 +286,26 @@ impl Touches {
         }
         self.rows = kept;
         dropped
+    }
+
+    /// The rows of each message that was delivered more than once, as indices in their order.
+    ///
+    /// Few are, so rows are brought together by a short hash first, and only those are compared whose hashes are equal.
+    fn deliveries(&self, rows: &[Touch]) -> Vec<Vec<u32>> {
+        let key = |touch: &Touch| (touch.bot, self.message(touch));
+        let hash = FixedState::default();
+        let mut hashed: Vec<(u64, u32)> =
+            rows.iter().enumerate().map(|(i, touch)| (hash.hash_one(key(touch)), i as u32)).collect();
+        hashed.sort_unstable();
+        let mut deliveries = Vec::new();
+        for run in hashed.chunk_by(|a, b| a.0 == b.0).filter(|run| run.len() > 1) {
+            let mut of_message: BTreeMap<(u32, &str), Vec<u32>> = BTreeMap::new();
+            for (_, i) in run {
+                of_message.entry(key(&rows[*i as usize])).or_default().push(*i);
+            }
+            deliveries.extend(of_message.into_values().filter(|copies| copies.len() > 1));
+        }
+        deliveries
     }
 
     /// A total order up to rows that are equal in all that matters.

@@ -129,7 +129,7 @@ struct ReportArgs {
     /// Only this ad; may be given several times.
     #[arg(long = "ad", value_name = "ID")]
     ads: Vec<String>,
-    /// Which day a conversion is counted on: its own, or that of its conversation.
+    /// Which day a conversion is counted on: its own, or that of its conversation. In a page, what it shows first.
     #[arg(long, value_enum, default_value_t)]
     by: By,
     /// One row per ad, or one per ad and day.
@@ -141,6 +141,7 @@ struct ReportArgs {
     /// Instead, the conversations counted here beside those that Meta counts, per ad.
     #[arg(long, conflicts_with_all = ["bots", "by", "grain", "all_ads"])]
     reconcile: bool,
+    /// How the report is written. `html` is one file to open in a browser, without a server.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     /// In CSV, write texts as they are. Without it, a text that a spreadsheet would run as a formula gets a leading apostrophe.
@@ -153,7 +154,8 @@ struct ReportArgs {
 
 const REPORT_EXAMPLES: &str = "Examples:
   ctwa report nightly.toml --from 2026-10-01 --to 2026-10-31
-  ctwa report nightly.toml --from 2026-10-01 --to 2026-10-31 --by conversation-day --grain day --format csv --out october.csv";
+  ctwa report nightly.toml --from 2026-10-01 --to 2026-10-31 --by conversation-day --grain day --format csv --out october.csv
+  ctwa report nightly.toml --from 2026-01-01 --to 2026-10-31 --format html --out report.html";
 
 #[derive(Args)]
 struct CheckArgs {
@@ -315,26 +317,27 @@ fn execute(command: &Command) -> Result<Exit> {
                 grain: args.grain,
                 all_ads: args.all_ads,
             };
+            if args.format.is_for_files() && args.out.is_none() && std::io::stdout().is_terminal() {
+                return Err(Error::usage("this format is for a file, stdout is a terminal").mend("add --out FILE"));
+            }
             let settings = Settings::load(&args.pipeline)?;
             let output = Lake::open_or_create(&settings.output, &environment())?;
-            let (bytes, notes) = if args.reconcile {
-                let found = report::reconcile(&settings, &output, &request)?;
-                (found.render(args.format, args.raw_csv)?, found.notes)
+            let report = if args.reconcile {
+                report::reconcile(&settings, &output, &request, args.format, args.raw_csv)?
             } else {
-                let report = report::build(&settings, &output, &request)?;
-                (report::render(&report, args.format, terminal_width(), args.raw_csv)?, report.notes)
+                report::write(&settings, &output, &request, args.format, terminal_width(), args.raw_csv)?
             };
-            for note in &notes {
+            for note in &report.notes {
                 tracing::warn!("{note}");
             }
             match &args.out {
-                Some(file) => std::fs::write(file, bytes).map_err(|error| {
+                Some(file) => std::fs::write(file, report.bytes).map_err(|error| {
                     Error::usage("the report cannot be written")
                         .with("file", file.display())
                         .source(error)
                         .mend("give --out a path that can be written")
                 })?,
-                None => write_out(&bytes)?,
+                None => write_out(&report.bytes)?,
             }
             Ok(Exit::Done)
         }

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use foldhash::fast::FixedState;
 use polars::prelude::*;
 
 use crate::day::{Day, LocalDays};
@@ -245,12 +246,12 @@ fn days_of(frame: &DataFrame, column: &str) -> Result<Vec<Option<Day>>> {
 
 /// Small integers for values, in order of first sight.
 struct Codes<K> {
-    of: HashMap<K, u32>,
+    of: HashMap<K, u32, FixedState>,
 }
 
 impl<K> Default for Codes<K> {
     fn default() -> Self {
-        Codes { of: HashMap::new() }
+        Codes { of: HashMap::default() }
     }
 }
 

@@ -231,7 +231,7 @@ impl<'a> Client<'a> {
                 let [left, right] = *halves;
                 joined(self.fetch(&left, account)?, self.fetch(&right, account)?)
             }
-            Smaller::Nothing => Err(why),
+            Smaller::Nothing => Err(why.with("days", &ask.span)),
         }
     }
 

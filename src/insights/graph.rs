@@ -1,8 +1,8 @@
 //! Calls of the Graph API, paced and repeated: a request goes out when the limits allow it, comes back as JSON, and what passes by
 //! itself is waited for here. Everything else goes up as [`Trouble`], decided by code and subcode alone.
 //!
-//! Repetition is bounded and without chance: [`TRANSIENT_SECONDS`] for what passes, the limits' own waits up to
-//! [`PATIENCE_SECONDS`] for one request. Pages are walked until there is no link to a next one.
+//! Repetition is bounded and without chance: five times for what passes, and up to an hour in all for what limits ask of one
+//! request. Pages are walked until there is no link to a next one.
 
 use std::cell::RefCell;
 use std::collections::HashSet;

@@ -72,7 +72,7 @@ pub enum NoReply {
     /// None in time. The request may be too large.
     TimedOut(Error),
     Unreachable(Error),
-    /// Somebody wants us to stop.
+    /// None is waited for: somebody wants us to stop, or the request is a fault of ours.
     Stopped(Error),
 }
 
@@ -169,7 +169,7 @@ impl Http {
             .map_err(|()| Error::bug("the base URL has no path"))?
             .pop_if_empty()
             .push(&self.settings.api_version)
-            .extend(request.path.split('/').filter(|segment| !segment.is_empty()));
+            .extend(request.path.split('/'));
         let batch;
         let mut parameters: Vec<(&str, &str)> = request.parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
         parameters.extend(self.proof.as_deref().map(|proof| ("appsecret_proof", proof)));

@@ -5,6 +5,8 @@
 //! asked twice and the cutting ends. Pieces do not overlap and leave nothing out. A figure of an ad is never cut: neither days of
 //! a range nor ads are added up here.
 
+use std::fmt;
+
 use serde_json::json;
 
 use crate::day::DayRange;
@@ -36,6 +38,15 @@ pub const KEYS: [&str; 2] = ["account_id", "ad_id"];
 pub enum Span {
     Daily(DayRange),
     Ranges(Vec<DayRange>),
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Span::Daily(days) => write!(f, "{days}"),
+            Span::Ranges(ranges) => f.write_str(&ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

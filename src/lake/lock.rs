@@ -87,6 +87,15 @@ mod instant {
     }
 }
 
+/// An object to be published.
+#[derive(Clone, Debug)]
+pub struct Put {
+    pub path: String,
+    pub bytes: Bytes,
+    /// What lay there when the run looked.
+    pub surveyed: Option<Object>,
+}
+
 /// A lock that is held until this is dropped.
 pub struct Lock {
     hold: Hold,
@@ -197,14 +206,14 @@ impl Lake {
 }
 
 impl Lock {
-    /// Replaces a published object, which must still be the one surveyed, where the store can tell.
-    pub fn publish(&self, output: &Lake, path: &str, bytes: Bytes, surveyed: Option<&Object>) -> Result<String> {
-        self.check()?;
+    /// Replaces a published object, which must still be the one surveyed, where the store can tell. To be called soon after
+    /// [`Lock::check`].
+    pub fn publish(&self, output: &Lake, put: &Put) -> Result<String> {
         match &self.hold {
             Hold::Store(held) if held.is_fenced => {
-                output.publish_over(path, bytes, surveyed.map(|object| object.version.as_str()))
+                output.publish_over(&put.path, put.bytes.clone(), put.surveyed.as_ref().map(|object| object.version.as_str()))
             }
-            _ => output.publish(path, bytes),
+            _ => output.publish(&put.path, put.bytes.clone()),
         }
     }
 

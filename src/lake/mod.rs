@@ -29,11 +29,11 @@ use failure::{Operation, io_error};
 use store::Traffic;
 
 pub use location::Location;
-pub use lock::Lock;
+pub use lock::{Lock, Put};
 pub use probe::Probe;
 pub use read::{Filter, ScanPlan, StoredSpan};
 pub use store::{Environment, Requests};
-pub use write::{decode, encode, read_footer_schema};
+pub use write::{decode, encode, encode_working, read_footer_schema};
 
 /// An object as a listing shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -15,7 +15,7 @@ use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutResult, UpdateVersio
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -26,15 +26,31 @@ pub(super) const STAGING: &str = "work/staging";
 
 const ROWS_PER_GROUP: usize = 1 << 20;
 
+fn not_written(error: parquet::errors::ParquetError) -> Error {
+    Error::bug("a table cannot be written as Parquet").source(error)
+}
+
+fn properties() -> WriterPropertiesBuilder {
+    WriterProperties::builder().set_created_by("ctwa".to_string()).set_max_row_group_row_count(Some(ROWS_PER_GROUP))
+}
+
 /// A table as the bytes of a Parquet file.
 pub fn encode(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Bytes> {
-    let failed = |error: parquet::errors::ParquetError| Error::bug("a table cannot be written as Parquet").source(error);
-    let level = ZstdLevel::try_new(3).map_err(failed)?;
-    let properties = WriterProperties::builder()
-        .set_created_by("ctwa".to_string())
-        .set_compression(Compression::ZSTD(level))
-        .set_max_row_group_row_count(Some(ROWS_PER_GROUP))
-        .build();
+    let level = ZstdLevel::try_new(3).map_err(not_written)?;
+    write(schema, batches, properties().set_compression(Compression::ZSTD(level)).build())
+}
+
+/// A working table as the bytes of a Parquet file: read back whole and soon, mostly ids of which few repeat.
+pub fn encode_working(schema: &SchemaRef, batch: &RecordBatch) -> Result<Bytes> {
+    let mut properties = properties().set_compression(Compression::LZ4_RAW).set_statistics_enabled(EnabledStatistics::None);
+    for id in ["contact_id", "message_id", "event_id"] {
+        properties = properties.set_column_dictionary_enabled(id.into(), false);
+    }
+    write(schema, std::slice::from_ref(batch), properties.build())
+}
+
+fn write(schema: &SchemaRef, batches: &[RecordBatch], properties: WriterProperties) -> Result<Bytes> {
+    let failed = not_written;
     let mut writer = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties)).map_err(failed)?;
     for batch in batches {
         writer.write(batch).map_err(failed)?;

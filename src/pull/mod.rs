@@ -32,6 +32,7 @@ use crate::lake::{Lake, Lock, Object, encode};
 use crate::receipt::write_json;
 use crate::run::Job;
 use crate::schema;
+use crate::survey::Survey;
 
 pub use ads::touched_ads;
 
@@ -47,6 +48,13 @@ pub struct Pulled {
     pub ads_not_found: u64,
     /// Ranges whose exact reach was fetched.
     pub reach_ranges: u64,
+}
+
+/// What is due of Meta's figures, where we fetch them.
+pub fn due(job: &Job<'_>, survey: &Survey, first: Option<Day>) -> Vec<Due> {
+    let fetched = job.settings.fetched_insights().zip(survey.ledgers.as_ref());
+    let due = fetched.map(|((api, _), known)| due::due(job.settings, api, known, (job.clock)().timestamp_micros(), first));
+    due.unwrap_or_default()
 }
 
 /// A pull that holds the lock.

@@ -11,7 +11,7 @@ use crate::insights::graph_error::Verdict;
 use crate::insights::landing::{RangeReach, reach_rows, reach_table};
 use crate::insights::ledger::{At, FetchedReach};
 use crate::lake::layout::day_object;
-use crate::lake::{decode, encode};
+use crate::lake::{Put, decode, encode};
 use crate::schema;
 
 use super::{Fail, Pull, ends_the_run};
@@ -118,7 +118,8 @@ impl Pull<'_> {
                 continue;
             }
             audit::footer(&table, rows.len(), &bytes)?;
-            self.lock.publish(output, &path, bytes, known)?;
+            self.lock.check()?;
+            self.lock.publish(output, &Put { path, bytes, surveyed: known.cloned() })?;
         }
         Ok(())
     }

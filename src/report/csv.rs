@@ -12,7 +12,7 @@ use super::{Sheet, Value};
 pub(super) fn render(sheet: &Sheet<'_>, raw: bool) -> Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let failed = |error: csv::Error| Error::bug("the report cannot be written as CSV").source(error);
-    writer.write_record(sheet.columns).map_err(failed)?;
+    writer.write_record(sheet.columns.iter().map(|(name, _)| name)).map_err(failed)?;
     for row in &sheet.rows {
         writer.write_record(row.iter().map(|value| text(value, raw))).map_err(failed)?;
     }

@@ -22,25 +22,24 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::config::Bot;
-use crate::day::Day;
+use crate::day::{Day, DayRange};
 
+use super::By;
 use super::published::{Ad, AdDay, BotDay, Published};
-use super::{By, ReportRequest};
 
 pub(super) type Key<'a> = (Option<&'a str>, &'a str);
 
 /// The published rows, found by what is asked of them.
 pub(super) struct Facts<'a> {
-    request: &'a ReportRequest,
     bots: HashMap<&'a str, &'a Bot>,
-    published_days: &'a BTreeSet<Day>,
+    pub published_days: &'a BTreeSet<Day>,
     pub ad_days: BTreeMap<Key<'a>, BTreeMap<Day, &'a AdDay>>,
     pub ads: HashMap<Key<'a>, &'a Ad>,
     bot_days: HashMap<(&'a str, Day), &'a BotDay>,
     /// Ads with a conversation, ever, in any bot.
     pub clicked: HashSet<&'a str>,
     /// The account that an ad is known to belong to.
-    accounts: HashMap<&'a str, &'a str>,
+    pub accounts: HashMap<&'a str, &'a str>,
     /// Accounts some of whose figures of the range tell how many conversations Meta counted.
     tells_conversations: HashSet<&'a str>,
     /// (account, day)s known to be whole.
@@ -49,12 +48,12 @@ pub(super) struct Facts<'a> {
     bearers: HashMap<&'a str, Option<&'a str>>,
     /// Conversions by (bot, ad, conversation day).
     cohorts: HashMap<(&'a str, &'a str, Day), i64>,
-    /// By (account, ad), for the whole range asked for.
-    range_reach: HashMap<(&'a str, &'a str), i64>,
+    /// By (account, ad, first day, last day).
+    range_reach: HashMap<(&'a str, &'a str, Day, Day), i64>,
 }
 
 impl<'a> Facts<'a> {
-    pub fn new(published: &'a Published, bots: &'a [Bot], request: &'a ReportRequest) -> Facts<'a> {
+    pub fn new(published: &'a Published, bots: &'a [Bot]) -> Facts<'a> {
         let mut ad_days: BTreeMap<Key, BTreeMap<Day, &AdDay>> = BTreeMap::new();
         for row in &published.ad_days {
             ad_days.entry((row.bot_id.as_deref(), &row.ad_id)).or_default().insert(row.date, row);
@@ -105,10 +104,11 @@ impl<'a> Facts<'a> {
         }
         let clicked_ever = published.ads.iter().filter(|ad| ad.first_conversation_at.is_some()).map(|ad| ad.ad_id.as_str());
         let clicked_here = published.ad_days.iter().filter(|row| row.conversations > 0).map(|row| row.ad_id.as_str());
-        let range_reach =
-            published.reach.iter().filter_map(|row| Some(((row.account_id.as_str(), row.ad_id.as_str()), row.reach?)));
+        let range_reach = published
+            .reach
+            .iter()
+            .filter_map(|row| Some(((row.account_id.as_str(), row.ad_id.as_str(), row.days.first, row.days.last), row.reach?)));
         Facts {
-            request,
             bots: bots.iter().map(|bot| (bot.id.as_str(), bot)).collect(),
             published_days: &published.days,
             ad_days,
@@ -130,14 +130,14 @@ impl<'a> Facts<'a> {
     }
 
     /// Whether a stored row makes its ad appear.
-    pub fn shows(&self, row: &AdDay) -> bool {
-        self.request.by == By::ConversionDay
+    pub fn shows(by: By, row: &AdDay) -> bool {
+        by == By::ConversionDay
             || row.conversations > 0
             || row.spend.is_some_and(|spend| spend != 0)
             || row.impressions.is_some_and(|impressions| impressions > 0)
     }
 
-    fn is_configured(&self, bot_id: Option<&str>, day: Day) -> bool {
+    pub fn is_configured(&self, bot_id: Option<&str>, day: Day) -> bool {
         // A row without a bot has no setting to wait for.
         let Some(bot_id) = bot_id else { return true };
         match self.bot_days.get(&(bot_id, day)) {
@@ -146,23 +146,18 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// The account that an ad is known to belong to.
-    pub fn account(&self, ad_id: &str) -> Option<&str> {
-        self.accounts.get(ad_id).copied()
-    }
-
     fn bears_spend(&self, (bot_id, ad_id): Key) -> bool {
         self.bearers.get(ad_id).is_some_and(|bearer| *bearer == bot_id)
     }
 
     /// What is known about one day of a (bot, ad), a stored row or none.
-    pub fn day(&self, key: Key, row: Option<&AdDay>, day: Day) -> DayFigures {
+    pub fn day(&self, by: By, key: Key, row: Option<&AdDay>, day: Day) -> DayFigures {
         let (bot_id, ad_id) = key;
         let configured = row.map_or_else(|| self.is_configured(bot_id, day), |row| row.conversions.is_some());
         if !self.published_days.contains(&day) {
             return DayFigures { configured, ..DayFigures::default() };
         }
-        let conversions = match self.request.by {
+        let conversions = match by {
             By::ConversionDay => row.and_then(|row| row.conversions).unwrap_or(0),
             By::ConversationDay => bot_id.and_then(|bot_id| self.cohorts.get(&(bot_id, ad_id, day)).copied()).unwrap_or(0),
         };
@@ -191,11 +186,11 @@ impl<'a> Facts<'a> {
         (is_told && !has_metas_row && self.whole.contains(&(*account, day))).then_some(0)
     }
 
-    /// Meta's figure for exactly the range asked for; on the bearer's row only.
-    pub fn range_reach(&self, key: Key) -> Option<i64> {
+    /// Meta's figure for exactly these days; on the bearer's row only.
+    pub fn range_reach(&self, key: Key, days: DayRange) -> Option<i64> {
         let (_, ad_id) = key;
         let account = self.accounts.get(ad_id).filter(|_| self.bears_spend(key))?;
-        self.range_reach.get(&(*account, ad_id)).copied()
+        self.range_reach.get(&(*account, ad_id, days.first, days.last)).copied()
     }
 }
 

@@ -24,20 +24,19 @@ use crate::day::{Day, DayRange};
 use super::amount::{Amount, MILLION};
 use super::facts::{DayFigures, Facts, Key};
 use super::published::{AdDay, Published};
-use super::{Grain, ReportRequest, ReportRow};
+use super::{By, Grain, ReportRequest, ReportRow};
 
 /// The rows of the report in order, and how many ads `all_ads` would add.
 pub(super) fn rows(published: &Published, bots: &[Bot], request: &ReportRequest) -> (Vec<ReportRow>, usize) {
-    let facts = Facts::new(published, bots, request);
-    let asked = |asked: &[String], id: Option<&str>| asked.is_empty() || asked.iter().any(|asked| Some(asked.as_str()) == id);
+    let facts = Facts::new(published, bots);
     let mut rows = Vec::new();
     let mut hidden_ads = BTreeSet::new();
     for (key, days) in &facts.ad_days {
         let (bot_id, ad_id) = *key;
-        if !asked(&request.bots, bot_id) || !asked(&request.ads, Some(ad_id)) {
+        if !request.asks_for(bot_id, ad_id) {
             continue;
         }
-        let shown: Vec<Day> = days.values().filter(|row| facts.shows(row)).map(|row| row.date).collect();
+        let shown: Vec<Day> = days.values().filter(|row| Facts::shows(request.by, row)).map(|row| row.date).collect();
         if shown.is_empty() {
             continue;
         }
@@ -46,9 +45,10 @@ pub(super) fn rows(published: &Published, bots: &[Bot], request: &ReportRequest)
             continue;
         }
         match request.grain {
-            Grain::Range => rows.push(row(&facts, *key, days, request.days, None)),
+            Grain::Range => rows.push(row(&facts, request.by, *key, days, request.days, None)),
             Grain::Day => {
-                rows.extend(shown.into_iter().map(|day| row(&facts, *key, days, DayRange { first: day, last: day }, Some(day))))
+                let of_day = |day| row(&facts, request.by, *key, days, DayRange { first: day, last: day }, Some(day));
+                rows.extend(shown.into_iter().map(of_day));
             }
         }
     }
@@ -61,13 +61,13 @@ fn order(row: &ReportRow) -> impl Ord + '_ {
 }
 
 /// A row over these days; `date` with day grain.
-fn row(facts: &Facts, key: Key, stored: &BTreeMap<Day, &AdDay>, days: DayRange, date: Option<Day>) -> ReportRow {
+fn row(facts: &Facts, by: By, key: Key, stored: &BTreeMap<Day, &AdDay>, days: DayRange, date: Option<Day>) -> ReportRow {
     let (bot_id, ad_id) = key;
     let mut sums = Sums::default();
     for day in days.iter() {
-        sums.add(facts.day(key, stored.get(&day).copied(), day));
+        sums.add(facts.day(by, key, stored.get(&day).copied(), day));
     }
-    let exact_reach = if days.len() == 1 { sums.reach_sum } else { facts.range_reach(key) };
+    let exact_reach = if days.len() == 1 { sums.reach_sum } else { facts.range_reach(key, days) };
     let ad = facts.ads.get(&key);
     ReportRow {
         date,
@@ -136,7 +136,6 @@ impl Sums {
 mod tests {
     use super::*;
     use crate::config::ConversionSetting;
-    use crate::report::By;
     use crate::report::published::{Ad, AdConversion, BotDay, RangeReach};
 
     const FIRST: Day = Day(20_513);
@@ -331,7 +330,8 @@ mod tests {
         let by_day = ReportRequest { grain: Grain::Day, ..request(3) };
         assert_eq!(reach(&published, &by_day)[2], (Some(12), Some(12), Some(12)));
 
-        published.reach = vec![RangeReach { account_id: "act_1".to_string(), ad_id: "A".to_string(), reach: Some(20) }];
+        published.reach =
+            vec![RangeReach { days: request(3).days, account_id: "act_1".to_string(), ad_id: "A".to_string(), reach: Some(20) }];
         assert_eq!(reach(&published, &request(3)), [(Some(20), Some(20), Some(20))]);
         published.ads.push(ad(Some("c"), "A", Some(0)));
         published.ad_days.push(ad_day(0, Some("c"), "A", (1, Some(0), None)));
@@ -349,6 +349,7 @@ mod tests {
         ];
         let mut published = published(2, ads, days);
         let cohort = |day, conversions| AdConversion {
+            date: FIRST.plus(day),
             bot_id: "b".to_string(),
             ad_id: "A".to_string(),
             conversation_date: FIRST.plus(day),

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use super::{Sheet, Value};
 
 pub(super) fn render(sheet: &Sheet<'_>) -> Result<Vec<u8>> {
-    let names = || sheet.columns.iter().map(|name| name.to_string());
+    let names = || sheet.columns.iter().map(|(name, _)| name.to_string());
     let rows: Vec<Map<String, Json>> = sheet.rows.iter().map(|row| names().zip(row.iter().map(json)).collect()).collect();
     let mut bytes =
         serde_json::to_vec_pretty(&rows).map_err(|error| Error::bug("the report cannot be written as JSON").source(error))?;

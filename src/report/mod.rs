@@ -1,7 +1,8 @@
 //! `ctwa report`: the published tables as figures per ad, in the article's columns.
 //!
 //! ```text
-//! ad_days, ads, bot_days, ad_conversions, reach --read--> Published --facts, figures--> ReportRow --table | csv | json--> bytes
+//! ad_days, ads, bot_days, ad_conversions, reach --read--> Published --facts, figures--> ReportRow --table | csv | json | batch--> bytes
+//!                                                                   --facts, series---> days of each ad --html--> a page
 //! ```
 //!
 //! In: the output's published tables and the pipeline's bots; nothing is recomputed from the inputs and nothing is written.
@@ -16,13 +17,16 @@
 //! in `facts`.
 
 mod amount;
+mod batch;
 mod csv;
 mod facts;
 mod figures;
+mod html;
 mod json;
 mod published;
 mod read;
 mod reconcile;
+mod series;
 mod table;
 
 use crate::config::Settings;
@@ -32,7 +36,7 @@ use crate::lake::Lake;
 
 pub use amount::Amount;
 use published::Published;
-pub use reconcile::{ReconciledAd, Reconciliation, reconcile};
+pub use reconcile::reconcile;
 
 /// The day a conversion is shown on (rule 9).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -59,6 +63,17 @@ pub enum Format {
     Table,
     Csv,
     Json,
+    /// The columns of CSV with their types.
+    Parquet,
+    /// One file to open in a browser: every day of the range, to look at any part of it.
+    Html,
+}
+
+impl Format {
+    /// Whether a terminal has no use for it.
+    pub fn is_for_files(self) -> bool {
+        matches!(self, Format::Parquet | Format::Html)
+    }
 }
 
 /// What is asked for. An empty list of bots or ads means all of them.
@@ -71,6 +86,13 @@ pub struct ReportRequest {
     pub grain: Grain,
     /// Also the ads that never had a conversation in any bot.
     pub all_ads: bool,
+}
+
+impl ReportRequest {
+    fn asks_for(&self, bot_id: Option<&str>, ad_id: &str) -> bool {
+        let asked = |asked: &[String], id: Option<&str>| asked.is_empty() || asked.iter().any(|asked| Some(asked.as_str()) == id);
+        asked(&self.bots, bot_id) && asked(&self.ads, Some(ad_id))
+    }
 }
 
 /// The rows in their order, and what a reader has to know beside them, a sentence each.
@@ -107,25 +129,34 @@ pub struct ReportRow {
     pub unconfigured_days: i64,
 }
 
-/// The columns in order. `date` is there with day grain only.
-pub const COLUMNS: [&str; 17] = [
-    "date",
-    "bot_id",
-    "ad_id",
-    "ad_title",
-    "ad_type",
-    "currency",
-    "spend",
-    "reach",
-    "conversations",
-    "cost_per_conversation",
-    "conversions",
-    "cost_per_conversion",
-    "conversion_rate",
-    "reach_min",
-    "reach_max",
-    "spend_unknown_days",
-    "unconfigured_days",
+/// What the cells of a column are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Day,
+    Text,
+    Count,
+    Amount,
+}
+
+/// The columns in order, with what their cells are. `date` is there with day grain only.
+pub const COLUMNS: [(&str, Kind); 17] = [
+    ("date", Kind::Day),
+    ("bot_id", Kind::Text),
+    ("ad_id", Kind::Text),
+    ("ad_title", Kind::Text),
+    ("ad_type", Kind::Text),
+    ("currency", Kind::Text),
+    ("spend", Kind::Amount),
+    ("reach", Kind::Count),
+    ("conversations", Kind::Count),
+    ("cost_per_conversation", Kind::Amount),
+    ("conversions", Kind::Count),
+    ("cost_per_conversion", Kind::Amount),
+    ("conversion_rate", Kind::Amount),
+    ("reach_min", Kind::Count),
+    ("reach_max", Kind::Count),
+    ("spend_unknown_days", Kind::Count),
+    ("unconfigured_days", Kind::Count),
 ];
 
 /// A cell as the formats see it.
@@ -139,7 +170,7 @@ enum Value<'a> {
 
 /// Rows under their columns, for any format.
 struct Sheet<'a> {
-    columns: &'static [&'static str],
+    columns: &'static [(&'static str, Kind)],
     rows: Vec<Vec<Value<'a>>>,
 }
 
@@ -148,7 +179,7 @@ impl Report {
         Sheet { columns: self.columns(), rows: self.rows.iter().map(|row| self.values(row).collect()).collect() }
     }
 
-    fn columns(&self) -> &'static [&'static str] {
+    fn columns(&self) -> &'static [(&'static str, Kind)] {
         match self.grain {
             Grain::Day => &COLUMNS,
             Grain::Range => &COLUMNS[1..],
@@ -183,25 +214,61 @@ impl Report {
     }
 }
 
+type Render<'a> = Box<dyn Fn(&Report) -> Result<Vec<u8>> + 'a>;
+
+/// What is written where the report goes, and the notes on it.
+pub struct Written {
+    pub bytes: Vec<u8>,
+    pub notes: Vec<String>,
+}
+
+/// The report asked for, as the bytes of a format. `width` is the terminal's, in columns; `raw_csv` leaves out CSV's guard against
+/// formulas.
+pub fn write(
+    settings: &Settings,
+    output: &Lake,
+    request: &ReportRequest,
+    format: Format,
+    width: Option<u16>,
+    raw_csv: bool,
+) -> Result<Written> {
+    let render: Render = match format {
+        Format::Html => return page(settings, output, request),
+        Format::Table => Box::new(|report| Ok(table::render(report, width).into_bytes())),
+        Format::Csv => Box::new(|report| csv::render(&report.sheet(), raw_csv)),
+        Format::Json => Box::new(|report| json::render(&report.sheet())),
+        Format::Parquet => Box::new(|report| batch::render(&report.sheet())),
+    };
+    let report = build(settings, output, request)?;
+    let bytes = render(&report)?;
+    Ok(Written { bytes, notes: report.notes })
+}
+
 /// The report asked for. A usage error where it names a bot that the pipeline does not; not ready where no day of the range is
 /// published.
-pub fn build(settings: &Settings, output: &Lake, request: &ReportRequest) -> Result<Report> {
-    for bot in &request.bots {
-        known_bot(settings, bot)?;
-    }
+fn build(settings: &Settings, output: &Lake, request: &ReportRequest) -> Result<Report> {
+    known_bots(settings, request)?;
     let published = read::published(output, request, settings.horizon)?;
     let (rows, hidden_ads) = figures::rows(&published, &settings.bots, request);
     let notes = notes(&published, settings, request, &rows, hidden_ads);
     Ok(Report { days: request.days, by: request.by, grain: request.grain, rows, notes })
 }
 
-/// The report as the bytes of a format. `width` is the terminal's, in columns; `raw_csv` leaves out the guard against formulas.
-pub fn render(report: &Report, format: Format, width: Option<u16>, raw_csv: bool) -> Result<Vec<u8>> {
-    match format {
-        Format::Table => Ok(table::render(report, width).into_bytes()),
-        Format::Csv => csv::render(&report.sheet(), raw_csv),
-        Format::Json => json::render(&report.sheet()),
+/// The page: day by day what the rows of any part of the range are made of.
+fn page(settings: &Settings, output: &Lake, request: &ReportRequest) -> Result<Written> {
+    known_bots(settings, request)?;
+    if request.grain == Grain::Day {
+        return Err(Error::usage("the page holds every day: it has no --grain").mend("leave out --grain day"));
     }
+    let published = read::published_day_by_day(output, request, settings.horizon)?;
+    let (rows, hidden_ads) = figures::rows(&published, &settings.bots, request);
+    let notes = notes(&published, settings, request, &rows, hidden_ads);
+    let series = series::pack(&published, settings, request, hidden_ads)?;
+    Ok(Written { bytes: html::render(&series)?, notes })
+}
+
+fn known_bots(settings: &Settings, request: &ReportRequest) -> Result<()> {
+    request.bots.iter().try_for_each(|bot| known_bot(settings, bot))
 }
 
 fn known_bot(settings: &Settings, asked: &str) -> Result<()> {

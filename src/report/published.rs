@@ -1,8 +1,8 @@
-//! What is published about a range: rows of the tables in memory, with the columns that a report needs.
+//! What the published tables say about a range of days, as rows in memory. Rows come in the order of days, then of the files.
 
 use std::collections::BTreeSet;
 
-use crate::day::Day;
+use crate::day::{Day, DayRange};
 
 /// What is published about a range.
 #[derive(Clone, Debug, Default)]
@@ -12,11 +12,11 @@ pub(super) struct Published {
     pub ad_days: Vec<AdDay>,
     pub ads: Vec<Ad>,
     pub bot_days: Vec<BotDay>,
-    /// By conversation day only.
+    /// By conversation day only: of events or of conversations of the range.
     pub ad_conversions: Vec<AdConversion>,
     /// The last published day of conversions; by conversation day only.
     pub last_event_day: Option<Day>,
-    /// Figures Meta computed for exactly the range asked for.
+    /// Figures Meta computed for the range asked for, or for every range inside it.
     pub reach: Vec<RangeReach>,
 }
 
@@ -60,6 +60,7 @@ pub(super) struct BotDay {
 
 #[derive(Clone, Debug)]
 pub(super) struct AdConversion {
+    pub date: Day,
     pub bot_id: String,
     pub ad_id: String,
     pub conversation_date: Day,
@@ -68,6 +69,8 @@ pub(super) struct AdConversion {
 
 #[derive(Clone, Debug)]
 pub(super) struct RangeReach {
+    /// Exactly these days.
+    pub days: DayRange,
     pub account_id: String,
     pub ad_id: String,
     pub reach: Option<i64>,

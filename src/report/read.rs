@@ -57,7 +57,18 @@ pub(super) fn published(output: &Lake, request: &ReportRequest, horizon: Horizon
     if request.grain == Grain::Range
         && let Some(object) = output.published_days("reach")?.get(&days.last)
     {
-        read(output, object, &REACH, |batch| reach(batch, days, &mut published.reach))?;
+        read(output, object, &REACH, |batch| reach(batch, |of| of == days, &mut published.reach))?;
+    }
+    Ok(published)
+}
+
+/// The same for a reader who may look at any part of the range, on either day of a conversion.
+pub(super) fn published_day_by_day(output: &Lake, request: &ReportRequest, horizon: Horizon) -> Result<Published> {
+    let days = request.days;
+    let request = ReportRequest { by: By::ConversationDay, grain: Grain::Day, ..request.clone() };
+    let mut published = published(output, &request, horizon)?;
+    for object in output.published_days("reach")?.range(days.first..=days.last).map(|(_, object)| object) {
+        read(output, object, &REACH, |batch| reach(batch, |of| days.first <= of.first, &mut published.reach))?;
     }
     Ok(published)
 }
@@ -163,14 +174,16 @@ fn bot_days(batch: &RecordBatch, rows: &mut Vec<BotDay>) -> Result<()> {
     Ok(())
 }
 
-const AD_CONVERSION: [&str; 4] = ["bot_id", "ad_id", "conversation_date", "conversions"];
+const AD_CONVERSION: [&str; 5] = ["date", "bot_id", "ad_id", "conversation_date", "conversions"];
 
 fn ad_conversions(batch: &RecordBatch, days: DayRange, rows: &mut Vec<AdConversion>) -> Result<()> {
-    let conversation_date: &Date32Array = column(batch, "conversation_date")?;
+    let [date, conversation_date]: [&Date32Array; 2] = [column(batch, "date")?, column(batch, "conversation_date")?];
     let [bot_id, ad_id]: [&StringArray; 2] = [column(batch, "bot_id")?, column(batch, "ad_id")?];
     let conversions: &Int64Array = column(batch, "conversions")?;
-    let in_range = (0..batch.num_rows()).filter(|row| days.contains(Day(conversation_date.value(*row))));
+    let touches_range = |dates: &Date32Array, row: usize| days.contains(Day(dates.value(row)));
+    let in_range = (0..batch.num_rows()).filter(|row| touches_range(date, *row) || touches_range(conversation_date, *row));
     rows.extend(in_range.map(|row| AdConversion {
+        date: Day(date.value(row)),
         bot_id: bot_id.value(row).to_string(),
         ad_id: ad_id.value(row).to_string(),
         conversation_date: Day(conversation_date.value(row)),
@@ -181,12 +194,13 @@ fn ad_conversions(batch: &RecordBatch, days: DayRange, rows: &mut Vec<AdConversi
 
 const REACH: [&str; 5] = ["account_id", "ad_id", "since", "until", "reach"];
 
-fn reach(batch: &RecordBatch, days: DayRange, rows: &mut Vec<RangeReach>) -> Result<()> {
+fn reach(batch: &RecordBatch, is_wanted: impl Fn(DayRange) -> bool, rows: &mut Vec<RangeReach>) -> Result<()> {
     let [since, until]: [&Date32Array; 2] = [column(batch, "since")?, column(batch, "until")?];
     let [account_id, ad_id]: [&StringArray; 2] = [column(batch, "account_id")?, column(batch, "ad_id")?];
     let reach: &Int64Array = column(batch, "reach")?;
-    let of_range = (0..batch.num_rows()).filter(|row| since.value(*row) == days.first.0 && until.value(*row) == days.last.0);
-    rows.extend(of_range.map(|row| RangeReach {
+    let days = |row: usize| DayRange { first: Day(since.value(row)), last: Day(until.value(row)) };
+    rows.extend((0..batch.num_rows()).filter(|row| is_wanted(days(*row))).map(|row| RangeReach {
+        days: days(row),
         account_id: account_id.value(row).to_string(),
         ad_id: ad_id.value(row).to_string(),
         reach: at(reach, row),
@@ -383,15 +397,20 @@ mod tests {
     #[test]
     fn metas_reach_of_exactly_the_range_is_taken() {
         let output = Output::sample();
-        let schema = schema::reach().schema;
+        let columns = [
+            ("account_id", DataType::Utf8),
+            ("ad_id", DataType::Utf8),
+            ("since", DataType::Date32),
+            ("until", DataType::Date32),
+            ("reach", DataType::Int64),
+        ];
+        let schema = Arc::new(Schema::new(columns.map(|(name, kind)| Field::new(name, kind, true)).to_vec()));
         let cells: Vec<ArrayRef> = vec![
             Arc::new(StringArray::from(vec!["act_1"; 3])),
             Arc::new(StringArray::from(vec!["120226305854810726"; 3])),
             Arc::new(Date32Array::from(vec![day("2026-03-01").0, day("2026-02-25").0, day("2026-03-01").0])),
             Arc::new(Date32Array::from(vec![day("2026-03-03").0, day("2026-03-03").0, day("2026-03-09").0])),
             Arc::new(Int64Array::from(vec![15, 99, 88])),
-            new_null_array(&DataType::Int64, 3),
-            new_null_array(&schema::money(), 3),
         ];
         output.publish(&day_object("reach", day("2026-03-03")), RecordBatch::try_new(schema, cells).unwrap());
         let reach = |from| output.report(from, "2026-03-03", By::ConversionDay).unwrap().rows[0].reach;

@@ -8,62 +8,64 @@
 use std::collections::BTreeMap;
 
 use crate::config::Settings;
-use crate::day::{Day, DayRange};
-use crate::error::Result;
+use crate::day::Day;
+use crate::error::{Error, Result};
 use crate::lake::Lake;
 
 use super::facts::Facts;
 use super::published::AdDay;
 use super::read;
-use super::{Format, ReportRequest, Sheet, Value, csv, json, spans, table};
+use super::{Format, Kind, ReportRequest, Sheet, Value, Written, batch, csv, json, spans, table};
 
-const COLUMNS: [&str; 7] =
-    ["ad_id", "ad_title", "account_id", "conversations", "meta_conversations", "difference", "meta_unknown_days"];
+const COLUMNS: [(&str, Kind); 7] = [
+    ("ad_id", Kind::Text),
+    ("ad_title", Kind::Text),
+    ("account_id", Kind::Text),
+    ("conversations", Kind::Count),
+    ("meta_conversations", Kind::Count),
+    ("difference", Kind::Count),
+    ("meta_unknown_days", Kind::Count),
+];
 
 /// One line; the fields are [`COLUMNS`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReconciledAd {
-    pub ad_id: String,
-    pub ad_title: Option<String>,
-    pub account_id: Option<String>,
-    pub conversations: i64,
-    pub meta_conversations: Option<i64>,
+struct ReconciledAd {
+    ad_id: String,
+    ad_title: Option<String>,
+    account_id: Option<String>,
+    conversations: i64,
+    meta_conversations: Option<i64>,
     /// Ours less Meta's.
-    pub difference: Option<i64>,
-    pub meta_unknown_days: i64,
-}
-
-pub struct Reconciliation {
-    pub days: DayRange,
-    pub rows: Vec<ReconciledAd>,
-    pub notes: Vec<String>,
+    difference: Option<i64>,
+    meta_unknown_days: i64,
 }
 
 /// Of the request, the days and the ads count.
-pub fn reconcile(settings: &Settings, output: &Lake, request: &ReportRequest) -> Result<Reconciliation> {
-    let published = read::published(output, request, settings.horizon)?;
-    let facts = Facts::new(&published, &settings.bots, request);
-    let mut ads: BTreeMap<&str, BTreeMap<Day, Vec<&AdDay>>> = BTreeMap::new();
-    for row in &published.ad_days {
-        if request.ads.is_empty() || request.ads.contains(&row.ad_id) {
-            ads.entry(&row.ad_id).or_default().entry(row.date).or_default().push(row);
-        }
+pub fn reconcile(settings: &Settings, output: &Lake, request: &ReportRequest, format: Format, raw_csv: bool) -> Result<Written> {
+    if format == Format::Html {
+        return Err(Error::usage("a reconciliation has no page").mend("leave out --format html"));
     }
-    let row = |(ad_id, days): (&str, BTreeMap<Day, Vec<&AdDay>>)| {
+    let published = read::published(output, request, settings.horizon)?;
+    let facts = Facts::new(&published, &settings.bots);
+    let mut ads: BTreeMap<&str, BTreeMap<Day, Vec<&AdDay>>> = BTreeMap::new();
+    for row in published.ad_days.iter().filter(|row| request.asks_for(None, &row.ad_id)) {
+        ads.entry(&row.ad_id).or_default().entry(row.date).or_default().push(row);
+    }
+    let mut rows = Vec::new();
+    for (ad_id, days) in ads {
         let mut row = ReconciledAd {
             ad_id: ad_id.to_string(),
             ad_title: published.ads.iter().filter(|ad| ad.ad_id == ad_id).find_map(|ad| ad.ad_title.clone()),
-            account_id: facts.account(ad_id).map(str::to_string),
+            account_id: facts.accounts.get(ad_id).map(|account| account.to_string()),
             conversations: 0,
             meta_conversations: None,
             difference: None,
             meta_unknown_days: 0,
         };
         for day in request.days.iter() {
-            let rows = days.get(&day).map(Vec::as_slice).unwrap_or_default();
-            let ours: i64 = rows.iter().map(|row| row.conversations).sum();
+            let of_day = days.get(&day).map(Vec::as_slice).unwrap_or_default();
+            let ours: i64 = of_day.iter().map(|row| row.conversations).sum();
             row.conversations += ours;
-            match facts.meta_conversations(ad_id, rows, day) {
+            match facts.meta_conversations(ad_id, of_day, day) {
                 Some(metas) => {
                     *row.meta_conversations.get_or_insert(0) += metas;
                     *row.difference.get_or_insert(0) += ours - metas;
@@ -71,15 +73,22 @@ pub fn reconcile(settings: &Settings, output: &Lake, request: &ReportRequest) ->
                 None => row.meta_unknown_days += 1,
             }
         }
-        row
+        if row.conversations > 0 || row.meta_conversations.is_some_and(|metas| metas > 0) {
+            rows.push(row);
+        }
+    }
+    let sheet = Sheet { columns: &COLUMNS, rows: rows.iter().map(ReconciledAd::cells).collect() };
+    let bytes = match format {
+        Format::Csv => csv::render(&sheet, raw_csv)?,
+        Format::Json => json::render(&sheet)?,
+        Format::Parquet => batch::render(&sheet)?,
+        Format::Table | Format::Html => {
+            format!("{}, conversations as counted here and by Meta\n\n{}", request.days, table::render_sheet(&sheet)).into_bytes()
+        }
     };
-    let rows =
-        ads.into_iter().map(row).filter(|row| row.conversations > 0 || row.meta_conversations.is_some_and(|metas| metas > 0));
-    let rows = rows.collect();
     let missing: Vec<Day> = request.days.iter().filter(|day| !published.days.contains(day)).collect();
-    let notes =
-        if missing.is_empty() { Vec::new() } else { vec![format!("not published and not in the figures: {}", spans(&missing))] };
-    Ok(Reconciliation { days: request.days, rows, notes })
+    let note = (!missing.is_empty()).then(|| format!("not published and not in the figures: {}", spans(&missing)));
+    Ok(Written { bytes, notes: note.into_iter().collect() })
 }
 
 impl ReconciledAd {
@@ -94,22 +103,5 @@ impl ReconciledAd {
             count(self.difference),
             Value::Count(self.meta_unknown_days),
         ]
-    }
-}
-
-impl Reconciliation {
-    fn sheet(&self) -> Sheet<'_> {
-        Sheet { columns: &COLUMNS, rows: self.rows.iter().map(ReconciledAd::cells).collect() }
-    }
-
-    pub fn render(&self, format: Format, raw_csv: bool) -> Result<Vec<u8>> {
-        match format {
-            Format::Table => {
-                Ok(format!("{}, conversations as counted here and by Meta\n\n{}", self.days, table::render_sheet(&self.sheet()))
-                    .into_bytes())
-            }
-            Format::Csv => csv::render(&self.sheet(), raw_csv),
-            Format::Json => json::render(&self.sheet()),
-        }
     }
 }

@@ -110,7 +110,7 @@ pub(super) fn render(report: &Report, width: Option<u16>) -> String {
 pub(super) fn render_sheet(sheet: &Sheet<'_>) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
-    table.set_header(sheet.columns.iter().map(|name| Cell::new(name.replace('_', " "))));
+    table.set_header(sheet.columns.iter().map(|(name, _)| Cell::new(name.replace('_', " "))));
     let cell = |value: &Value<'_>| match value {
         Value::Null => Cell::new("-").set_alignment(CellAlignment::Right),
         Value::Day(day) => Cell::new(day),

@@ -15,7 +15,7 @@ use arrow::datatypes::Int64Type;
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use ctwa::error::{Error, ErrorKind};
-use ctwa::lake::{Environment, Lake, Location, ScanPlan};
+use ctwa::lake::{Environment, Lake, Location, Object, Put, ScanPlan};
 use object_store::memory::InMemory;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
@@ -64,8 +64,6 @@ struct Place {
     environment: Environment,
     memory: Option<Arc<InMemory>>,
     stranger: Environment,
-    /// How many objects the store shows at a time.
-    page: usize,
     /// How many races it can run in seconds.
     races: usize,
     _folder: Option<TempDir>,
@@ -75,7 +73,7 @@ impl Place {
     fn at(text: &str, variables: Variables, stranger: Variables) -> Place {
         let location = Location::resolve(text, Path::new("/")).unwrap_or_else(|error| panic!("{text}: {error}"));
         let [environment, stranger] = [variables, stranger].map(Environment::from_iter);
-        Place { location, environment, stranger, memory: None, page: 1_000, races: 12, _folder: None }
+        Place { location, environment, stranger, memory: None, races: 12, _folder: None }
     }
 
     fn in_memory() -> Place {
@@ -95,8 +93,7 @@ impl Place {
 
     fn on_azure() -> Place {
         let azure = servers::azure();
-        let location = format!("az://{}/lake of açaí", azure.container());
-        Place { page: 5_000, ..Place::at(&location, azure.environment(), azure.environment_of_a_stranger()) }
+        Place::at(&format!("az://{}/lake of açaí", azure.container()), azure.environment(), azure.environment_of_a_stranger())
     }
 
     fn on_gcs() -> Place {
@@ -146,18 +143,19 @@ fn a_listing_shows_all_that_lies_below_a_folder_and_nothing_else(place: &Place) 
     assert_eq!(sizes, expected);
 }
 
+/// S3 and Google show 1,000 objects at a time. Azure shows 5,000, which would take its server here half a minute to write.
 fn a_listing_is_whole_however_long_it_is(place: &Place) {
-    let objects = place.page + 10;
+    const OBJECTS: usize = 1_010;
     let path = |n: usize| format!("work/many/{n:05}");
     thread::scope(|scope| {
         for first in 0..8 {
             let lake = place.open();
             scope.spawn(move || {
-                (first..objects).step_by(8).for_each(|n| drop(lake.publish(&path(n), content(b'x', 1)).expect("published")));
+                (first..OBJECTS).step_by(8).for_each(|n| drop(lake.publish(&path(n), content(b'x', 1)).expect("published")));
             });
         }
     });
-    assert_eq!(paths(&place.open(), "work/many"), (0..objects).map(path).collect::<Vec<_>>());
+    assert_eq!(paths(&place.open(), "work/many"), (0..OBJECTS).map(path).collect::<Vec<_>>());
 }
 
 fn any_character_may_stand_in_a_name(place: &Place) {
@@ -325,7 +323,7 @@ fn of_sixteen_one_gets_the_lock(place: &Place) {
     const RACERS: usize = 16;
     let lakes: Vec<Lake> = (0..RACERS).map(|_| place.open()).collect();
     let (start, end) = (Barrier::new(RACERS), Barrier::new(RACERS));
-    let wins: Vec<Vec<bool>> = thread::scope(|scope| {
+    let ended: Vec<Vec<Result<bool, Error>>> = thread::scope(|scope| {
         let racer = |lake| {
             let (start, end) = (&start, &end);
             move || {
@@ -335,10 +333,11 @@ fn of_sixteen_one_gets_the_lock(place: &Place) {
                     // Nobody lets go before all have tried.
                     end.wait();
                     match lock {
-                        Ok(lock) => lock.check().map(|()| true).map_err(conflict),
-                        Err(error) => Ok(drop(conflict(error))).map(|()| false),
+                        // A panic here would keep the others waiting.
+                        Ok(lock) => lock.check().map(|()| true),
+                        Err(error) if error.kind() == ErrorKind::Conflict => Ok(false),
+                        Err(error) => Err(error),
                     }
-                    .expect("the winner holds it")
                 };
                 (0..place.races).map(round).collect()
             }
@@ -347,7 +346,8 @@ fn of_sixteen_one_gets_the_lock(place: &Place) {
         racers.into_iter().map(|racer| racer.join().expect("a racer ends")).collect()
     });
     for round in 0..place.races {
-        let winners: Vec<usize> = (0..RACERS).filter(|racer| wins[*racer][round]).collect();
+        let has_won = |racer: &usize| *ended[*racer][round].as_ref().unwrap_or_else(|error| panic!("round {round}: {error}"));
+        let winners: Vec<usize> = (0..RACERS).filter(has_won).collect();
         assert_eq!(winners.len(), 1, "round {round}: {winners:?} hold it");
     }
 }
@@ -376,21 +376,23 @@ fn a_lock_publishes_over_what_was_surveyed_only(place: &Place) {
     let lock = run.lock(now()).expect("it is free");
     let [first, second, third] = [*b"abc", *b"def", *b"ghi"].map(|text| Bytes::from(text.to_vec()));
 
-    let version = lock.publish(&run, path, first.clone(), None).expect("there is none yet");
+    let put =
+        |bytes: &Bytes, surveyed: Option<&Object>| Put { path: path.into(), bytes: bytes.clone(), surveyed: surveyed.cloned() };
+    let version = lock.publish(&run, &put(&first, None)).expect("there is none yet");
     there(&first);
     assert_eq!(surveyed().version, version);
     let old = surveyed();
-    lock.publish(&run, path, second.clone(), Some(&old)).expect("it is still the one surveyed");
+    lock.publish(&run, &put(&second, Some(&old))).expect("it is still the one surveyed");
     there(&second);
     for surveyed in [Some(&old), None] {
-        conflict(lock.publish(&run, path, third.clone(), surveyed).expect_err("it was replaced meanwhile"));
+        conflict(lock.publish(&run, &put(&third, surveyed)).expect_err("it was replaced meanwhile"));
         there(&second);
         // What a put finds there when its reply was lost, and it is made again.
-        lock.publish(&run, path, second.clone(), surveyed).expect("its own bytes are no conflict");
+        lock.publish(&run, &put(&second, surveyed)).expect("its own bytes are no conflict");
     }
     let gone = surveyed();
     lock.remove(&run, path).expect("it can be removed");
-    conflict(lock.publish(&run, path, third.clone(), Some(&gone)).expect_err("it was removed meanwhile"));
+    conflict(lock.publish(&run, &put(&third, Some(&gone))).expect_err("it was removed meanwhile"));
     assert_eq!(other.get(path).expect("no error"), None);
 }
 

@@ -3,6 +3,7 @@
 
 mod architecture;
 mod bench;
+mod browser;
 mod cases;
 mod contract;
 mod errors;
@@ -13,11 +14,14 @@ mod lake;
 mod network;
 mod nights;
 mod oracle;
+mod page;
 mod plans;
 mod properties;
 mod proxy;
 mod races;
+mod readers;
 mod readme;
+mod remote;
 mod rows;
 mod sample;
 mod scene;

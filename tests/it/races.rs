@@ -19,7 +19,7 @@ const TABLES: [&str; 4] = ["ads", "ad_conversions", "ad_days", "bot_days"];
 const FIRST: &str = "2026-03-01";
 
 /// The scene's first day over and over.
-fn world(days: u64) -> World {
+pub fn world(days: u64) -> World {
     let whole = scene::world();
     let (mut world, first) = (World { insights: Vec::new(), ..whole.clone() }, date(FIRST));
     world.bots[0].ad_accounts = vec!["act_1".into(), "act_2".into()];

@@ -21,7 +21,7 @@ use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 
 /// How long a server may take to start, or to make a bucket, on a machine that is busy with other tests.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 const REGION: &str = "us-east-1";
 
@@ -80,6 +80,12 @@ impl S3Server {
 
     pub fn environment(&self) -> Variables {
         self.environment_with(&self.secret_key)
+    }
+
+    /// For a client that takes no environment.
+    pub fn settings(&self) -> serde_json::Value {
+        let S3Server { endpoint, access_key, secret_key, .. } = self;
+        serde_json::json!({"endpoint": endpoint, "access_key": access_key, "secret_key": secret_key, "region": REGION})
     }
 
     /// With a secret that is not the key's: whoever uses it is denied.
@@ -244,7 +250,7 @@ impl Drop for Server {
 // ---------------------------------------------------------------------------------------------------------- installing
 
 /// Where the scripts and the pinned versions are.
-fn sources() -> PathBuf {
+pub fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers")
 }
 

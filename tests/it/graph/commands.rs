@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use ctwa::error::ErrorKind;
 use ctwa::fetch::FetchRequest;
 use ctwa::preview;
-use ctwa::report::{self, By, Format, Grain, ReportRequest, ReportRow};
+use ctwa::report::{self, By, Format, Grain, ReportRequest};
 
 use super::date;
 use super::server::{Fault, GraphServer, What};
@@ -26,10 +26,12 @@ fn request(first: &str, last: &str) -> ReportRequest {
     }
 }
 
-/// The report's row of ad 1.
-fn row(shop: &Shop, first: &str, last: &str) -> ReportRow {
-    let report = report::build(&shop.settings(), &shop.output(), &request(first, last)).unwrap();
-    report.rows.into_iter().find(|row| row.ad_id == ad(1)).unwrap()
+/// Reach of ad 1 in a report, with its bounds.
+fn reach(shop: &Shop, first: &str, last: &str) -> [Option<i64>; 3] {
+    let written = report::write(&shop.settings(), &shop.output(), &request(first, last), Format::Json, None, false).unwrap();
+    let rows: serde_json::Value = serde_json::from_slice(&written.bytes).unwrap();
+    let row = rows.as_array().unwrap().iter().find(|row| row["ad_id"] == ad(1)).unwrap();
+    ["reach", "reach_min", "reach_max"].map(|column| row[column].as_i64())
 }
 
 /// How many people saw ad 1 on any of these days, and the sum and the most of the days.
@@ -52,22 +54,20 @@ fn exact_reach_of_windows_and_months_is_there_for_reports_which_never_fetch() {
     for (first, last) in [("2026-03-04", "2026-03-10"), ("2026-03-01", "2026-03-10")] {
         let (distinct, sum, _) = people(&shop, first, last);
         assert!(distinct < sum);
-        let row = row(&shop, first, last);
-        assert_eq!((row.reach, row.reach_min, row.reach_max), (Some(distinct), Some(distinct), Some(distinct)), "{first}");
+        assert_eq!(reach(&shop, first, last), [Some(distinct); 3], "{first}");
     }
     let (distinct, sum, most) = people(&shop, "2026-03-02", "2026-03-09");
-    let before = row(&shop, "2026-03-02", "2026-03-09");
-    assert_eq!((before.reach, before.reach_min, before.reach_max), (None, Some(most), Some(sum)), "not a range that was fetched");
+    assert_eq!(reach(&shop, "2026-03-02", "2026-03-09"), [None, Some(most), Some(sum)], "not a range that was fetched");
     assert!(shop.server.calls().is_empty());
 
     let fetched = shop.fetch(FetchRequest::Reach(range("2026-03-02", "2026-03-09")));
     assert_eq!((fetched.worst, fetched.accounts["act_123"].days_fetched), (None, 0));
-    assert_eq!(row(&shop, "2026-03-02", "2026-03-09").reach, Some(distinct));
+    assert_eq!(reach(&shop, "2026-03-02", "2026-03-09")[0], Some(distinct));
 
     // Other ranges with the same end stay when one is fetched again.
     let object = shop.lake.output.join("reach/dt=2026-03-10/reach.parquet");
     shop.fetch(FetchRequest::Reach(range("2026-03-04", "2026-03-10")));
-    assert_eq!(row(&shop, "2026-03-01", "2026-03-10").reach, Some(people(&shop, "2026-03-01", "2026-03-10").0));
+    assert_eq!(reach(&shop, "2026-03-01", "2026-03-10")[0], Some(people(&shop, "2026-03-01", "2026-03-10").0));
     let bytes = fs::read(&object).unwrap();
     shop.fetch(FetchRequest::Reach(range("2026-03-04", "2026-03-10")));
     assert!(fs::read(&object).unwrap() == bytes);
@@ -91,7 +91,7 @@ fn a_refused_reach_is_null_and_a_warning_never_a_failed_night() {
             "{:?}",
             outcome.report.warnings
         );
-        assert_eq!(row(&shop, "2026-03-04", "2026-03-10").reach, None);
+        assert_eq!(reach(&shop, "2026-03-04", "2026-03-10")[0], None);
         shop.server.calls();
         shop.run();
         assert_eq!(!shop.server.calls().is_empty(), is_asked_again);
@@ -152,24 +152,26 @@ fn our_conversations_stand_beside_metas() {
     shop.later(24);
     shop.run();
     let request = request("2026-03-01", "2026-03-11");
-    let found = report::reconcile(&shop.settings(), &shop.output(), &request).unwrap();
-    let of = |n: usize| found.rows.iter().find(|row| row.ad_id == ad(n)).unwrap();
-    // A touch a day; Meta counts 0, 1, 2, 0, .. on the ten days with figures, and none on the eleventh: 9 in all.
-    let row = of(1);
-    assert_eq!((row.conversations, row.meta_conversations, row.difference, row.meta_unknown_days), (11, Some(9), Some(2), 0));
-    // Ad 2 was delivered on days 1, 3, 5, 7 and 9: 0 + 2 + 1 + 0 + 2.
-    let row = of(2);
-    assert_eq!((row.conversations, row.meta_conversations, row.difference, row.meta_unknown_days), (11, Some(5), Some(6), 0));
-    // Another's ad.
-    let row = of(7);
-    assert_eq!((row.conversations, row.meta_conversations, row.difference, row.meta_unknown_days), (11, None, None, 11));
-    let csv = String::from_utf8(found.render(Format::Csv, false).unwrap()).unwrap();
-    assert!(
-        csv.starts_with("ad_id,ad_title,account_id,conversations,meta_conversations,difference,meta_unknown_days\n"),
-        "{csv}"
-    );
-    assert!(csv.contains(&format!("\n{},Oferta,act_123,11,9,2,0\n", ad(1))), "{csv}");
-    let table = String::from_utf8(found.render(Format::Table, false).unwrap()).unwrap();
+    let reconcile = |format| {
+        let written = report::reconcile(&shop.settings(), &shop.output(), &request, format, false).unwrap();
+        String::from_utf8(written.bytes).unwrap()
+    };
+    let csv = reconcile(Format::Csv);
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!(lines[0], "ad_id,ad_title,account_id,conversations,meta_conversations,difference,meta_unknown_days");
+    for line in [
+        // A touch a day. Meta counts 0, 1, 2, 0, .. on the ten days with figures, and none on the eleventh: 9 in all.
+        format!("{},Oferta,act_123,11,9,2,0", ad(1)),
+        // Delivered on days 1, 3, 5, 7 and 9 only: 0 + 2 + 1 + 0 + 2.
+        format!("{},Oferta,act_123,11,5,6,0", ad(2)),
+        // Never clicked here.
+        format!("{},,act_123,0,9,-9,0", ad(3)),
+        // Another's.
+        format!("{},Oferta,,11,,,11", ad(7)),
+    ] {
+        assert!(lines.contains(&line.as_str()), "{line} in {csv}");
+    }
+    let table = reconcile(Format::Table);
     assert!(table.contains("meta conversations") && table.contains(&ad(7)), "{table}");
 }
 

@@ -8,7 +8,7 @@ use ctwa::error::Error;
 use ctwa::insights::client::AdAnswer;
 use ctwa::insights::secret::Secret;
 
-use super::server::{APP_SECRET, Fault, GraphServer, Poll, TOKEN, What};
+use super::server::{APP_SECRET, Fault, GraphServer, Poll, TOKEN, What, proof};
 use super::world::{Limit, ad, refusal, small};
 use super::{days, settings, with_client};
 
@@ -143,7 +143,8 @@ fn the_token_is_seen_nowhere() {
     assert!(logged.contains("asked Meta") && logged.contains("act_123/insights"), "the log is heard");
     assert!(seen.iter().any(|text| text.contains("Malformed access token [secret]")), "what Meta repeats is told without it");
     seen.push(logged);
-    for secret in [TOKEN, APP_SECRET, REFUSED] {
+    // Without the token its proof is of no use; it is not shown all the same.
+    for secret in [TOKEN, APP_SECRET, REFUSED, &proof()] {
         // A part of it would do harm, too.
         for part in [secret, &secret[..24], &secret[secret.len() - 16..]] {
             for text in &seen {

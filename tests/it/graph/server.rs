@@ -22,6 +22,13 @@ pub const TOKEN: &str = "EAAGm0PX4ZCpsBAKtokenThatNobodyMayEverSee7ZDZD";
 pub const APP_SECRET: &str = "5ecre7ofth3appthatn0b0dymayever5ee";
 pub const VERSION: &str = "v26.0";
 
+/// What shows that the token is used by its app.
+pub fn proof() -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(APP_SECRET.as_bytes()).expect("a key");
+    mac.update(TOKEN.as_bytes());
+    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// What happens to the next requests whose method and path fit.
 pub struct Fault {
     /// Such as `GET act_123/insights`; an end of it will do. `reach`: what is asked about ranges as a whole.
@@ -214,15 +221,13 @@ impl Stage {
             let given = token.unwrap_or_default();
             return Err((401, refusal(190, Some(467), format!("Error validating access token: {given} was invalidated"))));
         }
-        let proof = parameters.remove("appsecret_proof");
-        let mut mac = Hmac::<Sha256>::new_from_slice(APP_SECRET.as_bytes()).expect("a key");
-        mac.update(TOKEN.as_bytes());
-        let right: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        match proof {
+        let given = parameters.remove("appsecret_proof");
+        let right = proof();
+        match given {
             None if self.wants_proof => {
                 Err((400, refusal(100, None, "API calls from the server require an appsecret_proof argument")))
             }
-            Some(proof) if proof != right => {
+            Some(given) if given != right => {
                 Err((400, refusal(100, None, "Invalid appsecret_proof provided in the API argument")))
             }
             _ => Ok(()),
@@ -421,7 +426,8 @@ impl Stage {
         let count = if self.empty_pages.contains(&number) { 0 } else { asked.min(self.page_rows) };
         let end = (start + count).min(rows.len());
         let mut answer = json!({ "data": rows[start..end] });
-        if !rows.is_empty() {
+        // Beyond the last page there is nothing, as on a list without rows.
+        if start < rows.len() {
             let after = format!("{}Z{end}", number + 1);
             answer["paging"] = json!({ "cursors": { "before": format!("{number}Z{start}"), "after": after } });
             if end < rows.len() {

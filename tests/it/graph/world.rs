@@ -73,7 +73,6 @@ pub struct World {
     pub limit_of_runs: Option<Limit>,
 }
 
-/// `ad` of account 1: a campaign, an ad set in it, and an ad of two ids.
 impl World {
     pub fn account(&self, id: &str) -> Option<&AdAccount> {
         self.accounts.iter().find(|account| account.id == id && account.visible)

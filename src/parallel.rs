@@ -1,0 +1,37 @@
+//! Work on several items at once, with the answers in the order of the items.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::error::{Error, Result};
+
+/// What takes the processor: as many at once as there are cores.
+pub fn on_all_cores<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> Result<R> + Sync) -> Vec<Result<R>> {
+    on_threads(std::thread::available_parallelism().map_or(1, usize::from), items, work)
+}
+
+/// What mostly waits for storage.
+pub fn while_waiting<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> Result<R> + Sync) -> Vec<Result<R>> {
+    const AT_ONCE: usize = 8;
+    on_threads(AT_ONCE, items, work)
+}
+
+fn on_threads<T: Sync, R: Send>(threads: usize, items: &[T], work: impl Fn(&T) -> Result<R> + Sync) -> Vec<Result<R>> {
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(HashMap::new()));
+    let worker = || {
+        loop {
+            let i = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(i) else { return };
+            let result = catch_unwind(AssertUnwindSafe(|| work(item)))
+                .unwrap_or_else(|_| Err(Error::bug("a worker stopped where it never should")));
+            if let Ok(mut done) = done.lock() {
+                done.insert(i, result);
+            }
+        }
+    };
+    std::thread::scope(|scope| (0..threads.min(items.len())).for_each(|_| drop(scope.spawn(worker))));
+    let mut done = done.into_inner().unwrap_or_default();
+    (0..items.len()).map(|i| done.remove(&i).unwrap_or_else(|| Err(Error::bug("a worker thread died")))).collect()
+}
