@@ -178,6 +178,33 @@ fn an_account_that_is_denied_costs_the_other_nothing() {
 }
 
 #[test]
+fn an_answer_that_is_not_as_documented_costs_no_count_and_no_other_account() {
+    let shop = Shop::new();
+    let odd = r#"{"data":[{"account_id":"456","account_currency":"NZD","ad_id":"9","spend":"1,5","date_start":"2026-03-01","date_stop":"2026-03-01"}]}"#;
+    shop.server.stage().faults.push(Fault { at: "act_456/insights", times: usize::MAX, what: What::Say(200, odd) });
+    let outcome = shop.try_run();
+    assert_eq!(outcome.worst, Some(ErrorKind::Data));
+    let error = &outcome.report.failures[0].error;
+    assert!(
+        error.contains("act_456") && error.contains("ad 9") && error.contains("2026-03-01") && error.contains("spend"),
+        "{error}"
+    );
+    let mut fetched = shop.fetched_now();
+    fetched.retain(|(account, _), _| account == "act_123");
+    assert_eq!(shop.differences(shop.figures(&[1, 2, 3, 4, 5], "2026-02-01", "2026-03-12"), fetched), "");
+}
+
+#[test]
+fn where_meta_does_not_tell_the_zone_the_bots_is_taken_and_said() {
+    let shop = Shop::new();
+    let refused = What::Refuse(403, refusal(200, None, "(#200) Requires ads_management permission to manage the object"));
+    shop.server.stage().faults.push(Fault { at: "GET act_123", times: usize::MAX, what: refused });
+    let outcome = shop.run();
+    assert!(outcome.report.warnings.iter().any(|warning| warning.contains("act_123") && warning.contains("America/Sao_Paulo")));
+    assert_eq!(shop.differences(shop.figures(&KNOWN, "2026-02-01", "2026-03-12"), shop.fetched_now()), "");
+}
+
+#[test]
 fn the_last_day_asked_for_is_the_accounts_today_east_and_west() {
     for (time, west, east) in [
         ("2026-03-12T02:59:59Z", "2026-03-11", "2026-03-12"),
