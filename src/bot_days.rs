@@ -15,9 +15,6 @@ use crate::error::{Error, Result};
 use crate::insights::InsightsIndex;
 use crate::schema;
 
-/// Meta's figures do not change any more this many days after their day.
-pub const FINAL_AFTER_DAYS: i32 = 28;
-
 /// A row of `bot_days`, without its date.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BotDay {
@@ -71,7 +68,9 @@ pub fn bot_days(
             events: bot.is_configured_on(day).then_some(events),
             rejected_rows: rejected(&bot.id) as i64,
             complete: calendar.is_complete(bot, day),
-            insights_status: insights_status(settings, insights.newest, &|account| insights.is_whole(account, day), bot, day),
+            insights_status: insights_status(settings, bot, &|account| insights.is_whole(account, day), &|account| {
+                insights.is_final(account, day)
+            }),
         }
     };
     let mut rows: Vec<BotDay> = settings.bots.iter().enumerate().map(row).collect();
@@ -79,24 +78,20 @@ pub fn bot_days(
     rows
 }
 
-/// `whole` tells whether an account's figures of the day are all there, `newest` is the newest landed insights partition.
+/// `is_whole` tells whether an account's figures of the day are all there, `is_final` whether they do not change any more.
 pub fn insights_status(
     settings: &Settings,
-    newest: Option<Day>,
-    whole: &dyn Fn(&str) -> bool,
     bot: &Bot,
-    day: Day,
+    is_whole: &dyn Fn(&str) -> bool,
+    is_final: &dyn Fn(&str) -> bool,
 ) -> &'static str {
     if settings.insights.is_none() || bot.ad_accounts.is_empty() {
         return "none";
     }
-    if !bot.ad_accounts.iter().all(|account| whole(account)) {
+    if !bot.ad_accounts.iter().all(|account| is_whole(account)) {
         return "missing";
     }
-    match newest {
-        Some(newest) if newest >= day.plus(FINAL_AFTER_DAYS) => "final",
-        _ => "provisional",
-    }
+    if bot.ad_accounts.iter().all(|account| is_final(account)) { "final" } else { "provisional" }
 }
 
 pub fn bot_days_table(day: Day, rows: &[BotDay]) -> Result<RecordBatch> {

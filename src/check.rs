@@ -1,15 +1,19 @@
 //! Check: what would go wrong tonight, without changing anything. On an object store an object under `work/` is written and removed
 //! again, to see what the store can do.
 //!
-//! Looks at the lake's folders and gaps, at the schema of each table's newest partition against the mapping, at the whole alias
+//! Looks at Meta's token and ad accounts where we fetch from there, at the lake's folders and gaps, at the schema of each table's newest partition against the mapping, at the whole alias
 //! table, at the newest insights, and at the output. Each finding says what was looked at and what to do.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::config::Settings;
+use crate::config::{MarketingApi, Settings};
+use crate::day::{Day, MICROS_PER_DAY};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::Identities;
+use crate::insights::client::{Client, Token};
+use crate::insights::graph::Waiting;
+use crate::insights::wire::{AccountStatus, Until};
 use crate::insights::{self, InsightsIndex};
 use crate::lake::layout::Listing;
 use crate::lake::{Environment, Lake};
@@ -66,6 +70,9 @@ impl CheckReport {
 pub fn check(settings: &Settings, environment: &Environment, clock: &dyn Fn() -> DateTime<Utc>) -> CheckReport {
     let mut report = CheckReport { pipeline: settings.name.clone(), ..CheckReport::default() };
     check_bots(settings, &mut report);
+    if let Some((api, _)) = settings.fetched_insights() {
+        check_meta(settings, api, clock, &mut report);
+    }
     let output = Lake::open_or_create(&settings.output, environment);
     let output = report.take("output", output);
     if let Some(output) = &output {
@@ -95,7 +102,7 @@ pub fn check(settings: &Settings, environment: &Environment, clock: &dyn Fn() ->
             report.take::<()>("days", Err(error.mend("land the other table's partitions")));
         }
     }
-    check_insights(&lake, settings, &survey.insights, &mut report);
+    check_insights(&lake, settings, &survey, &mut report);
     report
 }
 
@@ -197,13 +204,83 @@ fn check_table(lake: &Lake, listing: &Listing, mapping: &TableMapping, report: &
     }
 }
 
-fn check_insights(lake: &Lake, settings: &Settings, listing: &Listing, report: &mut CheckReport) {
+/// The permission that reading figures takes, and what every token has anyway.
+const NEEDED_SCOPE: &str = "ads_read";
+const HARMLESS_SCOPES: [&str; 2] = [NEEDED_SCOPE, "public_profile"];
+/// From when on the end of a token is worth a warning.
+const TOKEN_ENDS_SOON_DAYS: i64 = 14;
+
+/// The token, and the accounts as Meta knows them.
+fn check_meta(settings: &Settings, api: &MarketingApi, clock: &dyn Fn() -> DateTime<Utc>, report: &mut CheckReport) {
+    let stopped = || Ok(());
+    let client = api.client_settings().and_then(|of| Client::new(of, Waiting { stopped: &stopped, pause: None }));
+    let Some(client) = report.take("token", client) else { return };
+    let Some(token) = report.take("token", client.token()) else { return };
+    check_token(&token, clock(), report);
+    let Some(seen) = report.take("token", client.ad_accounts()) else { return };
+    let names: Vec<&str> = seen.iter().map(|account| account.id.as_str()).collect();
+    report.add(Level::Ok, "token", format!("it sees {} ad accounts: {}", names.len(), names.join(", ")));
+    for id in settings.listed_accounts() {
+        let known = seen.iter().find(|account| account.id == id).cloned();
+        let Some(account) = report.take(id, known.map_or_else(|| client.account(id), Ok)) else { continue };
+        let text = format!("{:?}: days in {}, amounts in {}", account.name, account.timezone_name, account.currency);
+        report.add(Level::Ok, id, text);
+        if account.status != AccountStatus::ACTIVE {
+            report.add(Level::Warning, id, format!("Meta says that the account is {}", account.status));
+        }
+        for bot in settings.bots.iter().filter(|bot| bot.ad_accounts.iter().any(|listed| listed == id)) {
+            if bot.zone.name() != account.timezone_name {
+                let (bot, own, theirs) = (&bot.id, bot.zone.name(), &account.timezone_name);
+                report.add(
+                    Level::Warning,
+                    id,
+                    format!(
+                        "ITS DAYS ARE NOT THE BOT'S: Meta counts cost by days in {theirs}, bot {bot} counts conversations by days \
+                         in {own}; set the bot's timezone to {theirs}, or cost per conversation compares different days"
+                    ),
+                );
+            }
+        }
+    }
+}
+
+fn check_token(token: &Token, now: DateTime<Utc>, report: &mut CheckReport) {
+    for (what, until) in [("the token", token.expires_at), ("the token's access to figures", token.data_access_expires_at)] {
+        let Until::At(micros) = until else {
+            let text = if until == Until::Never { "never ends" } else { "ends, if at all, at a time that Meta does not tell" };
+            report.add(Level::Ok, "token", format!("{what} is valid and {text}"));
+            continue;
+        };
+        let days = (micros - now.timestamp_micros()) / MICROS_PER_DAY;
+        let level = if days < TOKEN_ENDS_SOON_DAYS { Level::Warning } else { Level::Ok };
+        report.add(level, "token", format!("{what} is valid until {}, {days} more days", Day::of_instant(micros)));
+    }
+    let has = |scope: &str| token.scopes.iter().any(|granted| granted == scope);
+    if has(NEEDED_SCOPE) {
+        report.add(Level::Ok, "token", format!("it has the permission {NEEDED_SCOPE}"));
+    } else {
+        let error = Error::new(ErrorKind::Denied, format!("the token lacks the permission {NEEDED_SCOPE}"));
+        report.take::<()>("token", Err(error.mend("make a token with it; nothing more is needed")));
+    }
+    let more: Vec<&str> = token.scopes.iter().map(String::as_str).filter(|granted| !HARMLESS_SCOPES.contains(granted)).collect();
+    if !more.is_empty() {
+        let text =
+            format!("it has permissions that are not needed: {}; a token with {NEEDED_SCOPE} alone will do", more.join(", "));
+        report.add(Level::Warning, "token", text);
+    }
+}
+
+fn check_insights(lake: &Lake, settings: &Settings, survey: &Survey, report: &mut CheckReport) {
+    let listing = &survey.insights;
     if settings.insights.is_none() {
         report.add(Level::Warning, "insights", "no source is named: every cost is NULL; add [insights]");
         return;
     }
     let Some((day, newest)) = listing.partitions.last_key_value() else {
-        report.add(Level::Warning, "insights", "no partition has landed: every cost is NULL");
+        match &survey.ledgers {
+            Some(_) => report.add(Level::Ok, "insights", "no figure has been fetched from Meta yet"),
+            None => report.add(Level::Warning, "insights", "no partition has landed: every cost is NULL"),
+        }
         return;
     };
     let listed = settings.listed_accounts();
@@ -217,7 +294,8 @@ fn check_insights(lake: &Lake, settings: &Settings, listing: &Listing, report: &
         "insights",
         format!("{} partitions have landed, the newest ({day}) is readable", listing.partitions.len()),
     );
-    for account in listed.iter().filter(|account| !index.is_whole(account, *day)) {
+    // Where we fetch them, the ledger tells what is whole, and the newest day is not over.
+    for account in listed.iter().filter(|account| survey.ledgers.is_none() && !index.is_whole(account, *day)) {
         report.add(Level::Warning, "insights", format!("account {account} has no row on {day}: its cost of that day is NULL"));
     }
     for (account, rows) in &index.unlisted_accounts {

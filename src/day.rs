@@ -14,6 +14,9 @@ use crate::error::{Error, Result};
 pub const MICROS_PER_SECOND: i64 = 1_000_000;
 pub const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
 
+/// Of the common era.
+const DAYS_BEFORE_1970: i32 = 719_163;
+
 /// A calendar day, as days since 1970-01-01. Written `YYYY-MM-DD`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Day(pub i32);
@@ -37,13 +40,23 @@ impl Day {
         self.plus(1)
     }
 
+    /// The same day of an earlier month, or that month's last.
+    pub fn months_before(self, months: u32) -> Option<Day> {
+        Some(Day(self.date()?.checked_sub_months(chrono::Months::new(months))?.num_days_from_ce() - DAYS_BEFORE_1970))
+    }
+
+    /// The first day of its month.
+    pub fn first_of_month(self) -> Day {
+        self.plus(1 - self.date().map_or(1, |date| date.day() as i32))
+    }
+
     /// `YYYY-MM`.
     pub fn month(self) -> String {
         self.to_string().chars().take(7).collect()
     }
 
     fn date(self) -> Option<NaiveDate> {
-        NaiveDate::from_num_days_from_ce_opt(self.0.checked_add(719_163)?)
+        NaiveDate::from_num_days_from_ce_opt(self.0.checked_add(DAYS_BEFORE_1970)?)
     }
 }
 
@@ -66,7 +79,7 @@ impl FromStr for Day {
         NaiveDate::parse_from_str(text, "%Y-%m-%d")
             .ok()
             .filter(|_| shaped)
-            .map(|date| Day(date.num_days_from_ce() - 719_163))
+            .map(|date| Day(date.num_days_from_ce() - DAYS_BEFORE_1970))
             .ok_or_else(|| Error::usage(format!("{text:?} is not a date")).mend("write it as YYYY-MM-DD"))
     }
 }
@@ -219,6 +232,9 @@ mod tests {
     fn a_day_reads_and_writes_itself() {
         let day: Day = "2026-02-28".parse().unwrap();
         assert_eq!(day.next().to_string(), "2026-03-01");
+        let months = |months| "2026-03-31".parse::<Day>().unwrap().months_before(months).unwrap().to_string();
+        assert_eq!([months(0), months(1), months(37)], ["2026-03-31", "2026-02-28", "2023-02-28"]);
+        assert_eq!(day.first_of_month().to_string(), "2026-02-01");
         for bad in ["2026-02-30", "2026-2-3", "26-02-03", "2026-02-03 ", "today"] {
             assert!(bad.parse::<Day>().is_err(), "{bad}");
         }

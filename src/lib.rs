@@ -33,6 +33,12 @@
 //! touches.rs, conversions.rs                                  the rows that count, and those set aside
 //! insights/mod.rs         Meta's figures                      identity.rs             aliases
 //!
+//! pull/mod.rs             Meta's figures into the lake        pull/ads.rs             of ads that reports leave out
+//! pull/range_reach.rs     of ranges as a whole
+//! insights/due.rs         what is to be fetched               insights/ledger.rs      what was fetched, and when
+//! insights/landing.rs     fetched rows as tables             insights/money.rs       read exactly
+//! fetch.rs                fetched now, and nothing built
+//!
 //! insights/client.rs      what is asked of Meta's API         insights/graph.rs       paced, repeated, page by page
 //! insights/split.rs       too large: smaller questions        insights/report_run.rs  too large: asynchronously
 //! insights/http.rs        the only user of HTTP               insights/secret.rs      a token that cannot be printed
@@ -50,6 +56,7 @@
 //! report/table.rs, report/csv.rs, report/json.rs, report/batch.rs
 //!                                                             how they are shown
 //! report/series.rs        every day of a range, packed        report/html.rs          the page that unpacks it
+//! report/reconcile.rs     our conversations beside Meta's
 //!
 //! lake/mod.rs             the only user of storage            lake/layout.rs          where things lie
 //! lake/location.rs        a folder, or a prefix in a bucket   lake/store.rs           opened by the environment
@@ -83,6 +90,7 @@ pub mod digest;
 pub mod engine;
 pub mod error;
 pub mod extract;
+pub mod fetch;
 pub mod history;
 pub mod identity;
 pub mod insights;
@@ -91,6 +99,7 @@ pub mod mapping;
 pub mod parallel;
 pub mod plan;
 pub mod preview;
+pub mod pull;
 pub mod reach;
 pub mod receipt;
 pub mod report;

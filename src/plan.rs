@@ -16,6 +16,7 @@ use crate::config::{Bot, Settings};
 use crate::day::{Day, DayRange, MICROS_PER_DAY};
 use crate::digest::Digest;
 use crate::extract::{DayDigest, Extract};
+use crate::insights::ledger::{FINAL_AFTER_DAYS, Ledgers};
 use crate::lake::Object;
 use crate::receipt::{DayReceipt, InsightsContent, PartitionReceipt, Receipts};
 use crate::schema::LOGIC;
@@ -155,6 +156,8 @@ pub struct Planner<'a> {
     events: &'a Receipts<PartitionReceipt<Extract>>,
     rows: Vec<BotRows>,
     settings_digest: Digest,
+    /// What was fetched from Meta; none where others land the insights.
+    pub fetched: Option<&'a Ledgers>,
     pub changes: Vec<Change>,
     /// Per bot id, the day from which its conversion events are others than before.
     pub setting_changes: BTreeMap<String, Day>,
@@ -233,7 +236,7 @@ impl<'a> Planner<'a> {
         published: &'a BTreeMap<&'static str, BTreeMap<Day, Object>>,
     ) -> Planner<'a> {
         let rows = settings.bots.iter().map(|bot| BotRows::new(bot, messages, events)).collect();
-        let (changes, setting_changes) = (Vec::new(), BTreeMap::new());
+        let (fetched, changes, setting_changes) = (None, Vec::new(), BTreeMap::new());
         let settings_digest = shared_settings(settings);
         Planner {
             settings,
@@ -245,6 +248,7 @@ impl<'a> Planner<'a> {
             events,
             rows,
             settings_digest,
+            fetched,
             changes,
             setting_changes,
         }
@@ -256,14 +260,28 @@ impl<'a> Planner<'a> {
         DayRange::new(first, self.calendar.last()?)
     }
 
+    /// The first local day with a usable row; before any is read, the first of the lake.
+    pub fn first_conversation_day(&self) -> Option<Day> {
+        self.range().map(|range| range.first).or(self.calendar.first())
+    }
+
     /// The receipt that a day would have if it were built now, but for its objects.
     pub fn expected(&self, day: Day) -> DayReceipt {
         let bots = || self.settings.bots.iter().zip(&self.rows);
         let insights = self.insights.get(day).map(|receipt| &receipt.content.accounts);
         let figures = insights.into_iter().flatten().map(|(account, figures)| format!("{account} {figures}"));
-        let whole = |account: &str| insights.is_some_and(|accounts| accounts.contains_key(account));
+        // Where others land the table, a day with rows is whole: the figures tell.
+        let whole = self.fetched.into_iter().flat_map(|ledgers| ledgers.whole_on(day)).map(|account| format!("{account} whole"));
         let newest = self.insights.iter().map(|(day, _)| day).last();
-        let statuses = self.settings.bots.iter().map(|bot| insights_status(self.settings, newest, &whole, bot, day));
+        let is_whole = |account: &str| match self.fetched {
+            Some(ledgers) => ledgers.is_whole(account, day),
+            None => insights.is_some_and(|accounts| accounts.contains_key(account)),
+        };
+        let is_final = |account: &str| match self.fetched {
+            Some(ledgers) => ledgers.is_final(account, day),
+            None => newest >= Some(day.plus(FINAL_AFTER_DAYS)),
+        };
+        let statuses = self.settings.bots.iter().map(|bot| insights_status(self.settings, bot, &is_whole, &is_final));
         let rejected = self.settings.bots.iter().map(|bot| self.rejected(&bot.id, day).to_string());
         let configured = self.settings.bots.iter().map(|bot| bot.is_configured_on(day).to_string());
         let complete = |bot: &Bot| if self.calendar.is_complete(bot, day) { '1' } else { '0' };
@@ -275,7 +293,7 @@ impl<'a> Planner<'a> {
                 .fold(Digest::NONE, |sum, (bot, rows)| sum.plus(rows.in_reach(bot, self.first_in_reach(bot, day), day))),
             complete: self.settings.bots.iter().map(complete).collect(),
             insights_status: statuses.collect::<Vec<_>>().join(" "),
-            insights: Digest::of_texts(figures),
+            insights: Digest::of_texts(figures.chain(whole)),
             rejected: Digest::of_texts(rejected),
             objects: BTreeMap::new(),
             stale: None,

@@ -15,10 +15,13 @@ use crate::engine::embedded::settle;
 use crate::error::Result;
 use crate::identity::Identities;
 use crate::insights::InsightsIndex;
+use crate::insights::due::Due;
 use crate::lake::Requests;
 use crate::plan::DayStep;
+use crate::pull;
 use crate::reach::{self, Reached};
-use crate::run::{Failures, Job, ads_are_stale, check_history, not_landed, wanted_days};
+use crate::run::{Job, ads_are_stale, check_history, not_landed, wanted_days};
+use crate::run_report::Failures;
 use crate::scan::{self, Lost, Places};
 use crate::survey::{PartitionStep, Survey};
 use crate::unread::Unread;
@@ -41,6 +44,8 @@ pub struct Preview {
     pub days_removed: Vec<Day>,
     pub days_blocked: BTreeMap<Day, Vec<String>>,
     pub days_without_history: Vec<Day>,
+    /// What would be fetched from Meta; the days' figures may change with it.
+    pub fetches: Vec<Fetch>,
     /// Of the partitions to read; only their needed columns are fetched.
     pub bytes_at_most: u64,
     pub objects_at_most: u64,
@@ -49,6 +54,28 @@ pub struct Preview {
     pub failures: Vec<String>,
     #[serde(skip)]
     pub worst: Option<crate::error::ErrorKind>,
+}
+
+/// What would be fetched of an account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fetch {
+    pub account: String,
+    pub first_day: Option<Day>,
+    pub last_day: Option<Day>,
+    pub days: usize,
+    pub reach_ranges: usize,
+}
+
+impl Fetch {
+    fn of(due: &Due) -> Fetch {
+        Fetch {
+            account: due.account.clone(),
+            first_day: due.chunks.last().map(|days| days.first),
+            last_day: due.chunks.first().map(|days| days.last),
+            days: due.days(),
+            reach_ranges: due.reach.len(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -104,6 +131,10 @@ pub fn preview(job: &Job<'_>) -> Result<Preview> {
     let known = planner.range();
     let range = unread.widened(known);
     let days = wanted_days(job, range, &calendar, &mut failures);
+    let due = pull::due(job, &survey, planner.first_conversation_day());
+    for day in due.iter().flat_map(|due| &due.chunks).flat_map(|days| days.iter()) {
+        at_most.entry(day).or_insert_with(|| "Meta may have restated it".to_string());
+    }
     unread.note_edges(&survey, range, known, &mut at_most);
     let known = days.zip(known).and_then(|(days, known)| days.intersection(known));
     let mut steps = known.map(|days| planner.steps(days, job.is_backfill())).unwrap_or_default();
@@ -131,6 +162,7 @@ pub fn preview(job: &Job<'_>) -> Result<Preview> {
         worst: failures.worst(),
         failures: failures.texts(),
         partitions,
+        fetches: due.iter().map(Fetch::of).collect(),
         ..Preview::default()
     };
     let days = (preview.days.len() + preview.days_at_most.len()) as u64;
@@ -140,6 +172,7 @@ pub fn preview(job: &Job<'_>) -> Result<Preview> {
         || preview.ads
         || preview.identities_changed
         || !preview.days_removed.is_empty()
+        || !preview.fetches.is_empty()
         || !gone.is_empty();
     Ok(preview)
 }

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use arrow::array::RecordBatch;
 use chrono::{DateTime, SecondsFormat, Utc};
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::ads::AdIndex;
 use crate::audit::{self, DayRows};
@@ -27,9 +27,10 @@ use crate::lake::layout::{ADS_OBJECT, day_object};
 use crate::lake::{Lake, Lock, Object, Put, encode};
 use crate::parallel::{on_all_cores, while_waiting};
 use crate::plan::{Change, DAY_TABLES, DayStep, Planner, Steps};
+use crate::pull::{self, Pull, touched_ads};
 use crate::reach::{self, AD_PLACES, KNOWN_IDENTITIES, Reached};
 use crate::receipt::{AdsReceipt, DayReceipt, write_json};
-use crate::run_report::{Failure, RunReport};
+use crate::run_report::{Failure, Failures, RunReport};
 use crate::scan::{self, Lost, Places};
 use crate::schema::{self, LOGIC, Table};
 use crate::survey::{ADS_RECEIPT, IDENTITIES_RECEIPT, PartitionStep, Survey};
@@ -54,6 +55,8 @@ pub struct Job<'a> {
     pub clock: &'a (dyn Fn() -> DateTime<Utc> + Sync),
     /// An error once the run is asked to stop.
     pub stopped: &'a dyn Fn() -> Result<()>,
+    /// Lets seconds pass where Meta wants us to wait; none: real ones.
+    pub pause: Option<&'a dyn Fn(u64) -> Result<()>>,
 }
 
 impl Job<'_> {
@@ -66,37 +69,6 @@ impl Job<'_> {
 pub struct Outcome {
     pub report: RunReport,
     pub worst: Option<ErrorKind>,
-}
-
-/// What goes wrong without stopping the run.
-#[derive(Default)]
-pub struct Failures {
-    list: Vec<Failure>,
-    kinds: Vec<ErrorKind>,
-    is_silent: bool,
-}
-
-impl Failures {
-    /// Of a look ahead: what it finds is said by whoever acts on it.
-    fn silent() -> Failures {
-        Failures { is_silent: true, ..Failures::default() }
-    }
-
-    pub fn worst(&self) -> Option<ErrorKind> {
-        ErrorKind::worst(self.kinds.iter().copied())
-    }
-
-    pub fn texts(self) -> Vec<String> {
-        self.list.into_iter().map(|failure| failure.error).collect()
-    }
-
-    pub fn add(&mut self, error: Error) {
-        if !self.is_silent {
-            warn!("{error}");
-        }
-        self.kinds.push(error.kind());
-        self.list.push(Failure { kind: error.kind().name(), error: error.to_string() });
-    }
 }
 
 pub fn run(job: &Job<'_>) -> Result<Outcome> {
@@ -129,6 +101,7 @@ fn idle(job: &Job<'_>, survey: &Survey) -> Result<Option<Outcome>> {
         && survey.receipts.identities.as_ref() == Some(&survey.identities_receipt(job.settings))
         && !ads_are_stale(survey, &planner)
         && planner.removals(planner.range()).is_empty()
+        && pull::due(job, survey, planner.first_conversation_day()).is_empty()
         && survey.accepted == survey.accepted_now(job.settings, &calendar);
     if !is_idle {
         return Ok(None);
@@ -207,13 +180,14 @@ struct Run<'a> {
     changes: Vec<Change>,
     failures: Failures,
     report: RunReport,
+    pull: Option<Pull<'a>>,
 }
 
 impl<'a> Run<'a> {
     fn new(job: &'a Job<'a>, lock: &'a Lock, survey: Survey) -> Run<'a> {
         let calendar = survey.calendar(job.settings);
         let report = RunReport::new(job.settings, None);
-        Run { job, lock, survey, calendar, changes: Vec::new(), failures: Failures::default(), report }
+        Run { job, lock, survey, calendar, changes: Vec::new(), failures: Failures::default(), report, pull: None }
     }
 
     fn walk(mut self, started: DateTime<Utc>) -> Outcome {
@@ -226,14 +200,19 @@ impl<'a> Run<'a> {
             Some(path) => Identities::read(self.job.lake, path, self.job.settings)?,
             None => Identities::default(),
         };
-        let insights = self.scan()?;
+        self.scan()?;
+        let insights = self.insights()?;
         self.calendar.holes().into_iter().for_each(|hole| self.failures.add(not_landed(hole)));
         self.mark_changed_identities(&identities)?;
-        self.build(&identities, &insights)
+        self.build(&identities, &insights)?;
+        // Last: no count waits for it.
+        let first = self.planner().first_conversation_day();
+        let failures = &mut self.failures;
+        self.pull.as_mut().map_or(Ok(()), |pull| pull.reach(first, &mut |error| failures.add(error)))
     }
 
     /// Reads what is new or changed, forgets what is gone.
-    fn scan(&mut self) -> Result<InsightsIndex> {
+    fn scan(&mut self) -> Result<()> {
         let Job { settings, lake, output, stopped, .. } = self.job;
         let places = Places { settings, lake, output };
         let gone = self.survey.gone(&self.calendar);
@@ -245,7 +224,53 @@ impl<'a> Run<'a> {
             let fail = &mut |error| failures.add(error);
             self.changes.extend(scan::raw(&places, table, &steps, &mut self.survey, &mut self.calendar, stopped, fail)?);
         }
-        scan::insights(&places, &mut self.survey, &mut self.calendar, &mut |error| failures.add(error))
+        Ok(())
+    }
+
+    /// Pulls what is due of Meta's figures, then reads all that have landed. What cannot be pulled stays as it was.
+    fn insights(&mut self) -> Result<InsightsIndex> {
+        let Job { settings, lake, output, .. } = self.job;
+        let first = self.planner().first_conversation_day();
+        if !pull::due(self.job, &self.survey, first).is_empty() {
+            let ledgers = self.survey.ledgers.clone().unwrap_or_default();
+            match Pull::start(self.job, self.lock, ledgers, &self.survey.insights) {
+                Ok(pull) => self.pull = pull,
+                Err(error) => self.failures.add(error),
+            }
+        }
+        let Some(pull) = &mut self.pull else { return self.scan_insights() };
+        let failures = &mut self.failures;
+        pull.days(first, &mut |error| failures.add(error))?;
+        self.look_at_insights()?;
+        let insights = self.scan_insights()?;
+        let (touches, _) = scan::working_tables(&Places { settings, lake, output }, &self.survey, Lost::Allowed)?;
+        let (Some(pull), failures) = (&mut self.pull, &mut self.failures) else { return Ok(insights) };
+        if !pull.left_out_ads(&touched_ads(settings, &touches, &insights), &mut |error| failures.add(error))? {
+            return Ok(insights);
+        }
+        self.look_at_insights()?;
+        self.scan_insights()
+    }
+
+    fn look_at_insights(&mut self) -> Result<()> {
+        (self.survey.insights, self.survey.ledgers) = Survey::take_insights(self.job.lake, self.job.settings)?;
+        let landed = self.survey.unread(self.job.settings).into_iter().filter(|step| step.table == "insights");
+        let known = &mut self.report.partitions;
+        for step in landed {
+            if !known.iter().any(|other| (other.table, other.day) == (step.table, step.day)) {
+                known.push(step);
+            }
+        }
+        Ok(())
+    }
+
+    fn scan_insights(&mut self) -> Result<InsightsIndex> {
+        let Job { settings, lake, output, .. } = self.job;
+        let (mut refused, places) = (Vec::new(), Places { settings, lake, output });
+        let insights = scan::insights(&places, &mut self.survey, &mut self.calendar, &mut |error| refused.push(error));
+        // What is refused is told once, however often it is read.
+        refused.into_iter().for_each(|error| self.failures.add_once(error));
+        insights
     }
 
     fn planner(&self) -> Planner<'_> {
@@ -447,6 +472,10 @@ impl<'a> Run<'a> {
             let is_left = |step: &PartitionStep| left.iter().any(|left| (left.table, left.day) == (step.table, step.day));
             self.report.partitions.retain(|step| !is_left(step));
             self.report.partitions_left = left;
+        }
+        if let Some(pull) = self.pull.take() {
+            self.report.insights = pull.pulled;
+            self.report.warnings.extend(pull.warnings);
         }
         let mut worst = self.failures.worst();
         self.report.failures = std::mem::take(&mut self.failures.list);

@@ -198,7 +198,7 @@ pub fn read_insights(
     let of = insights_settings(places.settings);
     let partitions: Vec<Partition> = survey.insights.partitions.values().cloned().collect();
     let rows = on_all_cores(&partitions, |partition| read(|| insights::read_partition(places.lake, partition)));
-    let mut index = InsightsIndex::default();
+    let mut index = InsightsIndex::new(survey.ledgers.clone());
     for (partition, rows) in partitions.into_iter().zip(rows) {
         let day = partition.day;
         let added = rows.and_then(|rows| {

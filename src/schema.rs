@@ -93,7 +93,7 @@ pub struct Logic {
 
 pub const LOGIC: Logic = Logic { touches: 2, conversions: 1, insights: 1, ads: 1, ad_days: 1, ad_conversions: 1, bot_days: 1 };
 
-/// Spend, costs and rates: decimal(18,6).
+/// Spend, costs, rates and frequencies: decimal(18,6).
 pub const MONEY_PRECISION: u8 = 18;
 pub const MONEY_SCALE: i8 = 6;
 
@@ -203,6 +203,49 @@ pub fn bot_days() -> Table {
             ("rejected_rows", Int64, NEVER_NULL),
             ("complete", Boolean, NEVER_NULL),
             ("insights_status", Utf8, NEVER_NULL),
+        ]),
+    }
+}
+
+/// Meta's figures of an account on a day, as they are landed beside the inputs.
+pub fn insights() -> Table {
+    use DataType::*;
+    Table {
+        name: "insights",
+        key: &["account_id", "ad_id"],
+        schema: schema(&[
+            ("account_id", Utf8, NEVER_NULL),
+            ("ad_id", Utf8, NEVER_NULL),
+            ("currency", Utf8, NEVER_NULL),
+            ("spend", money(), NEVER_NULL),
+            ("impressions", Int64, NULLABLE),
+            ("reach", Int64, NULLABLE),
+            ("clicks", Int64, NULLABLE),
+            ("inline_link_clicks", Int64, NULLABLE),
+            ("messaging_conversations_started", Int64, NULLABLE),
+            ("ad_name", Utf8, NULLABLE),
+            ("adset_id", Utf8, NULLABLE),
+            ("adset_name", Utf8, NULLABLE),
+            ("campaign_id", Utf8, NULLABLE),
+            ("campaign_name", Utf8, NULLABLE),
+        ]),
+    }
+}
+
+/// Meta's figures of ranges as a whole; a day's object holds those of the ranges that end with it.
+pub fn reach() -> Table {
+    use DataType::*;
+    Table {
+        name: "reach",
+        key: &["account_id", "ad_id", "since", "until"],
+        schema: schema(&[
+            ("account_id", Utf8, NEVER_NULL),
+            ("ad_id", Utf8, NEVER_NULL),
+            ("since", Date32, NEVER_NULL),
+            ("until", Date32, NEVER_NULL),
+            ("reach", Int64, NULLABLE),
+            ("impressions", Int64, NULLABLE),
+            ("frequency", money(), NULLABLE),
         ]),
     }
 }

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::extract::{self, Extract};
 use crate::history::{ACCEPTED_OBJECT, Accepted};
 use crate::identity::Identities;
+use crate::insights::ledger::{self, Answered, Ledgers};
 use crate::lake::layout::{ADS_OBJECT, Listing, partition_of, working_object};
 use crate::lake::{Lake, Object};
 use crate::plan::{DAY_TABLES, Planner};
@@ -33,6 +34,8 @@ pub struct Survey {
     leavings: BTreeSet<(Raw, Day)>,
     pub receipts: Book,
     pub accepted: Accepted,
+    /// What was fetched from Meta; none where others land the insights.
+    pub ledgers: Option<Ledgers>,
 }
 
 /// All receipts.
@@ -101,12 +104,11 @@ impl Survey {
         let working: Vec<Object> = output.list("work/touches")?.into_iter().chain(output.list("work/conversions")?).collect();
         let rejected = output.list("rejected")?;
         let leavings = working.iter().chain(&rejected).filter_map(|object| partition_of(&object.path)).collect();
+        let (insights, ledgers) = Survey::take_insights(lake, settings)?;
         Ok(Survey {
             leavings,
-            insights: match &settings.insights {
-                Some(insights) => lake.partitions(&insights.path, None)?,
-                None => Listing::default(),
-            },
+            insights,
+            ledgers,
             identities: match &settings.identities {
                 Some(path) => Identities::objects(lake, path)?,
                 None => Vec::new(),
@@ -126,6 +128,33 @@ impl Survey {
             events,
             published,
         })
+    }
+
+    /// The landed insights, and where we fetch them, what was fetched. What is no longer there counts as never fetched.
+    pub fn take_insights(lake: &Lake, settings: &Settings) -> Result<(Listing, Option<Ledgers>)> {
+        let Some(insights) = &settings.insights else { return Ok((Listing::default(), None)) };
+        let listing = lake.partitions(&insights.path, None)?;
+        if insights.api.is_none() {
+            return Ok((listing, None));
+        }
+        let mut ledgers = Ledgers::read(lake, &insights.path, settings)?;
+        let mut lost = BTreeSet::new();
+        for (account, known) in &mut ledgers.accounts {
+            known.ledger.days.retain(|day, fetched| {
+                let path = ledger::day_object(&insights.path, account, *day);
+                let objects = listing.partitions.get(day).map(|partition| partition.objects.as_slice()).unwrap_or_default();
+                let is_there = fetched.object.is_none() || objects.iter().any(|object| object.path == path);
+                if !is_there {
+                    lost.insert(*day);
+                }
+                is_there
+            });
+        }
+        // What was found by an ad's id is lost with them.
+        ledgers
+            .ads
+            .retain(|_, asked| asked.answered != Answered::Found || lost.range(asked.since..=asked.until).next().is_none());
+        Ok((listing, Some(ledgers)))
     }
 
     pub fn raw(&self, table: Raw) -> &Listing {
@@ -166,6 +195,7 @@ impl Survey {
         let mut planner =
             Planner::new(settings, calendar, &book.messages, &book.events, &book.insights, &book.days, &self.published);
         planner.setting_changes = self.accepted.changes(settings);
+        planner.fetched = self.ledgers.as_ref();
         planner
     }
 

@@ -59,7 +59,7 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verdict> {
         let reasons = |day: Day| planner.staleness(day).map(|reason| reason.to_string());
         days.iter().filter_map(|day| Some((day, reasons(day)?))).collect::<HashMap<Day, String>>()
     };
-    let mut failures = crate::run::Failures::default();
+    let mut failures = crate::run_report::Failures::default();
     let places = Places { settings, lake, output };
     let (mut touches, mut events) = (Touches::default(), Conversions::default());
     let bots: HashMap<&str, u32> = settings.bots.iter().enumerate().map(|(i, bot)| (bot.id.as_str(), i as u32)).collect();

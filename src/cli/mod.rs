@@ -16,6 +16,7 @@ use crate::check::{self, Finding, Level};
 use crate::config::Settings;
 use crate::day::{Day, DayRange};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fetch::{self, FetchRequest};
 use crate::lake::{Environment, Lake};
 use crate::preview;
 use crate::report::{self, By, Format, Grain, ReportRequest};
@@ -60,8 +61,10 @@ enum Command {
     Verify(VerifyArgs),
     /// What each ad was worth over a range of days, from the published tables.
     Report(ReportArgs),
-    /// Say what would go wrong tonight: lake, schema, gaps, zones. Changes nothing.
+    /// Say what would go wrong tonight: lake, schema, gaps, zones, token. Changes nothing.
     Check(CheckArgs),
+    /// Fetch Meta's figures only, now: what is due, or some days. Builds nothing.
+    Insights(InsightsArgs),
 }
 
 #[derive(Args)]
@@ -135,6 +138,9 @@ struct ReportArgs {
     /// Show ads that were never clicked, too.
     #[arg(long)]
     all_ads: bool,
+    /// Instead, the conversations counted here beside those that Meta counts, per ad.
+    #[arg(long, conflicts_with_all = ["bots", "by", "grain", "all_ads"])]
+    reconcile: bool,
     /// How the report is written. `html` is one file to open in a browser, without a server.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -155,6 +161,24 @@ const REPORT_EXAMPLES: &str = "Examples:
 struct CheckArgs {
     /// The pipeline file.
     pipeline: PathBuf,
+    /// Print one JSON object as the result.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct InsightsArgs {
+    /// The pipeline file.
+    pipeline: PathBuf,
+    /// The first day to fetch, whenever it was fetched last, YYYY-MM-DD.
+    #[arg(long, value_name = "DATE", requires = "to")]
+    from: Option<Day>,
+    /// The last day to fetch, YYYY-MM-DD, included.
+    #[arg(long, value_name = "DATE", requires = "from")]
+    to: Option<Day>,
+    /// Fetch how many people each ad reached in these days together, and nothing else.
+    #[arg(long, requires = "from")]
+    reach: bool,
     /// Print one JSON object as the result.
     #[arg(long)]
     json: bool,
@@ -226,6 +250,7 @@ impl Command {
             Command::Plan(args) => args.how.json,
             Command::Verify(args) => args.json,
             Command::Check(args) => args.json,
+            Command::Insights(args) => args.json,
             Command::Report(_) => false,
         }
     }
@@ -297,7 +322,11 @@ fn execute(command: &Command) -> Result<Exit> {
             }
             let settings = Settings::load(&args.pipeline)?;
             let output = Lake::open_or_create(&settings.output, &environment())?;
-            let report = report::write(&settings, &output, &request, args.format, terminal_width(), args.raw_csv)?;
+            let report = if args.reconcile {
+                report::reconcile(&settings, &output, &request, args.format, args.raw_csv)?
+            } else {
+                report::write(&settings, &output, &request, args.format, terminal_width(), args.raw_csv)?
+            };
             for note in &report.notes {
                 tracing::warn!("{note}");
             }
@@ -311,6 +340,22 @@ fn execute(command: &Command) -> Result<Exit> {
                 None => write_out(&report.bytes)?,
             }
             Ok(Exit::Done)
+        }
+        Command::Insights(args) => {
+            let days = args.from.zip(args.to).map(|(from, to)| Days { from, to }.range()).transpose()?;
+            let request = match days {
+                Some(days) if args.reach => FetchRequest::Reach(days),
+                Some(days) => FetchRequest::Days(days),
+                None => FetchRequest::Due,
+            };
+            let settings = Settings::load(&args.pipeline)?;
+            let report = with_job(&settings, Wanted::Through(None), true, |job| fetch::fetch(job, request))?;
+            if args.json {
+                print_json(&report)?;
+            } else {
+                print(&text::fetched(&report))?;
+            }
+            Ok(report.worst.into())
         }
         Command::Check(args) => {
             let settings = Settings::load(&args.pipeline)?;
@@ -356,6 +401,7 @@ fn with_job<T>(
         accept_history_change,
         clock: &chrono::Utc::now,
         stopped: &stopped,
+        pause: None,
     })
 }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::day::{Day, DayRange};
+use crate::fetch::FetchReport;
 use crate::preview::Preview;
+use crate::pull::Pulled;
 use crate::run_report::RunReport;
 use crate::verify::Verdict;
 
@@ -48,7 +50,28 @@ pub fn summary(report: &RunReport) -> String {
         }
     };
     listed("bots that the pipeline does not name", &report.out_of_scope_rows, &mut lines);
+    lines.extend(report.insights.iter().map(pulled));
     listed("ad accounts that no bot lists", &report.unlisted_account_rows, &mut lines);
+    lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
+    lines.join("\n") + "\n"
+}
+
+fn pulled((account, pulled): (&String, &Pulled)) -> String {
+    let mut line = format!("{account}: {} days fetched from Meta, {} changed", pulled.days_fetched, pulled.days_changed);
+    if pulled.ads_asked > 0 {
+        line += &format!(", {} ads asked for by id, {} not to be seen", pulled.ads_asked, pulled.ads_not_found);
+    }
+    if pulled.reach_ranges > 0 {
+        line += &format!(", reach of {} ranges", pulled.reach_ranges);
+    }
+    line
+}
+
+pub fn fetched(report: &FetchReport) -> String {
+    let mut lines: Vec<String> = report.accounts.iter().map(pulled).collect();
+    if lines.is_empty() && report.failures.is_empty() {
+        lines.push(format!("{}: nothing is due, nothing was written", report.pipeline));
+    }
     lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
     lines.join("\n") + "\n"
 }
@@ -90,6 +113,16 @@ pub fn plan(preview: &Preview) -> String {
         format!("build {} days", preview.days.len()),
         grouped(preview.days.iter().map(|step| (step.day, step.reason.to_string()))),
     );
+    for fetch in &preview.fetches {
+        let mut days = Vec::new();
+        if let Some(range) = fetch.first_day.zip(fetch.last_day).and_then(|(first, last)| DayRange::new(first, last)) {
+            days.push(format!("  {} days of {range}", fetch.days));
+        }
+        if fetch.reach_ranges > 0 {
+            days.push(format!("  reach of {} ranges", fetch.reach_ranges));
+        }
+        part(format!("fetch from Meta: {}", fetch.account), days);
+    }
     let maybe = preview.days_at_most.iter().map(|step| (step.day, step.reason.clone()));
     part(format!("and at most {} more", preview.days_at_most.len()), grouped(maybe));
     part(

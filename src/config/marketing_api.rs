@@ -201,7 +201,7 @@ mod tests {
         for (text, says) in [
             ("token_env = \"A\"\ntoken_file = \"b\"".to_string(), "both token_env and token_file"),
             (format!("token_env = \"{token}\""), "token_env is not the name of an environment variable"),
-            (format!("token = \"{token}\""), "did you mean `token_env`"),
+            (format!("token = \"{token}\""), "a secret does not belong in a pipeline file"),
             ("token_env = \"MY TOKEN\"".to_string(), "token_env is not the name"),
             ("app_secret_env = \"0123456789abcdef\"".to_string(), "app_secret_env is not the name"),
             ("token_file = \" \"".to_string(), "token_file is blank"),

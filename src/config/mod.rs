@@ -48,10 +48,12 @@ pub struct PartitionedInput {
     pub columns: TableMapping,
 }
 
-/// Meta's figures, landed in the lake by somebody's loader.
+/// Meta's figures in the lake.
 #[derive(Clone, Debug)]
 pub struct Insights {
     pub path: String,
+    /// How they are fetched; none where somebody's loader lands them.
+    pub api: Option<MarketingApi>,
 }
 
 /// How long after its touch a session can convert: an elapsed time, the end included.
@@ -220,6 +222,12 @@ impl Settings {
         by_id
     }
 
+    /// How Meta's figures are fetched, and the folder they are landed in.
+    pub fn fetched_insights(&self) -> Option<(&MarketingApi, &str)> {
+        let insights = self.insights.as_ref()?;
+        Some((insights.api.as_ref()?, &insights.path))
+    }
+
     pub fn listed_accounts(&self) -> BTreeSet<&str> {
         self.bots.iter().flat_map(|bot| bot.ad_accounts.iter().map(String::as_str)).collect()
     }
@@ -324,16 +332,16 @@ fn insights(section: Section<'_>, base: &Path) -> Result<Insights> {
     match source.value.as_str() {
         "landed" => {
             section.finish()?;
-            Ok(Insights { path })
+            Ok(Insights { path, api: None })
         }
         "marketing-api" => {
-            MarketingApi::read(&section, base)?;
+            let api = MarketingApi::read(&section, base)?;
             section.finish()?;
-            Err(source
-                .error("this version does not fetch from Meta's Marketing API itself")
-                .mend("land the insights table with a loader and write source = \"landed\""))
+            Ok(Insights { path, api: Some(api) })
         }
-        other => Err(source.error(format!("insights source {other:?} is not known")).mend("write source = \"landed\"")),
+        other => Err(source
+            .error(format!("insights source {other:?} is not known"))
+            .mend("write source = \"landed\" or source = \"marketing-api\"")),
     }
 }
 

@@ -42,6 +42,10 @@ impl Account {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccountStatus(pub i64);
 
+impl AccountStatus {
+    pub const ACTIVE: AccountStatus = AccountStatus(1);
+}
+
 impl fmt::Display for AccountStatus {
     /// As Meta's page on `account_status` names it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

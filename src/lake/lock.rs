@@ -102,7 +102,7 @@ pub struct Lock {
 }
 
 enum Hold {
-    Disk(Flock),
+    Disk { _flock: Flock },
     Store(Box<Held>),
 }
 
@@ -155,9 +155,8 @@ impl Lake {
         }
         let text = json(&Holder { owner: process(), since: now })?;
         file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&text)).map_err(failed)?;
-        // What a run that died left in staging belongs to nobody.
-        let _ = std::fs::remove_dir_all(disk.join("work/staging"));
-        Ok(Lock { hold: Hold::Disk(Flock(file)) })
+        self.sweep_staging();
+        Ok(Lock { hold: Hold::Disk { _flock: Flock(file) } })
     }
 
     fn lock_on_store(&self, now: DateTime<Utc>) -> Result<Lock> {
@@ -237,7 +236,7 @@ impl Lock {
     /// An error, of kind conflict, once the output is no longer held: nothing may be published then.
     pub fn check(&self) -> Result<()> {
         match &self.hold {
-            Hold::Disk(_) => Ok(()),
+            Hold::Disk { .. } => Ok(()),
             Hold::Store(held) => held.check(),
         }
     }
@@ -245,7 +244,7 @@ impl Lock {
     /// Says that the holder lives. To be called every few seconds, which [`Lock::keep`] does.
     pub fn beat(&self, now: DateTime<Utc>) -> Result<()> {
         match &self.hold {
-            Hold::Disk(_) => Ok(()),
+            Hold::Disk { .. } => Ok(()),
             Hold::Store(held) => held.write(|epoch| epoch.heartbeat = now),
         }
     }

@@ -54,6 +54,8 @@ pub struct Lake {
     runtime: Arc<tokio::runtime::Runtime>,
     /// Set on a local disk, where a put of `object_store` would stage inside the target's folder.
     disk: Option<PathBuf>,
+    /// Where objects are staged on a local disk, below the location.
+    staging: String,
     environment: Environment,
     traffic: Arc<Traffic>,
     bytes_read: Arc<AtomicU64>,
@@ -110,10 +112,19 @@ impl Lake {
             prefix: Path::default(),
             runtime: Arc::new(runtime),
             disk: None,
+            staging: write::STAGING.to_string(),
             environment: Environment::default(),
             traffic: Arc::default(),
             bytes_read: Arc::default(),
         })
+    }
+
+    /// The same location, for landing objects in one of its folders: they are staged inside that folder, in one whose name begins
+    /// with `_`, which nobody reads. Whoever calls this is the only one to land there.
+    pub fn landing(&self, folder: &str) -> Result<Lake> {
+        let lake = Lake { staging: format!("{folder}/_staging"), ..self.clone() };
+        lake.sweep_staging();
+        Ok(lake)
     }
 
     pub fn location(&self) -> &Location {

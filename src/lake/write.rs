@@ -22,6 +22,8 @@ use crate::error::{Error, ErrorKind, Result};
 use super::Lake;
 use super::failure::{Operation, io_error};
 
+pub(super) const STAGING: &str = "work/staging";
+
 const ROWS_PER_GROUP: usize = 1 << 20;
 
 fn not_written(error: parquet::errors::ParquetError) -> Error {
@@ -79,19 +81,26 @@ static STAGED: AtomicU64 = AtomicU64::new(0);
 impl Lake {
     /// Replaces an object at once.
     ///
-    /// On a local disk the bytes are staged under `work/staging/` of this location, flushed to the disk and renamed; a folder that is
+    /// On a local disk the bytes are staged in a folder of this location, flushed to the disk and renamed; a folder that is
     /// new comes with its object in it. So nothing else ever lies in the target's folder, and no folder is ever empty. Returns the
     /// version that listings show from now on.
     pub fn publish(&self, path: &str, bytes: Bytes) -> Result<String> {
         let location = self.object_path(path)?;
         let failed = |error| self.failure(Operation::Write, path, error);
         let put_tag = match &self.disk {
-            Some(disk) => publish_on_disk(disk, path, &bytes).map(|()| None)?,
+            Some(disk) => publish_on_disk(disk, &self.staging, path, &bytes).map(|()| None)?,
             None => self.runtime.block_on(self.store.put(&location, bytes.into())).map_err(failed)?.e_tag,
         };
         match put_tag {
             Some(tag) => Ok(self.version_of(tag)),
             None => self.runtime.block_on(self.store.head(&location)).map(|meta| self.version(&meta)).map_err(failed),
+        }
+    }
+
+    /// What a run that died left in staging belongs to nobody.
+    pub(super) fn sweep_staging(&self) {
+        if let Some(disk) = &self.disk {
+            let _ = fs::remove_dir_all(disk.join(&self.staging));
         }
     }
 
@@ -160,7 +169,7 @@ impl Lake {
     /// empty day folder would show up as a partition without a file.
     pub fn remove(&self, path: &str) -> Result<()> {
         if let Some(disk) = &self.disk {
-            return remove_on_disk(disk, path);
+            return remove_on_disk(disk, &self.staging, path);
         }
         let location = self.object_path(path)?;
         // A removal without a reply is made again, which `object_store` does not do: there is nothing to lose by it.
@@ -179,13 +188,13 @@ impl Lake {
 }
 
 /// A path for a new folder outside the tables' folders and on the same volume, so that a rename moves in one step.
-fn new_staging(disk: &Path) -> io::Result<PathBuf> {
-    let staging = disk.join("work/staging");
+fn new_staging(disk: &Path, staging: &str) -> io::Result<PathBuf> {
+    let staging = disk.join(staging);
     fs::create_dir_all(&staging)?;
     Ok(staging.join(format!("{}-{}", std::process::id(), STAGED.fetch_add(1, Ordering::Relaxed))))
 }
 
-fn publish_on_disk(disk: &Path, path: &str, bytes: &[u8]) -> Result<()> {
+fn publish_on_disk(disk: &Path, staging: &str, path: &str, bytes: &[u8]) -> Result<()> {
     let target = disk.join(path);
     let failed =
         |error: io::Error| io_error("an object cannot be written", &error).with("object", target.display()).source(error);
@@ -195,7 +204,7 @@ fn publish_on_disk(disk: &Path, path: &str, bytes: &[u8]) -> Result<()> {
     // What lies under work/ can be made anew: a power cut may lose it, and its receipts tell.
     let is_durable = !path.starts_with("work/");
     let sync = |folder: &Path| if is_durable { File::open(folder)?.sync_all() } else { Ok(()) };
-    let staging = new_staging(disk).map_err(failed)?;
+    let staging = new_staging(disk, staging).map_err(failed)?;
     let written = (|| {
         fs::create_dir(&staging)?;
         let staged = staging.join(name);
@@ -235,14 +244,14 @@ fn create_folders(folder: &Path, sync: &dyn Fn(&Path) -> io::Result<()>) -> io::
     }
 }
 
-fn remove_on_disk(disk: &Path, path: &str) -> Result<()> {
+fn remove_on_disk(disk: &Path, staging: &str, path: &str) -> Result<()> {
     let target = disk.join(path);
     let removed = (|| {
         let folder = target.parent().filter(|folder| *folder != disk);
         let is_alone = |folder: &Path| Ok::<bool, io::Error>(fs::read_dir(folder)?.take(2).count() == 1);
         match folder {
             Some(folder) if target.exists() && is_alone(folder)? => {
-                let staging = new_staging(disk)?;
+                let staging = new_staging(disk, staging)?;
                 fs::rename(folder, &staging)?;
                 fs::remove_dir_all(&staging)
             }

@@ -11,14 +11,13 @@ use crate::error::{Error, Result};
 use crate::lake::encode;
 use crate::schema::{MONEY_PRECISION, MONEY_SCALE, money};
 
-use super::{Kind, Report, Value};
+use super::{Kind, Sheet, Value};
 
-pub(super) fn render(report: &Report) -> Result<Vec<u8>> {
-    let rows: Vec<Vec<Value>> = report.rows.iter().map(|row| report.values(row).collect()).collect();
+pub(super) fn render(sheet: &Sheet<'_>) -> Result<Vec<u8>> {
     let mut fields = Vec::new();
     let mut arrays: Vec<ArrayRef> = Vec::new();
-    for (place, (name, kind)) in report.columns().iter().enumerate() {
-        let cells = || rows.iter().map(|row| &row[place]);
+    for (place, (name, kind)) in sheet.columns.iter().enumerate() {
+        let cells = || sheet.rows.iter().map(|row| &row[place]);
         let (data_type, array): (DataType, ArrayRef) = match kind {
             Kind::Day => {
                 let days = cells().map(|cell| if let Value::Day(day) = cell { Some(day.0) } else { None });
@@ -67,10 +66,10 @@ mod tests {
     use super::super::sample;
     use super::*;
     use crate::lake::decode;
-    use crate::report::{Amount, Grain, ReportRow};
+    use crate::report::{Amount, Grain, Report, ReportRow};
 
     fn read_back(report: &Report) -> RecordBatch {
-        let batches = decode(render(report).unwrap().into()).unwrap();
+        let batches = decode(render(&report.sheet()).unwrap().into()).unwrap();
         let [batch] = batches.as_slice() else { panic!("{} batches", batches.len()) };
         batch.clone()
     }
@@ -112,17 +111,17 @@ mod tests {
     #[test]
     fn without_rows_every_column_keeps_its_type() {
         let report = sample::report(Grain::Range, Vec::new());
-        let schema = decode(render(&report).unwrap().into()).unwrap().first().map(RecordBatch::schema);
+        let schema = decode(render(&report.sheet()).unwrap().into()).unwrap().first().map(RecordBatch::schema);
         // A file without rows has no batch, but a footer.
         assert!(schema.is_none_or(|schema| schema.fields().len() == 16));
-        let (schema, rows) = crate::lake::read_footer_schema(&render(&report).unwrap().into()).unwrap();
+        let (schema, rows) = crate::lake::read_footer_schema(&render(&report.sheet()).unwrap().into()).unwrap();
         assert_eq!((schema.fields().len(), rows, schema.field(0).name().as_str()), (16, 0, "bot_id"));
     }
 
     #[test]
     fn an_amount_that_does_not_fit_is_said() {
         let row = ReportRow { spend: Some(Amount(1_000_000_000_000_000_000)), ..sample::row() };
-        let error = render(&sample::report(Grain::Range, vec![row])).unwrap_err();
+        let error = render(&sample::report(Grain::Range, vec![row]).sheet()).unwrap_err();
         assert!(error.to_string().contains("column spend"), "{error}");
     }
 }

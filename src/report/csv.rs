@@ -7,19 +7,19 @@
 
 use crate::error::{Error, Result};
 
-use super::{Report, Value};
+use super::{Sheet, Value};
 
-pub(super) fn render(report: &Report, raw: bool) -> Result<Vec<u8>> {
+pub(super) fn render(sheet: &Sheet<'_>, raw: bool) -> Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let failed = |error: csv::Error| Error::bug("the report cannot be written as CSV").source(error);
-    writer.write_record(report.columns().iter().map(|(name, _)| name)).map_err(failed)?;
-    for row in &report.rows {
-        writer.write_record(report.values(row).map(|value| text(value, raw))).map_err(failed)?;
+    writer.write_record(sheet.columns.iter().map(|(name, _)| name)).map_err(failed)?;
+    for row in &sheet.rows {
+        writer.write_record(row.iter().map(|value| text(value, raw))).map_err(failed)?;
     }
     writer.into_inner().map_err(|error| Error::bug("the report cannot be written as CSV").source(error.into_error()))
 }
 
-fn text(value: Value<'_>, raw: bool) -> String {
+fn text(value: &Value<'_>, raw: bool) -> String {
     match value {
         Value::Null => String::new(),
         Value::Day(day) => day.to_string(),
@@ -34,10 +34,10 @@ fn text(value: Value<'_>, raw: bool) -> String {
 mod tests {
     use super::super::sample;
     use super::*;
-    use crate::report::{Amount, Grain};
+    use crate::report::{Amount, Grain, Report};
 
     fn lines(report: &Report, raw: bool) -> Vec<String> {
-        String::from_utf8(render(report, raw).unwrap()).unwrap().lines().map(str::to_string).collect()
+        String::from_utf8(render(&report.sheet(), raw).unwrap()).unwrap().lines().map(str::to_string).collect()
     }
 
     #[test]
@@ -58,10 +58,10 @@ mod tests {
         for title in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"] {
             let row = super::super::ReportRow { ad_title: Some(title.to_string()), spend: Some(Amount(-1)), ..sample::row() };
             let report = sample::report(Grain::Range, vec![row]);
-            let guarded = String::from_utf8(render(&report, false).unwrap()).unwrap();
+            let guarded = String::from_utf8(render(&report.sheet(), false).unwrap()).unwrap();
             assert!(guarded.contains(&format!("'{title}")), "{guarded}");
             assert!(guarded.contains(",-0.000001,"), "{guarded}");
-            let raw = String::from_utf8(render(&report, true).unwrap()).unwrap();
+            let raw = String::from_utf8(render(&report.sheet(), true).unwrap()).unwrap();
             assert!(raw.contains(title) && !raw.contains('\''), "{raw}");
         }
         let plain = lines(&sample::report(Grain::Range, vec![sample::row()]), false);

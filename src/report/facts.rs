@@ -40,6 +40,8 @@ pub(super) struct Facts<'a> {
     pub clicked: HashSet<&'a str>,
     /// The account that an ad is known to belong to.
     pub accounts: HashMap<&'a str, &'a str>,
+    /// Accounts some of whose figures of the range tell how many conversations Meta counted.
+    tells_conversations: HashSet<&'a str>,
     /// (account, day)s known to be whole.
     whole: HashSet<(&'a str, Day)>,
     /// The bot, if any, on whose row an ad's spend stands; no entry where no bot lists the account.
@@ -113,6 +115,12 @@ impl<'a> Facts<'a> {
             ads: published.ads.iter().map(|ad| ((ad.bot_id.as_deref(), ad.ad_id.as_str()), ad)).collect(),
             bot_days: published.bot_days.iter().map(|row| ((row.bot_id.as_str(), row.date), row)).collect(),
             clicked: clicked_ever.chain(clicked_here).collect(),
+            tells_conversations: published
+                .ad_days
+                .iter()
+                .filter(|row| row.meta_conversations.is_some())
+                .filter_map(|row| accounts.get(row.ad_id.as_str()).copied())
+                .collect(),
             accounts,
             whole,
             bearers,
@@ -164,6 +172,18 @@ impl<'a> Facts<'a> {
             },
             reach: row.and_then(|row| row.reach),
         }
+    }
+
+    /// Conversations as Meta counts them, of a day of an ad, on whichever row they stand. Where the account's day is whole and Meta
+    /// has no row, 0, if the account's figures tell conversations at all.
+    pub fn meta_conversations(&self, ad_id: &str, rows: &[&AdDay], day: Day) -> Option<i64> {
+        if let Some(count) = rows.iter().find_map(|row| row.meta_conversations) {
+            return Some(count);
+        }
+        let account = self.accounts.get(ad_id)?;
+        let has_metas_row = rows.iter().any(|row| row.impressions.is_some() || row.spend.is_some_and(|spend| spend != 0));
+        let is_told = self.published_days.contains(&day) && self.tells_conversations.contains(account);
+        (is_told && !has_metas_row && self.whole.contains(&(*account, day))).then_some(0)
     }
 
     /// Meta's figure for exactly these days; on the bearer's row only.

@@ -189,6 +189,7 @@ mod tests {
             spend: figures.2.map(|spend| spend * MILLION),
             impressions: None,
             reach: None,
+            meta_conversations: None,
         }
     }
 

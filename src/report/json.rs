@@ -7,29 +7,23 @@ use serde_json::{Map, Value as Json};
 
 use crate::error::{Error, Result};
 
-use super::{Report, Value};
+use super::{Sheet, Value};
 
-pub(super) fn render(report: &Report) -> Result<Vec<u8>> {
-    let rows: Vec<Map<String, Json>> = report
-        .rows
-        .iter()
-        .map(|row| {
-            let names = report.columns().iter().map(|(name, _)| name.to_string());
-            names.zip(report.values(row).map(json)).collect()
-        })
-        .collect();
+pub(super) fn render(sheet: &Sheet<'_>) -> Result<Vec<u8>> {
+    let names = || sheet.columns.iter().map(|(name, _)| name.to_string());
+    let rows: Vec<Map<String, Json>> = sheet.rows.iter().map(|row| names().zip(row.iter().map(json)).collect()).collect();
     let mut bytes =
         serde_json::to_vec_pretty(&rows).map_err(|error| Error::bug("the report cannot be written as JSON").source(error))?;
     bytes.push(b'\n');
     Ok(bytes)
 }
 
-fn json(value: Value<'_>) -> Json {
+fn json(value: &Value<'_>) -> Json {
     match value {
         Value::Null => Json::Null,
         Value::Day(day) => Json::String(day.to_string()),
         Value::Text(text) => Json::String(text.to_string()),
-        Value::Count(count) => Json::from(count),
+        Value::Count(count) => Json::from(*count),
         Value::Amount(amount) => Json::String(amount.to_string()),
     }
 }
@@ -42,7 +36,7 @@ mod tests {
 
     #[test]
     fn ids_and_money_are_text_counts_are_numbers() {
-        let text = String::from_utf8(render(&sample::report(Grain::Day, vec![sample::row()])).unwrap()).unwrap();
+        let text = String::from_utf8(render(&sample::report(Grain::Day, vec![sample::row()]).sheet()).unwrap()).unwrap();
         let expected = r#"[
   {
     "date": "2026-03-01",
@@ -70,8 +64,8 @@ mod tests {
 
     #[test]
     fn no_rows_are_an_empty_array_and_range_grain_has_no_date() {
-        assert_eq!(render(&sample::report(Grain::Range, vec![])).unwrap(), b"[]\n");
-        let text = String::from_utf8(render(&sample::report(Grain::Range, vec![sample::row()])).unwrap()).unwrap();
+        assert_eq!(render(&sample::report(Grain::Range, vec![]).sheet()).unwrap(), b"[]\n");
+        let text = String::from_utf8(render(&sample::report(Grain::Range, vec![sample::row()]).sheet()).unwrap()).unwrap();
         assert!(text.starts_with("[\n  {\n    \"bot_id\""), "{text}");
     }
 }

@@ -25,6 +25,7 @@ mod html;
 mod json;
 mod published;
 mod read;
+mod reconcile;
 mod series;
 mod table;
 
@@ -35,6 +36,7 @@ use crate::lake::Lake;
 
 pub use amount::Amount;
 use published::Published;
+pub use reconcile::reconcile;
 
 /// The day a conversion is shown on (rule 9).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -166,7 +168,17 @@ enum Value<'a> {
     Amount(Amount),
 }
 
+/// Rows under their columns, for any format.
+struct Sheet<'a> {
+    columns: &'static [(&'static str, Kind)],
+    rows: Vec<Vec<Value<'a>>>,
+}
+
 impl Report {
+    fn sheet(&self) -> Sheet<'_> {
+        Sheet { columns: self.columns(), rows: self.rows.iter().map(|row| self.values(row).collect()).collect() }
+    }
+
     fn columns(&self) -> &'static [(&'static str, Kind)] {
         match self.grain {
             Grain::Day => &COLUMNS,
@@ -223,9 +235,9 @@ pub fn write(
     let render: Render = match format {
         Format::Html => return page(settings, output, request),
         Format::Table => Box::new(|report| Ok(table::render(report, width).into_bytes())),
-        Format::Csv => Box::new(|report| csv::render(report, raw_csv)),
-        Format::Json => Box::new(json::render),
-        Format::Parquet => Box::new(batch::render),
+        Format::Csv => Box::new(|report| csv::render(&report.sheet(), raw_csv)),
+        Format::Json => Box::new(|report| json::render(&report.sheet())),
+        Format::Parquet => Box::new(|report| batch::render(&report.sheet())),
     };
     let report = build(settings, output, request)?;
     let bytes = render(&report)?;

@@ -33,6 +33,7 @@ pub(super) struct AdDay {
     pub spend: Option<i128>,
     pub impressions: Option<i64>,
     pub reach: Option<i64>,
+    pub meta_conversations: Option<i64>,
 }
 
 #[derive(Clone, Debug, Default)]

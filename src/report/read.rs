@@ -96,8 +96,19 @@ fn text(array: &StringArray, row: usize) -> Option<String> {
     at(array, row).map(str::to_string)
 }
 
-const AD_DAY: [&str; 10] =
-    ["date", "bot_id", "ad_id", "account_id", "currency", "conversations", "conversions", "spend", "impressions", "reach"];
+const AD_DAY: [&str; 11] = [
+    "date",
+    "bot_id",
+    "ad_id",
+    "account_id",
+    "currency",
+    "conversations",
+    "conversions",
+    "spend",
+    "impressions",
+    "reach",
+    "meta_conversations",
+];
 
 fn ad_days(batch: &RecordBatch, rows: &mut Vec<AdDay>) -> Result<()> {
     let date: &Date32Array = column(batch, "date")?;
@@ -105,6 +116,7 @@ fn ad_days(batch: &RecordBatch, rows: &mut Vec<AdDay>) -> Result<()> {
         [column(batch, "bot_id")?, column(batch, "ad_id")?, column(batch, "account_id")?, column(batch, "currency")?];
     let [conversations, conversions, impressions, reach]: [&Int64Array; 4] =
         [column(batch, "conversations")?, column(batch, "conversions")?, column(batch, "impressions")?, column(batch, "reach")?];
+    let meta_conversations: &Int64Array = column(batch, "meta_conversations")?;
     let spend: &Decimal128Array = column(batch, "spend")?;
     if spend.scale() != MONEY_SCALE {
         return Err(mistyped("spend"));
@@ -120,6 +132,7 @@ fn ad_days(batch: &RecordBatch, rows: &mut Vec<AdDay>) -> Result<()> {
         spend: at(spend, row),
         impressions: at(impressions, row),
         reach: at(reach, row),
+        meta_conversations: at(meta_conversations, row),
     }));
     Ok(())
 }

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, Row, Table, Width, presets};
 
-use super::{Amount, By, Grain, Report, ReportRow};
+use super::{Amount, By, Grain, Report, ReportRow, Sheet, Value};
 
 /// Where the output is no terminal, or one of unknown width.
 const FALLBACK_WIDTH: u16 = 120;
@@ -104,6 +104,24 @@ pub(super) fn render(report: &Report, width: Option<u16>) -> String {
         text.push_str(&format!("\nno room for: {} (--format csv has every column)\n", left_out.join(", ")));
     }
     text
+}
+
+/// Any rows under their columns, as wide as they are.
+pub(super) fn render_sheet(sheet: &Sheet<'_>) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    table.set_header(sheet.columns.iter().map(|(name, _)| Cell::new(name.replace('_', " "))));
+    let cell = |value: &Value<'_>| match value {
+        Value::Null => Cell::new("-").set_alignment(CellAlignment::Right),
+        Value::Day(day) => Cell::new(day),
+        Value::Text(text) => Cell::new(visible(text)),
+        Value::Count(count) => Cell::new(count).set_alignment(CellAlignment::Right),
+        Value::Amount(amount) => Cell::new(amount.short()).set_alignment(CellAlignment::Right),
+    };
+    for row in &sheet.rows {
+        table.add_row(row.iter().map(cell).collect::<Vec<_>>());
+    }
+    table.lines().map(|line| line.trim_end().to_string() + "\n").collect()
 }
 
 /// Puts a bot's id above the first of its rows.

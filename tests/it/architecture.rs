@@ -35,7 +35,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("clap", &["cli/", "report/mod.rs"]), // the report's choices are the flags' choices
     ("terminal_size", &["cli/"]),
     ("tracing_subscriber", &["cli/"]),
-    ("tracing", &["cli/", "run.rs", "scan.rs", "insights/graph.rs"]),
+    ("tracing", &["cli/", "run.rs", "run_report.rs", "scan.rs", "pull/", "insights/graph.rs"]),
     // The machine. The pipeline file is read by config, a token by insights/secret.rs, --out is written by cli, everything else
     // goes through lake.
     ("std::fs", &["lake/", "config/mod.rs", "cli/", "insights/secret.rs"]),
@@ -63,14 +63,18 @@ const SEE_THE_LAKE: &[&str] = &[
     "config/mod.rs",
     "extract.rs",
     "identity.rs",
+    "insights/ledger.rs",
     "insights/mod.rs",
     "plan.rs",
     "preview.rs",
+    "pull/mod.rs",
+    "pull/range_reach.rs",
     "reach.rs",
     "receipt.rs",
     "report/batch.rs",
     "report/mod.rs",
     "report/read.rs",
+    "report/reconcile.rs",
     "run.rs",
     "run_report.rs",
     "scan.rs",
@@ -80,27 +84,31 @@ const SEE_THE_LAKE: &[&str] = &[
 ];
 
 /// What a stage does, and who may ask it to: no stage calls the next, only `run` does, and without a write `check`, which looks at
-/// what a run would meet, `preview`, which says what it would do, and `verify`, which does it again in memory. Where the file
+/// what a run would meet, `preview`, which says what it would do, and `verify`, which does it again in memory; `fetch` does the pull
+/// alone. Where the file
 /// that defines a call is listed too, it is for the definition.
 const STAGES: &[(&str, &[&str])] = &[
-    ("Survey::take", &["run.rs", "check.rs", "preview.rs", "verify.rs"]),
+    ("Survey::take", &["run.rs", "check.rs", "fetch.rs", "preview.rs", "verify.rs"]),
     ("scan::raw", &["run.rs"]),
     ("scan::insights", &["run.rs"]),
     ("scan::forget", &["run.rs"]),
     ("extract::messages", &["scan.rs"]),
     ("extract::events", &["scan.rs"]),
-    ("insights::read_partition", &["scan.rs", "check.rs"]),
+    ("insights::read_partition", &["scan.rs", "check.rs", "pull/mod.rs"]),
     ("Identities::read", &["run.rs", "check.rs", "identity.rs", "preview.rs", "verify.rs"]),
     ("settle(", &["run.rs", "engine/embedded.rs", "preview.rs", "verify.rs"]),
     ("attribute(", &["run.rs", "engine/embedded.rs", "verify.rs"]),
     ("audit::states", &["run.rs"]),
     ("audit::day", &["run.rs"]),
-    ("audit::footer", &["run.rs"]),
+    ("audit::footer", &["run.rs", "pull/range_reach.rs"]),
+    ("Pull::start", &["run.rs", "fetch.rs"]),
+    ("fetch::fetch", &["cli/mod.rs"]),
     ("report::write", &["cli/mod.rs"]),
     ("run::run", &["cli/mod.rs"]),
     ("check::check", &["cli/mod.rs"]),
-    // Tables are published by the loop alone; working tables and receipts are kept by those who make them.
-    (".publish(", &["run.rs", "scan.rs", "receipt.rs", "lake/lock.rs"]),
+    // Tables are published by the loop alone, but for reach, which is Meta's; working tables and receipts are kept by those who
+    // make them, and what is pulled goes into the lake.
+    (".publish(", &["run.rs", "scan.rs", "pull/", "receipt.rs", "lake/lock.rs"]),
     ("output.remove(", &["scan.rs", "receipt.rs", "lake/lock.rs"]),
     (".remove(output", &["run.rs"]),
 ];

@@ -277,6 +277,7 @@ impl Case {
                 .collect(),
             messages,
             events,
+            fetched: None,
         }
     }
 }

@@ -569,8 +569,11 @@ impl Money<'_> {
             .map(|touch| touch.bot_id.clone())
     }
 
-    /// Landed by others: whole when it has at least one row.
+    /// Whole when its fetch completed; landed by others, when it has at least one row.
     fn is_whole(&self, account_id: &str, date: NaiveDate) -> bool {
+        if let Some(fetched) = &self.world.fetched {
+            return fetched.contains_key(&(account_id.to_owned(), date));
+        }
         self.world.insights.iter().any(|row| row.account_id == account_id && row.date == date)
     }
 }
@@ -764,13 +767,23 @@ impl DayView<'_> {
             .collect()
     }
 
+    /// Looked at when nothing changes any more: every account, or where others land the table, a partition.
+    fn is_final(&self, bot: &Bot) -> bool {
+        let is_late = |date: NaiveDate| (date - self.date).num_days() >= RESTATE_DAYS;
+        match &self.world.fetched {
+            Some(fetched) => bot.ad_accounts.iter().all(|account_id| is_late(fetched[&(account_id.clone(), self.date)])),
+            None => self.world.insights.iter().any(|row| is_late(row.date)),
+        }
+    }
+
     fn insights_status(&self, bot: &Bot) -> &'static str {
         // A world without insights is a pipeline without a source.
-        if self.world.insights.is_empty() || bot.ad_accounts.is_empty() {
+        let has_source = self.world.fetched.is_some() || !self.world.insights.is_empty();
+        if !has_source || bot.ad_accounts.is_empty() {
             "none"
         } else if bot.ad_accounts.iter().any(|account_id| !self.money.is_whole(account_id, self.date)) {
             "missing"
-        } else if self.world.insights.iter().any(|row| (row.date - self.date).num_days() >= RESTATE_DAYS) {
+        } else if self.is_final(bot) {
             "final"
         } else {
             "provisional"

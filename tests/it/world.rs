@@ -4,6 +4,8 @@
 //! Times are whole microseconds since 1970-01-01T00:00:00Z. Dates of partitions are days of arrival in UTC; the date of an
 //! insight is the figure's own day. Text is as it came: blank and absent values are part of the world.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
 
 #[derive(Clone, Debug, Default)]
@@ -19,6 +21,9 @@ pub struct World {
     pub events: Vec<Event>,
     pub identities: Vec<Identity>,
     pub insights: Vec<Insight>,
+    /// The days of accounts whose figures were fetched to the end, each with the account's date when they were fetched last. None:
+    /// others land them.
+    pub fetched: Option<BTreeMap<(String, NaiveDate), NaiveDate>>,
 }
 
 #[derive(Clone, Debug, Default)]

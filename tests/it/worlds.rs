@@ -361,7 +361,18 @@ fn world_of(days: i64, rows: usize) -> BoxedStrategy<World> {
                 events.retain(|row| event_days.contains(&row.partition));
                 let mut seen = BTreeSet::new();
                 insights.retain(|row| seen.insert((row.date, row.ad_id.clone())));
-                World { bots, window_days, message_days, event_days, allow_missing, messages, events, identities, insights }
+                World {
+                    bots,
+                    window_days,
+                    message_days,
+                    event_days,
+                    allow_missing,
+                    messages,
+                    events,
+                    identities,
+                    insights,
+                    fetched: None,
+                }
             },
         )
         .prop_filter("both tables have a landed day in common", |world| {

@@ -1,11 +1,14 @@
 //! The client of Meta's Marketing API against a server that behaves as Meta's, on a script and in its own time.
 
+mod commands;
 mod errors;
 mod figures;
+mod pulls;
 mod runs;
 mod sdk;
 mod secrecy;
 mod server;
+mod shop;
 mod specification;
 mod world;
 

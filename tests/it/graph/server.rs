@@ -31,7 +31,7 @@ pub fn proof() -> String {
 
 /// What happens to the next requests whose method and path fit.
 pub struct Fault {
-    /// Such as `GET act_123/insights`; an end of it will do.
+    /// Such as `GET act_123/insights`; an end of it will do. `reach`: what is asked about ranges as a whole.
     pub at: &'static str,
     pub times: usize,
     pub what: What,
@@ -186,7 +186,10 @@ impl Stage {
         self.seen.push(Seen { method: method.clone(), path: path.clone(), parameters: parameters.clone() });
         let checked = self.admit(&version, token.as_deref(), &mut parameters);
         if checked.is_ok()
-            && let Some(fault) = self.faults.iter_mut().find(|fault| fault.times > 0 && call.ends_with(fault.at))
+            && let Some(fault) = self.faults.iter_mut().find(|fault| {
+                let is_of_reach = fault.at == "reach" && parameters.contains_key("time_ranges");
+                fault.times > 0 && (is_of_reach || call.ends_with(fault.at))
+            })
         {
             fault.times -= 1;
             match fault.what.clone() {

@@ -338,6 +338,7 @@ impl Shop {
             events: self.events.into_iter().map(|(_, event)| event).collect(),
             identities: self.identities,
             insights,
+            fetched: None,
         }
     }
 }

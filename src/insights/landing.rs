@@ -1,0 +1,209 @@
+//! Fetched rows as the tables they are kept in: a day's figures of an account, and reach. Pure.
+//!
+//! Figures are landed in the input columns that any loader would write, so that what reads them need not know who fetched them.
+//! Rows are sorted by the tables' keys; the same rows give the same bytes and the same fingerprint.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{Date32Type, Decimal128Type, Int64Type};
+
+use crate::day::{Day, DayRange};
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::schema;
+
+use super::InsightRow;
+use super::money::{LARGEST_SPEND, MILLIONTHS};
+use super::rows::ReachRow;
+
+/// A row of `reach`, in the order of its key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RangeReach {
+    pub account: String,
+    pub ad: String,
+    pub since: Day,
+    pub until: Day,
+    pub reach: Option<i64>,
+    pub impressions: Option<i64>,
+    /// Millionths.
+    pub frequency: Option<i64>,
+}
+
+impl RangeReach {
+    pub fn of(row: ReachRow) -> Result<RangeReach> {
+        let frequency = row.frequency.as_deref().map(|text| {
+            millionths(text).ok_or_else(|| {
+                Error::data(format!("Meta sent {text} as frequency, which is too large"))
+                    .with("account", &row.account)
+                    .with("ad", &row.ad)
+            })
+        });
+        Ok(RangeReach {
+            frequency: frequency.transpose()?,
+            account: row.account,
+            ad: row.ad,
+            since: row.days.first,
+            until: row.days.last,
+            reach: row.reach,
+            impressions: row.impressions,
+        })
+    }
+
+    pub fn is_of(&self, account: &str, days: DayRange) -> bool {
+        self.account == account && self.since == days.first && self.until == days.last
+    }
+}
+
+/// Digits, perhaps a point and digits, in millionths, half up.
+fn millionths(text: &str) -> Option<i64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits: String = fraction.chars().chain("000000".chars()).take(6).collect();
+    let is_up = fraction.as_bytes().get(6).is_some_and(|digit| *digit >= b'5');
+    let value = whole.parse::<i64>().ok()?.checked_mul(MILLIONTHS)?.checked_add(digits.parse().ok()?)?;
+    value.checked_add(i64::from(is_up)).filter(|value| *value <= LARGEST_SPEND as i64)
+}
+
+/// Of rows sorted by ad.
+pub fn fingerprint(rows: &[InsightRow]) -> Digest {
+    let row = |row: &InsightRow| {
+        let (names, figures) = (&row.names, &row.figures);
+        let counts = [figures.impressions, figures.reach, figures.clicks, figures.inline_link_clicks, figures.meta_conversations];
+        let names = [&names.ad_name, &names.adset_id, &names.adset_name, &names.campaign_id, &names.campaign_name];
+        let texts = [row.account.clone(), row.ad.clone(), row.currency.clone(), figures.spend.to_string()];
+        let texts = texts.into_iter().map(Some).chain(counts.map(|count| count.map(|count| count.to_string())));
+        let parts: Vec<Option<String>> = texts.chain(names.map(Clone::clone)).collect();
+        Digest::of(parts.iter().map(Option::as_deref)).to_string()
+    };
+    Digest::of_texts(rows.iter().map(row))
+}
+
+/// Rows of one account and day, sorted by ad.
+pub fn insights_table(rows: &[InsightRow]) -> Result<RecordBatch> {
+    let text = |value: &dyn Fn(&InsightRow) -> Option<&String>| {
+        Arc::new(rows.iter().map(|row| value(row).map(String::as_str)).collect::<StringArray>()) as ArrayRef
+    };
+    let count = |value: &dyn Fn(&InsightRow) -> Option<i64>| Arc::new(rows.iter().map(value).collect::<Int64Array>()) as ArrayRef;
+    let columns = vec![
+        text(&|row| Some(&row.account)),
+        text(&|row| Some(&row.ad)),
+        text(&|row| Some(&row.currency)),
+        money(rows.iter().map(|row| Some(row.figures.spend)))?,
+        count(&|row| row.figures.impressions),
+        count(&|row| row.figures.reach),
+        count(&|row| row.figures.clicks),
+        count(&|row| row.figures.inline_link_clicks),
+        count(&|row| row.figures.meta_conversations),
+        text(&|row| row.names.ad_name.as_ref()),
+        text(&|row| row.names.adset_id.as_ref()),
+        text(&|row| row.names.adset_name.as_ref()),
+        text(&|row| row.names.campaign_id.as_ref()),
+        text(&|row| row.names.campaign_name.as_ref()),
+    ];
+    RecordBatch::try_new(schema::insights().schema, columns)
+        .map_err(|error| Error::bug("insights do not fit their schema").source(error))
+}
+
+fn money(values: impl Iterator<Item = Option<i64>>) -> Result<ArrayRef> {
+    let values: Decimal128Array = values.map(|value| value.map(i128::from)).collect();
+    let values = values.with_precision_and_scale(schema::MONEY_PRECISION, schema::MONEY_SCALE);
+    Ok(Arc::new(values.map_err(|error| Error::bug("an amount does not fit its type").source(error))?))
+}
+
+/// Sorted rows.
+pub fn reach_table(rows: &[RangeReach]) -> Result<RecordBatch> {
+    let text = |value: &dyn Fn(&RangeReach) -> &str| {
+        Arc::new(rows.iter().map(|row| Some(value(row))).collect::<StringArray>()) as ArrayRef
+    };
+    let day = |value: &dyn Fn(&RangeReach) -> Day| {
+        Arc::new(rows.iter().map(|row| Some(value(row).0)).collect::<Date32Array>()) as ArrayRef
+    };
+    let count = |value: &dyn Fn(&RangeReach) -> Option<i64>| Arc::new(rows.iter().map(value).collect::<Int64Array>()) as ArrayRef;
+    let columns = vec![
+        text(&|row| &row.account),
+        text(&|row| &row.ad),
+        day(&|row| row.since),
+        day(&|row| row.until),
+        count(&|row| row.reach),
+        count(&|row| row.impressions),
+        money(rows.iter().map(|row| row.frequency))?,
+    ];
+    RecordBatch::try_new(schema::reach().schema, columns)
+        .map_err(|error| Error::bug("reach does not fit its schema").source(error))
+}
+
+/// The rows of a published object of `reach`; none where it is not ours.
+pub fn reach_rows(batch: &RecordBatch) -> Option<Vec<RangeReach>> {
+    if batch.schema() != schema::reach().schema {
+        return None;
+    }
+    let text = |column: usize, row: usize| batch.column(column).as_string::<i32>().value(row).to_string();
+    let day = |column: usize, row: usize| Day(batch.column(column).as_primitive::<Date32Type>().value(row));
+    let count = |column: usize, row: usize| {
+        let column = batch.column(column).as_primitive::<Int64Type>();
+        column.is_valid(row).then(|| column.value(row))
+    };
+    let frequency = batch.column(6).as_primitive::<Decimal128Type>();
+    let row = |row: usize| RangeReach {
+        account: text(0, row),
+        ad: text(1, row),
+        since: day(2, row),
+        until: day(3, row),
+        reach: count(4, row),
+        impressions: count(5, row),
+        frequency: frequency.is_valid(row).then(|| frequency.value(row) as i64),
+    };
+    Some((0..batch.num_rows()).map(row).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{AdNames, Figures};
+    use super::*;
+
+    #[test]
+    fn frequency_is_read_in_millionths() {
+        for (text, value) in [("1.2135", Some(1_213_500)), ("7", Some(7_000_000)), ("1.9999995", Some(2_000_000))] {
+            assert_eq!(millionths(text), value, "{text}");
+        }
+        assert_eq!(millionths("99999999999999"), None);
+    }
+
+    #[test]
+    fn reach_reads_back_as_it_was_written() {
+        let row = RangeReach {
+            account: "act_1".into(),
+            ad: "9".into(),
+            since: Day(1),
+            until: Day(7),
+            reach: Some(3),
+            impressions: None,
+            frequency: Some(1_500_000),
+        };
+        let rows = vec![row.clone(), RangeReach { ad: "10".into(), frequency: None, reach: None, ..row }];
+        assert_eq!(reach_rows(&reach_table(&rows).unwrap()).unwrap(), rows);
+        assert_eq!(reach_rows(&insights_table(&[]).unwrap()), None);
+    }
+
+    #[test]
+    fn a_fingerprint_sees_every_column() {
+        let row = InsightRow {
+            account: "act_1".into(),
+            ad: "9".into(),
+            currency: "BRL".into(),
+            figures: Figures { spend: 1, impressions: Some(0), ..Figures::default() },
+            names: AdNames::default(),
+        };
+        let names = AdNames { ad_name: Some("0".into()), ..AdNames::default() };
+        let others = [
+            InsightRow { currency: "MXN".into(), ..row.clone() },
+            InsightRow { figures: Figures { impressions: None, ..row.figures }, ..row.clone() },
+            InsightRow { figures: Figures { impressions: None, reach: Some(0), ..row.figures }, ..row.clone() },
+            InsightRow { names, ..row.clone() },
+        ];
+        for other in others {
+            assert_ne!(fingerprint(std::slice::from_ref(&row)), fingerprint(std::slice::from_ref(&other)), "{other:?}");
+        }
+        assert_ne!(fingerprint(&[]), fingerprint(&[row]));
+    }
+}
