@@ -120,8 +120,8 @@ pub struct TouchedAd {
     pub days: BTreeSet<Day>,
     /// The days on which it has a row.
     pub rows: BTreeSet<Day>,
-    /// The account it is known to belong to.
-    pub account: Option<String>,
+    /// The account it is known to belong to; else those it may belong to: of the bots in which it was touched.
+    pub accounts: BTreeSet<String>,
 }
 
 /// The ads to be asked for by their ids, as the account's report may leave them out: touched on a day that was fetched, without a
@@ -135,10 +135,9 @@ pub fn ads_due(ledgers: &Ledgers, ads: &BTreeMap<String, TouchedAd>, now: i64) -
     // A day is asked for only where it is in reach for every account.
     let range = ledgers.accounts.values().try_fold(all, |range, account| range.intersection(reachable(account, now)))?;
     let is_due = |(ad, touched): &(&String, &TouchedAd)| {
-        let is_whole = |day: Day| match &touched.account {
-            Some(account) => ledgers.is_whole(account, day),
-            None => ledgers.whole_on(day).next().is_some(),
-        };
+        // Where an account's report is not there, it may yet have the ad.
+        let is_whole =
+            |day: Day| !touched.accounts.is_empty() && touched.accounts.iter().all(|account| ledgers.is_whole(account, day));
         let is_bare = |day: &Day| range.contains(*day) && is_whole(*day) && !touched.rows.contains(day);
         let mut bare = touched.days.iter().copied().filter(is_bare);
         match ledgers.ads.get(*ad) {
