@@ -77,7 +77,7 @@ pub fn raw(
             batch.iter().filter_map(|step| survey.raw(table).partitions.get(&step.day).cloned()).collect();
         let extracted = on_all_cores(&partitions, |partition| {
             let extracted = extract(places, table, &scope, partition)?;
-            let stored = store(places.output, table, partition.day, &extracted)?;
+            let stored = store(places.output, table, partition.day, &extracted, survey.has_leavings(table, partition.day))?;
             Ok((extracted, stored))
         });
         let mut failed = None;
@@ -138,16 +138,18 @@ pub fn extract_all(places: &Places<'_>, table: Raw, listing: &Listing) -> Vec<(P
     partitions.into_iter().zip(extracted).collect()
 }
 
-/// Stores what an extraction found: the rows set aside, and the working table unless the partition is refused.
-fn store(output: &Lake, table: Raw, day: Day, extracted: &Extracted) -> Result<Option<String>> {
+/// Stores what an extraction found: the rows set aside, and the working table unless the partition is refused. What an earlier one
+/// left is replaced or removed.
+fn store(output: &Lake, table: Raw, day: Day, extracted: &Extracted, has_leavings: bool) -> Result<Option<String>> {
     let input = input_table(table);
     let (rejected, working) = (rejected_object(input.name, day), working_object(table, day));
     match extracted.extract.rejected_table(input)? {
         Some(rows) => drop(output.publish(&rejected, encode(&schema::rejected(input).schema, &[rows])?)?),
-        None => output.remove(&rejected)?,
+        None if has_leavings => output.remove(&rejected)?,
+        None => {}
     }
     if extracted.refusal.is_some() {
-        return output.remove(&working).map(|()| None);
+        return if has_leavings { output.remove(&working).map(|()| None) } else { Ok(None) };
     }
     output.publish(&working, encode_working(&working_table(table).schema, &extracted.batch)?).map(Some)
 }

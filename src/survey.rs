@@ -179,6 +179,11 @@ impl Survey {
         calendar
     }
 
+    /// Whether there is a working table of this partition, or rows of it were set aside.
+    pub fn has_leavings(&self, table: Raw, day: Day) -> bool {
+        self.leavings.contains(&(table, day))
+    }
+
     /// Notes that a working table was stored after the look.
     pub fn note_stored(&mut self, table: Raw, day: Day, version: &str) {
         self.working.insert(working_object(table, day), version.to_string());

@@ -108,6 +108,11 @@ impl Lake {
                 "an object that was listed is gone",
                 "run again: it was replaced or removed meanwhile",
             ),
+            object_store::Error::Precondition { .. } if operation == Operation::Read => error_of(
+                ErrorKind::Unavailable,
+                "an object was replaced while it was read",
+                "run again: the new one is read then",
+            ),
             _ if find_io(&error).is_some_and(|io| io.kind() == io::ErrorKind::PermissionDenied) => {
                 error_of(ErrorKind::Denied, "storage denies access", "give this user the permission on this path")
             }

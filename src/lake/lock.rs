@@ -102,8 +102,18 @@ pub struct Lock {
 }
 
 enum Hold {
-    Disk { _file: File },
+    Disk { _flock: Flock },
     Store(Box<Held>),
+}
+
+/// A locked file.
+struct Flock(File);
+
+impl Drop for Flock {
+    fn drop(&mut self) {
+        // A child that is being started holds the file open for a moment: closing it here would not free it.
+        let _ = self.0.unlock();
+    }
 }
 
 /// An epoch of ours.
@@ -146,7 +156,7 @@ impl Lake {
         let text = json(&Holder { owner: process(), since: now })?;
         file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&text)).map_err(failed)?;
         self.sweep_staging();
-        Ok(Lock { hold: Hold::Disk { _file: file } })
+        Ok(Lock { hold: Hold::Disk { _flock: Flock(file) } })
     }
 
     fn lock_on_store(&self, now: DateTime<Utc>) -> Result<Lock> {

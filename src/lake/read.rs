@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::{GetOptions, OBJECT_STORE_COALESCE_DEFAULT, ObjectStore, coalesce_ranges};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowPredicateFn, ArrowReaderOptions, RowFilter, RowSelectionPolicy};
 use parquet::arrow::async_reader::{AsyncFileReader, MetadataFetch, ParquetRecordBatchStreamBuilder};
@@ -187,7 +187,7 @@ impl Lake {
     }
 
     fn object_reader(&self, location: Path, object: &Object) -> ObjectReader {
-        ObjectReader { lake: self.clone(), location, size: object.size, tail: None }
+        ObjectReader { lake: self.clone(), location, object: object.clone(), tail: None }
     }
 
     /// The first of these columns that cannot be decoded, found by reading each alone.
@@ -220,7 +220,7 @@ pub struct StoredSpan {
 struct ObjectReader {
     lake: Lake,
     location: Path,
-    size: u64,
+    object: Object,
     /// The object's end, from this offset on, as it was fetched for the footer: all of a small object.
     tail: Option<(u64, Bytes)>,
 }
@@ -234,9 +234,13 @@ impl ObjectReader {
         (to <= bytes.len()).then(|| bytes.slice(from..to))
     }
 
-    fn counted(&self, bytes: Bytes) -> Bytes {
+    /// Of the version that was listed: a file replaced meanwhile is never read half and half.
+    async fn fetch_range(&self, range: Range<u64>) -> object_store::Result<Bytes> {
+        let options = GetOptions { if_match: Some(self.object.version.clone()), ..GetOptions::default() };
+        let found = self.lake.store.get_opts(&self.location, GetOptions { range: Some(range.into()), ..options }).await?;
+        let bytes = found.bytes().await?;
         self.lake.bytes_read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        bytes
+        Ok(bytes)
     }
 }
 
@@ -250,7 +254,7 @@ impl AsyncFileReader for ObjectReader {
             if let Some(bytes) = self.fetched(&range) {
                 return Ok(bytes);
             }
-            self.lake.store.get_range(&self.location, range).await.map(|bytes| self.counted(bytes)).map_err(external)
+            self.fetch_range(range).await.map_err(external)
         }
         .boxed()
     }
@@ -260,8 +264,7 @@ impl AsyncFileReader for ObjectReader {
             if let Some(chunks) = ranges.iter().map(|range| self.fetched(range)).collect() {
                 return Ok(chunks);
             }
-            let chunks = self.lake.store.get_ranges(&self.location, &ranges).await.map_err(external)?;
-            Ok(chunks.into_iter().map(|bytes| self.counted(bytes)).collect())
+            coalesce_ranges(&ranges, |range| self.fetch_range(range), OBJECT_STORE_COALESCE_DEFAULT).await.map_err(external)
         }
         .boxed()
     }
@@ -273,7 +276,7 @@ impl AsyncFileReader for ObjectReader {
         let reader = ParquetMetaDataReader::new()
             .with_metadata_options(options.map(|options| options.metadata_options().clone()))
             .with_prefetch_hint(Some(FOOTER_BYTES));
-        let size = self.size;
+        let size = self.object.size;
         async move { reader.load_and_finish(FooterFetch(self), size).await.map(Arc::new) }.boxed()
     }
 }

@@ -183,6 +183,7 @@ fn publish(output: &Path, published: &Published, reach: &[Reach]) {
             ("spend", Arc::new(spend.with_precision_and_scale(18, 6).expect("a decimal")) as ArrayRef),
             ("impressions", count(|row| row.impressions)),
             ("reach", count(|row| row.reach)),
+            ("meta_conversations", count(|row| row.meta_conversations)),
         ];
         write("ad_days", day, columns);
     }
