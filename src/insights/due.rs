@@ -120,8 +120,8 @@ pub struct TouchedAd {
     pub days: BTreeSet<Day>,
     /// The days on which it has a row.
     pub rows: BTreeSet<Day>,
-    /// The account it is known to belong to.
-    pub account: Option<String>,
+    /// The account it is known to belong to; else those it may belong to: of the bots in which it was touched.
+    pub accounts: BTreeSet<String>,
 }
 
 /// The ads to be asked for by their ids, as the account's report may leave them out: touched on a day that was fetched, without a
@@ -135,10 +135,9 @@ pub fn ads_due(ledgers: &Ledgers, ads: &BTreeMap<String, TouchedAd>, now: i64) -
     // A day is asked for only where it is in reach for every account.
     let range = ledgers.accounts.values().try_fold(all, |range, account| range.intersection(reachable(account, now)))?;
     let is_due = |(ad, touched): &(&String, &TouchedAd)| {
-        let is_whole = |day: Day| match &touched.account {
-            Some(account) => ledgers.is_whole(account, day),
-            None => ledgers.whole_on(day).next().is_some(),
-        };
+        // Where an account's report is not there, it may yet have the ad.
+        let is_whole =
+            |day: Day| !touched.accounts.is_empty() && touched.accounts.iter().all(|account| ledgers.is_whole(account, day));
         let is_bare = |day: &Day| range.contains(*day) && is_whole(*day) && !touched.rows.contains(day);
         let mut bare = touched.days.iter().copied().filter(is_bare);
         match ledgers.ads.get(*ad) {
@@ -164,4 +163,99 @@ pub fn may_be_asked(ledgers: &Ledgers, ad: &str, now: i64) -> bool {
         .ads
         .get(ad)
         .is_none_or(|asked| asked.answered == Answered::Found || (now - asked.at.0) / MICROS_PER_24_HOURS >= ASK_AGAIN_DAYS)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::ledger::{AccountLedger, At, FetchedDay};
+    use super::*;
+    use crate::digest::Digest;
+
+    const HOUR: i64 = MICROS_PER_HOUR;
+
+    fn api(more: &str) -> MarketingApi {
+        let text = format!(
+            "name = 'n'\n[lake]\nurl = 'lake'\n[insights]\nsource = 'marketing-api'\n{more}\n[[bots]]\nid = 'b'\ntimezone = 'UTC'\n"
+        );
+        let settings = Settings::parse("test.toml", &text, Path::new("/")).unwrap();
+        settings.fetched_insights().unwrap().0.clone()
+    }
+
+    fn day(text: &str) -> Day {
+        text.parse().unwrap()
+    }
+
+    /// Noon in UTC of a day.
+    fn noon(text: &str) -> i64 {
+        day(text).start_utc() + 12 * HOUR
+    }
+
+    /// An account in UTC, with days that were fetched at some time.
+    fn account(days: &[(&str, i64)]) -> LedgerOf {
+        let fetched = |(text, at): &(&str, i64)| {
+            let complete = Day::of_instant(*at) > day(text);
+            let fetched = FetchedDay { at: At(*at), complete, rows: 0, fingerprint: Digest::NONE, object: None };
+            (day(text), fetched)
+        };
+        let ledger = AccountLedger { days: days.iter().map(fetched).collect(), ..AccountLedger::default() };
+        LedgerOf { zone: "UTC".parse().unwrap(), ledger }
+    }
+
+    fn is_due_on(account: &LedgerOf, now: i64, text: &str) -> bool {
+        days_due(&api(""), account, now, Some(day("2026-01-01"))).contains(&day(text))
+    }
+
+    #[test]
+    fn history_goes_back_to_the_first_conversation_or_as_far_as_meta_keeps_it() {
+        let due = |first: &str| days_due(&api(""), &account(&[]), noon("2026-03-31"), Some(day(first)));
+        assert_eq!((due("2026-01-01")[0], *due("2026-01-01").last().unwrap()), (day("2026-03-31"), day("2026-01-01")));
+        // 37 months before is 28 February 2023; a day less is asked for.
+        assert_eq!(*due("2020-01-01").last().unwrap(), day("2023-03-01"));
+        assert_eq!(due("2026-03-30").len(), 29, "at least the last 28 days and today");
+    }
+
+    #[test]
+    fn a_day_rests_between_two_fetches_unless_it_was_not_over() {
+        let now = noon("2026-03-20");
+        let fetched = account(&[("2026-03-18", now - 19 * HOUR), ("2026-03-17", now - 20 * HOUR)]);
+        assert!(!is_due_on(&fetched, now, "2026-03-18") && is_due_on(&fetched, now, "2026-03-17"));
+        let open = account(&[("2026-03-19", now - 14 * HOUR), ("2026-03-20", now - HOUR)]);
+        assert!(is_due_on(&open, now, "2026-03-19"), "it is over now");
+        assert!(!is_due_on(&open, now, "2026-03-20"), "it is still not over");
+    }
+
+    #[test]
+    fn a_day_that_was_fetched_after_28_days_is_final() {
+        let now = noon("2026-03-31");
+        let fetched = account(&[
+            ("2026-02-01", noon("2026-03-01")),
+            ("2026-02-02", noon("2026-03-03")),
+            ("2026-03-03", noon("2026-03-29")),
+        ]);
+        assert!(is_due_on(&fetched, now, "2026-02-01"), "last fetched on the 28th day after it");
+        assert!(!is_due_on(&fetched, now, "2026-02-02"), "fetched on the 29th");
+        assert!(is_due_on(&fetched, now, "2026-03-03"), "within the last 28 days");
+        assert!(is_due_on(&fetched, now, "2026-02-03"), "never fetched");
+    }
+
+    #[test]
+    fn chunks_are_neighbours_newest_first() {
+        let days: Vec<Day> = (0..40).rev().filter(|n| *n != 20).map(Day).collect();
+        let range = |first, last| DayRange { first: Day(first), last: Day(last) };
+        assert_eq!(chunks(&days), [range(21, 39), range(0, 19)]);
+        assert_eq!(chunks(&(0..70).rev().map(Day).collect::<Vec<_>>()), [range(40, 69), range(10, 39), range(0, 9)]);
+    }
+
+    #[test]
+    fn reach_is_of_windows_up_to_yesterday_and_of_two_months() {
+        let ranges = |today: &str| {
+            let reachable = DayRange { first: day("2023-01-01"), last: day(today) };
+            reach_ranges(&api("reach_windows = [7]"), reachable).iter().map(DayRange::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(ranges("2026-03-11"), ["2026-02-01..2026-02-28", "2026-03-01..2026-03-10", "2026-03-04..2026-03-10"]);
+        // On the first of a month the last one has just ended.
+        assert_eq!(ranges("2026-03-01"), ["2026-01-01..2026-01-31", "2026-02-01..2026-02-28", "2026-02-22..2026-02-28"]);
+    }
 }

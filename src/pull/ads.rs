@@ -1,7 +1,7 @@
 //! Ads that an account's report leaves out, asked for by their ids: known from touches, and without a row where they should have
 //! one. Their rows are landed among those of their account; what Meta answered is kept, so that it is not asked every night.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::Settings;
 use crate::day::{Day, DayRange};
@@ -27,16 +27,19 @@ pub fn touched_ads(settings: &Settings, touches: &Touches, insights: &InsightsIn
     for touch in touches.rows.iter().filter(|touch| touches.ad_type(touch) != Some("post")) {
         let Some(ad) = touches.ad(touch) else { continue };
         let day = settings.bots[touch.bot as usize].zone.local_day(touch.sent_at);
-        match ads.get_mut(ad) {
-            Some(known) => drop(known.days.insert(day)),
-            None => drop(ads.insert(ad.to_string(), TouchedAd { days: [day].into(), ..TouchedAd::default() })),
+        if !ads.contains_key(ad) {
+            ads.insert(ad.to_string(), TouchedAd::default());
+        }
+        let Some(known) = ads.get_mut(ad) else { continue };
+        if known.days.insert(day) {
+            known.accounts.extend(settings.bots[touch.bot as usize].ad_accounts.iter().cloned());
         }
     }
     for (day, rows) in &insights.days {
         for row in rows {
             if let Some(known) = ads.get_mut(&row.ad) {
                 known.rows.insert(*day);
-                known.account.get_or_insert_with(|| row.account.clone());
+                known.accounts = BTreeSet::from([row.account.clone()]);
             }
         }
     }

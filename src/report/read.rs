@@ -19,12 +19,21 @@ use crate::schema::MONEY_SCALE;
 use super::published::{Ad, AdConversion, AdDay, BotDay, Published, RangeReach};
 use super::{By, Grain, ReportRequest};
 
-/// A day is published when its `bot_days`, written last, are there.
 pub(super) fn published(output: &Lake, request: &ReportRequest, horizon: Horizon) -> Result<Published> {
+    published_with(&AD_DAY, output, request, horizon)
+}
+
+/// With the conversations that Meta counts.
+pub(super) fn published_for_reconciling(output: &Lake, request: &ReportRequest, horizon: Horizon) -> Result<Published> {
+    published_with(&[&AD_DAY[..], &[META_CONVERSATIONS]].concat(), output, request, horizon)
+}
+
+/// A day is published when its `bot_days`, written last, are there.
+fn published_with(ad_day: &[&str], output: &Lake, request: &ReportRequest, horizon: Horizon) -> Result<Published> {
     let (all, ad_day_objects) = (output.published_days("bot_days")?, output.published_days("ad_days")?);
     let (days, mut published) = (request.days, Published::default());
     for (_, object) in ad_day_objects.range(days.first..=days.last).filter(|(day, _)| all.contains_key(day)) {
-        read(output, object, &AD_DAY, |batch| ad_days(batch, &mut published.ad_days))?;
+        read(output, object, ad_day, |batch| ad_days(batch, &mut published.ad_days))?;
     }
     published.days = all.range(days.first..=days.last).map(|(day, _)| *day).collect();
     if published.days.is_empty() {
@@ -96,19 +105,10 @@ fn text(array: &StringArray, row: usize) -> Option<String> {
     at(array, row).map(str::to_string)
 }
 
-const AD_DAY: [&str; 11] = [
-    "date",
-    "bot_id",
-    "ad_id",
-    "account_id",
-    "currency",
-    "conversations",
-    "conversions",
-    "spend",
-    "impressions",
-    "reach",
-    "meta_conversations",
-];
+const AD_DAY: [&str; 10] =
+    ["date", "bot_id", "ad_id", "account_id", "currency", "conversations", "conversions", "spend", "impressions", "reach"];
+/// Read only where it is asked for.
+const META_CONVERSATIONS: &str = "meta_conversations";
 
 fn ad_days(batch: &RecordBatch, rows: &mut Vec<AdDay>) -> Result<()> {
     let date: &Date32Array = column(batch, "date")?;
@@ -116,7 +116,8 @@ fn ad_days(batch: &RecordBatch, rows: &mut Vec<AdDay>) -> Result<()> {
         [column(batch, "bot_id")?, column(batch, "ad_id")?, column(batch, "account_id")?, column(batch, "currency")?];
     let [conversations, conversions, impressions, reach]: [&Int64Array; 4] =
         [column(batch, "conversations")?, column(batch, "conversions")?, column(batch, "impressions")?, column(batch, "reach")?];
-    let meta_conversations: &Int64Array = column(batch, "meta_conversations")?;
+    let meta_conversations: Option<&Int64Array> =
+        batch.column_by_name(META_CONVERSATIONS).map(|_| column(batch, META_CONVERSATIONS)).transpose()?;
     let spend: &Decimal128Array = column(batch, "spend")?;
     if spend.scale() != MONEY_SCALE {
         return Err(mistyped("spend"));
@@ -132,7 +133,7 @@ fn ad_days(batch: &RecordBatch, rows: &mut Vec<AdDay>) -> Result<()> {
         spend: at(spend, row),
         impressions: at(impressions, row),
         reach: at(reach, row),
-        meta_conversations: at(meta_conversations, row),
+        meta_conversations: meta_conversations.and_then(|counts| at(counts, row)),
     }));
     Ok(())
 }

@@ -44,7 +44,7 @@ pub fn reconcile(settings: &Settings, output: &Lake, request: &ReportRequest, fo
     if format == Format::Html {
         return Err(Error::usage("a reconciliation has no page").mend("leave out --format html"));
     }
-    let published = read::published(output, request, settings.horizon)?;
+    let published = read::published_for_reconciling(output, request, settings.horizon)?;
     let facts = Facts::new(&published, &settings.bots);
     let mut ads: BTreeMap<&str, BTreeMap<Day, Vec<&AdDay>>> = BTreeMap::new();
     for row in published.ad_days.iter().filter(|row| request.asks_for(None, &row.ad_id)) {
