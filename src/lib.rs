@@ -16,12 +16,13 @@
 //!
 //! ```text
 //! main.rs, lib.rs
-//! cli/mod.rs              flags, exit codes, what is printed  cli/signals.rs          Ctrl-C and SIGTERM
+//! cli/mod.rs              exit codes, what is printed         cli/args.rs             commands and flags
+//! cli/text.rs             results as text                     cli/signals.rs          Ctrl-C and SIGTERM
 //! config/mod.rs           the pipeline file, resolved         config/document.rs      read key by key, with places
 //! config/marketing_api.rs how insights are fetched
 //! run.rs                  the only loop                       run_report.rs           what it did
 //! preview.rs              what a run would do                 verify.rs               whether it did
-//! check.rs                what would go wrong tonight         cli/text.rs             results as text
+//! check.rs                what would go wrong tonight
 //! unread.rs               what footers say
 //!
 //! survey.rs               what is there                       calendar.rs             which days can be built

@@ -2,192 +2,26 @@
 //!
 //! Results go to stdout, everything else to stderr. Exit codes are those of [`crate::error::ErrorKind`].
 
+mod args;
 mod signals;
 mod text;
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::Parser;
 use serde::Serialize;
 
 use crate::check::{self, Finding, Level};
 use crate::config::Settings;
-use crate::day::{Day, DayRange};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::{Environment, Lake};
 use crate::preview;
-use crate::report::{self, By, Format, Grain, ReportRequest};
+use crate::report::{self, ReportRequest};
 use crate::run::{self, Job, Outcome, Wanted};
 use crate::verify;
+use args::{Cli, Command, Days, How, LogFormat};
 use signals::Signals;
-
-/// What each Click-to-WhatsApp ad was worth: conversations, conversions and the cost of each, per ad and day.
-#[derive(Parser)]
-#[command(name = "ctwa", version, propagate_version = true, after_help = EXIT_CODES)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-    /// How log lines are written to stderr.
-    #[arg(long, value_enum, default_value_t = LogFormat::Text, global = true)]
-    log_format: LogFormat,
-    /// Log less (-q: warnings only).
-    #[arg(short, long, global = true)]
-    quiet: bool,
-}
-
-const EXIT_CODES: &str = "Exit codes:
-  0 done  2 usage  3 not ready: an input day has not landed  4 unavailable: retry with backoff  5 denied: credential or permission
-  6 data: input broke the contract or a check failed, that day was not published  7 conflict: another run holds this output
-  70 bug  130, 143 stopped";
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum LogFormat {
-    Text,
-    Json,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Build the days that the landed partitions allow; the nightly job.
-    Run(RunArgs),
-    /// Rebuild these days, whatever their state.
-    Backfill(BackfillArgs),
-    /// What run would do, and why. Changes nothing.
-    Plan(PlanArgs),
-    /// Rebuild days in memory from the raw partitions and compare bytes with what is published. Changes nothing.
-    Verify(VerifyArgs),
-    /// What each ad was worth over a range of days, from the published tables.
-    Report(ReportArgs),
-    /// Say what would go wrong tonight: lake, schema, gaps, zones. Changes nothing.
-    Check(CheckArgs),
-}
-
-#[derive(Args)]
-struct RunArgs {
-    /// The pipeline file.
-    pipeline: PathBuf,
-    /// Build days up to this one only; inputs are not limited.
-    #[arg(long, value_name = "DATE")]
-    through: Option<Day>,
-    #[command(flatten)]
-    how: How,
-}
-
-#[derive(Args)]
-struct PlanArgs {
-    /// The pipeline file.
-    pipeline: PathBuf,
-    /// The first day to look at, YYYY-MM-DD.
-    #[arg(long, value_name = "DATE", requires = "to")]
-    from: Option<Day>,
-    /// The last day to look at, YYYY-MM-DD, included.
-    #[arg(long, value_name = "DATE", requires = "from")]
-    to: Option<Day>,
-    /// Exit 1 when something is stale.
-    #[arg(long)]
-    check: bool,
-    #[command(flatten)]
-    how: How,
-}
-
-#[derive(Args)]
-struct VerifyArgs {
-    /// The pipeline file.
-    pipeline: PathBuf,
-    #[command(flatten)]
-    days: Days,
-    /// Print one JSON object as the result.
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Args)]
-struct How {
-    /// Count the past anew where a past setting was altered or removed.
-    #[arg(long)]
-    accept_history_change: bool,
-    /// Print one JSON object as the result.
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Args)]
-#[command(after_help = REPORT_EXAMPLES)]
-struct ReportArgs {
-    /// The pipeline file.
-    pipeline: PathBuf,
-    #[command(flatten)]
-    days: Days,
-    /// Only this bot; may be given several times.
-    #[arg(long = "bot", value_name = "ID")]
-    bots: Vec<String>,
-    /// Only this ad; may be given several times.
-    #[arg(long = "ad", value_name = "ID")]
-    ads: Vec<String>,
-    /// Which day a conversion is counted on: its own, or that of its conversation. In a page, what it shows first.
-    #[arg(long, value_enum, default_value_t)]
-    by: By,
-    /// One row per ad, or one per ad and day.
-    #[arg(long, value_enum, default_value_t)]
-    grain: Grain,
-    /// Show ads that were never clicked, too.
-    #[arg(long)]
-    all_ads: bool,
-    /// How the report is written. `html` is one file to open in a browser, without a server.
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
-    /// In CSV, write texts as they are. Without it, a text that a spreadsheet would run as a formula gets a leading apostrophe.
-    #[arg(long)]
-    raw_csv: bool,
-    /// Write the report to this file instead of stdout.
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
-}
-
-const REPORT_EXAMPLES: &str = "Examples:
-  ctwa report nightly.toml --from 2026-10-01 --to 2026-10-31
-  ctwa report nightly.toml --from 2026-10-01 --to 2026-10-31 --by conversation-day --grain day --format csv --out october.csv
-  ctwa report nightly.toml --from 2026-01-01 --to 2026-10-31 --format html --out report.html";
-
-#[derive(Args)]
-struct CheckArgs {
-    /// The pipeline file.
-    pipeline: PathBuf,
-    /// Print one JSON object as the result.
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Args)]
-struct BackfillArgs {
-    /// The pipeline file.
-    pipeline: PathBuf,
-    #[command(flatten)]
-    days: Days,
-    #[command(flatten)]
-    how: How,
-}
-
-/// Dates are inclusive on both ends.
-#[derive(Args)]
-struct Days {
-    /// The first day, YYYY-MM-DD.
-    #[arg(long, value_name = "DATE")]
-    from: Day,
-    /// The last day, YYYY-MM-DD, included.
-    #[arg(long, value_name = "DATE")]
-    to: Day,
-}
-
-impl Days {
-    fn range(&self) -> Result<DayRange> {
-        DayRange::new(self.from, self.to).ok_or_else(|| {
-            Error::usage(format!("--from {} is after --to {}", self.from, self.to)).mend("swap them: both ends are included")
-        })
-    }
-}
 
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -213,20 +47,6 @@ pub fn main() -> ExitCode {
                 let _ = print_json(&serde_json::json!({"failures": [failure]}));
             }
             ExitCode::from(error.kind().exit_code())
-        }
-    }
-}
-
-impl Command {
-    /// Whether the result is to be one JSON object, whatever happens.
-    fn wants_json(&self) -> bool {
-        match self {
-            Command::Run(args) => args.how.json,
-            Command::Backfill(args) => args.how.json,
-            Command::Plan(args) => args.how.json,
-            Command::Verify(args) => args.json,
-            Command::Check(args) => args.json,
-            Command::Report(_) => false,
         }
     }
 }
