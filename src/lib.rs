@@ -18,6 +18,7 @@
 //! main.rs, lib.rs
 //! cli/mod.rs              exit codes, what is printed         cli/args.rs             commands and flags
 //! cli/text.rs             results as text                     cli/signals.rs          Ctrl-C and SIGTERM
+//! cli/terminal.rs         width, locale, colours              cli/shell.rs            completions, the manual page
 //! config/mod.rs           the pipeline file, resolved         config/document.rs      read key by key, with places
 //! config/marketing_api.rs how insights are fetched
 //! run.rs                  the only loop                       run_report.rs           what it did
@@ -59,6 +60,7 @@
 //! lake/failure.rs         what a failure of storage means
 //! schema.rs               every table                         day.rs                  days, zones, local days
 //! error.rs                kind, what, to what, the mend       parallel.rs             several items at once
+//! look.rs                 texts and numbers on a terminal
 //! ```
 //!
 //! **Words.** A *touch* is an inbound message that a click on an ad sent; each opens a *session*, in which one *conversion* can be
@@ -88,6 +90,7 @@ pub mod history;
 pub mod identity;
 pub mod insights;
 pub mod lake;
+pub mod look;
 pub mod mapping;
 pub mod parallel;
 pub mod plan;

@@ -8,6 +8,8 @@ use crate::day::{Day, DayRange};
 use crate::error::{Error, Result};
 use crate::report::{By, Format, Grain};
 
+use super::shell::{CompletionsArgs, ManArgs};
+
 /// What each Click-to-WhatsApp ad was worth: conversations, conversions and the cost of each, per ad and day.
 #[derive(Parser)]
 #[command(name = "ctwa", version, propagate_version = true, after_help = EXIT_CODES)]
@@ -47,9 +49,14 @@ pub enum Command {
     Report(ReportArgs),
     /// Say what would go wrong tonight: lake, schema, gaps, zones. Changes nothing.
     Check(CheckArgs),
+    /// Print what makes a shell complete commands and flags.
+    Completions(CompletionsArgs),
+    /// Print the manual page.
+    Man(ManArgs),
 }
 
 #[derive(Args)]
+#[command(after_help = RUN_EXAMPLES)]
 pub struct RunArgs {
     /// The pipeline file.
     pub pipeline: PathBuf,
@@ -60,7 +67,13 @@ pub struct RunArgs {
     pub how: How,
 }
 
+const RUN_EXAMPLES: &str = "Examples:
+  ctwa run nightly.toml
+  ctwa run nightly.toml --json --log-format json      in a job that a scheduler starts
+  ctwa run nightly.toml --through 2026-10-31";
+
 #[derive(Args)]
+#[command(after_help = PLAN_EXAMPLES)]
 pub struct PlanArgs {
     /// The pipeline file.
     pub pipeline: PathBuf,
@@ -77,7 +90,12 @@ pub struct PlanArgs {
     pub how: How,
 }
 
+const PLAN_EXAMPLES: &str = "Examples:
+  ctwa plan nightly.toml
+  ctwa plan nightly.toml --check --json               exits 1 when something is stale";
+
 #[derive(Args)]
+#[command(after_help = VERIFY_EXAMPLES)]
 pub struct VerifyArgs {
     /// The pipeline file.
     pub pipeline: PathBuf,
@@ -87,6 +105,9 @@ pub struct VerifyArgs {
     #[arg(long)]
     pub json: bool,
 }
+
+const VERIFY_EXAMPLES: &str = "Examples:
+  ctwa verify nightly.toml --from 2026-10-01 --to 2026-10-31";
 
 #[derive(Args)]
 pub struct How {
@@ -137,6 +158,7 @@ const REPORT_EXAMPLES: &str = "Examples:
   ctwa report nightly.toml --from 2026-01-01 --to 2026-10-31 --format html --out report.html";
 
 #[derive(Args)]
+#[command(after_help = CHECK_EXAMPLES)]
 pub struct CheckArgs {
     /// The pipeline file.
     pub pipeline: PathBuf,
@@ -145,7 +167,12 @@ pub struct CheckArgs {
     pub json: bool,
 }
 
+const CHECK_EXAMPLES: &str = "Examples:
+  ctwa check nightly.toml
+  ctwa check nightly.toml --json";
+
 #[derive(Args)]
+#[command(after_help = BACKFILL_EXAMPLES)]
 pub struct BackfillArgs {
     /// The pipeline file.
     pub pipeline: PathBuf,
@@ -154,6 +181,9 @@ pub struct BackfillArgs {
     #[command(flatten)]
     pub how: How,
 }
+
+const BACKFILL_EXAMPLES: &str = "Examples:
+  ctwa backfill nightly.toml --from 2026-10-01 --to 2026-10-31";
 
 /// Dates are inclusive on both ends.
 #[derive(Args)]
@@ -183,7 +213,7 @@ impl Command {
             Command::Plan(args) => args.how.json,
             Command::Verify(args) => args.json,
             Command::Check(args) => args.json,
-            Command::Report(_) => false,
+            Command::Report(_) | Command::Completions(_) | Command::Man(_) => false,
         }
     }
 }

@@ -3,7 +3,9 @@
 //! Results go to stdout, everything else to stderr. Exit codes are those of [`crate::error::ErrorKind`].
 
 mod args;
+mod shell;
 mod signals;
+mod terminal;
 mod text;
 
 use std::io::{IsTerminal, Write};
@@ -12,7 +14,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use serde::Serialize;
 
-use crate::check::{self, Finding, Level};
+use crate::check;
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::{Environment, Lake};
@@ -117,7 +119,7 @@ fn execute(command: &Command) -> Result<Exit> {
             }
             let settings = Settings::load(&args.pipeline)?;
             let output = Lake::open_or_create(&settings.output, &environment())?;
-            let report = report::write(&settings, &output, &request, args.format, terminal_width(), args.raw_csv)?;
+            let report = report::write(&settings, &output, &request, args.format, terminal::stdout(), args.raw_csv)?;
             for note in &report.notes {
                 tracing::warn!("{note}");
             }
@@ -138,17 +140,17 @@ fn execute(command: &Command) -> Result<Exit> {
             if args.json {
                 print_json(&report)?;
             } else {
-                let line = |finding: &Finding| {
-                    let level = match finding.level {
-                        Level::Ok => "ok",
-                        Level::Warning => "warning",
-                        Level::Error => "error",
-                    };
-                    format!("{level:7} {}: {}\n", finding.subject, finding.text)
-                };
-                print(&report.findings.iter().map(line).collect::<String>())?;
+                print(&text::findings(&report))?;
             }
             Ok(report.worst().into())
+        }
+        Command::Completions(args) => {
+            write_out(&shell::completions(args.shell))?;
+            Ok(Exit::Done)
+        }
+        Command::Man(args) => {
+            write_out(&shell::man(args.out.as_deref())?)?;
+            Ok(Exit::Done)
         }
     }
 }
@@ -198,11 +200,6 @@ fn finish(outcome: Outcome, json: bool) -> Result<Exit> {
     Ok(outcome.worst.into())
 }
 
-/// None when stdout is no terminal.
-fn terminal_width() -> Option<u16> {
-    std::io::stdout().is_terminal().then(|| terminal_size::terminal_size().map(|(width, _)| width.0)).flatten()
-}
-
 fn print(text: &str) -> Result<()> {
     write_out(text.as_bytes())
 }
@@ -245,8 +242,6 @@ fn start_log(format: LogFormat, quiet: bool) {
     // A log that was started already stays as it is.
     let _ = match format {
         LogFormat::Json => log.json().flatten_event(true).try_init(),
-        LogFormat::Text => {
-            log.without_time().with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()).try_init()
-        }
+        LogFormat::Text => log.without_time().with_ansi(terminal::stderr_has_colors()).try_init(),
     };
 }

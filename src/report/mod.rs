@@ -32,6 +32,7 @@ use crate::config::Settings;
 use crate::day::{Day, DayRange};
 use crate::error::{Error, Result};
 use crate::lake::Lake;
+use crate::look::Look;
 
 pub use amount::Amount;
 use published::Published;
@@ -210,19 +211,18 @@ pub struct Written {
     pub notes: Vec<String>,
 }
 
-/// The report asked for, as the bytes of a format. `width` is the terminal's, in columns; `raw_csv` leaves out CSV's guard against
-/// formulas.
+/// The report asked for, as the bytes of a format. `look` is the table's; `raw_csv` leaves out CSV's guard against formulas.
 pub fn write(
     settings: &Settings,
     output: &Lake,
     request: &ReportRequest,
     format: Format,
-    width: Option<u16>,
+    look: Look,
     raw_csv: bool,
 ) -> Result<Written> {
     let render: Render = match format {
         Format::Html => return page(settings, output, request),
-        Format::Table => Box::new(|report| Ok(table::render(report, width).into_bytes())),
+        Format::Table => Box::new(|report| Ok(table::render(report, look).into_bytes())),
         Format::Csv => Box::new(|report| csv::render(report, raw_csv)),
         Format::Json => Box::new(json::render),
         Format::Parquet => Box::new(batch::render),

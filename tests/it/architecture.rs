@@ -27,12 +27,16 @@ const OWNERS: &[(&str, &[&str])] = &[
     // One owner per crate.
     ("chrono_tz", &["day.rs"]),
     ("comfy_table", &["report/table.rs"]),
+    ("anstyle", &["look.rs"]),
+    ("num_format", &["look.rs"]),
     ("flate2", &["report/html.rs"]),
     ("base64", &["report/html.rs"]),
     ("toml_edit", &["config/document.rs"]),
     ("sha2", &["digest.rs", "insights/secret.rs"]),
     ("hmac", &["insights/secret.rs"]),
     ("clap", &["cli/", "report/mod.rs"]), // the report's choices are the flags' choices
+    ("clap_complete", &["cli/shell.rs"]),
+    ("clap_mangen", &["cli/shell.rs"]),
     ("terminal_size", &["cli/"]),
     ("tracing_subscriber", &["cli/"]),
     ("tracing", &["cli/", "run.rs", "scan.rs", "insights/graph.rs"]),
