@@ -125,7 +125,7 @@ fn extract(places: &Places<'_>, table: Raw, scope: &Scope<'_>, partition: &Parti
 }
 
 /// Some broken files make the Parquet reader panic: that is a broken file, not a broken run.
-fn read<T>(partition: impl FnOnce() -> Result<T>) -> Result<T> {
+pub fn read<T>(partition: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(partition))
         .unwrap_or_else(|_| Err(Error::data("the partition is not readable Parquet").mend("write its files again")))
 }

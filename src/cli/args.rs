@@ -8,6 +8,7 @@ use crate::day::{Day, DayRange};
 use crate::error::{Error, Result};
 use crate::report::{By, Format, Grain};
 
+use super::conversion_event::ConversionEventArgs;
 use super::shell::{CompletionsArgs, ManArgs};
 
 /// What each Click-to-WhatsApp ad was worth: conversations, conversions and the cost of each, per ad and day.
@@ -49,6 +50,8 @@ pub enum Command {
     Report(ReportArgs),
     /// Say what would go wrong tonight: lake, schema, gaps, zones. Changes nothing.
     Check(CheckArgs),
+    /// Which event category counts in each bot, which could, and the setting of another.
+    ConversionEvent(ConversionEventArgs),
     /// Print what makes a shell complete commands and flags.
     Completions(CompletionsArgs),
     /// Print the manual page.
@@ -213,6 +216,7 @@ impl Command {
             Command::Plan(args) => args.how.json,
             Command::Verify(args) => args.json,
             Command::Check(args) => args.json,
+            Command::ConversionEvent(args) => args.wants_json(),
             Command::Report(_) | Command::Completions(_) | Command::Man(_) => false,
         }
     }

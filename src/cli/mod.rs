@@ -3,6 +3,8 @@
 //! Results go to stdout, everything else to stderr. Exit codes are those of [`crate::error::ErrorKind`].
 
 mod args;
+mod conversion_event;
+mod grid;
 mod shell;
 mod signals;
 mod terminal;
@@ -144,6 +146,7 @@ fn execute(command: &Command) -> Result<Exit> {
             }
             Ok(report.worst().into())
         }
+        Command::ConversionEvent(args) => conversion_event::execute(args),
         Command::Completions(args) => {
             write_out(&shell::completions(args.shell))?;
             Ok(Exit::Done)
@@ -179,6 +182,11 @@ fn with_job<T>(
         clock: &chrono::Utc::now,
         stopped: &stopped,
     })
+}
+
+#[expect(clippy::disallowed_methods, reason = "what is in effect is asked for now")]
+fn now() -> i64 {
+    chrono::Utc::now().timestamp_micros()
 }
 
 #[expect(clippy::disallowed_methods, reason = "a check tells how far clocks differ")]

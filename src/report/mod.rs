@@ -259,7 +259,8 @@ fn known_bots(settings: &Settings, request: &ReportRequest) -> Result<()> {
     request.bots.iter().try_for_each(|bot| known_bot(settings, bot))
 }
 
-fn known_bot(settings: &Settings, asked: &str) -> Result<()> {
+/// A usage error that names the nearest one where the pipeline has no such bot.
+pub fn known_bot(settings: &Settings, asked: &str) -> Result<()> {
     if settings.bots.iter().any(|bot| bot.id == asked) {
         return Ok(());
     }

@@ -23,15 +23,16 @@ const OWNERS: &[(&str, &[&str])] = &[
     // The network: storage has its own.
     ("reqwest", &["insights/http.rs"]),
     // Frames: only where sessions are found. error.rs takes polars' errors at the door.
-    ("polars", &["engine/embedded.rs", "sessions.rs", "error.rs"]),
+    ("polars", &["engine/embedded.rs", "engine/yields.rs", "sessions.rs", "error.rs"]),
     // One owner per crate.
     ("chrono_tz", &["day.rs"]),
-    ("comfy_table", &["report/table.rs"]),
+    ("comfy_table", &["cli/grid.rs", "report/table.rs"]),
     ("anstyle", &["look.rs"]),
     ("num_format", &["look.rs"]),
     ("flate2", &["report/html.rs"]),
     ("base64", &["report/html.rs"]),
-    ("toml_edit", &["config/document.rs"]),
+    ("toml_edit", &["config/document.rs", "config/edit.rs"]),
+    ("unicode_normalization", &["new_setting.rs"]),
     ("sha2", &["digest.rs", "insights/secret.rs"]),
     ("hmac", &["insights/secret.rs"]),
     ("clap", &["cli/", "report/mod.rs"]), // the report's choices are the flags' choices
@@ -62,6 +63,7 @@ const OWNERS: &[(&str, &[&str])] = &[
 /// the footer of bytes in memory, `plan` knows an object by its name and version, and `run_report` counts requests.
 const SEE_THE_LAKE: &[&str] = &[
     "audit.rs",
+    "categories.rs",
     "check.rs",
     "cli/mod.rs",
     "config/mod.rs",
@@ -87,14 +89,14 @@ const SEE_THE_LAKE: &[&str] = &[
 /// what a run would meet, `preview`, which says what it would do, and `verify`, which does it again in memory. Where the file
 /// that defines a call is listed too, it is for the definition.
 const STAGES: &[(&str, &[&str])] = &[
-    ("Survey::take", &["run.rs", "check.rs", "preview.rs", "verify.rs"]),
+    ("Survey::take", &["run.rs", "categories.rs", "check.rs", "new_setting.rs", "preview.rs", "verify.rs"]),
     ("scan::raw", &["run.rs"]),
     ("scan::insights", &["run.rs"]),
     ("scan::forget", &["run.rs"]),
     ("extract::messages", &["scan.rs"]),
     ("extract::events", &["scan.rs"]),
     ("insights::read_partition", &["scan.rs", "check.rs"]),
-    ("Identities::read", &["run.rs", "check.rs", "identity.rs", "preview.rs", "verify.rs"]),
+    ("Identities::read", &["run.rs", "categories.rs", "check.rs", "identity.rs", "preview.rs", "verify.rs"]),
     ("settle(", &["run.rs", "engine/embedded.rs", "preview.rs", "verify.rs"]),
     ("attribute(", &["run.rs", "engine/embedded.rs", "verify.rs"]),
     ("audit::states", &["run.rs"]),
