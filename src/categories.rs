@@ -28,6 +28,7 @@ use crate::lake::layout::{Listing, Partition};
 use crate::lake::{Lake, ScanPlan};
 use crate::mapping::{Bound, Instant};
 use crate::parallel::on_all_cores;
+use crate::progress::Progress;
 use crate::report::Amount;
 use crate::run::{Failures, Job};
 use crate::scan::{self, Lost, Places};
@@ -71,6 +72,9 @@ pub struct CategoryRow {
     /// A decimal of 6 digits.
     pub open_session_share: String,
 }
+
+/// How many partitions are read between two looks at whether to stop.
+const PARTITIONS_PER_BATCH: usize = 32;
 
 /// The days of each bot that are looked at.
 struct Window<'a> {
@@ -275,17 +279,28 @@ fn read(
 ) -> Result<(Found, Vec<RecordBatch>)> {
     let partitions: Vec<&Partition> = window.partitions(&survey.events, 0).collect();
     let (mut found, mut batches) = (Found::default(), Vec::new());
-    let parts = on_all_cores(&partitions, |partition| scan::read(|| read_partition(job.lake, window, partition, touched)));
-    for (partition, part) in partitions.iter().zip(parts) {
-        match part {
-            Ok((part, rows)) => {
-                found.add(part);
-                batches.extend(rows);
+    let bytes = partitions.iter().map(|partition| partition.bytes()).sum();
+    (job.progress)(Progress::Begin { step: "events", of: "partitions", items: partitions.len() as u64, bytes });
+    for some in partitions.chunks(PARTITIONS_PER_BATCH) {
+        (job.stopped)()?;
+        let parts = on_all_cores(some, |partition| {
+            let part = scan::read(|| read_partition(job.lake, window, partition, touched))?;
+            let rows = part.0.seen.values().map(|seen| seen.events).sum();
+            (job.progress)(Progress::Done { rows, bytes: partition.bytes() });
+            Ok(part)
+        });
+        for (partition, part) in some.iter().zip(parts) {
+            match part {
+                Ok((part, rows)) => {
+                    found.add(part);
+                    batches.extend(rows);
+                }
+                Err(error) if error.kind() != ErrorKind::Data => return Err(error.with("day", partition.day)),
+                Err(error) => failures.add(error.with("table", "events").with("day", partition.day)),
             }
-            Err(error) if error.kind() != ErrorKind::Data => return Err(error.with("day", partition.day)),
-            Err(error) => failures.add(error.with("table", "events").with("day", partition.day)),
         }
     }
+    (job.progress)(Progress::End);
     Ok((found, batches))
 }
 

@@ -19,6 +19,7 @@
 //! cli/mod.rs              exit codes, what is printed         cli/args.rs             commands and flags
 //! cli/text.rs             results as text                     cli/signals.rs          Ctrl-C and SIGTERM
 //! cli/conversion_event.rs its commands                        cli/grid.rs             small tables
+//! cli/progress.rs         bars
 //! cli/terminal.rs         width, locale, colours              cli/shell.rs            completions, the manual page
 //! config/mod.rs           the pipeline file, resolved         config/document.rs      read key by key, with places
 //! config/marketing_api.rs how insights are fetched            config/edit.rs          a setting written into it
@@ -63,7 +64,7 @@
 //! lake/failure.rs         what a failure of storage means
 //! schema.rs               every table                         day.rs                  days, zones, local days
 //! error.rs                kind, what, to what, the mend       parallel.rs             several items at once
-//! look.rs                 texts and numbers on a terminal
+//! look.rs                 texts and numbers on a terminal     progress.rs             how far a long step is
 //! ```
 //!
 //! **Words.** A *touch* is an inbound message that a click on an ad sent; each opens a *session*, in which one *conversion* can be
@@ -100,6 +101,7 @@ pub mod new_setting;
 pub mod parallel;
 pub mod plan;
 pub mod preview;
+pub mod progress;
 pub mod reach;
 pub mod receipt;
 pub mod report;

@@ -27,6 +27,7 @@ use crate::lake::layout::{ADS_OBJECT, day_object};
 use crate::lake::{Lake, Lock, Object, Put, encode};
 use crate::parallel::{on_all_cores, while_waiting};
 use crate::plan::{Change, DAY_TABLES, DayStep, Planner, Steps};
+use crate::progress::{Listener, Progress};
 use crate::reach::{self, AD_PLACES, KNOWN_IDENTITIES, Reached};
 use crate::receipt::{AdsReceipt, DayReceipt, write_json};
 use crate::run_report::{Failure, RunReport};
@@ -54,6 +55,8 @@ pub struct Job<'a> {
     pub clock: &'a (dyn Fn() -> DateTime<Utc> + Sync),
     /// An error once the run is asked to stop.
     pub stopped: &'a dyn Fn() -> Result<()>,
+    /// Told how far long steps are.
+    pub progress: Listener<'a>,
 }
 
 impl Job<'_> {
@@ -234,7 +237,7 @@ impl<'a> Run<'a> {
 
     /// Reads what is new or changed, forgets what is gone.
     fn scan(&mut self) -> Result<InsightsIndex> {
-        let Job { settings, lake, output, stopped, .. } = self.job;
+        let Job { settings, lake, output, stopped, progress, .. } = self.job;
         let places = Places { settings, lake, output };
         let gone = self.survey.gone(&self.calendar);
         self.changes = scan::forget(output, &gone, &mut self.survey)?;
@@ -243,7 +246,16 @@ impl<'a> Run<'a> {
         let failures = &mut self.failures;
         for table in Raw::BOTH {
             let fail = &mut |error| failures.add(error);
-            self.changes.extend(scan::raw(&places, table, &steps, &mut self.survey, &mut self.calendar, stopped, fail)?);
+            self.changes.extend(scan::raw(
+                &places,
+                table,
+                &steps,
+                &mut self.survey,
+                &mut self.calendar,
+                stopped,
+                progress,
+                fail,
+            )?);
         }
         scan::insights(&places, &mut self.survey, &mut self.calendar, &mut |error| failures.add(error))
     }
@@ -380,6 +392,8 @@ impl<'a> Run<'a> {
         let answer = attribute(&request, settled)?;
         audit::states(&answer)?;
         info!(days = steps.days.len(), "building");
+        let progress = self.job.progress;
+        progress(Progress::Begin { step: "building", of: "days", items: steps.days.len() as u64, bytes: 0 });
         for steps in steps.days.chunks(DAYS_AT_ONCE) {
             (self.job.stopped)()?;
             let planner = self.planner();
@@ -394,6 +408,7 @@ impl<'a> Run<'a> {
                 let surveyed = |table: &Table| published.get(table.name).and_then(|days| days.get(day)).cloned();
                 let put = |(table, batch)| put(&table, day_object(table.name, *day), &batch, surveyed(&table));
                 let puts = tables(*day, &rows)?.into_iter().map(put).collect::<Result<Vec<_>>>()?;
+                progress(Progress::Done { rows: rows.ad_days.len() as u64, bytes: 0 });
                 Ok((rows, puts))
             });
             let mut built = Vec::new();
@@ -406,6 +421,7 @@ impl<'a> Run<'a> {
             }
             self.publish_days(built)?;
         }
+        progress(Progress::End);
         Ok(())
     }
 

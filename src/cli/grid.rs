@@ -84,10 +84,10 @@ mod tests {
         assert_eq!(
             shown(80),
             [
-                "bot   category                       events",
-                "───────────────────────────────────────────",
+                "bot   category                      events",
+                "──────────────────────────────────────────",
                 "shop  a category with a long \u{fffd}name    1234",
-                "loja  é                                   7",
+                "loja  é                                  7",
             ]
         );
         for (width, expected) in [(30, 30), (10, 26)] {

@@ -5,6 +5,7 @@
 mod args;
 mod conversion_event;
 mod grid;
+mod progress;
 mod shell;
 mod signals;
 mod terminal;
@@ -37,6 +38,9 @@ pub fn main() -> ExitCode {
         }
     };
     start_log(cli.log_format, cli.quiet);
+    if cli.log_format == LogFormat::Text && !cli.quiet {
+        progress::want();
+    }
     // A panic is a bug of ours: its text is on stderr already, and the exit code says whose it is.
     let ended = std::panic::catch_unwind(|| execute(&cli.command))
         .unwrap_or_else(|_| Err(Error::bug("the program stopped where it never should")));
@@ -173,7 +177,7 @@ fn with_job<T>(
     let (lake, output) = (Lake::open(&settings.lake, &environment)?, Lake::open_or_create(&settings.output, &environment)?);
     let signals = Signals::watch()?;
     let stopped = || signals.check();
-    work(&Job {
+    let done = work(&Job {
         settings,
         lake: &lake,
         output: &output,
@@ -181,7 +185,10 @@ fn with_job<T>(
         accept_history_change,
         clock: &chrono::Utc::now,
         stopped: &stopped,
-    })
+        progress: &progress::show,
+    });
+    progress::clear();
+    done
 }
 
 #[expect(clippy::disallowed_methods, reason = "what is in effect is asked for now")]
@@ -246,7 +253,7 @@ fn complain(format: LogFormat, error: &Error) {
 
 fn start_log(format: LogFormat, quiet: bool) {
     let level = if quiet { tracing::Level::WARN } else { tracing::Level::INFO };
-    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level).with_target(false);
+    let log = tracing_subscriber::fmt().with_writer(|| progress::LogLines).with_max_level(level).with_target(false);
     // A log that was started already stays as it is.
     let _ = match format {
         LogFormat::Json => log.json().flatten_event(true).try_init(),

@@ -11,7 +11,7 @@ pub fn stdout() -> Look {
         return Look::PLAIN;
     }
     let width = terminal_size::terminal_size().map(|(width, _)| width.0);
-    Look { width, numerals: Numerals::of_locale(&locale()), colors: colors_are_wanted() }
+    Look { width, numerals: numerals(), colors: colors_are_wanted() }
 }
 
 /// Whether stderr is a terminal that may be coloured.
@@ -19,10 +19,19 @@ pub fn stderr_has_colors() -> bool {
     std::io::stderr().is_terminal() && colors_are_wanted()
 }
 
+/// Whether lines can be written over.
+pub fn can_move() -> bool {
+    env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+pub fn numerals() -> Numerals {
+    Numerals::of_locale(&locale())
+}
+
 /// NO_COLOR says no when it holds anything (no-color.org).
 fn colors_are_wanted() -> bool {
     let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
-    !is_set("NO_COLOR") && env::var_os("TERM").is_none_or(|term| term != "dumb")
+    !is_set("NO_COLOR") && can_move()
 }
 
 /// The locale of numbers, by the order of POSIX.

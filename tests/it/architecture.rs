@@ -38,6 +38,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("clap", &["cli/", "report/mod.rs"]), // the report's choices are the flags' choices
     ("clap_complete", &["cli/shell.rs"]),
     ("clap_mangen", &["cli/shell.rs"]),
+    ("indicatif", &["cli/progress.rs"]),
     ("terminal_size", &["cli/"]),
     ("tracing_subscriber", &["cli/"]),
     ("tracing", &["cli/", "run.rs", "scan.rs", "insights/graph.rs"]),

@@ -123,6 +123,7 @@ impl Input {
             accept_history_change: false,
             clock: &|| now,
             stopped,
+            progress: &ctwa::progress::unheard,
         })
     }
 
