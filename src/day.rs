@@ -172,6 +172,14 @@ impl Zone {
         Day::of_instant((seconds + offset) * MICROS_PER_SECOND)
     }
 
+    /// An instant as RFC 3339 text with the zone's offset at it.
+    pub fn time(self, micros: i64) -> String {
+        match DateTime::from_timestamp_micros(micros) {
+            Some(utc) => utc.with_timezone(&self.0).to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true),
+            None => format!("{micros} us"),
+        }
+    }
+
     /// The first instant of a local day. Days of 23 and 25 hours, and midnights that a clock change skips, come out right,
     /// because the instant is searched for, not computed from an offset.
     pub fn start_of(self, day: Day) -> i64 {
@@ -249,6 +257,14 @@ mod tests {
         assert_eq!(new_york.end_of(long) - new_york.start_of(long), 25 * 3_600 * MICROS_PER_SECOND);
         let short: Day = "2026-03-08".parse().unwrap();
         assert_eq!(new_york.end_of(short) - new_york.start_of(short), 23 * 3_600 * MICROS_PER_SECOND);
+    }
+
+    #[test]
+    fn times_are_told_with_the_offset_of_their_instant() {
+        let new_york: Zone = "America/New_York".parse().unwrap();
+        assert_eq!(new_york.time(instant("2026-11-01T05:59:59.5Z")), "2026-11-01T01:59:59.500-04:00");
+        assert_eq!(new_york.time(instant("2026-11-01T06:00:00Z")), "2026-11-01T01:00:00-05:00");
+        assert_eq!("UTC".parse::<Zone>().unwrap().time(0), "1970-01-01T00:00:00Z");
     }
 
     #[test]

@@ -16,13 +16,19 @@
 //!
 //! ```text
 //! main.rs, lib.rs
-//! cli/mod.rs              flags, exit codes, what is printed  cli/signals.rs          Ctrl-C and SIGTERM
+//! cli/mod.rs              exit codes, what is printed         cli/args.rs             commands and flags
+//! cli/text.rs             results as text                     cli/signals.rs          Ctrl-C and SIGTERM
+//! cli/conversion_event.rs its commands                        cli/grid.rs             small tables
+//! cli/progress.rs         bars
+//! cli/terminal.rs         width, locale, colours              cli/shell.rs            completions, the manual page
 //! config/mod.rs           the pipeline file, resolved         config/document.rs      read key by key, with places
-//! config/marketing_api.rs how insights are fetched
+//! config/marketing_api.rs how insights are fetched            config/edit.rs          a setting written into it
 //! run.rs                  the only loop                       run_report.rs           what it did
 //! preview.rs              what a run would do                 verify.rs               whether it did
-//! check.rs                what would go wrong tonight         cli/text.rs             results as text
+//! check.rs                what would go wrong tonight
 //! unread.rs               what footers say
+//! categories.rs           what events there are, and what     new_setting.rs          a new conversion event
+//!                         each category would yield
 //!
 //! survey.rs               what is there                       calendar.rs             which days can be built
 //! receipt.rs, digest.rs   what a stored thing was made from   history.rs              what was accepted and stays
@@ -46,9 +52,10 @@
 //! insights/wire.rs, insights/rows.rs                          Meta's JSON, read strictly
 //!
 //! engine/mod.rs           one request, one answer             engine/embedded.rs      answered by windowed polars
-//! sessions.rs             which touch converts
+//! engine/yields.rs        for every category at once          sessions.rs             which touch converts
 //! ad_days.rs, ads.rs, bot_days.rs, build.rs                   the rows of a day, and its tables
 //! audit.rs                what must hold before a day is published
+//! publish.rs              objects put where readers look
 //!
 //! report/mod.rs           figures per ad                      report/read.rs          from the published tables
 //! report/facts.rs, report/figures.rs, report/amount.rs        what they add up to
@@ -65,6 +72,7 @@
 //! lake/failure.rs         what a failure of storage means
 //! schema.rs               every table                         day.rs                  days, zones, local days
 //! error.rs                kind, what, to what, the mend       parallel.rs             several items at once
+//! look.rs                 texts and numbers on a terminal     progress.rs             how far a long step is
 //! ```
 //!
 //! **Words.** A *touch* is an inbound message that a click on an ad sent; each opens a *session*, in which one *conversion* can be
@@ -81,6 +89,7 @@ pub mod audit;
 pub mod bot_days;
 pub mod build;
 pub mod calendar;
+pub mod categories;
 pub mod check;
 pub mod cli;
 pub mod config;
@@ -95,10 +104,14 @@ pub mod history;
 pub mod identity;
 pub mod insights;
 pub mod lake;
+pub mod look;
 pub mod mapping;
+pub mod new_setting;
 pub mod parallel;
 pub mod plan;
 pub mod preview;
+pub mod progress;
+pub mod publish;
 pub mod pull;
 pub mod reach;
 pub mod receipt;

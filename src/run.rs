@@ -7,12 +7,11 @@
 
 use std::collections::HashMap;
 
-use arrow::array::RecordBatch;
 use chrono::{DateTime, SecondsFormat, Utc};
 use tracing::info;
 
 use crate::ads::AdIndex;
-use crate::audit::{self, DayRows};
+use crate::audit;
 use crate::build::{Figures, tables};
 use crate::calendar::{Calendar, Raw};
 use crate::config::Settings;
@@ -24,9 +23,11 @@ use crate::history::ACCEPTED_OBJECT;
 use crate::identity::Identities;
 use crate::insights::InsightsIndex;
 use crate::lake::layout::{ADS_OBJECT, day_object};
-use crate::lake::{Lake, Lock, Object, Put, encode};
-use crate::parallel::{on_all_cores, while_waiting};
-use crate::plan::{Change, DAY_TABLES, DayStep, Planner, Steps};
+use crate::lake::{Lake, Lock, Put, encode};
+use crate::parallel::on_all_cores;
+use crate::plan::{Change, DAY_TABLES, Planner, Steps};
+use crate::progress::{Listener, Progress};
+use crate::publish::{self, BuiltDay, put};
 use crate::pull::{self, Pull, touched_ads};
 use crate::reach::{self, AD_PLACES, KNOWN_IDENTITIES, Reached};
 use crate::receipt::{AdsReceipt, DayReceipt, write_json};
@@ -57,6 +58,8 @@ pub struct Job<'a> {
     pub stopped: &'a dyn Fn() -> Result<()>,
     /// Lets seconds pass where Meta wants us to wait; none: real ones.
     pub pause: Option<&'a dyn Fn(u64) -> Result<()>>,
+    /// Told how far long steps are.
+    pub progress: Listener<'a>,
 }
 
 impl Job<'_> {
@@ -155,22 +158,6 @@ pub fn ads_are_stale(survey: &Survey, planner: &Planner<'_>) -> bool {
 /// How many days are held in memory and published together.
 const DAYS_AT_ONCE: usize = 16;
 
-/// A day that is to be published.
-struct BuiltDay<'s> {
-    step: &'s DayStep,
-    rows: DayRows,
-    /// In the order of their publication.
-    puts: Vec<Put>,
-    receipt: DayReceipt,
-}
-
-/// An object of a table, read back from its bytes.
-fn put(table: &Table, path: String, rows: &RecordBatch, surveyed: Option<Object>) -> Result<Put> {
-    let bytes = encode(&table.schema, std::slice::from_ref(rows))?;
-    audit::footer(table, rows.num_rows(), &bytes)?;
-    Ok(Put { path, bytes, surveyed })
-}
-
 /// A run that holds the lock.
 struct Run<'a> {
     job: &'a Job<'a>,
@@ -213,7 +200,7 @@ impl<'a> Run<'a> {
 
     /// Reads what is new or changed, forgets what is gone.
     fn scan(&mut self) -> Result<()> {
-        let Job { settings, lake, output, stopped, .. } = self.job;
+        let Job { settings, lake, output, stopped, progress, .. } = self.job;
         let places = Places { settings, lake, output };
         let gone = self.survey.gone(&self.calendar);
         self.changes = scan::forget(output, &gone, &mut self.survey)?;
@@ -222,7 +209,16 @@ impl<'a> Run<'a> {
         let failures = &mut self.failures;
         for table in Raw::BOTH {
             let fail = &mut |error| failures.add(error);
-            self.changes.extend(scan::raw(&places, table, &steps, &mut self.survey, &mut self.calendar, stopped, fail)?);
+            self.changes.extend(scan::raw(
+                &places,
+                table,
+                &steps,
+                &mut self.survey,
+                &mut self.calendar,
+                stopped,
+                progress,
+                fail,
+            )?);
         }
         Ok(())
     }
@@ -365,29 +361,10 @@ impl<'a> Run<'a> {
         write_json(self.job.output, ADS_RECEIPT, &receipt)
     }
 
-    /// Publishes objects unless the same bytes are there already; returns their versions.
+    /// Publishes objects and counts them; returns their versions.
     fn publish(&mut self, puts: &[Put]) -> Vec<Result<String>> {
-        let (output, lock) = (self.job.output, self.lock);
-        if let Err(error) = lock.check() {
-            return vec![Err(error)];
-        }
-        let published = while_waiting(puts, |put| {
-            if let Some(published) = &put.surveyed
-                && published.size == put.bytes.len() as u64
-                && output.get(&put.path)?.as_ref() == Some(&put.bytes)
-            {
-                return Ok((false, published.version.clone()));
-            }
-            lock.publish(output, put).map(|version| (true, version))
-        });
-        let counted = published.into_iter().zip(puts).map(|(done, put)| {
-            let (is_written, version) = done?;
-            self.report.objects_unchanged += u64::from(!is_written);
-            self.report.objects_written += u64::from(is_written);
-            self.report.bytes_written += if is_written { put.bytes.len() as u64 } else { 0 };
-            Ok(version)
-        });
-        counted.collect()
+        let published = publish::publish(self.lock, self.job.output, puts);
+        published.into_iter().map(|done| done.map(|done| self.report.count_object(done))).collect()
     }
 
     fn build_days(
@@ -405,6 +382,8 @@ impl<'a> Run<'a> {
         let answer = attribute(&request, settled)?;
         audit::states(&answer)?;
         info!(days = steps.days.len(), "building");
+        let progress = self.job.progress;
+        progress(Progress::Begin { step: "building", of: "days", items: steps.days.len() as u64, bytes: 0 });
         for steps in steps.days.chunks(DAYS_AT_ONCE) {
             (self.job.stopped)()?;
             let planner = self.planner();
@@ -419,6 +398,7 @@ impl<'a> Run<'a> {
                 let surveyed = |table: &Table| published.get(table.name).and_then(|days| days.get(day)).cloned();
                 let put = |(table, batch)| put(&table, day_object(table.name, *day), &batch, surveyed(&table));
                 let puts = tables(*day, &rows)?.into_iter().map(put).collect::<Result<Vec<_>>>()?;
+                progress(Progress::Done { rows: rows.ad_days.len() as u64, bytes: 0 });
                 Ok((rows, puts))
             });
             let mut built = Vec::new();
@@ -431,6 +411,7 @@ impl<'a> Run<'a> {
             }
             self.publish_days(built)?;
         }
+        progress(Progress::End);
         Ok(())
     }
 

@@ -13,6 +13,7 @@ use crate::day::{Day, DayRange};
 use crate::error::{Error, ErrorKind};
 use crate::lake::Requests;
 use crate::plan::{DayStep, Steps};
+use crate::publish::Published;
 use crate::pull::Pulled;
 use crate::survey::{PartitionStep, Survey};
 
@@ -109,6 +110,18 @@ impl Failures {
 }
 
 impl RunReport {
+    /// Counts an object; returns its version.
+    pub fn count_object(&mut self, object: Published) -> String {
+        match object.bytes_written {
+            Some(bytes) => {
+                self.objects_written += 1;
+                self.bytes_written += bytes;
+            }
+            None => self.objects_unchanged += 1,
+        }
+        object.version
+    }
+
     pub fn new(settings: &Settings, range: Option<DayRange>) -> RunReport {
         let mut report = RunReport { pipeline: settings.name.clone(), ..RunReport::default() };
         report.set_range(range);

@@ -20,6 +20,7 @@ use crate::lake::layout::{Listing, Partition, rejected_object, working_object};
 use crate::lake::{Lake, decode, encode, encode_working};
 use crate::parallel::{on_all_cores, while_waiting};
 use crate::plan::Change;
+use crate::progress::{Listener, Progress};
 use crate::receipt::PartitionReceipt;
 use crate::schema::{self, InputTable, Table};
 use crate::survey::{PartitionStep, Survey, insights_settings, raw_settings};
@@ -58,6 +59,7 @@ pub enum Lost {
 const PARTITIONS_PER_BATCH: usize = 32;
 
 /// Reads these partitions of a raw table. Returns what changed; errors of the data go to `fail`, with the partitions refused.
+#[allow(clippy::too_many_arguments)]
 pub fn raw(
     places: &Places<'_>,
     table: Raw,
@@ -65,12 +67,17 @@ pub fn raw(
     survey: &mut Survey,
     calendar: &mut Calendar,
     stopped: &dyn Fn() -> Result<()>,
+    progress: Listener<'_>,
     fail: &mut dyn FnMut(Error),
 ) -> Result<Vec<Change>> {
     let scope = Scope::new(places.settings);
     let of = raw_settings(places.settings, table);
     let mut changes = Vec::new();
     let mine: Vec<&PartitionStep> = steps.iter().filter(|step| step.table == table.table()).collect();
+    if !mine.is_empty() {
+        let (items, bytes) = (mine.len() as u64, mine.iter().map(|step| step.bytes).sum());
+        progress(Progress::Begin { step: table.table(), of: "partitions", items, bytes });
+    }
     for batch in mine.chunks(PARTITIONS_PER_BATCH) {
         stopped()?;
         let partitions: Vec<Partition> =
@@ -78,6 +85,7 @@ pub fn raw(
         let extracted = on_all_cores(&partitions, |partition| {
             let extracted = extract(places, table, &scope, partition)?;
             let stored = store(places.output, table, partition.day, &extracted, survey.has_leavings(table, partition.day))?;
+            progress(Progress::Done { rows: extracted.extract.accepted, bytes: partition.bytes() });
             Ok((extracted, stored))
         });
         let mut failed = None;
@@ -112,6 +120,7 @@ pub fn raw(
         failed.map_or(Ok(()), Err)?;
     }
     if !mine.is_empty() {
+        progress(Progress::End);
         info!(table = table.table(), partitions = mine.len(), "scanned");
     }
     Ok(changes)
@@ -125,7 +134,7 @@ fn extract(places: &Places<'_>, table: Raw, scope: &Scope<'_>, partition: &Parti
 }
 
 /// Some broken files make the Parquet reader panic: that is a broken file, not a broken run.
-fn read<T>(partition: impl FnOnce() -> Result<T>) -> Result<T> {
+pub fn read<T>(partition: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(partition))
         .unwrap_or_else(|_| Err(Error::data("the partition is not readable Parquet").mend("write its files again")))
 }

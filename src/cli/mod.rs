@@ -2,216 +2,32 @@
 //!
 //! Results go to stdout, everything else to stderr. Exit codes are those of [`crate::error::ErrorKind`].
 
+mod args;
+mod conversion_event;
+mod grid;
+mod progress;
+mod shell;
 mod signals;
+mod terminal;
 mod text;
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::Parser;
 use serde::Serialize;
 
-use crate::check::{self, Finding, Level};
+use crate::check;
 use crate::config::Settings;
-use crate::day::{Day, DayRange};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fetch::{self, FetchRequest};
 use crate::lake::{Environment, Lake};
 use crate::preview;
-use crate::report::{self, By, Format, Grain, ReportRequest};
+use crate::report::{self, ReportRequest};
 use crate::run::{self, Job, Outcome, Wanted};
 use crate::verify;
+use args::{Cli, Command, Days, How, LogFormat};
 use signals::Signals;
-
-/// What each Click-to-WhatsApp ad was worth: conversations, conversions and the cost of each, per ad and day.
-#[derive(Parser)]
-#[command(name = "ctwa", version, propagate_version = true, after_help = EXIT_CODES)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-    /// How log lines are written to stderr.
-    #[arg(long, value_enum, default_value_t = LogFormat::Text, global = true)]
-    log_format: LogFormat,
-    /// Log less (-q: warnings only).
-    #[arg(short, long, global = true)]
-    quiet: bool,
-}
-
-const EXIT_CODES: &str = "Exit codes:
-  0 done  2 usage  3 not ready: an input day has not landed  4 unavailable: retry with backoff  5 denied: credential or permission
-  6 data: input broke the contract or a check failed, that day was not published  7 conflict: another run holds this output
-  70 bug  130, 143 stopped";
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum LogFormat {
-    Text,
-    Json,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Build the days that the landed partitions allow; the nightly job.
-    Run(RunArgs),
-    /// Rebuild these days, whatever their state.
-    Backfill(BackfillArgs),
-    /// What run would do, and why. Changes nothing.
-    Plan(PlanArgs),
-    /// Rebuild days in memory from the raw partitions and compare bytes with what is published. Changes nothing.
-    Verify(VerifyArgs),
-    /// What each ad was worth over a range of days, from the published tables.
-    Report(ReportArgs),
-    /// Say what would go wrong tonight: lake, schema, gaps, zones, token. Changes nothing.
-    Check(CheckArgs),
-    /// Fetch Meta's figures only, now: what is due, or some days. Builds nothing.
-    Insights(InsightsArgs),
-}
-
-#[derive(Args)]
-struct RunArgs {
-    /// The pipeline file.
-    pipeline: PathBuf,
-    /// Build days up to this one only; inputs are not limited.
-    #[arg(long, value_name = "DATE")]
-    through: Option<Day>,
-    #[command(flatten)]
-    how: How,
-}
-
-#[derive(Args)]
-struct PlanArgs {
-    /// The pipeline file.
-    pipeline: PathBuf,
-    /// The first day to look at, YYYY-MM-DD.
-    #[arg(long, value_name = "DATE", requires = "to")]
-    from: Option<Day>,
-    /// The last day to look at, YYYY-MM-DD, included.
-    #[arg(long, value_name = "DATE", requires = "from")]
-    to: Option<Day>,
-    /// Exit 1 when something is stale.
-    #[arg(long)]
-    check: bool,
-    #[command(flatten)]
-    how: How,
-}
-
-#[derive(Args)]
-struct VerifyArgs {
-    /// The pipeline file.
-    pipeline: PathBuf,
-    #[command(flatten)]
-    days: Days,
-    /// Print one JSON object as the result.
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Args)]
-struct How {
-    /// Count the past anew where a past setting was altered or removed.
-    #[arg(long)]
-    accept_history_change: bool,
-    /// Print one JSON object as the result.
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Args)]
-#[command(after_help = REPORT_EXAMPLES)]
-struct ReportArgs {
-    /// The pipeline file.
-    pipeline: PathBuf,
-    #[command(flatten)]
-    days: Days,
-    /// Only this bot; may be given several times.
-    #[arg(long = "bot", value_name = "ID")]
-    bots: Vec<String>,
-    /// Only this ad; may be given several times.
-    #[arg(long = "ad", value_name = "ID")]
-    ads: Vec<String>,
-    /// Which day a conversion is counted on: its own, or that of its conversation. In a page, what it shows first.
-    #[arg(long, value_enum, default_value_t)]
-    by: By,
-    /// One row per ad, or one per ad and day.
-    #[arg(long, value_enum, default_value_t)]
-    grain: Grain,
-    /// Show ads that were never clicked, too.
-    #[arg(long)]
-    all_ads: bool,
-    /// Instead, the conversations counted here beside those that Meta counts, per ad.
-    #[arg(long, conflicts_with_all = ["bots", "by", "grain", "all_ads"])]
-    reconcile: bool,
-    /// How the report is written. `html` is one file to open in a browser, without a server.
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
-    /// In CSV, write texts as they are. Without it, a text that a spreadsheet would run as a formula gets a leading apostrophe.
-    #[arg(long)]
-    raw_csv: bool,
-    /// Write the report to this file instead of stdout.
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
-}
-
-const REPORT_EXAMPLES: &str = "Examples:
-  ctwa report nightly.toml --from 2026-10-01 --to 2026-10-31
-  ctwa report nightly.toml --from 2026-10-01 --to 2026-10-31 --by conversation-day --grain day --format csv --out october.csv
-  ctwa report nightly.toml --from 2026-01-01 --to 2026-10-31 --format html --out report.html";
-
-#[derive(Args)]
-struct CheckArgs {
-    /// The pipeline file.
-    pipeline: PathBuf,
-    /// Print one JSON object as the result.
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Args)]
-struct InsightsArgs {
-    /// The pipeline file.
-    pipeline: PathBuf,
-    /// The first day to fetch, whenever it was fetched last, YYYY-MM-DD.
-    #[arg(long, value_name = "DATE", requires = "to")]
-    from: Option<Day>,
-    /// The last day to fetch, YYYY-MM-DD, included.
-    #[arg(long, value_name = "DATE", requires = "from")]
-    to: Option<Day>,
-    /// Fetch how many people each ad reached in these days together, and nothing else.
-    #[arg(long, requires = "from")]
-    reach: bool,
-    /// Print one JSON object as the result.
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Args)]
-struct BackfillArgs {
-    /// The pipeline file.
-    pipeline: PathBuf,
-    #[command(flatten)]
-    days: Days,
-    #[command(flatten)]
-    how: How,
-}
-
-/// Dates are inclusive on both ends.
-#[derive(Args)]
-struct Days {
-    /// The first day, YYYY-MM-DD.
-    #[arg(long, value_name = "DATE")]
-    from: Day,
-    /// The last day, YYYY-MM-DD, included.
-    #[arg(long, value_name = "DATE")]
-    to: Day,
-}
-
-impl Days {
-    fn range(&self) -> Result<DayRange> {
-        DayRange::new(self.from, self.to).ok_or_else(|| {
-            Error::usage(format!("--from {} is after --to {}", self.from, self.to)).mend("swap them: both ends are included")
-        })
-    }
-}
 
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -223,6 +39,9 @@ pub fn main() -> ExitCode {
         }
     };
     start_log(cli.log_format, cli.quiet);
+    if cli.log_format == LogFormat::Text && !cli.quiet {
+        progress::want();
+    }
     // A panic is a bug of ours: its text is on stderr already, and the exit code says whose it is.
     let ended = std::panic::catch_unwind(|| execute(&cli.command))
         .unwrap_or_else(|_| Err(Error::bug("the program stopped where it never should")));
@@ -237,21 +56,6 @@ pub fn main() -> ExitCode {
                 let _ = print_json(&serde_json::json!({"failures": [failure]}));
             }
             ExitCode::from(error.kind().exit_code())
-        }
-    }
-}
-
-impl Command {
-    /// Whether the result is to be one JSON object, whatever happens.
-    fn wants_json(&self) -> bool {
-        match self {
-            Command::Run(args) => args.how.json,
-            Command::Backfill(args) => args.how.json,
-            Command::Plan(args) => args.how.json,
-            Command::Verify(args) => args.json,
-            Command::Check(args) => args.json,
-            Command::Insights(args) => args.json,
-            Command::Report(_) => false,
         }
     }
 }
@@ -325,7 +129,7 @@ fn execute(command: &Command) -> Result<Exit> {
             let report = if args.reconcile {
                 report::reconcile(&settings, &output, &request, args.format, args.raw_csv)?
             } else {
-                report::write(&settings, &output, &request, args.format, terminal_width(), args.raw_csv)?
+                report::write(&settings, &output, &request, args.format, terminal::stdout(), args.raw_csv)?
             };
             for note in &report.notes {
                 tracing::warn!("{note}");
@@ -363,17 +167,18 @@ fn execute(command: &Command) -> Result<Exit> {
             if args.json {
                 print_json(&report)?;
             } else {
-                let line = |finding: &Finding| {
-                    let level = match finding.level {
-                        Level::Ok => "ok",
-                        Level::Warning => "warning",
-                        Level::Error => "error",
-                    };
-                    format!("{level:7} {}: {}\n", finding.subject, finding.text)
-                };
-                print(&report.findings.iter().map(line).collect::<String>())?;
+                print(&text::findings(&report))?;
             }
             Ok(report.worst().into())
+        }
+        Command::ConversionEvent(args) => conversion_event::execute(args),
+        Command::Completions(args) => {
+            write_out(&shell::completions(args.shell))?;
+            Ok(Exit::Done)
+        }
+        Command::Man(args) => {
+            write_out(&shell::man(args.out.as_deref())?)?;
+            Ok(Exit::Done)
         }
     }
 }
@@ -393,7 +198,7 @@ fn with_job<T>(
     let (lake, output) = (Lake::open(&settings.lake, &environment)?, Lake::open_or_create(&settings.output, &environment)?);
     let signals = Signals::watch()?;
     let stopped = || signals.check();
-    work(&Job {
+    let done = work(&Job {
         settings,
         lake: &lake,
         output: &output,
@@ -402,7 +207,15 @@ fn with_job<T>(
         clock: &chrono::Utc::now,
         stopped: &stopped,
         pause: None,
-    })
+        progress: &progress::show,
+    });
+    progress::clear();
+    done
+}
+
+#[expect(clippy::disallowed_methods, reason = "what is in effect is asked for now")]
+fn now() -> i64 {
+    chrono::Utc::now().timestamp_micros()
 }
 
 #[expect(clippy::disallowed_methods, reason = "a check tells how far clocks differ")]
@@ -422,11 +235,6 @@ fn finish(outcome: Outcome, json: bool) -> Result<Exit> {
         print(&text::summary(&outcome.report))?;
     }
     Ok(outcome.worst.into())
-}
-
-/// None when stdout is no terminal.
-fn terminal_width() -> Option<u16> {
-    std::io::stdout().is_terminal().then(|| terminal_size::terminal_size().map(|(width, _)| width.0)).flatten()
 }
 
 fn print(text: &str) -> Result<()> {
@@ -467,12 +275,10 @@ fn complain(format: LogFormat, error: &Error) {
 
 fn start_log(format: LogFormat, quiet: bool) {
     let level = if quiet { tracing::Level::WARN } else { tracing::Level::INFO };
-    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level).with_target(false);
+    let log = tracing_subscriber::fmt().with_writer(|| progress::LogLines).with_max_level(level).with_target(false);
     // A log that was started already stays as it is.
     let _ = match format {
         LogFormat::Json => log.json().flatten_event(true).try_init(),
-        LogFormat::Text => {
-            log.without_time().with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()).try_init()
-        }
+        LogFormat::Text => log.without_time().with_ansi(terminal::stderr_has_colors()).try_init(),
     };
 }

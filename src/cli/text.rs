@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::check::{CheckReport, Finding, Level};
 use crate::day::{Day, DayRange};
 use crate::fetch::FetchReport;
+use crate::look::{counted, harmless};
 use crate::preview::Preview;
 use crate::pull::Pulled;
 use crate::run_report::RunReport;
@@ -18,26 +20,27 @@ pub fn summary(report: &RunReport) -> String {
             lines.push(format!("{}: {first}..{last}: nothing is stale, nothing was written", report.pipeline))
         }
         (Some((first, last)), true) => {
-            let (built, incomplete) = (report.days.len(), report.days_incomplete);
-            lines.push(format!("{}: {built} days built of {first}..{last}, {incomplete} of them incomplete", report.pipeline));
+            let (built, incomplete) = (counted(report.days.len(), "day", "days"), report.days_incomplete);
+            lines.push(format!("{}: {built} built of {first}..{last}, {incomplete} of them incomplete", report.pipeline));
             lines.push(format!(
-                "{} touches, {} duplicates, {} without ad id; {} conversion events, {} of them conversions of ads",
-                report.touches,
-                report.duplicate_touches,
+                "{}, {}, {} without ad id; {}, {} of them conversions of ads",
+                counted(report.touches, "touch", "touches"),
+                counted(report.duplicate_touches, "duplicate", "duplicates"),
                 report.unattributed_touches,
-                report.conversion_events,
+                counted(report.conversion_events, "conversion event", "conversion events"),
                 report.conversions
             ));
-            lines.push(format!("{} objects written, {} unchanged", report.objects_written, report.objects_unchanged));
+            let written = counted(report.objects_written, "object", "objects");
+            lines.push(format!("{written} written, {} unchanged", report.objects_unchanged));
         }
     }
     let blocked = grouped(report.days_blocked.iter().map(|(day, blockers)| (*day, blockers.join(", "))));
     lines.extend(blocked.into_iter().map(|days| format!("kept back:{}", &days[1..])));
     if let Some((first, last)) = report.days_left.first().zip(report.days_left.last()) {
-        lines.push(format!("left to do: {} days of {first}..{last}", report.days_left.len()));
+        lines.push(format!("left to do: {} of {first}..{last}", counted(report.days_left.len(), "day", "days")));
     }
     if !report.partitions_left.is_empty() {
-        lines.push(format!("left to read: {} partitions", report.partitions_left.len()));
+        lines.push(format!("left to read: {}", counted(report.partitions_left.len(), "partition", "partitions")));
     }
     for (table, reasons) in &report.rejected_rows {
         let reasons: Vec<String> = reasons.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
@@ -45,7 +48,8 @@ pub fn summary(report: &RunReport) -> String {
     }
     let listed = |what: &str, counts: &BTreeMap<String, u64>, lines: &mut Vec<String>| {
         if !counts.is_empty() {
-            let counts: Vec<String> = counts.iter().map(|(id, count)| format!("{} ({count} rows)", id.escape_debug())).collect();
+            let rows = |(id, count): (&String, &u64)| format!("{} ({})", id.escape_debug(), counted(count, "row", "rows"));
+            let counts: Vec<String> = counts.iter().map(rows).collect();
             lines.push(format!("{what}: {}", counts.join(", ")));
         }
     };
@@ -53,7 +57,25 @@ pub fn summary(report: &RunReport) -> String {
     lines.extend(report.insights.iter().map(pulled));
     listed("ad accounts that no bot lists", &report.unlisted_account_rows, &mut lines);
     lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
-    lines.join("\n") + "\n"
+    lines.extend(report.failures.iter().map(|failure| format!("failed: {} error: {}", failure.kind, failure.error)));
+    together(&lines)
+}
+
+/// Names in a lake are written by strangers: a line shows them, and a terminal obeys none.
+fn together(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("{}\n", harmless(line))).collect()
+}
+
+pub fn findings(report: &CheckReport) -> String {
+    let line = |finding: &Finding| {
+        let level = match finding.level {
+            Level::Ok => "ok",
+            Level::Warning => "warning",
+            Level::Error => "error",
+        };
+        format!("{level:7} {}: {}", finding.subject, finding.text)
+    };
+    together(&report.findings.iter().map(line).collect::<Vec<_>>())
 }
 
 fn pulled((account, pulled): (&String, &Pulled)) -> String {
@@ -93,7 +115,7 @@ pub fn plan(preview: &Preview) -> String {
         let mut lines = vec![format!("{}: nothing is stale", preview.pipeline)];
         let blocked = preview.days_blocked.iter().map(|(day, by)| (*day, by.join(", ")));
         lines.extend(grouped(blocked));
-        return lines.join("\n") + "\n";
+        return together(&lines);
     }
     let mut lines = Vec::new();
     let mut part = |title: String, days: Vec<String>| {
@@ -107,10 +129,10 @@ pub fn plan(preview: &Preview) -> String {
         partitions.entry(step.table).or_default().push((step.day, step.reason.to_string()));
     }
     for (table, days) in partitions {
-        part(format!("read {} partitions of {table}", days.len()), grouped(days));
+        part(format!("read {} of {table}", counted(days.len(), "partition", "partitions")), grouped(days));
     }
     part(
-        format!("build {} days", preview.days.len()),
+        format!("build {}", counted(preview.days.len(), "day", "days")),
         grouped(preview.days.iter().map(|step| (step.day, step.reason.to_string()))),
     );
     for fetch in &preview.fetches {
@@ -136,18 +158,19 @@ pub fn plan(preview: &Preview) -> String {
     if preview.identities_changed {
         lines.push("compare the alias table: it changed".to_string());
     }
-    lines.push(format!("at most {} bytes to read, {} objects to write", preview.bytes_at_most, preview.objects_at_most));
-    lines.join("\n") + "\n"
+    let objects = counted(preview.objects_at_most, "object", "objects");
+    lines.push(format!("at most {} to read, {objects} to write", counted(preview.bytes_at_most, "byte", "bytes")));
+    together(&lines)
 }
 
 pub fn verdict(verdict: &Verdict) -> String {
     let mut lines = vec![format!(
-        "{}: {} objects of {} days checked, {} differ",
+        "{}: {} of {} checked, {} differ",
         verdict.pipeline,
-        verdict.objects_checked,
-        verdict.days_checked,
+        counted(verdict.objects_checked, "object", "objects"),
+        counted(verdict.days_checked, "day", "days"),
         verdict.differences.len()
     )];
     lines.extend(verdict.differences.iter().map(|found| format!("  {}: {} ({})", found.object, found.found, found.because)));
-    lines.join("\n") + "\n"
+    together(&lines)
 }

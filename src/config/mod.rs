@@ -4,6 +4,7 @@
 //! that names the place in the file and the mend. Key names are the contract's.
 
 mod document;
+mod edit;
 mod marketing_api;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,7 @@ use crate::mapping::{Column, TableMapping, TextSource, TimeUnit};
 use crate::schema;
 use document::{Alternative, Placed, Section, Source};
 
+pub use edit::with_setting;
 pub use marketing_api::{MarketingApi, TokenPlace};
 
 /// A pipeline, fully resolved.

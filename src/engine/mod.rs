@@ -4,6 +4,7 @@
 //! answer is small: counts per bot, ad, day and category. Engines do not publish; the run does.
 
 pub mod embedded;
+pub mod yields;
 
 use std::collections::BTreeMap;
 

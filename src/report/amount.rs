@@ -15,6 +15,11 @@ impl Amount {
         (count > 0).then(|| Amount((2 * self.0 + count).div_euclid(2 * count)))
     }
 
+    /// The part of a whole; none where there is nothing.
+    pub fn share(part: i64, whole: i64) -> Option<Amount> {
+        Amount(i128::from(part) * MILLION).per(whole)
+    }
+
     /// As a person reads it: no zeros at the end beyond the second decimal.
     pub(super) fn short(self) -> String {
         let text = self.to_string();

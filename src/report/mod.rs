@@ -33,6 +33,7 @@ use crate::config::Settings;
 use crate::day::{Day, DayRange};
 use crate::error::{Error, Result};
 use crate::lake::Lake;
+use crate::look::Look;
 
 pub use amount::Amount;
 use published::Published;
@@ -222,19 +223,18 @@ pub struct Written {
     pub notes: Vec<String>,
 }
 
-/// The report asked for, as the bytes of a format. `width` is the terminal's, in columns; `raw_csv` leaves out CSV's guard against
-/// formulas.
+/// The report asked for, as the bytes of a format. `look` is the table's; `raw_csv` leaves out CSV's guard against formulas.
 pub fn write(
     settings: &Settings,
     output: &Lake,
     request: &ReportRequest,
     format: Format,
-    width: Option<u16>,
+    look: Look,
     raw_csv: bool,
 ) -> Result<Written> {
     let render: Render = match format {
         Format::Html => return page(settings, output, request),
-        Format::Table => Box::new(|report| Ok(table::render(report, width).into_bytes())),
+        Format::Table => Box::new(|report| Ok(table::render(report, look).into_bytes())),
         Format::Csv => Box::new(|report| csv::render(&report.sheet(), raw_csv)),
         Format::Json => Box::new(|report| json::render(&report.sheet())),
         Format::Parquet => Box::new(|report| batch::render(&report.sheet())),
@@ -271,7 +271,8 @@ fn known_bots(settings: &Settings, request: &ReportRequest) -> Result<()> {
     request.bots.iter().try_for_each(|bot| known_bot(settings, bot))
 }
 
-fn known_bot(settings: &Settings, asked: &str) -> Result<()> {
+/// A usage error that names the nearest one where the pipeline has no such bot.
+pub fn known_bot(settings: &Settings, asked: &str) -> Result<()> {
     if settings.bots.iter().any(|bot| bot.id == asked) {
         return Ok(());
     }

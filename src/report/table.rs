@@ -8,16 +8,17 @@
 //! Totals stand below, a line per currency, `-` being the ads of unknown currency: spend, conversations, conversions, each the
 //! sum of what is known. Reach has no total (rule 15), and no line adds two currencies.
 //!
-//! Titles are written by strangers: characters that steer a terminal or turn the direction of writing are shown as `�`.
+//! Titles are written by strangers: characters that steer a terminal or turn the direction of writing are shown as `�`. On a
+//! terminal numbers are written as its locale does.
 
 use std::collections::BTreeMap;
 
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, Row, Table, Width, presets};
 
+use crate::look::{Look, Numerals, visible};
+
 use super::{Amount, By, Grain, Report, ReportRow, Sheet, Value};
 
-/// Where the output is no terminal, or one of unknown width.
-const FALLBACK_WIDTH: u16 = 120;
 const GAP: usize = 2;
 const TITLE_WIDTH_MIN: usize = 12;
 
@@ -64,8 +65,8 @@ struct Total {
     conversions: Option<i64>,
 }
 
-pub(super) fn render(report: &Report, width: Option<u16>) -> String {
-    let width = usize::from(width.filter(|width| *width > 0).unwrap_or(FALLBACK_WIDTH));
+pub(super) fn render(report: &Report, look: Look) -> String {
+    let width = look.columns();
     let only_bot = match report.rows.split_first() {
         Some((first, rest)) if rest.iter().all(|row| row.bot_id == first.bot_id) => first.bot_id.as_deref(),
         _ => None,
@@ -84,24 +85,30 @@ pub(super) fn render(report: &Report, width: Option<u16>) -> String {
     let mut columns = columns(report, bot_is_column);
     let mut left_out = Vec::new();
     let totals = totals(&report.rows);
-    let mut grid = Grid::new(&columns, &report.rows, &totals);
+    let mut grid = Grid::new(&columns, &report.rows, &totals, look.numerals);
     while grid.width_min() > width
         && let Some((place, _)) =
             columns.iter().enumerate().filter(|(_, column)| column.spare.is_some()).min_by_key(|(_, column)| column.spare)
     {
         left_out.push(columns.remove(place).name());
-        grid = Grid::new(&columns, &report.rows, &totals);
+        grid = Grid::new(&columns, &report.rows, &totals, look.numerals);
     }
     let mut lines = grid.lines(width, totals.len());
     if only_bot.is_none() && !bot_is_column {
-        name_bots(&mut lines.rows, &report.rows);
+        name_bots(&mut lines.rows, &report.rows, look);
     }
+    let styled = |lines: &mut Vec<String>, style: fn(Look, &str) -> String| {
+        lines.iter_mut().for_each(|line| *line = style(look, line.trim_end()));
+    };
+    styled(&mut lines.header, Look::heading);
+    styled(&mut lines.totals, Look::heading);
     for line in [lines.header, lines.rows, lines.totals].concat() {
         text.push_str(line.trim_end());
         text.push('\n');
     }
     if !left_out.is_empty() {
-        text.push_str(&format!("\nno room for: {} (--format csv has every column)\n", left_out.join(", ")));
+        let note = format!("no room for: {} (--format csv has every column)", left_out.join(", "));
+        text.push_str(&format!("\n{}\n", look.faint(&note)));
     }
     text
 }
@@ -125,10 +132,10 @@ pub(super) fn render_sheet(sheet: &Sheet<'_>) -> String {
 }
 
 /// Puts a bot's id above the first of its rows.
-fn name_bots(lines: &mut Vec<String>, rows: &[ReportRow]) {
+fn name_bots(lines: &mut Vec<String>, rows: &[ReportRow], look: Look) {
     let is_first = |i: &usize| *i == 0 || rows[*i].bot_id != rows[*i - 1].bot_id;
     for i in (0..rows.len()).rev().filter(is_first) {
-        lines.insert(i, rows[i].bot_id.as_deref().map_or("no bot".to_string(), visible));
+        lines.insert(i, look.heading(&rows[i].bot_id.as_deref().map_or("no bot".to_string(), visible)));
         if i > 0 {
             lines.insert(i, String::new());
         }
@@ -193,18 +200,6 @@ fn reach(row: &ReportRow) -> String {
     }
 }
 
-/// The text on one line, without what a terminal would obey instead of show.
-fn visible(text: &str) -> String {
-    let steers = |c: char| {
-        c.is_control()
-            || matches!(c,
-                '\u{061C}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
-                | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
-    };
-    let words = text.split(['\t', '\n', '\r', ' ']).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    words.chars().map(|c| if steers(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
-}
-
 /// By currency, the unknown one last.
 fn totals(rows: &[ReportRow]) -> Vec<Total> {
     let mut totals: BTreeMap<(bool, Option<&str>), Total> = BTreeMap::new();
@@ -232,7 +227,7 @@ struct Grid {
 }
 
 impl Grid {
-    fn new(columns: &[Column], rows: &[ReportRow], totals: &[Total]) -> Grid {
+    fn new(columns: &[Column], rows: &[ReportRow], totals: &[Total], numerals: Numerals) -> Grid {
         let mut table = Table::new();
         table.load_preset(presets::NOTHING).set_truncation_indicator("…");
         table.set_header(columns.iter().map(|column| Cell::new(column.header.join("\n"))));
@@ -241,11 +236,12 @@ impl Grid {
             line.max_height(1);
             line
         };
+        let written = |column: &Column, cell: String| if column.is_number { numerals.write(&cell) } else { cell };
         for row in rows {
-            table.add_row(line(columns.iter().map(|column| (column.cell)(row)).collect()));
+            table.add_row(line(columns.iter().map(|column| written(column, (column.cell)(row))).collect()));
         }
         for total in totals {
-            table.add_row(line(columns.iter().map(|column| (column.total)(total)).collect()));
+            table.add_row(line(columns.iter().map(|column| written(column, (column.total)(total))).collect()));
         }
         for (i, column) in table.column_iter_mut().enumerate() {
             let last = i + 1 == columns.len();
@@ -321,7 +317,7 @@ mod tests {
     }
 
     fn shown(width: u16, rows: Vec<ReportRow>) -> String {
-        render(&sample::report(Grain::Range, rows), Some(width))
+        render(&sample::report(Grain::Range, rows), Look { width: Some(width), ..Look::PLAIN })
     }
 
     #[test]
@@ -388,12 +384,20 @@ no room for: type, unconfigured days, reach (--format csv has every column)
 
     #[test]
     fn titles_cannot_steer_the_terminal() {
-        assert_eq!(visible("a\u{1b}[31mb\u{7}"), "a\u{fffd}[31mb\u{fffd}");
-        assert_eq!(visible("1\u{202e}2\u{2066}3\u{200f}\u{9b}"), "1\u{fffd}2\u{fffd}3\u{fffd}\u{fffd}");
-        assert_eq!(visible("two\r\nlines\tand tab"), "two lines and tab");
-        assert_eq!(visible("Promoção 50% 🎉"), "Promoção 50% 🎉");
         let text = shown(120, vec![ReportRow { ad_title: Some("x\u{1b}]0;t\u{7}\ny".to_string()), ..sample::row() }]);
         assert!(!text.contains(['\u{1b}', '\u{7}']), "{text:?}");
+    }
+
+    #[test]
+    fn a_terminal_gets_its_locale_and_colours_and_the_same_layout() {
+        let look = Look { width: Some(112), numerals: Numerals::of_locale("pt_BR.UTF-8"), colors: true };
+        let text = render(&sample::report(Grain::Range, rows()), look);
+        for written in ["1.234,567891", "12,50", "\u{1b}[1mshop-es\u{1b}[0m", "120226305854810727"] {
+            assert!(text.contains(written), "{written}\n{text}");
+        }
+        let plain = Look { colors: false, ..look };
+        let bare = ["\u{1b}[1m", "\u{1b}[2m", "\u{1b}[0m"].iter().fold(text, |text, code| text.replace(code, ""));
+        assert_eq!(bare, render(&sample::report(Grain::Range, rows()), plain));
     }
 
     #[test]

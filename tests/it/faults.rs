@@ -124,6 +124,7 @@ impl Input {
             clock: &|| now,
             stopped,
             pause: None,
+            progress: &ctwa::progress::unheard,
         })
     }
 

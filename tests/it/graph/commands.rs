@@ -28,7 +28,9 @@ fn request(first: &str, last: &str) -> ReportRequest {
 
 /// Reach of ad 1 in a report, with its bounds.
 fn reach(shop: &Shop, first: &str, last: &str) -> [Option<i64>; 3] {
-    let written = report::write(&shop.settings(), &shop.output(), &request(first, last), Format::Json, None, false).unwrap();
+    let written =
+        report::write(&shop.settings(), &shop.output(), &request(first, last), Format::Json, ctwa::look::Look::PLAIN, false)
+            .unwrap();
     let rows: serde_json::Value = serde_json::from_slice(&written.bytes).unwrap();
     let row = rows.as_array().unwrap().iter().find(|row| row["ad_id"] == ad(1)).unwrap();
     ["reach", "reach_min", "reach_max"].map(|column| row[column].as_i64())

@@ -1,0 +1,164 @@
+//! What each event category would convert if it were the conversion event: the sessions of the same touches, once per category.
+//!
+//! A touch of a contact without an event of the category cannot convert, so each category's timelines hold only the contacts that
+//! have one; they are independent of each other and counted some at a time.
+
+use std::collections::{BTreeMap, HashMap};
+
+use foldhash::fast::FixedState;
+use polars::prelude::*;
+
+use crate::conversions::Conversions;
+use crate::error::Result;
+use crate::sessions::sessions;
+use crate::touches::Touches;
+
+use super::Request;
+
+/// Rows of the frames that are sorted at once.
+const ROWS_AT_ONCE: usize = 2_000_000;
+
+/// Conversions of one category in one bot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Yield {
+    /// Of ads.
+    pub conversions: i64,
+    /// Of touches without an ad id.
+    pub unattributed_conversions: i64,
+}
+
+/// By bot and category, what converts from each bot's instant in `starts` on.
+///
+/// Copies are dropped. Events before a bot's start are conversion events of the settings that were in effect then, which close
+/// sessions whatever the category; those from the start on are of any category, and each is looked at without the others.
+pub fn yields(
+    request: &Request<'_>,
+    touches: &Touches,
+    events: &Conversions,
+    starts: &[i64],
+) -> Result<BTreeMap<(u32, String), Yield>> {
+    yields_at_once(request, touches, events, starts, ROWS_AT_ONCE)
+}
+
+fn yields_at_once(
+    request: &Request<'_>,
+    touches: &Touches,
+    events: &Conversions,
+    starts: &[i64],
+    rows_at_once: usize,
+) -> Result<BTreeMap<(u32, String), Yield>> {
+    let mut rows_of: HashMap<(u32, &str), Rows, FixedState> = HashMap::default();
+    for (i, touch) in touches.rows.iter().enumerate() {
+        let contact = request.identities.resolve(touch.bot as usize, touches.contact(touch));
+        rows_of.entry((touch.bot, contact)).or_default().touches.push(i as u32);
+    }
+    let mut timelines: BTreeMap<(u32, &str, &str), Vec<u32>> = BTreeMap::new();
+    for (i, event) in events.rows.iter().enumerate() {
+        let Some(contact) = events.contact(event) else { continue };
+        let contact = request.identities.resolve(event.bot as usize, contact);
+        let Some(rows) = rows_of.get_mut(&(event.bot, contact)) else { continue };
+        if event.occurred_at < starts[event.bot as usize] {
+            rows.events_before.push(i as u32);
+        } else {
+            timelines.entry((event.bot, events.category(event), contact)).or_default().push(i as u32);
+        }
+    }
+
+    let mut yields: BTreeMap<(u32, String), Yield> = BTreeMap::new();
+    let mut frames = Frames::default();
+    let mut categories: Vec<(u32, &str)> = Vec::new();
+    for ((bot, category, contact), of_category) in &timelines {
+        let Some(rows) = rows_of.get(&(*bot, *contact)) else { continue };
+        if categories.last() != Some(&(*bot, *category)) {
+            categories.push((*bot, *category));
+        }
+        frames.timelines += 1;
+        for i in &rows.touches {
+            let touch = &touches.rows[*i as usize];
+            frames.add_touch(touch.sent_at, *i, touch.bot, touches.ad(touch).is_some());
+        }
+        for i in rows.events_before.iter().chain(of_category) {
+            frames.add_event(events.rows[*i as usize].occurred_at, *i, categories.len() as u32 - 1);
+        }
+        if frames.rows() >= rows_at_once {
+            frames.count(request, starts, &categories, &mut yields)?;
+        }
+    }
+    frames.count(request, starts, &categories, &mut yields)?;
+    Ok(yields)
+}
+
+/// What a contact did, as places in the lists.
+#[derive(Default)]
+struct Rows {
+    touches: Vec<u32>,
+    events_before: Vec<u32>,
+}
+
+/// Timelines that are counted together, as columns.
+#[derive(Default)]
+struct Frames {
+    timelines: u32,
+    touches: (Vec<u32>, Vec<i64>, Vec<u32>, Vec<u32>, Vec<Option<u32>>),
+    events: (Vec<u32>, Vec<i64>, Vec<u32>, Vec<u32>),
+}
+
+impl Frames {
+    fn rows(&self) -> usize {
+        self.touches.0.len() + self.events.0.len()
+    }
+
+    fn add_touch(&mut self, at: i64, rank: u32, bot: u32, has_ad: bool) {
+        let (timelines, times, ranks, bots, ads) = &mut self.touches;
+        timelines.push(self.timelines);
+        times.push(at);
+        ranks.push(rank);
+        bots.push(bot);
+        ads.push(has_ad.then_some(0));
+    }
+
+    fn add_event(&mut self, at: i64, rank: u32, category: u32) {
+        let (timelines, times, ranks, categories) = &mut self.events;
+        timelines.push(self.timelines);
+        times.push(at);
+        ranks.push(rank);
+        categories.push(category);
+    }
+
+    /// Adds the conversions of these timelines, and forgets them.
+    fn count(
+        &mut self,
+        request: &Request<'_>,
+        starts: &[i64],
+        categories: &[(u32, &str)],
+        yields: &mut BTreeMap<(u32, String), Yield>,
+    ) -> Result<()> {
+        let Frames { touches, events, .. } = std::mem::take(self);
+        let days = |rows: usize| vec![0i32; rows];
+        let touches = df!(
+            "day" => days(touches.0.len()), "contact" => touches.0, "at" => touches.1, "rank" => touches.2, "bot" => touches.3,
+            "ad" => touches.4,
+        )?;
+        let events = df!(
+            "day" => days(events.0.len()), "contact" => events.0, "at" => events.1, "rank" => events.2, "category" => events.3,
+        )?;
+        let ledger = sessions(touches.lazy(), events.lazy(), request.settings.horizon, request.watermark)?;
+        let ledger = ledger.filter(col("category").is_not_null()).collect()?;
+        let (found, times) = (ledger.column("category")?.u32()?, ledger.column("converted_at")?.i64()?);
+        let ads = ledger.column("ad")?.u32()?;
+        for ((category, at), ad) in found.iter().zip(times.iter()).zip(ads.iter()) {
+            let Some(((bot, category), at)) = category.and_then(|category| categories.get(category as usize)).zip(at) else {
+                continue;
+            };
+            if at < starts[*bot as usize] {
+                continue;
+            }
+            let of = yields.entry((*bot, category.to_string())).or_default();
+            match ad {
+                Some(_) => of.conversions += 1,
+                None => of.unattributed_conversions += 1,
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,23 @@
+//! How far a long step is, told while it goes on. Nothing here knows a clock or a terminal: whoever starts the work listens, or not.
+
+/// What is told: the start of a step, each item that is done, in whatever order, and its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// `items` are to come, called by their plural; `bytes` is their size, 0 where it says nothing.
+    Begin {
+        step: &'static str,
+        of: &'static str,
+        items: u64,
+        bytes: u64,
+    },
+    Done {
+        rows: u64,
+        bytes: u64,
+    },
+    End,
+}
+
+/// Called from several threads.
+pub type Listener<'a> = &'a (dyn Fn(Progress) + Sync);
+
+pub fn unheard(_: Progress) {}

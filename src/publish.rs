@@ -1,0 +1,54 @@
+//! Publish: what a run puts where readers look, in the order in which it must appear.
+//!
+//! An object that holds the same bytes already is left alone. Several are put at once, after one look at the lock; each replaces only
+//! what was surveyed, where the store can tell.
+
+use arrow::array::RecordBatch;
+
+use crate::audit::{self, DayRows};
+use crate::error::Result;
+use crate::lake::{Lake, Lock, Object, Put, encode};
+use crate::parallel::while_waiting;
+use crate::plan::DayStep;
+use crate::receipt::DayReceipt;
+use crate::schema::Table;
+
+/// A day that is to be published.
+pub struct BuiltDay<'s> {
+    pub step: &'s DayStep,
+    pub rows: DayRows,
+    /// In the order of their publication.
+    pub puts: Vec<Put>,
+    pub receipt: DayReceipt,
+}
+
+/// What became of an object.
+pub struct Published {
+    pub version: String,
+    /// None where the same bytes were there.
+    pub bytes_written: Option<u64>,
+}
+
+/// An object of a table, read back from its bytes.
+pub fn put(table: &Table, path: String, rows: &RecordBatch, surveyed: Option<Object>) -> Result<Put> {
+    let bytes = encode(&table.schema, std::slice::from_ref(rows))?;
+    audit::footer(table, rows.num_rows(), &bytes)?;
+    Ok(Put { path, bytes, surveyed })
+}
+
+/// Publishes objects, in no order among themselves. One error alone says that nothing was put: the lock is lost.
+pub fn publish(lock: &Lock, output: &Lake, puts: &[Put]) -> Vec<Result<Published>> {
+    if let Err(error) = lock.check() {
+        return vec![Err(error)];
+    }
+    while_waiting(puts, |put| {
+        if let Some(there) = &put.surveyed
+            && there.size == put.bytes.len() as u64
+            && output.get(&put.path)?.as_ref() == Some(&put.bytes)
+        {
+            return Ok(Published { version: there.version.clone(), bytes_written: None });
+        }
+        let version = lock.publish(output, put)?;
+        Ok(Published { version, bytes_written: Some(put.bytes.len() as u64) })
+    })
+}
