@@ -95,34 +95,45 @@ struct Rows {
     events_before: Vec<u32>,
 }
 
-/// Timelines that are counted together, as columns.
+/// Timelines that are counted together.
 #[derive(Default)]
 struct Frames {
     timelines: u32,
-    touches: (Vec<u32>, Vec<i64>, Vec<u32>, Vec<u32>, Vec<Option<u32>>),
-    events: (Vec<u32>, Vec<i64>, Vec<u32>, Vec<u32>),
+    touches: Columns,
+    events: Columns,
+}
+
+/// Rows as columns.
+#[derive(Default)]
+struct Columns {
+    timelines: Vec<u32>,
+    times: Vec<i64>,
+    ranks: Vec<u32>,
+    /// Of touches.
+    bots: Vec<u32>,
+    ads: Vec<Option<u32>>,
+    /// Of events.
+    categories: Vec<u32>,
 }
 
 impl Frames {
     fn rows(&self) -> usize {
-        self.touches.0.len() + self.events.0.len()
+        self.touches.times.len() + self.events.times.len()
     }
 
     fn add_touch(&mut self, at: i64, rank: u32, bot: u32, has_ad: bool) {
-        let (timelines, times, ranks, bots, ads) = &mut self.touches;
-        timelines.push(self.timelines);
-        times.push(at);
-        ranks.push(rank);
-        bots.push(bot);
-        ads.push(has_ad.then_some(0));
+        self.touches.timelines.push(self.timelines);
+        self.touches.times.push(at);
+        self.touches.ranks.push(rank);
+        self.touches.bots.push(bot);
+        self.touches.ads.push(has_ad.then_some(0));
     }
 
     fn add_event(&mut self, at: i64, rank: u32, category: u32) {
-        let (timelines, times, ranks, categories) = &mut self.events;
-        timelines.push(self.timelines);
-        times.push(at);
-        ranks.push(rank);
-        categories.push(category);
+        self.events.timelines.push(self.timelines);
+        self.events.times.push(at);
+        self.events.ranks.push(rank);
+        self.events.categories.push(category);
     }
 
     /// Adds the conversions of these timelines, and forgets them.
@@ -136,11 +147,12 @@ impl Frames {
         let Frames { touches, events, .. } = std::mem::take(self);
         let days = |rows: usize| vec![0i32; rows];
         let touches = df!(
-            "day" => days(touches.0.len()), "contact" => touches.0, "at" => touches.1, "rank" => touches.2, "bot" => touches.3,
-            "ad" => touches.4,
+            "day" => days(touches.times.len()), "contact" => touches.timelines, "at" => touches.times, "rank" => touches.ranks,
+            "bot" => touches.bots, "ad" => touches.ads,
         )?;
         let events = df!(
-            "day" => days(events.0.len()), "contact" => events.0, "at" => events.1, "rank" => events.2, "category" => events.3,
+            "day" => days(events.times.len()), "contact" => events.timelines, "at" => events.times, "rank" => events.ranks,
+            "category" => events.categories,
         )?;
         let ledger = sessions(touches.lazy(), events.lazy(), request.settings.horizon, request.watermark)?;
         let ledger = ledger.filter(col("category").is_not_null()).collect()?;
@@ -160,5 +172,67 @@ impl Frames {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use arrow::array::{Int64Array, RecordBatch, StringArray};
+
+    use super::*;
+    use crate::config::Settings;
+    use crate::day::{Day, DayRange, MICROS_PER_DAY};
+    use crate::identity::Identities;
+    use crate::schema;
+
+    /// Each contact clicks an ad on day 0, has "old" before the start or not, then "a" on day 3 and every other one "b" on day 4.
+    #[test]
+    fn each_category_converts_alone_however_many_rows_are_counted_at_once() {
+        let text = "name = 'n'\n[lake]\nurl = 'lake'\n[[bots]]\nid = 'b'\ntimezone = 'UTC'\n";
+        let settings = Settings::parse("test.toml", text, Path::new("/")).unwrap();
+        let bots = HashMap::from([("b", 0)]);
+        let touch = |i: i64| (format!("c{i}"), i);
+        let event = |i: i64, category: &'static str, day: i64| (format!("c{i}"), category, day * MICROS_PER_DAY + i);
+        let mut events: Vec<(String, &str, i64)> = (0..40).map(|i| event(i, "a", 3)).collect();
+        events.extend((0..40).filter(|i| i % 2 == 0).map(|i| event(i, "b", 4)));
+        events.extend((0..10).map(|i| event(i, "old", 1)));
+        let texts = |values: Vec<String>| Arc::new(StringArray::from(values)) as arrow::array::ArrayRef;
+        let same = |text: &str, rows: usize| texts(vec![text.to_string(); rows]);
+        let touched: Vec<(String, i64)> = (0..40).map(touch).collect();
+        let none = |rows: usize| Arc::new(StringArray::new_null(rows)) as arrow::array::ArrayRef;
+        let columns = vec![
+            same("b", 40),
+            texts(touched.iter().map(|(contact, _)| contact.clone()).collect()),
+            Arc::new(touched.iter().map(|(_, at)| *at).collect::<Int64Array>()),
+            texts(touched.iter().map(|(contact, _)| format!("m {contact}")).collect()),
+            Arc::new((0..40).map(|i| (i != 39).then_some("ad")).collect::<StringArray>()),
+            none(40),
+            none(40),
+        ];
+        let mut touches = Touches::default();
+        touches.add(&RecordBatch::try_new(schema::touches().schema, columns).unwrap(), &bots);
+        let columns = vec![
+            same("b", events.len()),
+            texts(events.iter().map(|(contact, ..)| contact.clone()).collect()),
+            Arc::new(events.iter().map(|(.., at)| *at).collect::<Int64Array>()),
+            texts(events.iter().map(|(_, category, _)| category.to_string()).collect()),
+            none(events.len()),
+        ];
+        let mut conversions = Conversions::default();
+        conversions.add(&RecordBatch::try_new(schema::conversions().schema, columns).unwrap(), &bots);
+        let days = DayRange { first: Day(2), last: Day(5) };
+        let request = Request { settings: &settings, identities: &Identities::default(), days, watermark: i64::MAX };
+        let expected = BTreeMap::from([
+            // Ten had converted before; the last one clicked no ad.
+            ((0, "a".to_string()), Yield { conversions: 29, unattributed_conversions: 1 }),
+            ((0, "b".to_string()), Yield { conversions: 15, unattributed_conversions: 0 }),
+        ]);
+        for rows_at_once in [1, 7, 1_000] {
+            let found = yields_at_once(&request, &touches, &conversions, &[2 * MICROS_PER_DAY], rows_at_once).unwrap();
+            assert_eq!(found, expected, "{rows_at_once}");
+        }
     }
 }
