@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, Datelike, NaiveDate, Offset, TimeZone};
+use chrono::{DateTime, Datelike, NaiveDate, Offset, SecondsFormat, TimeZone};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Result};
@@ -157,6 +157,14 @@ impl Zone {
             None => 0,
         };
         Day::of_instant((seconds + offset) * MICROS_PER_SECOND)
+    }
+
+    /// RFC 3339 with the zone's offset at the instant.
+    pub fn rfc3339(self, micros: i64) -> String {
+        match DateTime::from_timestamp_micros(micros) {
+            Some(utc) => utc.with_timezone(&self.0).to_rfc3339_opts(SecondsFormat::AutoSi, false),
+            None => micros.to_string(),
+        }
     }
 
     /// The first instant of a local day. Days of 23 and 25 hours, and midnights that a clock change skips, come out right,

@@ -22,7 +22,8 @@
 //! run.rs                  the only loop                       run_report.rs           what it did
 //! preview.rs              what a run would do                 verify.rs               whether it did
 //! check.rs                what would go wrong tonight         cli/text.rs             results as text
-//! unread.rs               what footers say
+//! unread.rs               what footers say                    cli/sheet.rs            flags of what has columns
+//! ledger.rs               the sessions behind the figures     cli/sessions.rs
 //!
 //! survey.rs               what is there                       calendar.rs             which days can be built
 //! receipt.rs, digest.rs   what a stored thing was made from   history.rs              what was accepted and stays
@@ -49,6 +50,7 @@
 //! report/published.rs     those tables' rows
 //! report/table.rs, report/csv.rs, report/json.rs, report/batch.rs
 //!                                                             how they are shown
+//! report/sheet.rs         columns and cells, for every format
 //! report/series.rs        every day of a range, packed        report/html.rs          the page that unpacks it
 //!
 //! lake/mod.rs             the only user of storage            lake/layout.rs          where things lie
@@ -87,6 +89,7 @@ pub mod history;
 pub mod identity;
 pub mod insights;
 pub mod lake;
+pub mod ledger;
 pub mod mapping;
 pub mod parallel;
 pub mod plan;

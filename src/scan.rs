@@ -12,7 +12,7 @@ use tracing::info;
 use crate::calendar::{Calendar, Raw};
 use crate::config::Settings;
 use crate::conversions::Conversions;
-use crate::day::Day;
+use crate::day::{Day, DayRange};
 use crate::error::{Error, ErrorKind, Result};
 use crate::extract::{self, Extract, Extracted, Scope};
 use crate::insights::{self, InsightsIndex};
@@ -220,10 +220,21 @@ pub fn read_insights(
 
 /// Loads the working tables that have a receipt. Those that are lost are an error, or left out where that is allowed.
 pub fn working_tables(places: &Places<'_>, survey: &Survey, lost: Lost) -> Result<(Touches, Conversions)> {
+    load(places, survey, lost, &|_| true)
+}
+
+/// Loads those that hold a row of these local days; they may hold rows of others too.
+pub fn working_tables_of(places: &Places<'_>, survey: &Survey, days: DayRange) -> Result<(Touches, Conversions)> {
+    let has_rows = |content: &Extract| content.days.values().any(|of_bot| of_bot.range(days.first..=days.last).next().is_some());
+    load(places, survey, Lost::Refused, &has_rows)
+}
+
+fn load(places: &Places<'_>, survey: &Survey, lost: Lost, wanted: &dyn Fn(&Extract) -> bool) -> Result<(Touches, Conversions)> {
     let bots: HashMap<&str, u32> = places.settings.bots.iter().enumerate().map(|(i, bot)| (bot.id.as_str(), i as u32)).collect();
     let (mut touches, mut events) = (Touches::default(), Conversions::default());
     for table in Raw::BOTH {
-        let receipts: Vec<(Day, &PartitionReceipt<Extract>)> = survey.receipts.raw(table).iter().collect();
+        let receipts: Vec<(Day, &PartitionReceipt<Extract>)> =
+            survey.receipts.raw(table).iter().filter(|(_, receipt)| wanted(&receipt.content)).collect();
         let loaded = while_waiting(&receipts, |(day, receipt)| {
             let path = working_object(table, *day);
             let is_landed = survey.raw(table).partitions.contains_key(day);

@@ -2,6 +2,8 @@
 //!
 //! Results go to stdout, everything else to stderr. Exit codes are those of [`crate::error::ErrorKind`].
 
+mod sessions;
+mod sheet;
 mod signals;
 mod text;
 
@@ -60,6 +62,8 @@ enum Command {
     Verify(VerifyArgs),
     /// What each ad was worth over a range of days, from the published tables.
     Report(ReportArgs),
+    /// The sessions behind the figures: who clicked which ad when, and what became of it. Changes nothing.
+    Sessions(sessions::SessionsArgs),
     /// Say what would go wrong tonight: lake, schema, gaps, zones. Changes nothing.
     Check(CheckArgs),
 }
@@ -226,7 +230,7 @@ impl Command {
             Command::Plan(args) => args.how.json,
             Command::Verify(args) => args.json,
             Command::Check(args) => args.json,
-            Command::Report(_) => false,
+            Command::Report(_) | Command::Sessions(_) => false,
         }
     }
 }
@@ -292,9 +296,7 @@ fn execute(command: &Command) -> Result<Exit> {
                 grain: args.grain,
                 all_ads: args.all_ads,
             };
-            if args.format.is_for_files() && args.out.is_none() && std::io::stdout().is_terminal() {
-                return Err(Error::usage("this format is for a file, stdout is a terminal").mend("add --out FILE"));
-            }
+            check_destination(args.format, args.out.is_some())?;
             let settings = Settings::load(&args.pipeline)?;
             let output = Lake::open_or_create(&settings.output, &environment())?;
             let report = report::write(&settings, &output, &request, args.format, terminal_width(), args.raw_csv)?;
@@ -312,6 +314,7 @@ fn execute(command: &Command) -> Result<Exit> {
             }
             Ok(Exit::Done)
         }
+        Command::Sessions(args) => sessions::execute(args),
         Command::Check(args) => {
             let settings = Settings::load(&args.pipeline)?;
             let report = check_now(&settings);
@@ -376,6 +379,13 @@ fn finish(outcome: Outcome, json: bool) -> Result<Exit> {
         print(&text::summary(&outcome.report))?;
     }
     Ok(outcome.worst.into())
+}
+
+fn check_destination(format: Format, to_file: bool) -> Result<()> {
+    if format.is_for_files() && !to_file && std::io::stdout().is_terminal() {
+        return Err(Error::usage("this format is for a file, stdout is a terminal").mend("add --out FILE"));
+    }
+    Ok(())
 }
 
 /// None when stdout is no terminal.

@@ -1,24 +1,28 @@
 //! The report as Parquet: the columns of CSV with their types, one row group, rows in the report's order.
 //!
-//! Ids and texts are strings, `date` is a date32, counts are int64, spend, costs and rates decimal(18,6). NULL is NULL.
+//! Ids and texts are strings, days date32, instants timestamps in UTC, counts int64, spend, costs and rates decimal(18,6). NULL is
+//! NULL.
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Schema};
 
 use crate::error::{Error, Result};
 use crate::lake::encode;
-use crate::schema::{MONEY_PRECISION, MONEY_SCALE, money};
+use crate::schema::{MONEY_PRECISION, MONEY_SCALE, instant, money};
 
-use super::{Kind, Report, Value};
+use super::{Kind, Report, Sheet, Value};
 
 pub(super) fn render(report: &Report) -> Result<Vec<u8>> {
-    let rows: Vec<Vec<Value>> = report.rows.iter().map(|row| report.values(row).collect()).collect();
+    sheet(&report.sheet())
+}
+
+pub(super) fn sheet(sheet: &Sheet<'_>) -> Result<Vec<u8>> {
     let mut fields = Vec::new();
     let mut arrays: Vec<ArrayRef> = Vec::new();
-    for (place, (name, kind)) in report.columns().iter().enumerate() {
-        let cells = || rows.iter().map(|row| &row[place]);
+    for (place, (name, kind)) in sheet.columns.iter().enumerate() {
+        let cells = || sheet.rows.iter().map(|row| &row[place]);
         let (data_type, array): (DataType, ArrayRef) = match kind {
             Kind::Day => {
                 let days = cells().map(|cell| if let Value::Day(day) = cell { Some(day.0) } else { None });
@@ -31,6 +35,10 @@ pub(super) fn render(report: &Report) -> Result<Vec<u8>> {
             Kind::Count => {
                 let counts = cells().map(|cell| if let Value::Count(count) = cell { Some(*count) } else { None });
                 (DataType::Int64, Arc::new(counts.collect::<Int64Array>()))
+            }
+            Kind::Instant => {
+                let micros = cells().map(|cell| if let Value::Instant { micros, .. } = cell { Some(*micros) } else { None });
+                (instant(), Arc::new(micros.collect::<TimestampMicrosecondArray>().with_timezone("UTC")))
             }
             Kind::Amount => {
                 let amounts = cells().map(|cell| if let Value::Amount(amount) = cell { Some(amount.0) } else { None });

@@ -7,24 +7,29 @@
 
 use crate::error::{Error, Result};
 
-use super::{Report, Value};
+use super::{Report, Sheet, Value};
 
 pub(super) fn render(report: &Report, raw: bool) -> Result<Vec<u8>> {
+    sheet(&report.sheet(), raw)
+}
+
+pub(super) fn sheet(sheet: &Sheet<'_>, raw: bool) -> Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let failed = |error: csv::Error| Error::bug("the report cannot be written as CSV").source(error);
-    writer.write_record(report.columns().iter().map(|(name, _)| name)).map_err(failed)?;
-    for row in &report.rows {
-        writer.write_record(report.values(row).map(|value| text(value, raw))).map_err(failed)?;
+    writer.write_record(sheet.columns.iter().map(|(name, _)| name)).map_err(failed)?;
+    for row in &sheet.rows {
+        writer.write_record(row.iter().map(|value| text(value, raw))).map_err(failed)?;
     }
     writer.into_inner().map_err(|error| Error::bug("the report cannot be written as CSV").source(error.into_error()))
 }
 
-fn text(value: Value<'_>, raw: bool) -> String {
+fn text(value: &Value<'_>, raw: bool) -> String {
     match value {
         Value::Null => String::new(),
         Value::Day(day) => day.to_string(),
         Value::Text(text) if !raw && text.starts_with(['=', '+', '-', '@', '\t', '\r']) => format!("'{text}"),
         Value::Text(text) => text.to_string(),
+        Value::Instant { local, .. } => local.clone(),
         Value::Count(count) => count.to_string(),
         Value::Amount(amount) => amount.to_string(),
     }

@@ -7,29 +7,28 @@ use serde_json::{Map, Value as Json};
 
 use crate::error::{Error, Result};
 
-use super::{Report, Value};
+use super::{Report, Sheet, Value};
 
 pub(super) fn render(report: &Report) -> Result<Vec<u8>> {
-    let rows: Vec<Map<String, Json>> = report
-        .rows
-        .iter()
-        .map(|row| {
-            let names = report.columns().iter().map(|(name, _)| name.to_string());
-            names.zip(report.values(row).map(json)).collect()
-        })
-        .collect();
+    sheet(&report.sheet())
+}
+
+pub(super) fn sheet(sheet: &Sheet<'_>) -> Result<Vec<u8>> {
+    let names = || sheet.columns.iter().map(|(name, _)| name.to_string());
+    let rows: Vec<Map<String, Json>> = sheet.rows.iter().map(|row| names().zip(row.iter().map(json)).collect()).collect();
     let mut bytes =
         serde_json::to_vec_pretty(&rows).map_err(|error| Error::bug("the report cannot be written as JSON").source(error))?;
     bytes.push(b'\n');
     Ok(bytes)
 }
 
-fn json(value: Value<'_>) -> Json {
+fn json(value: &Value<'_>) -> Json {
     match value {
         Value::Null => Json::Null,
         Value::Day(day) => Json::String(day.to_string()),
         Value::Text(text) => Json::String(text.to_string()),
-        Value::Count(count) => Json::from(count),
+        Value::Instant { local, .. } => Json::String(local.clone()),
+        Value::Count(count) => Json::from(*count),
         Value::Amount(amount) => Json::String(amount.to_string()),
     }
 }

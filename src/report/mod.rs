@@ -26,6 +26,7 @@ mod json;
 mod published;
 mod read;
 mod series;
+mod sheet;
 mod table;
 
 use crate::config::Settings;
@@ -35,6 +36,8 @@ use crate::lake::Lake;
 
 pub use amount::Amount;
 use published::Published;
+pub use sheet::{Layout, Sheet, Value};
+pub use table::visible;
 
 /// The day a conversion is shown on (rule 9).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -134,6 +137,7 @@ pub enum Kind {
     Text,
     Count,
     Amount,
+    Instant,
 }
 
 /// The columns in order, with what their cells are. `date` is there with day grain only.
@@ -157,21 +161,16 @@ pub const COLUMNS: [(&str, Kind); 17] = [
     ("unconfigured_days", Kind::Count),
 ];
 
-/// A cell as the formats see it.
-enum Value<'a> {
-    Null,
-    Day(Day),
-    Text(&'a str),
-    Count(i64),
-    Amount(Amount),
-}
-
 impl Report {
     fn columns(&self) -> &'static [(&'static str, Kind)] {
         match self.grain {
             Grain::Day => &COLUMNS,
             Grain::Range => &COLUMNS[1..],
         }
+    }
+
+    fn sheet(&self) -> Sheet<'_> {
+        Sheet { columns: self.columns(), rows: self.rows.iter().map(|row| self.values(row).collect()).collect() }
     }
 
     /// The cells of a row, in the order of `columns`.
@@ -259,7 +258,8 @@ fn known_bots(settings: &Settings, request: &ReportRequest) -> Result<()> {
     request.bots.iter().try_for_each(|bot| known_bot(settings, bot))
 }
 
-fn known_bot(settings: &Settings, asked: &str) -> Result<()> {
+/// A usage error where the pipeline does not name the bot.
+pub fn known_bot(settings: &Settings, asked: &str) -> Result<()> {
     if settings.bots.iter().any(|bot| bot.id == asked) {
         return Ok(());
     }
@@ -325,7 +325,7 @@ fn notes(
 }
 
 /// Ascending days as ranges: `2026-03-01..2026-03-03, 2026-03-05`.
-fn spans(days: &[Day]) -> String {
+pub fn spans(days: &[Day]) -> String {
     let mut spans: Vec<DayRange> = Vec::new();
     for day in days {
         match spans.last_mut() {

@@ -80,18 +80,19 @@ const SEE_THE_LAKE: &[&str] = &[
 ];
 
 /// What a stage does, and who may ask it to: no stage calls the next, only `run` does, and without a write `check`, which looks at
-/// what a run would meet, `preview`, which says what it would do, and `verify`, which does it again in memory. Where the file
-/// that defines a call is listed too, it is for the definition.
+/// what a run would meet, `preview`, which says what it would do, `verify`, which does it again in memory, and `ledger`, which
+/// shows the sessions. Where the file that defines a call is listed too, it is for the
+/// definition.
 const STAGES: &[(&str, &[&str])] = &[
-    ("Survey::take", &["run.rs", "check.rs", "preview.rs", "verify.rs"]),
+    ("Survey::take", &["run.rs", "check.rs", "ledger.rs", "preview.rs", "verify.rs"]),
     ("scan::raw", &["run.rs"]),
     ("scan::insights", &["run.rs"]),
     ("scan::forget", &["run.rs"]),
     ("extract::messages", &["scan.rs"]),
     ("extract::events", &["scan.rs"]),
     ("insights::read_partition", &["scan.rs", "check.rs"]),
-    ("Identities::read", &["run.rs", "check.rs", "identity.rs", "preview.rs", "verify.rs"]),
-    ("settle(", &["run.rs", "engine/embedded.rs", "preview.rs", "verify.rs"]),
+    ("Identities::read", &["run.rs", "check.rs", "identity.rs", "ledger.rs", "preview.rs", "verify.rs"]),
+    ("settle(", &["run.rs", "engine/embedded.rs", "ledger.rs", "preview.rs", "verify.rs"]),
     ("attribute(", &["run.rs", "engine/embedded.rs", "verify.rs"]),
     ("audit::states", &["run.rs"]),
     ("audit::day", &["run.rs"]),

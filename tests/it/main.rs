@@ -11,6 +11,7 @@ mod faults;
 mod forms;
 mod graph;
 mod lake;
+mod ledger;
 mod network;
 mod nights;
 mod oracle;
