@@ -24,6 +24,7 @@
 //! check.rs                what would go wrong tonight         cli/text.rs             results as text
 //! unread.rs               what footers say                    cli/sheet.rs            flags of what has columns
 //! ledger.rs               the sessions behind the figures     cli/sessions.rs
+//! what_if.rs              under other settings                cli/what_if.rs
 //!
 //! survey.rs               what is there                       calendar.rs             which days can be built
 //! receipt.rs, digest.rs   what a stored thing was made from   history.rs              what was accepted and stays
@@ -50,7 +51,7 @@
 //! report/published.rs     those tables' rows
 //! report/table.rs, report/csv.rs, report/json.rs, report/batch.rs
 //!                                                             how they are shown
-//! report/sheet.rs         columns and cells, for every format
+//! report/sheet.rs         columns and cells, for every format report/what_if.rs       beside what was published
 //! report/series.rs        every day of a range, packed        report/html.rs          the page that unpacks it
 //!
 //! lake/mod.rs             the only user of storage            lake/layout.rs          where things lie
@@ -106,3 +107,4 @@ pub mod survey;
 pub mod touches;
 pub mod unread;
 pub mod verify;
+pub mod what_if;

@@ -6,6 +6,7 @@ mod sessions;
 mod sheet;
 mod signals;
 mod text;
+mod what_if;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -64,6 +65,8 @@ enum Command {
     Report(ReportArgs),
     /// The sessions behind the figures: who clicked which ad when, and what became of it. Changes nothing.
     Sessions(sessions::SessionsArgs),
+    /// The figures of a past period under another conversion event or window, beside the published ones. Changes nothing.
+    WhatIf(what_if::WhatIfArgs),
     /// Say what would go wrong tonight: lake, schema, gaps, zones. Changes nothing.
     Check(CheckArgs),
 }
@@ -230,7 +233,7 @@ impl Command {
             Command::Plan(args) => args.how.json,
             Command::Verify(args) => args.json,
             Command::Check(args) => args.json,
-            Command::Report(_) | Command::Sessions(_) => false,
+            Command::Report(_) | Command::Sessions(_) | Command::WhatIf(_) => false,
         }
     }
 }
@@ -315,6 +318,7 @@ fn execute(command: &Command) -> Result<Exit> {
             Ok(Exit::Done)
         }
         Command::Sessions(args) => sessions::execute(args),
+        Command::WhatIf(args) => what_if::execute(args),
         Command::Check(args) => {
             let settings = Settings::load(&args.pipeline)?;
             let report = check_now(&settings);

@@ -28,6 +28,7 @@ mod read;
 mod series;
 mod sheet;
 mod table;
+mod what_if;
 
 use crate::config::Settings;
 use crate::day::{Day, DayRange};
@@ -38,6 +39,7 @@ pub use amount::Amount;
 use published::Published;
 pub use sheet::{Layout, Sheet, Value};
 pub use table::visible;
+pub use what_if::{WhatIf, WhatIfRequest, what_if};
 
 /// The day a conversion is shown on (rule 9).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

@@ -71,6 +71,7 @@ const SEE_THE_LAKE: &[&str] = &[
     "report/batch.rs",
     "report/mod.rs",
     "report/read.rs",
+    "report/what_if.rs",
     "run.rs",
     "run_report.rs",
     "scan.rs",
@@ -80,8 +81,8 @@ const SEE_THE_LAKE: &[&str] = &[
 ];
 
 /// What a stage does, and who may ask it to: no stage calls the next, only `run` does, and without a write `check`, which looks at
-/// what a run would meet, `preview`, which says what it would do, `verify`, which does it again in memory, and `ledger`, which
-/// shows the sessions. Where the file that defines a call is listed too, it is for the
+/// what a run would meet, `preview`, which says what it would do, `verify`, which does it again in memory, `ledger`, which shows
+/// the sessions, and `what_if`, which supposes other settings. Where the file that defines a call is listed too, it is for the
 /// definition.
 const STAGES: &[(&str, &[&str])] = &[
     ("Survey::take", &["run.rs", "check.rs", "ledger.rs", "preview.rs", "verify.rs"]),
@@ -92,8 +93,8 @@ const STAGES: &[(&str, &[&str])] = &[
     ("extract::events", &["scan.rs"]),
     ("insights::read_partition", &["scan.rs", "check.rs"]),
     ("Identities::read", &["run.rs", "check.rs", "identity.rs", "ledger.rs", "preview.rs", "verify.rs"]),
-    ("settle(", &["run.rs", "engine/embedded.rs", "ledger.rs", "preview.rs", "verify.rs"]),
-    ("attribute(", &["run.rs", "engine/embedded.rs", "verify.rs"]),
+    ("settle(", &["run.rs", "engine/embedded.rs", "ledger.rs", "preview.rs", "verify.rs", "what_if.rs"]),
+    ("attribute(", &["run.rs", "engine/embedded.rs", "verify.rs", "what_if.rs"]),
     ("audit::states", &["run.rs"]),
     ("audit::day", &["run.rs"]),
     ("audit::footer", &["run.rs"]),

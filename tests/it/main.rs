@@ -27,5 +27,6 @@ mod scene;
 mod servers;
 mod store;
 mod usage;
+mod what_if;
 mod world;
 mod worlds;
