@@ -24,6 +24,7 @@
 //! check.rs                what would go wrong tonight         cli/text.rs             results as text
 //! unread.rs               what footers say                    cli/sheet.rs            flags of what has columns
 //! ledger.rs               the sessions behind the figures     cli/sessions.rs
+//! explain.rs, story.rs    what is behind a figure             cli/explain.rs
 //! what_if.rs              under other settings                cli/what_if.rs
 //!
 //! survey.rs               what is there                       calendar.rs             which days can be built
@@ -85,6 +86,7 @@ pub mod day;
 pub mod digest;
 pub mod engine;
 pub mod error;
+pub mod explain;
 pub mod extract;
 pub mod history;
 pub mod identity;
@@ -103,6 +105,7 @@ pub mod run_report;
 pub mod scan;
 pub mod schema;
 pub mod sessions;
+pub mod story;
 pub mod survey;
 pub mod touches;
 pub mod unread;

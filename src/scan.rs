@@ -4,8 +4,9 @@
 //! that fails refuses nothing: the days after an unread partition would be built without its rows. What was read is kept, and the
 //! run ends.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use tracing::info;
 
@@ -14,8 +15,8 @@ use crate::config::Settings;
 use crate::conversions::Conversions;
 use crate::day::{Day, DayRange};
 use crate::error::{Error, ErrorKind, Result};
-use crate::extract::{self, Extract, Extracted, Scope};
-use crate::insights::{self, InsightsIndex};
+use crate::extract::{self, Extract, Extracted, Scope, TrackedEvent};
+use crate::insights::{self, InsightRow, InsightsIndex};
 use crate::lake::layout::{Listing, Partition, rejected_object, working_object};
 use crate::lake::{Lake, decode, encode, encode_working};
 use crate::parallel::{on_all_cores, while_waiting};
@@ -136,6 +137,37 @@ pub fn extract_all(places: &Places<'_>, table: Raw, listing: &Listing) -> Vec<(P
     let partitions: Vec<Partition> = listing.partitions.values().cloned().collect();
     let extracted = on_all_cores(&partitions, |partition| extract(places, table, &scope, partition));
     partitions.into_iter().zip(extracted).collect()
+}
+
+/// The events of these contacts, whatever their category, of the partitions landed on these days. What is not readable Parquet is
+/// left out: a run refuses it.
+pub fn tracked_events(
+    places: &Places<'_>,
+    listing: &Listing,
+    landed: DayRange,
+    contacts: HashSet<String>,
+) -> Result<Vec<TrackedEvent>> {
+    let scope = Scope::new(places.settings);
+    let contacts = Arc::new(contacts);
+    let partitions: Vec<&Partition> =
+        listing.partitions.range(landed.first..=landed.last).map(|(_, partition)| partition).collect();
+    let found =
+        on_all_cores(&partitions, |partition| read(|| extract::tracked_events(places.lake, &scope, partition, &contacts)));
+    let mut events = Vec::new();
+    for found in found {
+        match found {
+            Ok(found) => events.extend(found),
+            Err(error) if error.kind() == ErrorKind::Data => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(events)
+}
+
+/// Meta's figures of one day; none where no partition of it has landed.
+pub fn insights_of(places: &Places<'_>, survey: &Survey, day: Day) -> Result<Vec<InsightRow>> {
+    let partition = survey.insights.partitions.get(&day);
+    partition.map_or(Ok(Vec::new()), |partition| read(|| insights::read_partition(places.lake, partition)))
 }
 
 /// Stores what an extraction found: the rows set aside, and the working table unless the partition is refused.

@@ -2,6 +2,7 @@
 //!
 //! Results go to stdout, everything else to stderr. Exit codes are those of [`crate::error::ErrorKind`].
 
+mod explain;
 mod sessions;
 mod sheet;
 mod signals;
@@ -65,6 +66,8 @@ enum Command {
     Report(ReportArgs),
     /// The sessions behind the figures: who clicked which ad when, and what became of it. Changes nothing.
     Sessions(sessions::SessionsArgs),
+    /// What is behind an ad's day or a contact: messages, events, settings and rules, as a story. Changes nothing.
+    Explain(explain::ExplainArgs),
     /// The figures of a past period under another conversion event or window, beside the published ones. Changes nothing.
     WhatIf(what_if::WhatIfArgs),
     /// Say what would go wrong tonight: lake, schema, gaps, zones. Changes nothing.
@@ -233,6 +236,7 @@ impl Command {
             Command::Plan(args) => args.how.json,
             Command::Verify(args) => args.json,
             Command::Check(args) => args.json,
+            Command::Explain(args) => args.json,
             Command::Report(_) | Command::Sessions(_) | Command::WhatIf(_) => false,
         }
     }
@@ -318,6 +322,7 @@ fn execute(command: &Command) -> Result<Exit> {
             Ok(Exit::Done)
         }
         Command::Sessions(args) => sessions::execute(args),
+        Command::Explain(args) => explain::execute(args),
         Command::WhatIf(args) => what_if::execute(args),
         Command::Check(args) => {
             let settings = Settings::load(&args.pipeline)?;

@@ -61,6 +61,7 @@ const SEE_THE_LAKE: &[&str] = &[
     "check.rs",
     "cli/mod.rs",
     "config/mod.rs",
+    "explain.rs",
     "extract.rs",
     "identity.rs",
     "insights/mod.rs",

@@ -7,6 +7,7 @@ mod browser;
 mod cases;
 mod contract;
 mod errors;
+mod explain;
 mod faults;
 mod forms;
 mod graph;
