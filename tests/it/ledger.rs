@@ -8,6 +8,7 @@ use arrow::array::{Array as _, AsArray as _};
 use arrow::datatypes::{DataType, Date32Type, Int64Type, TimeUnit, TimestampMicrosecondType};
 use chrono::{DateTime, NaiveDate};
 use proptest::prelude::*;
+use proptest::sample::Index;
 use proptest::test_runner::TestCaseError;
 
 use crate::cases::report_rows;
@@ -75,7 +76,18 @@ fn adds_up(lake: &Lake, published: &Published) -> Result<(), String> {
     Ok(())
 }
 
-fn same_as_oracle(world: &World, form: &Form) -> Result<(), TestCaseError> {
+/// A range inside has the sessions that the whole has of its days: what is read for it is enough.
+fn has_its_part(lake: &Lake, whole: (NaiveDate, NaiveDate), part: (NaiveDate, NaiveDate)) -> Result<(), TestCaseError> {
+    for (by, day) in [("conversation-day", "opened_on"), ("conversion-day", "converted_on")] {
+        let mut expected = sessions(lake, whole.0, whole.1, &["--by", by]).map_err(fail)?;
+        let within = |row: &Record| row[day].parse::<NaiveDate>().is_ok_and(|day| part.0 <= day && day <= part.1);
+        expected.retain(within);
+        prop_assert_eq!(sessions(lake, part.0, part.1, &["--by", by]).map_err(fail)?, expected, "{}", by);
+    }
+    Ok(())
+}
+
+fn same_as_oracle(world: &World, form: &Form, ends: [Index; 2]) -> Result<(), TestCaseError> {
     let expected = judged(world)?;
     let folder = folder()?;
     let lake = lake::write(world, form, folder.path());
@@ -84,6 +96,11 @@ fn same_as_oracle(world: &World, form: &Form) -> Result<(), TestCaseError> {
     let (Some(first), Some(last)) = (days.keys().next(), days.keys().next_back()) else { return Ok(()) };
     let before = listing(folder.path());
     adds_up(&lake, &expected.published).map_err(fail)?;
+
+    let all: Vec<NaiveDate> = days.keys().copied().collect();
+    let mut ends = ends.map(|end| all[end.index(all.len())]);
+    ends.sort();
+    has_its_part(&lake, (*first, *last), (ends[0], ends[1]))?;
 
     let found = sessions(&lake, *first, *last, &[]).map_err(fail)?;
     let landed_until = world.message_days.iter().filter(|day| world.event_days.contains(day)).max().expect("one in common");
@@ -151,12 +168,14 @@ fn same_as_oracle(world: &World, form: &Form) -> Result<(), TestCaseError> {
 
 #[test]
 fn ledger_is_the_oracles_and_adds_up_to_what_is_published() {
-    check(16, (worlds::world(), worlds::form()), |(world, form)| same_as_oracle(&world, &form));
+    check(16, (worlds::world(), worlds::form(), any::<[Index; 2]>()), |(world, form, ends)| same_as_oracle(&world, &form, ends));
 }
 
 #[test]
 fn ledger_is_the_oracles_over_a_whole_horizon() {
-    check(2, (worlds::long_world(), worlds::form()), |(world, form)| same_as_oracle(&world, &form));
+    check(2, (worlds::long_world(), worlds::form(), any::<[Index; 2]>()), |(world, form, ends)| {
+        same_as_oracle(&world, &form, ends)
+    });
 }
 
 /// The sample lake, day by day: what is loaded for a few days is enough for them.
