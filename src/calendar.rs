@@ -173,9 +173,15 @@ impl Calendar {
 
     /// Whether nothing that is still to come can be expected to change this local day of a bot.
     pub fn is_complete(&self, bot: &Bot, day: Day) -> bool {
+        self.awaited(bot, day).next().is_none()
+    }
+
+    /// The partitions that this local day of a bot still waits for: not landed, refused, or gone with their rows.
+    pub fn awaited(&self, bot: &Bot, day: Day) -> impl Iterator<Item = (Raw, Day)> + '_ {
         let utc = bot.zone.utc_days(day);
         let days = DayRange { first: utc.first.plus(-REACH_DAYS), last: utc.last };
-        days.iter().all(|day| Raw::BOTH.iter().all(|table| self.is_settled(*table, day) && !self.lost.contains(&(*table, day))))
+        let is_awaited = |(table, day): &(Raw, Day)| !self.is_settled(*table, *day) || self.lost.contains(&(*table, *day));
+        days.iter().flat_map(|day| Raw::BOTH.map(|table| (table, day))).filter(is_awaited)
     }
 }
 

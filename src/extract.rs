@@ -17,7 +17,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::lake::layout::Partition;
 use crate::lake::{Filter, Lake, Object, ScanPlan};
-use crate::mapping::Bound;
+use crate::mapping::{Bound, Instant};
 use crate::schema::{self, InputTable};
 use crate::touches::{AD_COLUMNS, TouchReader, could_be_touch};
 
@@ -241,6 +241,50 @@ pub fn events(lake: &Lake, scope: &Scope<'_>, partition: &Partition) -> Result<E
     extract.warnings = warnings.0;
     let refusal = extract.check_share(&schema::EVENTS, partition.day, scope.settings.max_rejected_share).err();
     Ok(Extracted { batch, extract, refusal })
+}
+
+/// A tracked event of a named bot, of any category.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrackedEvent {
+    pub bot: usize,
+    /// As it came.
+    pub contact: String,
+    pub occurred_at: i64,
+    pub category: Option<String>,
+    pub event: Option<String>,
+}
+
+/// Reads the events of these contacts, whatever their category. Rows without a readable time are left out: they are set aside
+/// where they could convert.
+pub fn tracked_events(
+    lake: &Lake,
+    scope: &Scope<'_>,
+    partition: &Partition,
+    contacts: &Arc<HashSet<String>>,
+) -> Result<Vec<TrackedEvent>> {
+    let mut events = Vec::new();
+    for object in &partition.objects {
+        let contacts = contacts.clone();
+        let is_theirs = move |bound: &Bound, batch: &RecordBatch| {
+            let cells = bound.text("contact_id", batch)?;
+            Ok(cells.iter().map(|contact| Some(contact.is_some_and(|contact| contacts.contains(contact)))).collect())
+        };
+        let input = &scope.settings.events;
+        scan(lake, input, object, partition.day, &["contact_id"], is_theirs, &mut Warnings::default(), |bound, batch| {
+            let text = |name| bound.text(name, batch);
+            let (bots, ids, categories, names) = (text("bot_id")?, text("contact_id")?, text("category")?, text("event_id")?);
+            let cell = |column: &StringArray, row: usize| column.is_valid(row).then(|| column.value(row).to_string());
+            for (row, time) in bound.instants("occurred_at", batch)?.into_iter().enumerate() {
+                let bot = scope.bot(bots.is_valid(row).then(|| bots.value(row)));
+                if let (Ok(Some(bot)), Some(contact), Instant::At(occurred_at)) = (bot, cell(&ids, row), time) {
+                    let (category, event) = (cell(&categories, row), cell(&names, row));
+                    events.push(TrackedEvent { bot, contact, occurred_at, category, event });
+                }
+            }
+            Ok(())
+        })?;
+    }
+    Ok(events)
 }
 
 #[derive(Default)]

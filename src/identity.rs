@@ -109,6 +109,13 @@ impl Identities {
         changed
     }
 
+    /// All ids that stand for these contacts of a bot, their own among them.
+    pub fn ids_of(&self, bot: usize, contacts: &HashSet<&str>) -> HashSet<String> {
+        let aliases = self.of_bot.get(bot).into_iter().flat_map(HashMap::keys).chain(self.of_every_bot.keys());
+        let standing = aliases.map(String::as_str).filter(|alias| contacts.contains(self.resolve(bot, alias)));
+        standing.chain(contacts.iter().copied()).map(str::to_string).collect()
+    }
+
     /// The table, with the ids of members as those of their bots, sorted.
     pub fn table(&self, settings: &Settings) -> Result<RecordBatch> {
         let mut rows: Vec<(Option<&str>, &String, &String)> =

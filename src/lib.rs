@@ -29,6 +29,8 @@
 //! unread.rs               what footers say
 //! categories.rs           what events there are, and what     new_setting.rs          a new conversion event
 //!                         each category would yield
+//! ledger.rs               the sessions behind the figures     explain.rs, story.rs    what is behind a figure
+//! what_if.rs              under other settings
 //!
 //! survey.rs               what is there                       calendar.rs             which days can be built
 //! receipt.rs, digest.rs   what a stored thing was made from   history.rs              what was accepted and stays
@@ -62,6 +64,7 @@
 //! report/published.rs     those tables' rows
 //! report/table.rs, report/csv.rs, report/json.rs, report/batch.rs
 //!                                                             how they are shown
+//! report/sheet.rs         columns and cells, for every format report/what_if.rs       beside what was published
 //! report/series.rs        every day of a range, packed        report/html.rs          the page that unpacks it
 //! report/reconcile.rs     our conversations beside Meta's
 //!
@@ -98,12 +101,14 @@ pub mod day;
 pub mod digest;
 pub mod engine;
 pub mod error;
+pub mod explain;
 pub mod extract;
 pub mod fetch;
 pub mod history;
 pub mod identity;
 pub mod insights;
 pub mod lake;
+pub mod ledger;
 pub mod look;
 pub mod mapping;
 pub mod new_setting;
@@ -121,7 +126,9 @@ pub mod run_report;
 pub mod scan;
 pub mod schema;
 pub mod sessions;
+pub mod story;
 pub mod survey;
 pub mod touches;
 pub mod unread;
 pub mod verify;
+pub mod what_if;

@@ -4,18 +4,19 @@
 //! that fails refuses nothing: the days after an unread partition would be built without its rows. What was read is kept, and the
 //! run ends.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use tracing::info;
 
 use crate::calendar::{Calendar, Raw};
 use crate::config::Settings;
 use crate::conversions::Conversions;
-use crate::day::Day;
+use crate::day::{Day, DayRange};
 use crate::error::{Error, ErrorKind, Result};
-use crate::extract::{self, Extract, Extracted, Scope};
-use crate::insights::{self, InsightsIndex};
+use crate::extract::{self, Extract, Extracted, Scope, TrackedEvent};
+use crate::insights::{self, InsightRow, InsightsIndex};
 use crate::lake::layout::{Listing, Partition, rejected_object, working_object};
 use crate::lake::{Lake, decode, encode, encode_working};
 use crate::parallel::{on_all_cores, while_waiting};
@@ -147,6 +148,37 @@ pub fn extract_all(places: &Places<'_>, table: Raw, listing: &Listing) -> Vec<(P
     partitions.into_iter().zip(extracted).collect()
 }
 
+/// The events of these contacts, whatever their category, of the partitions landed on these days. What is not readable Parquet is
+/// left out: a run refuses it.
+pub fn tracked_events(
+    places: &Places<'_>,
+    listing: &Listing,
+    landed: DayRange,
+    contacts: HashSet<String>,
+) -> Result<Vec<TrackedEvent>> {
+    let scope = Scope::new(places.settings);
+    let contacts = Arc::new(contacts);
+    let partitions: Vec<&Partition> =
+        listing.partitions.range(landed.first..=landed.last).map(|(_, partition)| partition).collect();
+    let found =
+        on_all_cores(&partitions, |partition| read(|| extract::tracked_events(places.lake, &scope, partition, &contacts)));
+    let mut events = Vec::new();
+    for found in found {
+        match found {
+            Ok(found) => events.extend(found),
+            Err(error) if error.kind() == ErrorKind::Data => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(events)
+}
+
+/// Meta's figures of one day; none where no partition of it has landed.
+pub fn insights_of(places: &Places<'_>, survey: &Survey, day: Day) -> Result<Vec<InsightRow>> {
+    let partition = survey.insights.partitions.get(&day);
+    partition.map_or(Ok(Vec::new()), |partition| read(|| insights::read_partition(places.lake, partition)))
+}
+
 /// Stores what an extraction found: the rows set aside, and the working table unless the partition is refused. What an earlier one
 /// left is replaced or removed.
 fn store(output: &Lake, table: Raw, day: Day, extracted: &Extracted, has_leavings: bool) -> Result<Option<String>> {
@@ -231,10 +263,21 @@ pub fn read_insights(
 
 /// Loads the working tables that have a receipt. Those that are lost are an error, or left out where that is allowed.
 pub fn working_tables(places: &Places<'_>, survey: &Survey, lost: Lost) -> Result<(Touches, Conversions)> {
+    load(places, survey, lost, &|_| true)
+}
+
+/// Loads those that hold a row of these local days; they may hold rows of others too.
+pub fn working_tables_of(places: &Places<'_>, survey: &Survey, days: DayRange) -> Result<(Touches, Conversions)> {
+    let has_rows = |content: &Extract| content.days.values().any(|of_bot| of_bot.range(days.first..=days.last).next().is_some());
+    load(places, survey, Lost::Refused, &has_rows)
+}
+
+fn load(places: &Places<'_>, survey: &Survey, lost: Lost, wanted: &dyn Fn(&Extract) -> bool) -> Result<(Touches, Conversions)> {
     let bots: HashMap<&str, u32> = places.settings.bots.iter().enumerate().map(|(i, bot)| (bot.id.as_str(), i as u32)).collect();
     let (mut touches, mut events) = (Touches::default(), Conversions::default());
     for table in Raw::BOTH {
-        let receipts: Vec<(Day, &PartitionReceipt<Extract>)> = survey.receipts.raw(table).iter().collect();
+        let receipts: Vec<(Day, &PartitionReceipt<Extract>)> =
+            survey.receipts.raw(table).iter().filter(|(_, receipt)| wanted(&receipt.content)).collect();
         let loaded = while_waiting(&receipts, |(day, receipt)| {
             let path = working_object(table, *day);
             let is_landed = survey.raw(table).partitions.contains_key(day);

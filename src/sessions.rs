@@ -30,7 +30,7 @@ const EVENT: i32 = 1;
 /// `rank` orders rows of equal time (rule 5: touches by message id). `watermark` is the instant up to which events have landed.
 ///
 /// Out, one row per touch: contact, opened_at, rank, bot, ad, day, state i32, and of its conversion, null where it has none,
-/// converted_at, conversion_rank, conversion_day, category.
+/// converted_at, conversion_rank, conversion_day, category. Of a superseded one, `superseded_by` is the rank of the next touch.
 pub fn sessions(touches: LazyFrame, events: LazyFrame, horizon: Horizon, watermark: i64) -> Result<LazyFrame> {
     let no_category = lit(NULL).cast(DataType::UInt32).alias("category");
     let no_ad = lit(NULL).cast(DataType::UInt32).alias("ad");
@@ -54,7 +54,7 @@ pub fn sessions(touches: LazyFrame, events: LazyFrame, horizon: Horizon, waterma
             next("category", "next_category"),
         ])
         .filter(col("kind").eq(lit(TOUCH)))
-        .with_columns([next("at", "next_touch_at")]);
+        .with_columns([next("at", "next_touch_at"), next("rank", "next_touch_rank")]);
 
     let within_horizon = |at: Expr| (at - col("at")).lt_eq(lit(horizon.micros()));
     let is_converted = col("next_kind").eq(lit(EVENT)).and(within_horizon(col("next_at"))).fill_null(lit(false));
@@ -69,9 +69,9 @@ pub fn sessions(touches: LazyFrame, events: LazyFrame, horizon: Horizon, waterma
         .otherwise(lit(state::OPEN))
         .alias("state")]);
 
-    let of_conversion = |column: &str, name: &str| {
-        when(col("state").eq(lit(state::CONVERTED))).then(col(column)).otherwise(lit(NULL)).alias(name)
-    };
+    let only_in =
+        |end: i32, column: &str, name: &str| when(col("state").eq(lit(end))).then(col(column)).otherwise(lit(NULL)).alias(name);
+    let of_conversion = |column: &str, name: &str| only_in(state::CONVERTED, column, name);
     Ok(closed.select([
         col("contact"),
         col("at").alias("opened_at"),
@@ -84,6 +84,7 @@ pub fn sessions(touches: LazyFrame, events: LazyFrame, horizon: Horizon, waterma
         of_conversion("next_rank", "conversion_rank"),
         of_conversion("next_day", "conversion_day"),
         of_conversion("next_category", "category"),
+        only_in(state::SUPERSEDED, "next_touch_rank", "superseded_by"),
     ]))
 }
 

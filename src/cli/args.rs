@@ -48,6 +48,12 @@ pub enum Command {
     Verify(VerifyArgs),
     /// What each ad was worth over a range of days, from the published tables.
     Report(ReportArgs),
+    /// The sessions behind the figures: who clicked which ad when, and what became of it. Changes nothing.
+    Sessions(super::sessions::SessionsArgs),
+    /// What is behind an ad's day or a contact: messages, events, settings and rules, as a story. Changes nothing.
+    Explain(super::explain::ExplainArgs),
+    /// The figures of a past period under another conversion event or window, beside the published ones. Changes nothing.
+    WhatIf(super::what_if::WhatIfArgs),
     /// Say what would go wrong tonight: lake, schema, gaps, zones, token. Changes nothing.
     Check(CheckArgs),
     /// Fetch Meta's figures only, now: what is due, or some days. Builds nothing.
@@ -243,6 +249,8 @@ impl Command {
             Command::Backfill(args) => args.how.json,
             Command::Plan(args) => args.how.json,
             Command::Verify(args) => args.json,
+            Command::Explain(args) => args.json,
+            Command::Sessions(_) | Command::WhatIf(_) => false,
             Command::Check(args) => args.json,
             Command::Insights(args) => args.json,
             Command::ConversionEvent(args) => args.wants_json(),

@@ -4,12 +4,16 @@
 
 mod args;
 mod conversion_event;
+mod explain;
 mod grid;
 mod progress;
+mod sessions;
+mod sheet;
 mod shell;
 mod signals;
 mod terminal;
 mod text;
+mod what_if;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -23,7 +27,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fetch::{self, FetchRequest};
 use crate::lake::{Environment, Lake};
 use crate::preview;
-use crate::report::{self, ReportRequest};
+use crate::report::{self, Format, ReportRequest};
 use crate::run::{self, Job, Outcome, Wanted};
 use crate::verify;
 use args::{Cli, Command, Days, How, LogFormat};
@@ -121,13 +125,11 @@ fn execute(command: &Command) -> Result<Exit> {
                 grain: args.grain,
                 all_ads: args.all_ads,
             };
-            if args.format.is_for_files() && args.out.is_none() && std::io::stdout().is_terminal() {
-                return Err(Error::usage("this format is for a file, stdout is a terminal").mend("add --out FILE"));
-            }
+            check_destination(args.format, args.out.is_some())?;
             let settings = Settings::load(&args.pipeline)?;
             let output = Lake::open_or_create(&settings.output, &environment())?;
             let report = if args.reconcile {
-                report::reconcile(&settings, &output, &request, args.format, args.raw_csv)?
+                report::reconcile(&settings, &output, &request, args.format, terminal::stdout(), args.raw_csv)?
             } else {
                 report::write(&settings, &output, &request, args.format, terminal::stdout(), args.raw_csv)?
             };
@@ -161,6 +163,9 @@ fn execute(command: &Command) -> Result<Exit> {
             }
             Ok(report.worst.into())
         }
+        Command::Sessions(args) => sessions::execute(args),
+        Command::Explain(args) => explain::execute(args),
+        Command::WhatIf(args) => what_if::execute(args),
         Command::Check(args) => {
             let settings = Settings::load(&args.pipeline)?;
             let report = check_now(&settings);
@@ -235,6 +240,13 @@ fn finish(outcome: Outcome, json: bool) -> Result<Exit> {
         print(&text::summary(&outcome.report))?;
     }
     Ok(outcome.worst.into())
+}
+
+fn check_destination(format: Format, to_file: bool) -> Result<()> {
+    if format.is_for_files() && !to_file && std::io::stdout().is_terminal() {
+        return Err(Error::usage("this format is for a file, stdout is a terminal").mend("add --out FILE"));
+    }
+    Ok(())
 }
 
 fn print(text: &str) -> Result<()> {

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::sessions::{sessions, state};
 use crate::{conversions, touches};
 
-use super::{AdFacts, Answer, BotDay, Conversations, Conversions, Request, States};
+use super::{AdFacts, Answer, BotDay, Conversations, Conversions, Request, Session, SessionEnd, States};
 
 /// Rows of a shard: about 150 bytes each at the peak of the sort.
 const ROWS_PER_SHARD: usize = 2_000_000;
@@ -21,9 +21,10 @@ const ROWS_PER_SHARD: usize = 2_000_000;
 /// Touches and conversion events without their copies, and what the touches say of each ad. Sessions and copies are decided on
 /// all of these rows, whatever days are asked for.
 pub struct Settled {
-    touches: touches::Touches,
-    events: conversions::Conversions,
-    dropped_touches: Vec<touches::Touch>,
+    pub touches: touches::Touches,
+    pub events: conversions::Conversions,
+    pub dropped_touches: Vec<touches::Touch>,
+    pub dropped_events: Vec<conversions::Conversion>,
     /// Each touch's ad, as an index into `ads`.
     ad_codes: Vec<Option<u32>>,
     pub ads: Vec<String>,
@@ -33,12 +34,12 @@ pub struct Settled {
 
 pub fn settle(mut touches: touches::Touches, mut events: conversions::Conversions) -> Settled {
     let dropped_touches = touches.drop_copies();
-    events.drop_copies();
+    let dropped_events = events.drop_copies();
     let mut codes: Codes<&str> = Codes::default();
     let ad_codes: Vec<Option<u32>> = touches.rows.iter().map(|touch| touches.ad(touch).map(|ad| codes.code(ad))).collect();
     let ads = codes.values().into_iter().map(str::to_string).collect();
     let ad_facts = ad_facts(&touches, &ad_codes);
-    Settled { touches, events, dropped_touches, ad_codes, ads, ad_facts }
+    Settled { touches, events, dropped_touches, dropped_events, ad_codes, ads, ad_facts }
 }
 
 /// Attributes the conversion events to the touches.
@@ -46,8 +47,33 @@ pub fn attribute(request: &Request<'_>, settled: &Settled) -> Result<Answer> {
     attribute_in_shards(request, settled, ROWS_PER_SHARD)
 }
 
+/// The sessions themselves, those that `wanted` names, in the order of their touches: by time and message id. The days asked for
+/// in the request do not matter.
+pub fn ledger(request: &Request<'_>, settled: &Settled, wanted: &dyn Fn(&Session) -> bool) -> Result<Vec<Session>> {
+    let zones = local_days(request, &settled.touches, &settled.dropped_touches, &settled.events);
+    let mut sessions = Vec::new();
+    each_shard(request, settled, &zones, ROWS_PER_SHARD, &mut |shard, _| {
+        let (touches, days, ends) = (codes(shard, "rank")?, days_of(shard, "day")?, shard.column("state")?.i32()?.clone());
+        let (events, event_days) = (codes(shard, "conversion_rank")?, days_of(shard, "conversion_day")?);
+        let superseded_by = codes(shard, "superseded_by")?;
+        for (i, end) in ends.iter().enumerate() {
+            let (Some(touch), Some(day)) = (touches[i], days[i]) else { continue };
+            let end = match (end, events[i].zip(event_days[i]), superseded_by[i]) {
+                (Some(state::CONVERTED), Some((event, day)), _) => SessionEnd::Converted { event, day },
+                (Some(state::SUPERSEDED), _, Some(by)) => SessionEnd::Superseded { by },
+                (Some(state::EXPIRED), ..) => SessionEnd::Expired,
+                _ => SessionEnd::Open,
+            };
+            sessions.extend(Some(Session { touch, day, end }).filter(wanted));
+        }
+        Ok(())
+    })?;
+    sessions.sort_unstable_by_key(|session| session.touch);
+    Ok(sessions)
+}
+
 fn attribute_in_shards(request: &Request<'_>, settled: &Settled, rows_per_shard: usize) -> Result<Answer> {
-    let Settled { touches, events, dropped_touches, ad_codes, .. } = settled;
+    let Settled { touches, events, dropped_touches, .. } = settled;
     let mut answer = Answer { ads: settled.ads.clone(), ..Answer::default() };
     let zones = local_days(request, touches, dropped_touches, events);
     let touch_days: Vec<Day> = touches.rows.iter().map(|touch| zones[touch.bot as usize].of(touch.sent_at)).collect();
@@ -74,11 +100,29 @@ fn attribute_in_shards(request: &Request<'_>, settled: &Settled, rows_per_shard:
         }
     }
 
+    each_shard(request, settled, &zones, rows_per_shard, &mut |ledger, categories| {
+        answer.categories = categories.values().into_iter().map(str::to_string).collect();
+        count(&mut answer, ledger, request)
+    })?;
+    merge_shards(&mut answer);
+    Ok(answer)
+}
+
+/// Finds the sessions of one shard of contacts after the other. `each` gets a shard's sessions, and the categories met so far.
+fn each_shard<'s>(
+    request: &Request<'_>,
+    settled: &'s Settled,
+    zones: &[LocalDays],
+    rows_per_shard: usize,
+    each: &mut dyn FnMut(&DataFrame, &Codes<&'s str>) -> Result<()>,
+) -> Result<()> {
+    let Settled { touches, events, ad_codes, .. } = settled;
     // An event of a contact without a touch has no session to fall into.
     let mut contact_codes: Codes<(u32, &str)> = Codes::default();
     let resolved = |bot: u32, contact| (bot, request.identities.resolve(bot as usize, contact));
     let touch_contacts: Vec<u32> =
         touches.rows.iter().map(|touch| contact_codes.code(resolved(touch.bot, touches.contact(touch)))).collect();
+    let day = |bot: u32, at: i64| zones[bot as usize].of(at).0;
     let mut category_codes: Codes<&str> = Codes::default();
     let in_reach: Vec<(u32, u32)> = events
         .rows
@@ -98,22 +142,21 @@ fn attribute_in_shards(request: &Request<'_>, settled: &Settled, rows_per_shard:
             "rank" => of_touch(&|i| i as u32),
             "bot" => of_touch(&|i| touches.rows[i].bot),
             "ad" => rows.iter().map(|i| ad_codes[*i]).collect::<Vec<Option<u32>>>(),
-            "day" => rows.iter().map(|i| touch_days[*i].0).collect::<Vec<i32>>(),
+            "day" => rows.iter().map(|i| day(touches.rows[*i].bot, touches.rows[*i].sent_at)).collect::<Vec<i32>>(),
         )?;
         let hits: Vec<(u32, u32)> = in_reach.iter().filter(|(_, contact)| contact % shards == shard).copied().collect();
+        let event_rows = || hits.iter().map(|(i, _)| &events.rows[*i as usize]);
         let event_frame = df!(
             "contact" => hits.iter().map(|(_, contact)| *contact).collect::<Vec<u32>>(),
-            "at" => hits.iter().map(|(i, _)| events.rows[*i as usize].occurred_at).collect::<Vec<i64>>(),
+            "at" => event_rows().map(|event| event.occurred_at).collect::<Vec<i64>>(),
             "rank" => hits.iter().map(|(i, _)| *i).collect::<Vec<u32>>(),
-            "category" => hits.iter().map(|(i, _)| category_codes.code(events.category(&events.rows[*i as usize]))).collect::<Vec<u32>>(),
-            "day" => hits.iter().map(|(i, _)| event_days[*i as usize].0).collect::<Vec<i32>>(),
+            "category" => event_rows().map(|event| category_codes.code(events.category(event))).collect::<Vec<u32>>(),
+            "day" => event_rows().map(|event| day(event.bot, event.occurred_at)).collect::<Vec<i32>>(),
         )?;
         let ledger = sessions(touch_frame.lazy(), event_frame.lazy(), request.settings.horizon, request.watermark)?.collect()?;
-        count(&mut answer, &ledger, request)?;
+        each(&ledger, &category_codes)?;
     }
-    merge_shards(&mut answer);
-    answer.categories = category_codes.values().into_iter().map(str::to_string).collect();
-    Ok(answer)
+    Ok(())
 }
 
 /// An ad has contacts in many shards: their counts are one row.

@@ -73,6 +73,29 @@ pub struct States {
     pub open: i64,
 }
 
+/// What became of a touch. Touches and events are indices into the rows of [`embedded::Settled`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Session {
+    pub touch: u32,
+    /// The local day of the touch.
+    pub day: Day,
+    pub end: SessionEnd,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionEnd {
+    Converted {
+        event: u32,
+        /// The local day of the event.
+        day: Day,
+    },
+    Superseded {
+        by: u32,
+    },
+    Expired,
+    Open,
+}
+
 /// An ad's latest non-blank title and type (rule 12), and its first and last conversation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AdFacts {

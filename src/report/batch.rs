@@ -1,15 +1,16 @@
 //! The report as Parquet: the columns of CSV with their types, one row group, rows in the report's order.
 //!
-//! Ids and texts are strings, `date` is a date32, counts are int64, spend, costs and rates decimal(18,6). NULL is NULL.
+//! Ids and texts are strings, days date32, instants timestamps in UTC, counts int64, spend, costs and rates decimal(18,6). NULL is
+//! NULL.
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Schema};
 
 use crate::error::{Error, Result};
 use crate::lake::encode;
-use crate::schema::{MONEY_PRECISION, MONEY_SCALE, money};
+use crate::schema::{MONEY_PRECISION, MONEY_SCALE, instant, money};
 
 use super::{Kind, Sheet, Value};
 
@@ -30,6 +31,10 @@ pub(super) fn render(sheet: &Sheet<'_>) -> Result<Vec<u8>> {
             Kind::Count => {
                 let counts = cells().map(|cell| if let Value::Count(count) = cell { Some(*count) } else { None });
                 (DataType::Int64, Arc::new(counts.collect::<Int64Array>()))
+            }
+            Kind::Instant => {
+                let micros = cells().map(|cell| if let Value::Instant { micros, .. } = cell { Some(*micros) } else { None });
+                (instant(), Arc::new(micros.collect::<TimestampMicrosecondArray>().with_timezone("UTC")))
             }
             Kind::Amount => {
                 let amounts = cells().map(|cell| if let Value::Amount(amount) = cell { Some(amount.0) } else { None });

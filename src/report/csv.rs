@@ -25,6 +25,7 @@ fn text(value: &Value<'_>, raw: bool) -> String {
         Value::Day(day) => day.to_string(),
         Value::Text(text) if !raw && text.starts_with(['=', '+', '-', '@', '\t', '\r']) => format!("'{text}"),
         Value::Text(text) => text.to_string(),
+        Value::Instant { local, .. } => local.clone(),
         Value::Count(count) => count.to_string(),
         Value::Amount(amount) => amount.to_string(),
     }

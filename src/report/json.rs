@@ -23,6 +23,7 @@ fn json(value: &Value<'_>) -> Json {
         Value::Null => Json::Null,
         Value::Day(day) => Json::String(day.to_string()),
         Value::Text(text) => Json::String(text.to_string()),
+        Value::Instant { local, .. } => Json::String(local.clone()),
         Value::Count(count) => Json::from(*count),
         Value::Amount(amount) => Json::String(amount.to_string()),
     }

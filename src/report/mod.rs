@@ -27,7 +27,9 @@ mod published;
 mod read;
 mod reconcile;
 mod series;
+mod sheet;
 mod table;
+mod what_if;
 
 use crate::config::Settings;
 use crate::day::{Day, DayRange};
@@ -38,6 +40,8 @@ use crate::look::Look;
 pub use amount::Amount;
 use published::Published;
 pub use reconcile::reconcile;
+pub use sheet::{Layout, Sheet, Value};
+pub use what_if::{WhatIf, WhatIfRequest, what_if};
 
 /// The day a conversion is shown on (rule 9).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -137,6 +141,7 @@ pub enum Kind {
     Text,
     Count,
     Amount,
+    Instant,
 }
 
 /// The columns in order, with what their cells are. `date` is there with day grain only.
@@ -159,21 +164,6 @@ pub const COLUMNS: [(&str, Kind); 17] = [
     ("spend_unknown_days", Kind::Count),
     ("unconfigured_days", Kind::Count),
 ];
-
-/// A cell as the formats see it.
-enum Value<'a> {
-    Null,
-    Day(Day),
-    Text(&'a str),
-    Count(i64),
-    Amount(Amount),
-}
-
-/// Rows under their columns, for any format.
-struct Sheet<'a> {
-    columns: &'static [(&'static str, Kind)],
-    rows: Vec<Vec<Value<'a>>>,
-}
 
 impl Report {
     fn sheet(&self) -> Sheet<'_> {
@@ -338,7 +328,7 @@ fn notes(
 }
 
 /// Ascending days as ranges: `2026-03-01..2026-03-03, 2026-03-05`.
-fn spans(days: &[Day]) -> String {
+pub fn spans(days: &[Day]) -> String {
     let mut spans: Vec<DayRange> = Vec::new();
     for day in days {
         match spans.last_mut() {

@@ -11,6 +11,7 @@ use crate::config::Settings;
 use crate::day::Day;
 use crate::error::{Error, Result};
 use crate::lake::Lake;
+use crate::look::Look;
 
 use super::facts::Facts;
 use super::published::AdDay;
@@ -40,7 +41,14 @@ struct ReconciledAd {
 }
 
 /// Of the request, the days and the ads count.
-pub fn reconcile(settings: &Settings, output: &Lake, request: &ReportRequest, format: Format, raw_csv: bool) -> Result<Written> {
+pub fn reconcile(
+    settings: &Settings,
+    output: &Lake,
+    request: &ReportRequest,
+    format: Format,
+    look: Look,
+    raw_csv: bool,
+) -> Result<Written> {
     if format == Format::Html {
         return Err(Error::usage("a reconciliation has no page").mend("leave out --format html"));
     }
@@ -83,7 +91,8 @@ pub fn reconcile(settings: &Settings, output: &Lake, request: &ReportRequest, fo
         Format::Json => json::render(&sheet)?,
         Format::Parquet => batch::render(&sheet)?,
         Format::Table | Format::Html => {
-            format!("{}, conversations as counted here and by Meta\n\n{}", request.days, table::render_sheet(&sheet)).into_bytes()
+            let heading = format!("{}, conversations as counted here and by Meta", request.days);
+            table::sheet(&sheet, &heading, &[], look).into_bytes()
         }
     };
     let missing: Vec<Day> = request.days.iter().filter(|day| !published.days.contains(day)).collect();

@@ -17,7 +17,7 @@ use comfy_table::{Cell, CellAlignment, ColumnConstraint, Row, Table, Width, pres
 
 use crate::look::{Look, Numerals, visible};
 
-use super::{Amount, By, Grain, Report, ReportRow, Sheet, Value};
+use super::{Amount, By, Grain, Kind, Report, ReportRow, Sheet, Value};
 
 const GAP: usize = 2;
 const TITLE_WIDTH_MIN: usize = 12;
@@ -113,24 +113,6 @@ pub(super) fn render(report: &Report, look: Look) -> String {
     text
 }
 
-/// Any rows under their columns, as wide as they are.
-pub(super) fn render_sheet(sheet: &Sheet<'_>) -> String {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
-    table.set_header(sheet.columns.iter().map(|(name, _)| Cell::new(name.replace('_', " "))));
-    let cell = |value: &Value<'_>| match value {
-        Value::Null => Cell::new("-").set_alignment(CellAlignment::Right),
-        Value::Day(day) => Cell::new(day),
-        Value::Text(text) => Cell::new(visible(text)),
-        Value::Count(count) => Cell::new(count).set_alignment(CellAlignment::Right),
-        Value::Amount(amount) => Cell::new(amount.short()).set_alignment(CellAlignment::Right),
-    };
-    for row in &sheet.rows {
-        table.add_row(row.iter().map(cell).collect::<Vec<_>>());
-    }
-    table.lines().map(|line| line.trim_end().to_string() + "\n").collect()
-}
-
 /// Puts a bot's id above the first of its rows.
 fn name_bots(lines: &mut Vec<String>, rows: &[ReportRow], look: Look) {
     let is_first = |i: &usize| *i == 0 || rows[*i].bot_id != rows[*i - 1].bot_id;
@@ -218,6 +200,58 @@ fn totals(rows: &[ReportRow]) -> Vec<Total> {
     totals.into_values().collect()
 }
 
+/// A column's header, line by line.
+struct Head<'a> {
+    lines: Vec<&'a str>,
+    is_number: bool,
+}
+
+/// A sheet for a person: all texts on one line, titles shortened where there is no room, then whole columns left out, in the
+/// order of `spare`.
+pub(super) fn sheet(sheet: &Sheet<'_>, heading: &str, spare: &[&str], look: Look) -> String {
+    let width = look.columns();
+    let mut shown: Vec<usize> = (0..sheet.columns.len()).collect();
+    let mut left_out = Vec::new();
+    let grid = |shown: &[usize]| {
+        let column = |i: &usize| sheet.columns[*i];
+        let is_number = |kind| matches!(kind, Kind::Count | Kind::Amount);
+        let head = |(name, kind): (&'static str, Kind)| Head { lines: name.split('_').collect(), is_number: is_number(kind) };
+        let heads: Vec<Head> = shown.iter().map(column).map(head).collect();
+        let lines = sheet.rows.iter().map(|row| shown.iter().map(|i| shown_cell(&row[*i], look.numerals)).collect());
+        Grid::of(&heads, lines, shown.iter().position(|i| sheet.columns[*i].0 == "ad_title"))
+    };
+    let mut laid_out = grid(&shown);
+    for name in spare {
+        if laid_out.width_min() <= width {
+            break;
+        }
+        shown.retain(|i| sheet.columns[*i].0 != *name);
+        left_out.push(*name);
+        laid_out = grid(&shown);
+    }
+    let lines = laid_out.lines(width, 0);
+    let mut text = format!("{heading}\n\n");
+    for line in [lines.header, lines.rows].concat() {
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    if !left_out.is_empty() {
+        text.push_str(&format!("\nno room for: {} (--format csv has every column)\n", left_out.join(", ")));
+    }
+    text
+}
+
+fn shown_cell(value: &Value<'_>, numerals: Numerals) -> String {
+    match value {
+        Value::Null => "-".to_string(),
+        Value::Day(day) => day.to_string(),
+        Value::Text(text) => visible(text),
+        Value::Count(count) => numerals.write(&count.to_string()),
+        Value::Amount(amount) => numerals.write(&amount.short()),
+        Value::Instant { local, .. } => local.replace('T', " "),
+    }
+}
+
 /// The cells as `comfy-table` lays them out, a line each but for the header.
 struct Grid {
     table: Table,
@@ -228,31 +262,33 @@ struct Grid {
 
 impl Grid {
     fn new(columns: &[Column], rows: &[ReportRow], totals: &[Total], numerals: Numerals) -> Grid {
+        let heads: Vec<Head> =
+            columns.iter().map(|column| Head { lines: column.header.to_vec(), is_number: column.is_number }).collect();
+        let written = |column: &Column, cell: String| if column.is_number { numerals.write(&cell) } else { cell };
+        let of_rows = rows.iter().map(|row| columns.iter().map(|column| written(column, (column.cell)(row))).collect());
+        let of_totals = totals.iter().map(|total| columns.iter().map(|column| written(column, (column.total)(total))).collect());
+        Grid::of(&heads, of_rows.chain(of_totals), columns.iter().position(|column| column.header == TITLE))
+    }
+
+    /// `title` is the column that may be shortened.
+    fn of(heads: &[Head<'_>], lines: impl Iterator<Item = Vec<String>>, title: Option<usize>) -> Grid {
         let mut table = Table::new();
         table.load_preset(presets::NOTHING).set_truncation_indicator("…");
-        table.set_header(columns.iter().map(|column| Cell::new(column.header.join("\n"))));
-        let line = |cells: Vec<String>| {
+        table.set_header(heads.iter().map(|head| Cell::new(head.lines.join("\n"))));
+        for cells in lines {
             let mut line = Row::from(cells);
             line.max_height(1);
-            line
-        };
-        let written = |column: &Column, cell: String| if column.is_number { numerals.write(&cell) } else { cell };
-        for row in rows {
-            table.add_row(line(columns.iter().map(|column| written(column, (column.cell)(row))).collect()));
-        }
-        for total in totals {
-            table.add_row(line(columns.iter().map(|column| written(column, (column.total)(total))).collect()));
+            table.add_row(line);
         }
         for (i, column) in table.column_iter_mut().enumerate() {
-            let last = i + 1 == columns.len();
+            let last = i + 1 == heads.len();
             column.set_padding((0, if last { 0 } else { GAP as u16 }));
-            if columns[i].is_number {
+            if heads[i].is_number {
                 column.set_cell_alignment(CellAlignment::Right);
             }
         }
         let widths = table.column_max_content_widths().into_iter().map(usize::from).collect();
-        let title = columns.iter().position(|column| column.header == TITLE);
-        let header_lines = columns.iter().map(|column| column.header.len()).max().unwrap_or(0);
+        let header_lines = heads.iter().map(|head| head.lines.len()).max().unwrap_or(0);
         Grid { table, widths, title, header_lines }
     }
 

@@ -68,6 +68,7 @@ const SEE_THE_LAKE: &[&str] = &[
     "check.rs",
     "cli/mod.rs",
     "config/mod.rs",
+    "explain.rs",
     "extract.rs",
     "identity.rs",
     "insights/ledger.rs",
@@ -83,6 +84,7 @@ const SEE_THE_LAKE: &[&str] = &[
     "report/mod.rs",
     "report/read.rs",
     "report/reconcile.rs",
+    "report/what_if.rs",
     "run.rs",
     "run_report.rs",
     "scan.rs",
@@ -92,20 +94,23 @@ const SEE_THE_LAKE: &[&str] = &[
 ];
 
 /// What a stage does, and who may ask it to: no stage calls the next, only `run` does, and without a write `check`, which looks at
-/// what a run would meet, `preview`, which says what it would do, and `verify`, which does it again in memory; `fetch` does the pull
-/// alone. Where the file
-/// that defines a call is listed too, it is for the definition.
+/// what a run would meet, `preview`, which says what it would do, `verify`, which does it again in memory, `ledger`, which shows
+/// the sessions, and `what_if`, which supposes other settings; `fetch` does the pull alone. Where the file that defines a call is
+/// listed too, it is for the definition.
 const STAGES: &[(&str, &[&str])] = &[
-    ("Survey::take", &["run.rs", "categories.rs", "check.rs", "fetch.rs", "new_setting.rs", "preview.rs", "verify.rs"]),
+    (
+        "Survey::take",
+        &["run.rs", "categories.rs", "check.rs", "fetch.rs", "ledger.rs", "new_setting.rs", "preview.rs", "verify.rs"],
+    ),
     ("scan::raw", &["run.rs"]),
     ("scan::insights", &["run.rs"]),
     ("scan::forget", &["run.rs"]),
     ("extract::messages", &["scan.rs"]),
     ("extract::events", &["scan.rs"]),
     ("insights::read_partition", &["scan.rs", "check.rs", "pull/mod.rs"]),
-    ("Identities::read", &["run.rs", "categories.rs", "check.rs", "identity.rs", "preview.rs", "verify.rs"]),
-    ("settle(", &["run.rs", "engine/embedded.rs", "preview.rs", "verify.rs"]),
-    ("attribute(", &["run.rs", "engine/embedded.rs", "verify.rs"]),
+    ("Identities::read", &["run.rs", "categories.rs", "check.rs", "identity.rs", "ledger.rs", "preview.rs", "verify.rs"]),
+    ("settle(", &["run.rs", "engine/embedded.rs", "ledger.rs", "preview.rs", "verify.rs", "what_if.rs"]),
+    ("attribute(", &["run.rs", "engine/embedded.rs", "verify.rs", "what_if.rs"]),
     ("audit::states", &["run.rs"]),
     ("audit::day", &["run.rs"]),
     ("audit::footer", &["publish.rs", "pull/range_reach.rs"]),

@@ -506,7 +506,7 @@ fn rows_of_unknown_bots_are_listed_and_not_fatal() {
     assert_eq!(code, 0, "{report:#}");
     assert_eq!(report["out_of_scope_rows"], serde_json::json!({"stranger": 1, "other": 2}));
     let said = scene.ctwa("run", &[]).stdout;
-    assert!(said.contains("stranger (1 rows)"), "{said}");
+    assert!(said.contains("stranger (1 row)"), "{said}");
 }
 
 #[test]

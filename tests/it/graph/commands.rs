@@ -155,7 +155,8 @@ fn our_conversations_stand_beside_metas() {
     shop.run();
     let request = request("2026-03-01", "2026-03-11");
     let reconcile = |format| {
-        let written = report::reconcile(&shop.settings(), &shop.output(), &request, format, false).unwrap();
+        let written =
+            report::reconcile(&shop.settings(), &shop.output(), &request, format, ctwa::look::Look::PLAIN, false).unwrap();
         String::from_utf8(written.bytes).unwrap()
     };
     let csv = reconcile(Format::Csv);

@@ -1,0 +1,73 @@
+//! How a sheet is asked for and where it goes: the flags that the commands with columns share.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::error::{Error, Result};
+use crate::look::Look;
+use crate::report::{Format, Layout, Sheet};
+
+use super::terminal;
+
+#[derive(Args)]
+pub struct SheetArgs {
+    /// How it is written.
+    #[arg(long, value_enum, default_value_t)]
+    format: SheetFormat,
+    /// In CSV, write texts as they are. Without it, a text that a spreadsheet would run as a formula gets a leading apostrophe.
+    #[arg(long)]
+    raw_csv: bool,
+    /// Write to this file instead of stdout.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum SheetFormat {
+    #[default]
+    Table,
+    Csv,
+    Json,
+    /// The columns of CSV with their types.
+    Parquet,
+}
+
+impl SheetArgs {
+    /// A usage error where the answer would go to a terminal that has no use for it.
+    pub fn check(&self) -> Result<()> {
+        super::check_destination(self.format(), self.out.is_some())
+    }
+
+    pub fn is_table(&self) -> bool {
+        self.format == SheetFormat::Table
+    }
+
+    fn format(&self) -> Format {
+        match self.format {
+            SheetFormat::Table => Format::Table,
+            SheetFormat::Csv => Format::Csv,
+            SheetFormat::Json => Format::Json,
+            SheetFormat::Parquet => Format::Parquet,
+        }
+    }
+
+    /// `heading` stands above a table; `spare` are the columns that a narrow terminal goes without.
+    pub fn write(&self, sheet: &Sheet<'_>, heading: String, spare: &[&str], notes: &[String]) -> Result<()> {
+        let look = if self.out.is_none() { terminal::stdout() } else { Look::PLAIN };
+        let layout = Layout { format: self.format(), look, raw_csv: self.raw_csv, heading, spare };
+        let bytes = sheet.write(&layout)?;
+        for note in notes {
+            tracing::warn!("{note}");
+        }
+        match &self.out {
+            Some(file) => std::fs::write(file, bytes).map_err(|error| {
+                Error::usage("the result cannot be written")
+                    .with("file", file.display())
+                    .source(error)
+                    .mend("give --out a path that can be written")
+            }),
+            None => super::write_out(&bytes),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! `ctwa what-if`: a past period under another conversion event or window. Writes nothing.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::config::Settings;
+use crate::error::Result;
+use crate::run::Wanted;
+use crate::what_if::{Hypothesis, what_if};
+
+use super::args::Days;
+use super::sheet::SheetArgs;
+use super::{Exit, with_job};
+
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct WhatIfArgs {
+    /// The pipeline file.
+    pipeline: PathBuf,
+    #[command(flatten)]
+    days: Days,
+    /// The bot to suppose it of.
+    #[arg(long, value_name = "ID")]
+    bot: String,
+    /// The event category that would have been the conversion event since ever. Without it, the bot's own history.
+    #[arg(long, value_name = "CATEGORY", required_unless_present = "window_days")]
+    category: Option<String>,
+    /// How many days a session could have converted, 1 to 90. Without it, the pipeline's.
+    #[arg(long, value_name = "N")]
+    window_days: Option<i32>,
+    #[command(flatten)]
+    sheet: SheetArgs,
+}
+
+const EXAMPLES: &str = "Examples:
+  ctwa what-if nightly.toml --bot shop-br@msging.net --category lead --from 2026-10-01 --to 2026-10-31
+  ctwa what-if nightly.toml --bot shop-br@msging.net --window-days 7 --from 2026-10-01 --to 2026-10-31 --format csv --out week.csv";
+
+const SPARE: [&str; 9] = [
+    "unconfigured_days_if",
+    "unconfigured_days",
+    "cost_per_conversion_difference",
+    "conversion_rate_difference",
+    "bot_id",
+    "conversion_rate",
+    "conversion_rate_if",
+    "currency",
+    "ad_title",
+];
+
+pub fn execute(args: &WhatIfArgs) -> Result<Exit> {
+    let hypothesis = Hypothesis {
+        bot: args.bot.clone(),
+        category: args.category.clone(),
+        window_days: args.window_days,
+        days: args.days.range()?,
+    };
+    args.sheet.check()?;
+    let settings = Settings::load(&args.pipeline)?;
+    let found = with_job(&settings, Wanted::Through(None), true, |job| what_if(job, &hypothesis))?;
+    let heading = hypothesis.heading(&settings);
+    // A table says so itself; whoever gets another format hears it beside.
+    let said = (!args.sheet.is_table()).then(|| heading.clone());
+    let notes: Vec<String> = said.into_iter().chain(found.notes.iter().cloned()).collect();
+    args.sheet.write(&found.sheet(), heading, &SPARE, &notes)?;
+    Ok(Exit::Done)
+}
