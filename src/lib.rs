@@ -19,7 +19,8 @@
 //! cli/mod.rs              exit codes, what is printed         cli/args.rs             commands and flags
 //! cli/text.rs             results as text                     cli/signals.rs          Ctrl-C and SIGTERM
 //! cli/conversion_event.rs its commands                        cli/grid.rs             small tables
-//! cli/progress.rs         bars
+//! cli/progress.rs         bars                                cli/sheet.rs            flags of what has columns
+//! cli/sessions.rs, cli/explain.rs, cli/what_if.rs             commands of those names
 //! cli/terminal.rs         width, locale, colours              cli/shell.rs            completions, the manual page
 //! config/mod.rs           the pipeline file, resolved         config/document.rs      read key by key, with places
 //! config/marketing_api.rs how insights are fetched            config/edit.rs          a setting written into it

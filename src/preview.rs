@@ -119,7 +119,9 @@ pub fn preview(job: &Job<'_>) -> Result<Preview> {
         }
         let has_gone = gone.iter().any(|(name, _)| *name == Raw::Messages.table());
         let touches_from = if has_gone { Some(i64::MIN) } else { unread.first_touch() };
-        if touches_from.is_some() || insights.is_some() {
+        // Figures that were read anew may say of every ad what they said before.
+        let ads_may_move = insights.is_some() && ads_are_stale(&survey, &survey.planner(settings, &calendar));
+        if touches_from.is_some() || ads_may_move {
             let maybe = reach_of_ads(&places, &mut survey, &mut calendar, insights, touches_from)?;
             for (day, reason) in maybe {
                 at_most.entry(day).or_insert(reason);

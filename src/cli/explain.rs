@@ -12,6 +12,9 @@ use crate::run::Wanted;
 
 use super::{Exit, print, print_json, terminal, with_job};
 
+/// Of what is no terminal.
+const PAPER_WIDTH: usize = 100;
+
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ExplainArgs {
@@ -47,8 +50,6 @@ const EXAMPLES: &str = "Examples:
   ctwa explain nightly.toml --ad 120226305854810726 --date 2026-10-20
   ctwa explain nightly.toml --contact 5511987654321@wa.gw.msging.net --bot shop-br@msging.net --from 2026-10-01 --to 2026-10-31";
 
-/// Where the output is no terminal.
-
 pub fn execute(args: &ExplainArgs) -> Result<Exit> {
     let days = args.from.zip(args.to).map(|(from, to)| {
         DayRange::new(from, to).ok_or_else(|| Error::usage(format!("--from {from} is after --to {to}")).mend("swap them"))
@@ -67,7 +68,7 @@ pub fn execute(args: &ExplainArgs) -> Result<Exit> {
     if args.json {
         print_json(&told)?;
     } else {
-        print(&text(&told, &settings, terminal::stdout().columns().max(40)))?;
+        print(&text(&told, &settings, terminal::stdout().width.map_or(PAPER_WIDTH, usize::from).max(40)))?;
     }
     Ok(Exit::Done)
 }

@@ -175,7 +175,7 @@ fn our_conversations_stand_beside_metas() {
         assert!(lines.contains(&line.as_str()), "{line} in {csv}");
     }
     let table = reconcile(Format::Table);
-    assert!(table.contains("meta conversations") && table.contains(&ad(7)), "{table}");
+    assert!(table.contains("conversations as counted here and by Meta") && table.contains(&ad(7)), "{table}");
 }
 
 /// The binary reads the machine's clock, so that world's time is the machine's: when a file was written just now.
