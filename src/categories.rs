@@ -161,10 +161,7 @@ pub fn categories(job: &Job<'_>, bots: &[String], days: u16) -> Result<Categorie
     let Job { settings, lake, output, .. } = job;
     let mut survey = Survey::take(lake, output, settings)?;
     let window = Window::new(job, &survey, bots, days)?;
-    let identities = match &settings.identities {
-        Some(path) => Identities::read(lake, path, settings)?,
-        None => Identities::default(),
-    };
+    let identities = Identities::configured(lake, settings)?;
     let mut failures = Failures::default();
     let (mut touches, mut events) = before(job, &window, &mut survey, &mut failures)?;
     touches.rows.retain(|touch| window.spans.contains_key(&(touch.bot as usize)));

@@ -34,6 +34,11 @@ impl Identities {
         Ok(identities)
     }
 
+    /// The lake's table, or no alias where the pipeline names none.
+    pub fn configured(lake: &Lake, settings: &Settings) -> Result<Identities> {
+        settings.identities.as_ref().map_or(Ok(Identities::default()), |path| Identities::read(lake, path, settings))
+    }
+
     /// Reads the table that a run kept; none where it is lost or cannot be read.
     pub fn read_known(output: &Lake, path: &str, settings: &Settings) -> Result<Option<Identities>> {
         if output.list(path)?.is_empty() {

@@ -110,10 +110,7 @@ pub fn preview(job: &Job<'_>) -> Result<Preview> {
     let mut at_most = unread.days_reached(&survey);
     if survey.receipts.days.iter().next().is_some() {
         if identities_changed {
-            let identities = match &settings.identities {
-                Some(path) => Identities::read(lake, path, settings)?,
-                None => Identities::default(),
-            };
+            let identities = Identities::configured(lake, settings)?;
             let reached = reach::of_identities(&places, &survey, &identities, Lost::Allowed)?;
             survey.mark(&reached);
         }

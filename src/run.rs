@@ -183,10 +183,7 @@ impl<'a> Run<'a> {
     }
 
     fn stages(&mut self) -> Result<()> {
-        let identities = match &self.job.settings.identities {
-            Some(path) => Identities::read(self.job.lake, path, self.job.settings)?,
-            None => Identities::default(),
-        };
+        let identities = Identities::configured(self.job.lake, self.job.settings)?;
         self.scan()?;
         let insights = self.insights()?;
         self.calendar.holes().into_iter().for_each(|hole| self.failures.add(not_landed(hole)));

@@ -16,6 +16,7 @@ mod text;
 mod what_if;
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -136,15 +137,7 @@ fn execute(command: &Command) -> Result<Exit> {
             for note in &report.notes {
                 tracing::warn!("{note}");
             }
-            match &args.out {
-                Some(file) => std::fs::write(file, report.bytes).map_err(|error| {
-                    Error::usage("the report cannot be written")
-                        .with("file", file.display())
-                        .source(error)
-                        .mend("give --out a path that can be written")
-                })?,
-                None => write_out(&report.bytes)?,
-            }
+            write_to(args.out.as_deref(), "report", &report.bytes)?;
             Ok(Exit::Done)
         }
         Command::Insights(args) => {
@@ -268,6 +261,17 @@ fn write_out(bytes: &[u8]) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// To the file of --out, or to stdout.
+fn write_to(out: Option<&Path>, what: &str, bytes: &[u8]) -> Result<()> {
+    let Some(file) = out else { return write_out(bytes) };
+    std::fs::write(file, bytes).map_err(|error| {
+        Error::usage(format!("the {what} cannot be written"))
+            .with("file", file.display())
+            .source(error)
+            .mend("give --out a path that can be written")
+    })
 }
 
 fn complain(format: LogFormat, error: &Error) {

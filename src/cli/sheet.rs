@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::look::Look;
 use crate::report::{Format, Layout, Sheet};
 
@@ -60,14 +60,6 @@ impl SheetArgs {
         for note in notes {
             tracing::warn!("{note}");
         }
-        match &self.out {
-            Some(file) => std::fs::write(file, bytes).map_err(|error| {
-                Error::usage("the result cannot be written")
-                    .with("file", file.display())
-                    .source(error)
-                    .mend("give --out a path that can be written")
-            }),
-            None => super::write_out(&bytes),
-        }
+        super::write_to(self.out.as_deref(), "result", &bytes)
     }
 }

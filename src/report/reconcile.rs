@@ -16,7 +16,7 @@ use crate::look::Look;
 use super::facts::Facts;
 use super::published::AdDay;
 use super::read;
-use super::{Format, Kind, ReportRequest, Sheet, Value, Written, batch, csv, json, spans, table};
+use super::{Format, Kind, Layout, ReportRequest, Sheet, Value, Written, spans};
 
 const COLUMNS: [(&str, Kind); 7] = [
     ("ad_id", Kind::Text),
@@ -86,15 +86,8 @@ pub fn reconcile(
         }
     }
     let sheet = Sheet { columns: &COLUMNS, rows: rows.iter().map(ReconciledAd::cells).collect() };
-    let bytes = match format {
-        Format::Csv => csv::render(&sheet, raw_csv)?,
-        Format::Json => json::render(&sheet)?,
-        Format::Parquet => batch::render(&sheet)?,
-        Format::Table | Format::Html => {
-            let heading = format!("{}, conversations as counted here and by Meta", request.days);
-            table::sheet(&sheet, &heading, &[], look).into_bytes()
-        }
-    };
+    let heading = format!("{}, conversations as counted here and by Meta", request.days);
+    let bytes = sheet.write(&Layout { format, look, raw_csv, heading, spare: &[] })?;
     let missing: Vec<Day> = request.days.iter().filter(|day| !published.days.contains(day)).collect();
     let note = (!missing.is_empty()).then(|| format!("not published and not in the figures: {}", spans(&missing)));
     Ok(Written { bytes, notes: note.into_iter().collect() })
