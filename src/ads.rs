@@ -13,8 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Settings;
 use crate::day::Day;
-use crate::engine::AdFacts;
-use crate::engine::embedded::Settled;
+use crate::engine::{AdFacts, FactsOfAds, Told};
 use crate::error::{Error, Result};
 use crate::insights::{InsightsIndex, KnownAd};
 use crate::schema;
@@ -75,11 +74,9 @@ impl Bearer {
 
 impl AdIndex {
     /// `settled` and `insights` must hold all landed days.
-    pub fn new(settings: &Settings, settled: &Settled, insights: &InsightsIndex) -> AdIndex {
-        let mut ads: BTreeMap<String, AdEntry> = BTreeMap::new();
-        for ((bot, ad), facts) in &settled.ad_facts {
-            ads.entry(settled.ads[*ad as usize].clone()).or_default().facts.insert(*bot, facts.clone());
-        }
+    pub fn new(settings: &Settings, facts: FactsOfAds, insights: &InsightsIndex) -> AdIndex {
+        let of_ad = |(ad, facts)| (ad, AdEntry { facts, ..AdEntry::default() });
+        let mut ads: BTreeMap<String, AdEntry> = facts.into_iter().map(of_ad).collect();
         for (ad, known) in &insights.ads {
             let entry = ads.entry(ad.clone()).or_default();
             entry.bearer = Some(bearer(settings, &known.account, &entry.facts));
@@ -147,6 +144,7 @@ impl AdIndex {
         rows.sort_unstable_by_key(|(bot, ad, ..)| (*bot, *ad));
         let text =
             |value: &dyn Fn(usize) -> Option<String>| Arc::new((0..rows.len()).map(value).collect::<StringArray>()) as ArrayRef;
+        let told = |told: &Option<Told>| told.as_ref().map(|told| told.text.clone());
         let instant = |value: &dyn Fn(&AdFacts) -> i64| {
             let values: TimestampMicrosecondArray = rows.iter().map(|row| row.2.map(value)).collect();
             Arc::new(values.with_timezone("UTC")) as ArrayRef
@@ -155,8 +153,8 @@ impl AdIndex {
         let columns = vec![
             text(&|i| rows[i].0.map(str::to_string)),
             text(&|i| Some(rows[i].1.to_string())),
-            text(&|i| rows[i].2.and_then(|facts| facts.ad_type.clone())),
-            text(&|i| rows[i].2.and_then(|facts| facts.title.clone())),
+            text(&|i| rows[i].2.and_then(|facts| told(&facts.ad_type))),
+            text(&|i| rows[i].2.and_then(|facts| told(&facts.title))),
             instant(&|facts| facts.first_conversation_at),
             instant(&|facts| facts.last_conversation_at),
             known(&|known| Some(known.account.clone())),

@@ -11,13 +11,12 @@
 //! - `open_session_share`: the conversions of either kind for each event.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::array::{Array, RecordBatch};
 use serde::Serialize;
 
 use crate::calendar::{REACH_DAYS, Raw};
-use crate::conversions::Conversions;
+use crate::conversions::{self, ConversionCells, Conversions};
 use crate::day::{Day, DayRange};
 use crate::engine::Request;
 use crate::engine::yields::{Yield, yields};
@@ -32,10 +31,10 @@ use crate::progress::Progress;
 use crate::report::Amount;
 use crate::run::Job;
 use crate::run_report::Failures;
-use crate::scan::{self, Lost, Places};
-use crate::schema;
+use crate::scan::{self, Places};
 use crate::survey::Survey;
-use crate::touches::{DAYS_AHEAD, Touches, time_fault};
+use crate::touches::{DAYS_AHEAD, Touches, cell, time_fault};
+use crate::working::{self, Lost};
 
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Categories {
@@ -173,7 +172,7 @@ pub fn categories(job: &Job<'_>, bots: &[String], days: u16) -> Result<Categorie
     });
     let touched = Touched { identities: &identities, contacts: contacts.collect() };
     let (found, batches) = read(job, &window, &survey, Some(&touched), &mut failures)?;
-    let index: HashMap<&str, u32> = settings.bots.iter().enumerate().map(|(i, bot)| (bot.id.as_str(), i as u32)).collect();
+    let index = settings.bot_codes();
     batches.iter().for_each(|batch| events.add(batch, &index));
     events.drop_copies();
 
@@ -255,8 +254,8 @@ fn before(job: &Job<'_>, window: &Window<'_>, survey: &mut Survey, failures: &mu
         }
     }
     survey.forget(&forgotten);
-    let (mut touches, mut events) = scan::working_tables(&places, survey, Lost::Refused)?;
-    let bots: HashMap<&str, u32> = settings.bots.iter().enumerate().map(|(i, bot)| (bot.id.as_str(), i as u32)).collect();
+    let (mut touches, mut events) = working::all(&places, survey, Lost::Refused)?;
+    let bots = settings.bot_codes();
     for (table, batch) in batches {
         match table {
             Raw::Messages => touches.add(&batch, &bots),
@@ -345,9 +344,8 @@ fn take(
     let text = |name| bound.text(name, batch);
     let (bots, contacts, categories) = (text("bot_id")?, text("contact_id")?, text("category")?);
     let times = bound.instants("occurred_at", batch)?;
-    let cell = |column: &'_ StringArray, row: usize| column.is_valid(row).then(|| column.value(row).to_string());
     let mut seen: HashMap<(usize, &str), Seen> = HashMap::new();
-    let mut kept: Vec<(usize, usize, i64)> = Vec::new();
+    let mut kept: Vec<(u32, usize, i64)> = Vec::new();
     for (row, time) in times.into_iter().enumerate() {
         let id = bots.is_valid(row).then(|| bots.value(row));
         let Ok(Some(bot)) = window.scope.bot(id) else { continue };
@@ -375,7 +373,7 @@ fn take(
             contacts.is_valid(row) && touched.contacts.contains(&(bot, touched.identities.resolve(bot, contacts.value(row))))
         };
         if touched.is_some_and(converts) {
-            kept.push((row, bot, at));
+            kept.push((row as u32, bot, at));
         }
     }
     let seen = seen.into_iter().map(|((bot, category), seen)| ((bot, category.to_string()), seen)).collect();
@@ -384,16 +382,12 @@ fn take(
         return Ok(None);
     }
     let events = text("event_id")?;
-    let texts =
-        |column: &StringArray| Arc::new(kept.iter().map(|(row, ..)| cell(column, *row)).collect::<StringArray>()) as ArrayRef;
-    let id = |bot: usize| Some(window.scope.settings.bots[bot].id.as_str());
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(kept.iter().map(|(_, bot, _)| id(*bot)).collect::<StringArray>()),
-        texts(&contacts),
-        Arc::new(kept.iter().map(|(.., at)| *at).collect::<Int64Array>()),
-        texts(&categories),
-        texts(&events),
-    ];
-    let batch = RecordBatch::try_new(schema::conversions().schema, columns);
-    batch.map(Some).map_err(|error| Error::bug("events do not fit the working table").source(error))
+    let rows = kept.iter().map(|(row, bot, at)| ConversionCells {
+        bot: &window.scope.settings.bots[*bot].id,
+        contact: cell(&contacts, *row),
+        occurred_at: *at,
+        category: categories.value(*row as usize),
+        event: cell(&events, *row),
+    });
+    conversions::table(&rows.collect::<Vec<_>>()).map(Some)
 }

@@ -9,19 +9,21 @@ use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::Int64Type;
+use foldhash::fast::FixedState;
 
+use crate::config::BotCodes;
 use crate::day::Day;
-use crate::digest::Digest;
+use crate::digest::{Digest, short_hash, short_hash_and};
 use crate::error::{Error, Result};
 use crate::extract::{Extract, NotedRow, Scope, set_aside};
 use crate::mapping::{Bound, Instant};
 use crate::schema;
-use crate::touches::{COPY_WINDOW, time_fault};
+use crate::touches::{COPY_WINDOW, cell, time_fault};
 
 const COLUMNS: [&str; 5] = ["bot_id", "contact_id", "category", "occurred_at", "event_id"];
 
 /// Which rows could be conversion events: some setting of some bot names their category.
-pub fn could_convert(bound: &Bound, categories: &HashSet<String>, batch: &RecordBatch) -> Result<BooleanArray> {
+pub fn could_convert(bound: &Bound, categories: &HashSet<String, FixedState>, batch: &RecordBatch) -> Result<BooleanArray> {
     let cells = bound.text("category", batch)?;
     Ok(cells.iter().map(|category| Some(category.is_some_and(|category| categories.contains(category)))).collect())
 }
@@ -31,22 +33,56 @@ pub struct ConversionReader<'a> {
     scope: &'a Scope<'a>,
     day: Day,
     rows: Vec<ConversionRow>,
+    batches: Vec<ConversionTexts>,
     pub extract: Extract,
 }
 
-/// In the order of the working table.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+/// A row that counts. Its texts stay in the batch it came with.
 struct ConversionRow {
-    bot: String,
-    contact: Option<String>,
+    contact_hash: Option<i64>,
+    bot: usize,
     occurred_at: i64,
-    category: String,
-    event: Option<String>,
+    batch: u32,
+    row: u32,
+}
+
+struct ConversionTexts {
+    contacts: StringArray,
+    categories: StringArray,
+    events: StringArray,
+}
+
+/// A row of the working table, in the order of its columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ConversionCells<'a> {
+    pub bot: &'a str,
+    pub contact: Option<&'a str>,
+    pub occurred_at: i64,
+    pub category: &'a str,
+    pub event: Option<&'a str>,
+}
+
+/// Rows as a working table.
+pub fn table(rows: &[ConversionCells<'_>]) -> Result<RecordBatch> {
+    let event_hash = |row: &ConversionCells<'_>| row.event.map(|event| short_hash_and(short_hash(event), row.category));
+    let batch = RecordBatch::try_new(
+        schema::conversions().schema,
+        vec![
+            Arc::new(rows.iter().map(|row| row.contact.map(short_hash)).collect::<Int64Array>()),
+            Arc::new(rows.iter().map(event_hash).collect::<Int64Array>()),
+            Arc::new(rows.iter().map(|row| Some(row.bot)).collect::<StringArray>()),
+            Arc::new(rows.iter().map(|row| row.contact).collect::<StringArray>()),
+            Arc::new(rows.iter().map(|row| row.occurred_at).collect::<Int64Array>()),
+            Arc::new(rows.iter().map(|row| Some(row.category)).collect::<StringArray>()),
+            Arc::new(rows.iter().map(|row| row.event).collect::<StringArray>()),
+        ],
+    );
+    batch.map_err(|error| Error::bug("conversion events do not fit their schema").source(error))
 }
 
 impl<'a> ConversionReader<'a> {
     pub fn new(scope: &'a Scope<'a>, day: Day) -> ConversionReader<'a> {
-        ConversionReader { scope, day, rows: Vec::new(), extract: Extract::new(&schema::EVENTS) }
+        ConversionReader { scope, day, rows: Vec::new(), batches: Vec::new(), extract: Extract::new(&schema::EVENTS) }
     }
 
     /// A batch in which [`could_convert`] holds for every row.
@@ -54,7 +90,7 @@ impl<'a> ConversionReader<'a> {
         let text = |name| bound.text(name, batch);
         let (bots, contacts, categories, events) = (text("bot_id")?, text("contact_id")?, text("category")?, text("event_id")?);
         let times = bound.instants("occurred_at", batch)?;
-        let cell = |column: &StringArray, row: usize| column.is_valid(row).then(|| column.value(row).to_string());
+        let batch_of_rows = self.batches.len() as u32;
         let mut reasons = Vec::new();
         for (row, time) in times.into_iter().enumerate() {
             let category = categories.value(row);
@@ -70,53 +106,53 @@ impl<'a> ConversionReader<'a> {
                 continue;
             }
             let reason = if bot.is_none() { Some("no_bot") } else { time_fault(time, self.day) };
-            match (reason, setting_bot, time) {
+            match (reason, bot, time) {
                 (None, Some(bot), Instant::At(occurred_at)) => {
-                    if bot.category_at(occurred_at) != Some(category) {
+                    if self.scope.settings.bots[bot].category_at(occurred_at) != Some(category) {
                         self.extract.not_in_effect += 1;
                         continue;
                     }
-                    self.rows.push(ConversionRow {
-                        bot: bot.id.clone(),
-                        contact: cell(&contacts, row),
-                        occurred_at,
-                        category: category.to_string(),
-                        event: cell(&events, row),
-                    });
+                    let contact_hash = cell(&contacts, row as u32).map(short_hash);
+                    self.rows.push(ConversionRow { contact_hash, bot, occurred_at, batch: batch_of_rows, row: row as u32 });
                 }
-                (reason, bot, _) => {
+                (reason, ..) => {
                     let reason = reason.ok_or_else(|| Error::bug("a row without a fault and without a time"))?;
-                    self.extract.count_rejected(bot.map(|bot| bot.id.as_str()), reason);
+                    self.extract.count_rejected(setting_bot.map(|bot| bot.id.as_str()), reason);
                     reasons.push((row, reason));
                 }
             }
         }
-        set_aside(&mut self.extract, &COLUMNS, "occurred_at", bound, batch, &reasons)
+        set_aside(&mut self.extract, &COLUMNS, "occurred_at", bound, batch, &reasons)?;
+        self.batches.push(ConversionTexts { contacts, categories, events });
+        Ok(())
+    }
+
+    fn cells(&self, row: &ConversionRow) -> ConversionCells<'_> {
+        let batch = &self.batches[row.batch as usize];
+        ConversionCells {
+            bot: &self.scope.settings.bots[row.bot].id,
+            contact: cell(&batch.contacts, row.row),
+            occurred_at: row.occurred_at,
+            category: batch.categories.value(row.row as usize),
+            event: cell(&batch.events, row.row),
+        }
     }
 
     /// The working table of the partition.
     pub fn finish(mut self) -> Result<(RecordBatch, Extract)> {
-        self.rows.sort_unstable();
-        self.extract.accepted = self.rows.len() as u64;
-        let rows = &self.rows;
-        let noted = rows.iter().map(|row| {
+        // Files and rows come in any order; the working table has one.
+        let mut order = std::mem::take(&mut self.rows);
+        let mut extract = std::mem::take(&mut self.extract);
+        order.sort_unstable_by(|a, b| a.contact_hash.cmp(&b.contact_hash).then_with(|| self.cells(a).cmp(&self.cells(b))));
+        let rows: Vec<ConversionCells<'_>> = order.iter().map(|row| self.cells(row)).collect();
+        extract.accepted = rows.len() as u64;
+        let noted = order.iter().zip(&rows).map(|(place, row)| {
             let at = row.occurred_at.to_string();
-            let parts = [Some(row.bot.as_str()), row.contact.as_deref(), Some(&at), Some(&row.category), row.event.as_deref()];
-            let digest = Digest::of(parts);
-            NotedRow { bot: &row.bot, at: row.occurred_at, attributed: false, counted: digest, whole: digest }
+            let digest = Digest::of_row([Some(row.bot), row.contact, Some(&at), Some(row.category), row.event]);
+            NotedRow { bot: place.bot, at: row.occurred_at, attributed: false, counted: digest, whole: digest }
         });
-        self.extract.note_rows(noted, self.scope);
-        let batch = RecordBatch::try_new(
-            schema::conversions().schema,
-            vec![
-                Arc::new(rows.iter().map(|row| Some(&row.bot)).collect::<StringArray>()),
-                Arc::new(rows.iter().map(|row| row.contact.as_ref()).collect::<StringArray>()),
-                Arc::new(rows.iter().map(|row| row.occurred_at).collect::<Int64Array>()),
-                Arc::new(rows.iter().map(|row| Some(&row.category)).collect::<StringArray>()),
-                Arc::new(rows.iter().map(|row| row.event.as_ref()).collect::<StringArray>()),
-            ],
-        );
-        Ok((batch.map_err(|error| Error::bug("conversion events do not fit their schema").source(error))?, self.extract))
+        extract.note_rows(noted, self.scope);
+        Ok((table(&rows)?, extract))
     }
 }
 
@@ -138,33 +174,48 @@ pub struct Conversions {
 }
 
 struct ConversionBatch {
-    contacts: StringArray,
-    categories: StringArray,
-    events: StringArray,
+    contact_hashes: Int64Array,
+    event_hashes: Int64Array,
+    texts: ConversionTexts,
+}
+
+fn number(array: &Int64Array, row: u32) -> Option<i64> {
+    array.is_valid(row as usize).then(|| array.value(row as usize))
 }
 
 impl Conversions {
     /// Adds the rows of a working table. `bots` gives the index of each bot's id; rows of bots it does not know are left out.
-    pub fn add(&mut self, batch: &RecordBatch, bots: &HashMap<&str, u32>) {
+    pub fn add(&mut self, batch: &RecordBatch, bots: &BotCodes<'_>) {
         let text = |column: usize| batch.column(column).as_string::<i32>().clone();
-        let (ids, times) = (text(0), batch.column(2).as_primitive::<Int64Type>());
+        let number = |column: usize| batch.column(column).as_primitive::<Int64Type>().clone();
+        let (ids, times) = (text(2), number(4));
         let at = self.batches.len() as u32;
         for row in 0..batch.num_rows() {
             if let Some(bot) = bots.get(ids.value(row)) {
                 self.rows.push(Conversion { bot: *bot, occurred_at: times.value(row), batch: at, row: row as u32 });
             }
         }
-        self.batches.push(ConversionBatch { contacts: text(1), categories: text(3), events: text(4) });
+        let texts = ConversionTexts { contacts: text(3), categories: text(5), events: text(6) };
+        self.batches.push(ConversionBatch { contact_hashes: number(0), event_hashes: number(1), texts });
     }
 
-    fn batch(&self, conversion: &Conversion) -> &ConversionBatch {
-        &self.batches[conversion.batch as usize]
+    fn batch(&self, conversion: &Conversion) -> &ConversionTexts {
+        &self.batches[conversion.batch as usize].texts
+    }
+
+    /// None where the event has no contact.
+    pub fn contact_hash(&self, conversion: &Conversion) -> Option<i64> {
+        number(&self.batches[conversion.batch as usize].contact_hashes, conversion.row)
+    }
+
+    /// None where the event has no id.
+    pub fn event_hash(&self, conversion: &Conversion) -> Option<i64> {
+        number(&self.batches[conversion.batch as usize].event_hashes, conversion.row)
     }
 
     /// As it came; none where the event has no contact.
     pub fn contact<'a>(&'a self, conversion: &Conversion) -> Option<&'a str> {
-        let contacts = &self.batch(conversion).contacts;
-        contacts.is_valid(conversion.row as usize).then(|| contacts.value(conversion.row as usize))
+        cell(&self.batch(conversion).contacts, conversion.row)
     }
 
     pub fn category<'a>(&'a self, conversion: &Conversion) -> &'a str {
@@ -172,8 +223,7 @@ impl Conversions {
     }
 
     pub fn event<'a>(&'a self, conversion: &Conversion) -> Option<&'a str> {
-        let events = &self.batch(conversion).events;
-        events.is_valid(conversion.row as usize).then(|| events.value(conversion.row as usize))
+        cell(&self.batch(conversion).events, conversion.row)
     }
 
     /// Sorts the rows by time and takes the copies out, which are returned: conversion events of one bot, event id and category of

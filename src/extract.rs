@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
+use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{PartitionedInput, Settings};
@@ -24,7 +25,7 @@ use crate::touches::{AD_COLUMNS, TouchReader, could_be_touch};
 /// The settings as extraction asks them, row by row.
 pub struct Scope<'a> {
     pub settings: &'a Settings,
-    bots: HashMap<&'a str, usize>,
+    bots: HashMap<&'a str, usize, FixedState>,
     categories: HashSet<&'a str>,
 }
 
@@ -55,8 +56,9 @@ pub struct DayDigest {
 }
 
 /// An accepted row, as receipts remember it.
-pub struct NotedRow<'r> {
-    pub bot: &'r str,
+pub struct NotedRow {
+    /// Index of the bot.
+    pub bot: usize,
     pub at: i64,
     pub attributed: bool,
     /// Of the columns that counts depend on.
@@ -120,16 +122,13 @@ impl Extract {
     }
 
     /// Notes the days and digests of the accepted rows.
-    pub fn note_rows<'r>(&mut self, rows: impl Iterator<Item = NotedRow<'r>>, scope: &Scope<'_>) {
-        let mut of_bot: BTreeMap<&str, Vec<NotedRow<'r>>> = BTreeMap::new();
-        for row in rows {
-            of_bot.entry(row.bot).or_default().push(row);
-        }
-        for (id, rows) in of_bot {
-            let Some(bot) = scope.settings.bots.iter().find(|bot| bot.id == id) else { continue };
+    pub fn note_rows(&mut self, rows: impl Iterator<Item = NotedRow>, scope: &Scope<'_>) {
+        let mut of_bots: Vec<Vec<NotedRow>> = scope.settings.bots.iter().map(|_| Vec::new()).collect();
+        rows.for_each(|row| of_bots[row.bot].push(row));
+        for (bot, rows) in scope.settings.bots.iter().zip(of_bots).filter(|(_, rows)| !rows.is_empty()) {
             let span = rows.iter().map(|row| row.at).min().zip(rows.iter().map(|row| row.at).max());
             let local_days = LocalDays::new(bot.zone, span);
-            let days = self.days.entry(id.to_string()).or_default();
+            let days = self.days.entry(bot.id.clone()).or_default();
             for row in rows {
                 let day = days.entry(local_days.of(row.at)).or_default();
                 let part = if row.attributed { &mut day.attributed } else { &mut day.other };
@@ -228,7 +227,7 @@ pub fn messages(lake: &Lake, scope: &Scope<'_>, partition: &Partition) -> Result
 /// Reads an events partition.
 pub fn events(lake: &Lake, scope: &Scope<'_>, partition: &Partition) -> Result<Extracted> {
     let input = &scope.settings.events;
-    let categories = Arc::new(scope.categories.iter().map(|category| category.to_string()).collect::<HashSet<_>>());
+    let categories = Arc::new(scope.categories.iter().map(|category| category.to_string()).collect::<HashSet<_, FixedState>>());
     let test = move |bound: &Bound, batch: &RecordBatch| could_convert(bound, &categories, batch);
     let mut reader = ConversionReader::new(scope, partition.day);
     let mut warnings = Warnings::default();

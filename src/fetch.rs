@@ -12,8 +12,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::pull::{self, Pull, Pulled, touched_ads};
 use crate::run::Job;
 use crate::run_report::{Failure, Failures};
-use crate::scan::{self, Lost, Places};
+use crate::scan::{self, Places};
 use crate::survey::Survey;
+use crate::working::{self, Lost};
 
 /// What to fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +91,7 @@ fn pull_all(
     (survey.insights, survey.ledgers) = Survey::take_insights(job.lake, job.settings)?;
     // A partition that is refused is the next run's to tell.
     let insights = scan::read_insights(&places, &mut survey, &mut calendar, &mut |_| {})?;
-    let (touches, _) = scan::working_tables(&places, &survey, Lost::Allowed)?;
+    let (touches, _) = working::all(&places, &survey, Lost::Allowed)?;
     pull.left_out_ads(&touched_ads(job.settings, &touches, &insights), &mut fail)?;
     if request == FetchRequest::Due { pull.reach(first, &mut fail) } else { Ok(()) }
 }

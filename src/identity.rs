@@ -165,6 +165,11 @@ impl Identities {
         Ok(())
     }
 
+    /// Whether every id stands for itself.
+    pub fn is_empty(&self) -> bool {
+        self.of_every_bot.is_empty() && self.of_bot.iter().all(HashMap::is_empty)
+    }
+
     /// The contact that an id of a bot stands for; itself where no alias says otherwise.
     pub fn resolve<'a>(&'a self, bot: usize, contact: &'a str) -> &'a str {
         let mut at = contact;

@@ -16,9 +16,10 @@ use crate::identity::Identities;
 use crate::reach::KNOWN_IDENTITIES;
 use crate::report::{By, Kind, Sheet, Value, known_bot, spans};
 use crate::run::Job;
-use crate::scan::{self, Places};
+use crate::scan::Places;
 use crate::survey::Survey;
 use crate::touches::Touches;
+use crate::working;
 
 /// What is asked for. An empty list of bots or ads means all of them.
 #[derive(Clone, Debug)]
@@ -142,7 +143,7 @@ impl Known {
     /// The rows of these days and of others around them.
     pub fn of(job: &Job<'_>, days: DayRange) -> Result<Known> {
         let Unsettled { survey, identities, touches, events, watermark, notes } = Known::unsettled(job, days)?;
-        Ok(Known { survey, identities, settled: settle(touches, events), watermark, notes })
+        Ok(Known { survey, identities, settled: settle(touches, events)?, watermark, notes })
     }
 
     pub fn unsettled(job: &Job<'_>, days: DayRange) -> Result<Unsettled> {
@@ -173,12 +174,17 @@ impl Known {
             notes.push("the alias table has changed since the last run: contacts are as it knew them".to_string());
         }
         let places = Places { settings, lake, output };
-        let (touches, events) = scan::working_tables_of(&places, &survey, days)?;
+        let (touches, events) = working::of_days(&places, &survey, days)?;
         Ok(Unsettled { survey, identities, touches, events, watermark: last_read.next().start_utc(), notes })
     }
 
     /// Those sessions that `wanted` names, by time and message.
-    pub fn sessions(&self, settings: &Settings, days: DayRange, wanted: &dyn Fn(&Session) -> bool) -> Result<Vec<Session>> {
+    pub fn sessions(
+        &self,
+        settings: &Settings,
+        days: DayRange,
+        wanted: &(dyn Fn(&Session) -> bool + Sync),
+    ) -> Result<Vec<Session>> {
         let request = Request { settings, identities: &self.identities, days, watermark: self.watermark };
         sessions(&request, &self.settled, wanted)
     }

@@ -38,6 +38,7 @@
 //! plan.rs                 which days are stale, and why       reach.rs                what aliases and ads reach
 //!
 //! scan.rs                 reads what is new or changed        extract.rs              a raw partition, read once
+//! working.rs              which working rows are loaded       kept.rs                 what is known of ads
 //! mapping.rs              the lake's columns as the contract's
 //! touches.rs, conversions.rs                                  the rows that count, and those set aside
 //! insights/mod.rs         Meta's figures                      identity.rs             aliases
@@ -108,6 +109,7 @@ pub mod fetch;
 pub mod history;
 pub mod identity;
 pub mod insights;
+pub mod kept;
 pub mod lake;
 pub mod ledger;
 pub mod look;
@@ -133,3 +135,4 @@ pub mod touches;
 pub mod unread;
 pub mod verify;
 pub mod what_if;
+pub mod working;

@@ -7,9 +7,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::{Error, Result};
 
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// What takes the processor: as many at once as there are cores.
 pub fn on_all_cores<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> Result<R> + Sync) -> Vec<Result<R>> {
-    on_threads(std::thread::available_parallelism().map_or(1, usize::from), items, work)
+    on_threads(cores(), items, work)
+}
+
+/// Two things at once.
+pub fn at_once<A, B: Send>(one: impl FnOnce() -> A, other: impl FnOnce() -> B + Send) -> Result<(A, B)> {
+    std::thread::scope(|scope| {
+        let other = scope.spawn(other);
+        let one = one();
+        let other = other.join().map_err(|_| Error::bug("a worker stopped where it never should"))?;
+        Ok((one, other))
+    })
 }
 
 /// What mostly waits for storage.

@@ -26,7 +26,7 @@ use crate::touches::{COPY_WINDOW, DAYS_AHEAD, DAYS_LATE};
 pub const DAY_TABLES: [&str; 3] = ["ad_conversions", "ad_days", "bot_days"];
 
 /// Copies lie at most this many times 24 h apart.
-const COPY_DAYS: i32 = (COPY_WINDOW / MICROS_PER_DAY) as i32;
+pub const COPY_DAYS: i32 = (COPY_WINDOW / MICROS_PER_DAY) as i32;
 
 /// Why something is stale, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -289,8 +289,9 @@ impl<'a> Planner<'a> {
             logic: [LOGIC.ad_conversions, LOGIC.ad_days, LOGIC.bot_days],
             settings: Digest::of_texts(std::iter::once(self.settings_digest.to_string()).chain(configured)),
             own_rows: self.own_rows(day),
-            rows_in_reach: bots()
-                .fold(Digest::NONE, |sum, (bot, rows)| sum.plus(rows.in_reach(bot, self.first_in_reach(bot, day), day))),
+            rows_in_reach: bots().fold(Digest::NONE, |sum, (bot, rows)| {
+                sum.plus(rows.in_reach(bot, first_in_reach(self.settings, bot, day), day))
+            }),
             complete: self.settings.bots.iter().map(complete).collect(),
             insights_status: statuses.collect::<Vec<_>>().join(" "),
             insights: Digest::of_texts(figures.chain(whole)),
@@ -313,11 +314,6 @@ impl<'a> Planner<'a> {
             .filter_map(|receipts| receipts.get(day))
             .map(|receipt| receipt.content.rejected_of(bot))
             .sum()
-    }
-
-    /// The first local day whose rows can matter to a day: horizon and copies before its first instant (rule 21).
-    fn first_in_reach(&self, bot: &Bot, day: Day) -> Day {
-        bot.zone.local_day(bot.zone.start_of(day) - self.settings.horizon.micros() - COPY_WINDOW)
     }
 
     /// Why a day is stale; none when it is as it should be.
@@ -367,7 +363,7 @@ impl<'a> Planner<'a> {
     }
 
     fn why_rows_changed(&self, day: Day) -> Reason {
-        let reach = self.settings.bots.iter().map(|bot| self.first_in_reach(bot, day)).min().unwrap_or(day);
+        let reach = self.settings.bots.iter().map(|bot| first_in_reach(self.settings, bot, day)).min().unwrap_or(day);
         let own_changed = |other: &Day| {
             let own = self.own_rows(*other);
             self.days.get(*other).map_or(own != Digest::NONE, |receipt| receipt.own_rows != own)
@@ -429,7 +425,7 @@ impl<'a> Planner<'a> {
     /// Whether the working tables of all retired partitions that a day can depend on are still there. Rows come late, or with
     /// times a little ahead of their partition.
     pub fn has_history(&self, day: Day) -> bool {
-        let first = self.settings.bots.iter().map(|bot| self.first_in_reach(bot, day)).min().unwrap_or(day);
+        let first = self.settings.bots.iter().map(|bot| first_in_reach(self.settings, bot, day)).min().unwrap_or(day);
         let needed = DayRange { first: first.plus(-DAYS_AHEAD - 1), last: day.plus(DAYS_LATE + 1) };
         self.calendar.retired(needed).iter().all(|(table, day)| match table {
             Raw::Messages => self.messages.get(*day).is_some(),
@@ -465,6 +461,11 @@ pub struct Steps {
     pub blocked: Vec<(Day, Vec<Blocker>)>,
     /// Asked for or stale, but what they were made from was retired from the lake: kept as published.
     pub without_history: Vec<Day>,
+}
+
+/// The first local day whose rows can matter to a day: horizon and copies before its first instant (rule 21).
+pub fn first_in_reach(settings: &Settings, bot: &Bot, day: Day) -> Day {
+    bot.zone.local_day(bot.zone.start_of(day) - settings.horizon.micros() - COPY_WINDOW)
 }
 
 /// The settings that matter to every day.

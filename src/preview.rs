@@ -22,9 +22,10 @@ use crate::pull;
 use crate::reach::{self, Reached};
 use crate::run::{Job, ads_are_stale, check_history, not_landed, wanted_days};
 use crate::run_report::Failures;
-use crate::scan::{self, Lost, Places};
+use crate::scan::{self, Places};
 use crate::survey::{PartitionStep, Survey};
 use crate::unread::Unread;
+use crate::working::{self, Lost};
 
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Preview {
@@ -190,8 +191,8 @@ fn reach_of_ads(
     };
     let has_lost = survey.receipts.messages.iter().any(|(day, _)| survey.is_lost(Raw::Messages, day));
     let from = if has_lost { Some(i64::MIN) } else { from };
-    let (touches, events) = scan::working_tables(places, survey, Lost::Allowed)?;
-    let ads = AdIndex::new(places.settings, &settle(touches, events), &insights);
+    let (touches, events) = working::all(places, survey, Lost::Allowed)?;
+    let ads = AdIndex::new(places.settings, settle(touches, events)?.ad_facts, &insights);
     let reached = reach::of_ads(places, survey, &ads)?.unwrap_or_default();
     let movable = from.map(|from| ads.movable(places.settings, from)).unwrap_or_default();
     let may_move = |ad: &String| movable.contains(ad).then(|| format!("ad may move: {ad}"));

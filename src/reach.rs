@@ -13,9 +13,10 @@ use crate::error::Result;
 use crate::identity::Identities;
 use crate::lake::{Lake, decode};
 use crate::receipt::read_json;
-use crate::scan::{self, Lost, Places};
+use crate::scan::Places;
 use crate::survey::Survey;
 use crate::touches::Touches;
+use crate::working::{self, Lost};
 
 /// The places of the ads as the published days know them.
 pub const AD_PLACES: &str = "work/ad_places.json";
@@ -37,10 +38,19 @@ pub fn of_identities(places: &Places<'_>, survey: &Survey, identities: &Identiti
         _ => None,
     };
     let Some(before) = before else { return Ok(every_day(survey, "the known alias table is lost")) };
-    if identities.changed_since(&before, settings.bots.len()).is_empty() {
+    let changed = identities.changed_since(&before, settings.bots.len());
+    if changed.is_empty() {
         return Ok(Reached::new());
     }
-    let (touches, events) = scan::working_tables(places, survey, lost)?;
+    let mut ids = HashSet::new();
+    for bot in 0..settings.bots.len() {
+        let of_bot = || changed.iter().filter(|(of, _)| *of as usize == bot).map(|(_, id)| id.as_str());
+        for table in [&before, identities] {
+            let ends: HashSet<&str> = of_bot().flat_map(|id| [before.resolve(bot, id), identities.resolve(bot, id)]).collect();
+            ids.extend(table.ids_of(bot, &ends));
+        }
+    }
+    let (touches, events) = working::of_contacts(places, survey, &ids, lost)?;
     Ok(days_of_moved_contacts(settings, &touches, &events, &before, identities))
 }
 

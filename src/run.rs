@@ -5,7 +5,7 @@
 //! kind of what failed. A run that finds nothing stale takes no lock and writes nothing. Killed at any point, the next run
 //! completes to the same bytes: a day is finished when its receipt is written, and everything before that can be repeated.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use tracing::info;
@@ -17,11 +17,12 @@ use crate::calendar::{Calendar, Raw};
 use crate::config::Settings;
 use crate::day::{Day, DayRange};
 use crate::engine::Request;
-use crate::engine::embedded::{Settled, attribute, settle};
+use crate::engine::embedded::{Settled, attribute};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::ACCEPTED_OBJECT;
 use crate::identity::Identities;
 use crate::insights::InsightsIndex;
+use crate::kept::gather;
 use crate::lake::layout::{ADS_OBJECT, day_object};
 use crate::lake::{Lake, Lock, Put, encode};
 use crate::parallel::on_all_cores;
@@ -32,9 +33,10 @@ use crate::pull::{self, Pull, touched_ads};
 use crate::reach::{self, AD_PLACES, KNOWN_IDENTITIES, Reached};
 use crate::receipt::{AdsReceipt, DayReceipt, write_json};
 use crate::run_report::{Failure, Failures, RunReport};
-use crate::scan::{self, Lost, Places};
+use crate::scan::{self, Places};
 use crate::schema::{self, LOGIC, Table};
 use crate::survey::{ADS_RECEIPT, IDENTITIES_RECEIPT, PartitionStep, Survey};
+use crate::working::{self, Fresh, Lost};
 
 /// Which days to build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,6 +167,7 @@ struct Run<'a> {
     survey: Survey,
     calendar: Calendar,
     changes: Vec<Change>,
+    fresh: Fresh,
     failures: Failures,
     report: RunReport,
     pull: Option<Pull<'a>>,
@@ -174,7 +177,17 @@ impl<'a> Run<'a> {
     fn new(job: &'a Job<'a>, lock: &'a Lock, survey: Survey) -> Run<'a> {
         let calendar = survey.calendar(job.settings);
         let report = RunReport::new(job.settings, None);
-        Run { job, lock, survey, calendar, changes: Vec::new(), failures: Failures::default(), report, pull: None }
+        Run {
+            job,
+            lock,
+            survey,
+            calendar,
+            changes: Vec::new(),
+            fresh: Fresh::new(),
+            failures: Failures::default(),
+            report,
+            pull: None,
+        }
     }
 
     fn walk(mut self, started: DateTime<Utc>) -> Outcome {
@@ -185,10 +198,10 @@ impl<'a> Run<'a> {
     fn stages(&mut self) -> Result<()> {
         let identities = Identities::configured(self.job.lake, self.job.settings)?;
         self.scan()?;
-        let insights = self.insights()?;
+        let mut insights = self.insights()?;
         self.calendar.holes().into_iter().for_each(|hole| self.failures.add(not_landed(hole)));
         self.mark_changed_identities(&identities)?;
-        self.build(&identities, &insights)?;
+        self.build(&identities, &mut insights)?;
         // Last: no count waits for it.
         let first = self.planner().first_conversation_day();
         let failures = &mut self.failures;
@@ -206,16 +219,10 @@ impl<'a> Run<'a> {
         let failures = &mut self.failures;
         for table in Raw::BOTH {
             let fail = &mut |error| failures.add(error);
-            self.changes.extend(scan::raw(
-                &places,
-                table,
-                &steps,
-                &mut self.survey,
-                &mut self.calendar,
-                stopped,
-                progress,
-                fail,
-            )?);
+            let (survey, calendar) = (&mut self.survey, &mut self.calendar);
+            let (changes, fresh) = scan::raw(&places, table, &steps, survey, calendar, stopped, progress, fail)?;
+            self.changes.extend(changes);
+            self.fresh.extend(fresh);
         }
         Ok(())
     }
@@ -236,7 +243,7 @@ impl<'a> Run<'a> {
         pull.days(first, &mut |error| failures.add(error))?;
         self.look_at_insights()?;
         let insights = self.scan_insights()?;
-        let (touches, _) = scan::working_tables(&Places { settings, lake, output }, &self.survey, Lost::Allowed)?;
+        let (touches, _) = working::all(&Places { settings, lake, output }, &self.survey, Lost::Allowed)?;
         let (Some(pull), failures) = (&mut self.pull, &mut self.failures) else { return Ok(insights) };
         if !pull.left_out_ads(&touched_ads(settings, &touches, &insights), &mut |error| failures.add(error))? {
             return Ok(insights);
@@ -260,7 +267,10 @@ impl<'a> Run<'a> {
     fn scan_insights(&mut self) -> Result<InsightsIndex> {
         let Job { settings, lake, output, .. } = self.job;
         let (mut refused, places) = (Vec::new(), Places { settings, lake, output });
-        let insights = scan::insights(&places, &mut self.survey, &mut self.calendar, &mut |error| refused.push(error));
+        let fail = &mut |error| refused.push(error);
+        // An ad that was touched and is in no row of any day is asked for by its id: that needs the rows of all days.
+        let read = if self.pull.is_some() { scan::all_insights } else { scan::insights };
+        let insights = read(&places, &mut self.survey, &mut self.calendar, fail);
         // What is refused is told once, however often it is read.
         refused.into_iter().for_each(|error| self.failures.add_once(error));
         insights
@@ -307,7 +317,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn build(&mut self, identities: &Identities, insights: &InsightsIndex) -> Result<()> {
+    fn build(&mut self, identities: &Identities, insights: &mut InsightsIndex) -> Result<()> {
         let Job { settings, lake, output, .. } = self.job;
         let planner = self.planner();
         let range = planner.range();
@@ -316,15 +326,21 @@ impl<'a> Run<'a> {
         self.report.set_range(range);
         let mut steps = self.steps();
         if !steps.days.is_empty() || ads_are_stale {
-            let (touches, events) = scan::working_tables(&Places { settings, lake, output }, &self.survey, Lost::Refused)?;
-            let settled = settle(touches, events);
-            let ads = AdIndex::new(settings, &settled, insights);
+            let places = Places { settings, lake, output };
+            let days = |steps: &Steps| steps.days.iter().map(|step| step.day).collect::<BTreeSet<Day>>();
+            let mut gathered = gather(&places, &self.survey, &self.fresh, identities, days(&steps))?;
+            let ads = AdIndex::new(settings, gathered.facts.clone(), insights);
             if ads_are_stale {
                 self.mark_moved_ads(&ads)?;
                 steps = self.steps();
                 self.publish_ads(&ads, inputs)?;
             }
-            self.build_days(&steps, identities, insights, &settled, &ads)?;
+            gathered.keep_facts(&places, &self.survey)?;
+            if !gathered.covers(&days(&steps)) {
+                gathered = gather(&places, &self.survey, &self.fresh, identities, days(&steps))?;
+            }
+            scan::add_figures(&places, &self.survey, insights, days(&steps))?;
+            self.build_days(&steps, identities, insights, &gathered.settled, &ads)?;
         }
         self.report.note_blocked(&steps);
         let removals = self.planner().removals(range);

@@ -4,7 +4,7 @@
 //! that fails refuses nothing: the days after an unread partition would be built without its rows. What was read is kept, and the
 //! run ends.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -12,20 +12,20 @@ use tracing::info;
 
 use crate::calendar::{Calendar, Raw};
 use crate::config::Settings;
-use crate::conversions::Conversions;
 use crate::day::{Day, DayRange};
 use crate::error::{Error, ErrorKind, Result};
-use crate::extract::{self, Extract, Extracted, Scope, TrackedEvent};
+use crate::extract::{self, Extracted, Scope, TrackedEvent};
 use crate::insights::{self, InsightRow, InsightsIndex};
+use crate::kept::KeptInsights;
 use crate::lake::layout::{Listing, Partition, rejected_object, working_object};
-use crate::lake::{Lake, decode, encode, encode_working};
-use crate::parallel::{on_all_cores, while_waiting};
+use crate::lake::{Lake, Object, encode, encode_working};
+use crate::parallel::on_all_cores;
 use crate::plan::Change;
 use crate::progress::{Listener, Progress};
 use crate::receipt::PartitionReceipt;
 use crate::schema::{self, InputTable, Table};
 use crate::survey::{PartitionStep, Survey, insights_settings, raw_settings};
-use crate::touches::Touches;
+use crate::working::Fresh;
 
 /// Where a scan reads and writes.
 pub struct Places<'a> {
@@ -48,18 +48,14 @@ fn working_table(table: Raw) -> Table {
     }
 }
 
-/// What to do about working tables that have a receipt and are not there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lost {
-    Refused,
-    /// For a look at what is known.
-    Allowed,
-}
+/// How many rows of working tables are kept in memory, so that they need not be read again.
+const ROWS_KEPT: usize = 4_000_000;
 
 /// How many partitions are read between two writes of the receipts.
 const PARTITIONS_PER_BATCH: usize = 32;
 
-/// Reads these partitions of a raw table. Returns what changed; errors of the data go to `fail`, with the partitions refused.
+/// Reads these partitions of a raw table. Returns what changed and the working tables it made, as many as
+/// memory is meant to hold; errors of the data go to `fail`, with the partitions refused.
 #[allow(clippy::too_many_arguments)]
 pub fn raw(
     places: &Places<'_>,
@@ -70,7 +66,8 @@ pub fn raw(
     stopped: &dyn Fn() -> Result<()>,
     progress: Listener<'_>,
     fail: &mut dyn FnMut(Error),
-) -> Result<Vec<Change>> {
+) -> Result<(Vec<Change>, Fresh)> {
+    let (mut fresh, mut rows_kept) = (Fresh::new(), 0);
     let scope = Scope::new(places.settings);
     let of = raw_settings(places.settings, table);
     let mut changes = Vec::new();
@@ -93,12 +90,17 @@ pub fn raw(
         for (partition, extracted) in partitions.into_iter().zip(extracted) {
             let day = partition.day;
             let before = survey.receipts.raw(table).get(day).cloned();
-            if let Ok((_, Some(version))) = &extracted {
-                survey.note_stored(table, day, version);
+            if let Ok((_, Some(stored))) = &extracted {
+                survey.note_stored(table, day, stored.clone());
             }
             let receipts = survey.receipts.raw_mut(table);
             let refusal = match extracted {
-                Ok((Extracted { extract, refusal: None, .. }, stored)) => {
+                Ok((Extracted { batch, extract, refusal: None }, stored)) => {
+                    rows_kept += batch.num_rows();
+                    if rows_kept <= ROWS_KEPT {
+                        fresh.insert((table, day), batch);
+                    }
+                    let stored = stored.map(|object| object.version);
                     let old = before.as_ref().map(|receipt| &receipt.content);
                     changes.push(Change::between(table.table(), day, old, Some(&extract)));
                     receipts.set(day, PartitionReceipt::new(partition.objects, of, stored, extract));
@@ -124,7 +126,7 @@ pub fn raw(
         progress(Progress::End);
         info!(table = table.table(), partitions = mine.len(), "scanned");
     }
-    Ok(changes)
+    Ok((changes, fresh))
 }
 
 fn extract(places: &Places<'_>, table: Raw, scope: &Scope<'_>, partition: &Partition) -> Result<Extracted> {
@@ -181,7 +183,7 @@ pub fn insights_of(places: &Places<'_>, survey: &Survey, day: Day) -> Result<Vec
 
 /// Stores what an extraction found: the rows set aside, and the working table unless the partition is refused. What an earlier one
 /// left is replaced or removed.
-fn store(output: &Lake, table: Raw, day: Day, extracted: &Extracted, has_leavings: bool) -> Result<Option<String>> {
+fn store(output: &Lake, table: Raw, day: Day, extracted: &Extracted, has_leavings: bool) -> Result<Option<Object>> {
     let input = input_table(table);
     let (rejected, working) = (rejected_object(input.name, day), working_object(table, day));
     match extracted.extract.rejected_table(input)? {
@@ -192,7 +194,10 @@ fn store(output: &Lake, table: Raw, day: Day, extracted: &Extracted, has_leaving
     if extracted.refusal.is_some() {
         return if has_leavings { output.remove(&working).map(|()| None) } else { Ok(None) };
     }
-    output.publish(&working, encode_working(&working_table(table).schema, &extracted.batch)?).map(Some)
+    let bytes = encode_working(&working_table(table).schema, &extracted.batch)?;
+    let size = bytes.len() as u64;
+    let version = output.publish(&working, bytes)?;
+    Ok(Some(Object { path: working, size, version }))
 }
 
 /// Forgets what was made from partitions that are gone.
@@ -216,8 +221,27 @@ pub fn forget(output: &Lake, gone: &[(&'static str, Day)], survey: &mut Survey) 
     Ok(changes)
 }
 
-/// Reads all landed insights and keeps their receipts.
+/// Reads the insights that are new or changed, and keeps their receipts and what they say of ads. Figures are there of the days
+/// that were read; [`add_figures`] brings others.
 pub fn insights(
+    places: &Places<'_>,
+    survey: &mut Survey,
+    calendar: &mut Calendar,
+    fail: &mut dyn FnMut(Error),
+) -> Result<InsightsIndex> {
+    let kept = KeptInsights::read(places, survey)?;
+    let index = match &kept {
+        Some(kept) => read_new_insights(places, survey, calendar, kept, fail)?,
+        None => None,
+    };
+    let Some(index) = index else { return all_insights(places, survey, calendar, fail) };
+    survey.receipts.insights.write(places.output)?;
+    KeptInsights::keep(places, survey, &index, kept.as_ref())?;
+    Ok(index)
+}
+
+/// Reads all landed insights, and keeps their receipts and what they say of ads.
+pub fn all_insights(
     places: &Places<'_>,
     survey: &mut Survey,
     calendar: &mut Calendar,
@@ -225,7 +249,69 @@ pub fn insights(
 ) -> Result<InsightsIndex> {
     let index = read_insights(places, survey, calendar, fail);
     survey.receipts.insights.write(places.output)?;
-    index
+    let index = index?;
+    KeptInsights::keep(places, survey, &index, None)?;
+    Ok(index)
+}
+
+/// Reads the partitions that are not in what was kept, or not as they were. None where they change what was known of an ad: then
+/// all have to be read, in order.
+fn read_new_insights(
+    places: &Places<'_>,
+    survey: &mut Survey,
+    calendar: &mut Calendar,
+    kept: &KeptInsights,
+    fail: &mut dyn FnMut(Error),
+) -> Result<Option<InsightsIndex>> {
+    let listed = places.settings.listed_accounts();
+    let of = insights_settings(places.settings);
+    let is_same = |partition: &&Partition| {
+        let receipt = survey.receipts.insights.get(partition.day);
+        let receipt = receipt.filter(|receipt| receipt.mismatch(&partition.objects, of).is_none());
+        receipt.is_some_and(|receipt| kept.partitions.get(&partition.day) == Some(&receipt.content.index))
+    };
+    let partitions: Vec<Partition> = survey.insights.partitions.values().filter(|p| !is_same(p)).cloned().collect();
+    let last = kept.partitions.keys().next_back();
+    if partitions.iter().any(|partition| !kept.partitions.contains_key(&partition.day) && Some(&partition.day) < last) {
+        return Ok(None);
+    }
+    let rows = on_all_cores(&partitions, |partition| read(|| insights::read_partition(places.lake, partition)));
+    let says_the_same = |(partition, rows): (&Partition, &Result<Vec<InsightRow>>)| {
+        let before = kept.partitions.get(&partition.day);
+        before.is_none_or(|before| rows.as_ref().is_ok_and(|rows| insights::content(rows, &listed).index == *before))
+    };
+    if !partitions.iter().zip(&rows).all(says_the_same) {
+        return Ok(None);
+    }
+    let known = InsightsIndex::new(survey.ledgers.clone());
+    let mut index = known.with_known(kept.ads.clone(), kept.currencies.clone());
+    for (partition, rows) in partitions.into_iter().zip(rows) {
+        let is_known = kept.partitions.contains_key(&partition.day);
+        add_insights(places, survey, calendar, &mut index, partition, rows, is_known, fail)?;
+    }
+    for (day, receipt) in survey.receipts.insights.iter() {
+        index.note_landed(day, receipt.content.accounts.keys());
+    }
+    Ok(Some(index))
+}
+
+/// Reads the figures of these days, where they have not been read.
+pub fn add_figures(
+    places: &Places<'_>,
+    survey: &Survey,
+    index: &mut InsightsIndex,
+    days: impl IntoIterator<Item = Day>,
+) -> Result<()> {
+    let listed = places.settings.listed_accounts();
+    // One that is refused has no receipt.
+    let is_missing = |day: &Day| !index.days.contains_key(day) && survey.receipts.insights.get(*day).is_some();
+    let missing = days.into_iter().filter(is_missing).filter_map(|day| survey.insights.partitions.get(&day));
+    let missing: Vec<&Partition> = missing.collect();
+    let rows = on_all_cores(&missing, |partition| read(|| insights::read_partition(places.lake, partition)));
+    for (partition, rows) in missing.into_iter().zip(rows) {
+        index.add_figures(partition.day, rows.map_err(|error| error.with("day", partition.day))?, &listed);
+    }
+    Ok(())
 }
 
 /// Reads all landed insights, oldest first. A partition that breaks the contract is refused and has no receipt.
@@ -235,75 +321,47 @@ pub fn read_insights(
     calendar: &mut Calendar,
     fail: &mut dyn FnMut(Error),
 ) -> Result<InsightsIndex> {
-    let listed = places.settings.listed_accounts();
-    let of = insights_settings(places.settings);
     let partitions: Vec<Partition> = survey.insights.partitions.values().cloned().collect();
     let rows = on_all_cores(&partitions, |partition| read(|| insights::read_partition(places.lake, partition)));
     let mut index = InsightsIndex::new(survey.ledgers.clone());
     for (partition, rows) in partitions.into_iter().zip(rows) {
-        let day = partition.day;
-        let added = rows.and_then(|rows| {
-            let content = insights::content(&rows, &listed);
-            index.add(day, rows, &listed).map(|()| content)
-        });
-        match added {
-            Ok(content) => {
-                survey.receipts.insights.set(day, PartitionReceipt::new(partition.objects, of, None, content));
-            }
-            Err(error) if error.kind() != ErrorKind::Data => return Err(error.with("day", day)),
-            Err(error) => {
-                survey.receipts.insights.forget(day);
-                calendar.refuse_insights(day);
-                fail(error);
-            }
-        }
+        add_insights(places, survey, calendar, &mut index, partition, rows, false, fail)?;
     }
     Ok(index)
 }
 
-/// Loads the working tables that have a receipt. Those that are lost are an error, or left out where that is allowed.
-pub fn working_tables(places: &Places<'_>, survey: &Survey, lost: Lost) -> Result<(Touches, Conversions)> {
-    load(places, survey, lost, &|_| true)
-}
-
-/// Loads those that hold a row of these local days; they may hold rows of others too.
-pub fn working_tables_of(places: &Places<'_>, survey: &Survey, days: DayRange) -> Result<(Touches, Conversions)> {
-    let has_rows = |content: &Extract| content.days.values().any(|of_bot| of_bot.range(days.first..=days.last).next().is_some());
-    load(places, survey, Lost::Refused, &has_rows)
-}
-
-fn load(places: &Places<'_>, survey: &Survey, lost: Lost, wanted: &dyn Fn(&Extract) -> bool) -> Result<(Touches, Conversions)> {
-    let bots: HashMap<&str, u32> = places.settings.bots.iter().enumerate().map(|(i, bot)| (bot.id.as_str(), i as u32)).collect();
-    let (mut touches, mut events) = (Touches::default(), Conversions::default());
-    for table in Raw::BOTH {
-        let receipts: Vec<(Day, &PartitionReceipt<Extract>)> =
-            survey.receipts.raw(table).iter().filter(|(_, receipt)| wanted(&receipt.content)).collect();
-        let loaded = while_waiting(&receipts, |(day, receipt)| {
-            let path = working_object(table, *day);
-            let is_landed = survey.raw(table).partitions.contains_key(day);
-            // A run that lost the lock may still write here. Tables of retired partitions are nobody's to write.
-            let is_ours = |version: &String| !is_landed || receipt.stored.as_ref() == Some(version);
-            match places.output.get_versioned(&path)?.filter(|(_, version)| is_ours(version)) {
-                Some((bytes, _)) => {
-                    decode(bytes).map_err(|error| error.with("object", &path).mend("remove the object and run again"))
-                }
-                None => Err(Error::new(ErrorKind::Unavailable, "a working table is gone, or was replaced by another run")
-                    .with("object", &path)
-                    .mend("run again: it is made anew")),
-            }
-        });
-        for batches in loaded {
-            let batches = match lost {
-                Lost::Refused => batches?,
-                Lost::Allowed => batches.unwrap_or_default(),
-            };
-            for batch in batches {
-                match table {
-                    Raw::Messages => touches.add(&batch, &bots),
-                    Raw::Events => events.add(&batch, &bots),
-                }
-            }
+#[allow(clippy::too_many_arguments)]
+fn add_insights(
+    places: &Places<'_>,
+    survey: &mut Survey,
+    calendar: &mut Calendar,
+    index: &mut InsightsIndex,
+    partition: Partition,
+    rows: Result<Vec<InsightRow>>,
+    is_known: bool,
+    fail: &mut dyn FnMut(Error),
+) -> Result<()> {
+    let (day, listed) = (partition.day, places.settings.listed_accounts());
+    let added = rows.and_then(|rows| {
+        let content = insights::content(&rows, &listed);
+        if is_known {
+            index.add_figures(day, rows, &listed);
+        } else {
+            index.add(day, rows, &listed)?;
+        }
+        Ok(content)
+    });
+    match added {
+        Ok(content) => {
+            let of = insights_settings(places.settings);
+            survey.receipts.insights.set(day, PartitionReceipt::new(partition.objects, of, None, content));
+        }
+        Err(error) if error.kind() != ErrorKind::Data => return Err(error.with("day", day)),
+        Err(error) => {
+            survey.receipts.insights.forget(day);
+            calendar.refuse_insights(day);
+            fail(error);
         }
     }
-    Ok((touches, events))
+    Ok(())
 }

@@ -91,7 +91,7 @@ pub struct Logic {
     pub bot_days: u32,
 }
 
-pub const LOGIC: Logic = Logic { touches: 2, conversions: 1, insights: 1, ads: 1, ad_days: 1, ad_conversions: 1, bot_days: 1 };
+pub const LOGIC: Logic = Logic { touches: 3, conversions: 2, insights: 1, ads: 1, ad_days: 1, ad_conversions: 1, bot_days: 1 };
 
 /// Spend, costs, rates and frequencies: decimal(18,6).
 pub const MONEY_PRECISION: u8 = 18;
@@ -250,13 +250,16 @@ pub fn reach() -> Table {
     }
 }
 
-/// Touches and unattributed touches of one partition, before copies are dropped; contacts as they came.
+/// Touches and unattributed touches of one partition, before copies are dropped; contacts as they came. Hashes are short hashes of
+/// the ids, by which few rows are found without reading the ids of all.
 pub fn touches() -> Table {
     use DataType::*;
     Table {
         name: "touches",
-        key: &["bot_id", "contact_id", "sent_at", "message_id"],
+        key: &["contact_hash", "bot_id", "contact_id", "sent_at", "message_id"],
         schema: schema(&[
+            ("contact_hash", Int64, NEVER_NULL),
+            ("message_hash", Int64, NEVER_NULL),
             ("bot_id", Utf8, NEVER_NULL),
             ("contact_id", Utf8, NEVER_NULL),
             ("sent_at", Int64, NEVER_NULL),
@@ -268,13 +271,16 @@ pub fn touches() -> Table {
     }
 }
 
-/// Conversion events of one partition, before copies are dropped; contacts as they came, null where the event has none.
+/// Conversion events of one partition, before copies are dropped; contacts as they came, null where the event has none. The event's
+/// hash is of its id and category, null where it has no id.
 pub fn conversions() -> Table {
     use DataType::*;
     Table {
         name: "conversions",
-        key: &["bot_id", "contact_id", "occurred_at", "category", "event_id"],
+        key: &["contact_hash", "bot_id", "contact_id", "occurred_at", "category", "event_id"],
         schema: schema(&[
+            ("contact_hash", Int64, NULLABLE),
+            ("event_hash", Int64, NULLABLE),
             ("bot_id", Utf8, NEVER_NULL),
             ("contact_id", Utf8, NULLABLE),
             ("occurred_at", Int64, NEVER_NULL),

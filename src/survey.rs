@@ -28,8 +28,8 @@ pub struct Survey {
     /// The published days, by table.
     pub published: BTreeMap<&'static str, BTreeMap<Day, Object>>,
     pub published_ads: Option<Object>,
-    /// The versions of the working tables, by path.
-    working: BTreeMap<String, String>,
+    /// The working tables, by path.
+    working: BTreeMap<String, Object>,
     /// The partitions of which there is a working table or rows set aside.
     leavings: BTreeSet<(Raw, Day)>,
     pub receipts: Book,
@@ -114,7 +114,7 @@ impl Survey {
                 None => Vec::new(),
             },
             published_ads: output.list("ads")?.into_iter().find(|object| object.path == ADS_OBJECT),
-            working: working.into_iter().map(|object| (object.path, object.version)).collect(),
+            working: working.into_iter().map(|object| (object.path.clone(), object)).collect(),
             receipts: Book {
                 messages: Receipts::read(output, "messages")?,
                 events: Receipts::read(output, "events")?,
@@ -185,8 +185,17 @@ impl Survey {
     }
 
     /// Notes that a working table was stored after the look.
-    pub fn note_stored(&mut self, table: Raw, day: Day, version: &str) {
-        self.working.insert(working_object(table, day), version.to_string());
+    pub fn note_stored(&mut self, table: Raw, day: Day, stored: Object) {
+        self.working.insert(working_object(table, day), stored);
+    }
+
+    /// The working table of a partition, as it lies there.
+    pub fn working(&self, table: Raw, day: Day) -> Option<&Object> {
+        self.working.get(&working_object(table, day))
+    }
+
+    fn working_version(&self, table: Raw, day: Day) -> Option<&String> {
+        self.working(table, day).map(|object| &object.version)
     }
 
     /// The planner over these receipts.
@@ -207,7 +216,7 @@ impl Survey {
             for (day, partition) in &self.raw(table).partitions {
                 let reason = match self.receipts.raw(table).get(*day) {
                     None => Some("new partition"),
-                    Some(receipt) if receipt.stored.as_ref() != self.working.get(&working_object(table, *day)) => {
+                    Some(receipt) if receipt.stored.as_ref() != self.working_version(table, *day) => {
                         Some(receipt.mismatch(&partition.objects, of).unwrap_or(WORKING_TABLE_LOST))
                     }
                     Some(receipt) => receipt.mismatch(&partition.objects, of),
@@ -238,7 +247,7 @@ impl Survey {
         for table in Raw::BOTH {
             let present = &self.raw(table).partitions;
             let is_kept = |day: Day, stored: &Option<String>| {
-                calendar.is_retired(table, day) && stored.as_ref() == self.working.get(&working_object(table, day))
+                calendar.is_retired(table, day) && stored.as_ref() == self.working_version(table, day)
             };
             let receipts = self.receipts.raw(table).iter();
             let forgotten = receipts.filter(|(day, receipt)| !present.contains_key(day) && !is_kept(*day, &receipt.stored));
@@ -269,7 +278,7 @@ impl Survey {
     /// Whether the working table of a partition that was read is not there, or not as it was stored.
     pub fn is_lost(&self, table: Raw, day: Day) -> bool {
         let receipt = self.receipts.raw(table).get(day);
-        receipt.is_some_and(|receipt| receipt.stored.as_ref() != self.working.get(&working_object(table, day)))
+        receipt.is_some_and(|receipt| receipt.stored.as_ref() != self.working_version(table, day))
     }
 
     /// Marks days as stale for a reason that their digests do not tell. A day without a receipt is stale anyway.

@@ -6,17 +6,16 @@
 //!
 //! Always holds: rows that could be touches = kept + rejected + out of scope, in every partition.
 
-use std::collections::{BTreeMap, HashMap};
-use std::hash::BuildHasher as _;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::Int64Type;
-use foldhash::fast::FixedState;
 
+use crate::config::BotCodes;
 use crate::day::{Day, MICROS_PER_DAY};
-use crate::digest::Digest;
+use crate::digest::{Digest, short_hash};
 use crate::error::{Error, Result};
 use crate::extract::{Extract, NotedRow, Scope, set_aside};
 use crate::mapping::{Bound, Instant};
@@ -54,12 +53,13 @@ pub struct TouchReader<'a> {
     scope: &'a Scope<'a>,
     day: Day,
     rows: Vec<TouchRow>,
-    batches: Vec<TouchBatch>,
+    batches: Vec<TouchTexts>,
     pub extract: Extract,
 }
 
 /// A row that counts. Its texts stay in the batch it came with.
 struct TouchRow {
+    contact_hash: i64,
     bot: usize,
     sent_at: i64,
     batch: u32,
@@ -104,7 +104,8 @@ impl<'a> TouchReader<'a> {
             };
             match (reason, bot, time) {
                 (None, Some(bot), Instant::At(sent_at)) => {
-                    self.rows.push(TouchRow { bot, sent_at, batch: batch_of_rows, row: row as u32 });
+                    let contact_hash = short_hash(contacts.value(row));
+                    self.rows.push(TouchRow { contact_hash, bot, sent_at, batch: batch_of_rows, row: row as u32 });
                 }
                 (reason, bot, _) => {
                     let reason = reason.ok_or_else(|| Error::bug("a row without a fault and without a time"))?;
@@ -114,15 +115,14 @@ impl<'a> TouchReader<'a> {
                 }
             }
         }
-        self.batches.push(TouchBatch { contacts, messages, ads, types, titles });
+        self.batches.push(TouchTexts { contacts, messages, ads, types, titles });
         set_aside(&mut self.extract, &COLUMNS, "sent_at", bound, batch, &reasons)
     }
 
-    /// A row in the order of the working table. Bots are sorted by id.
-    fn texts(&self, row: &TouchRow) -> RowTexts<'_> {
+    fn cells(&self, row: &TouchRow) -> TouchCells<'_> {
         let batch = &self.batches[row.batch as usize];
-        RowTexts {
-            bot: row.bot,
+        TouchCells {
+            bot: &self.scope.settings.bots[row.bot].id,
             contact: batch.contacts.value(row.row as usize),
             sent_at: row.sent_at,
             message: batch.messages.value(row.row as usize),
@@ -137,44 +137,50 @@ impl<'a> TouchReader<'a> {
         // Files and rows come in any order; the working table has one.
         let mut order = std::mem::take(&mut self.rows);
         let mut extract = std::mem::take(&mut self.extract);
-        order.sort_unstable_by(|a, b| self.texts(a).cmp(&self.texts(b)));
-        let rows: Vec<RowTexts<'_>> = order.iter().map(|row| self.texts(row)).collect();
+        order.sort_unstable_by(|a, b| a.contact_hash.cmp(&b.contact_hash).then_with(|| self.cells(a).cmp(&self.cells(b))));
+        let rows: Vec<TouchCells<'_>> = order.iter().map(|row| self.cells(row)).collect();
         extract.accepted = rows.len() as u64;
-        let id = |row: &RowTexts<'_>| self.scope.settings.bots[row.bot].id.as_str();
-        let noted = rows.iter().map(|row| {
+        let noted = order.iter().zip(&rows).map(|(place, row)| {
             let at = row.sent_at.to_string();
-            let counted = [Some(id(row)), Some(row.contact), Some(&at), Some(row.message), row.ad];
-            let counted = Digest::of(counted);
-            let whole = counted.and([row.ad_type, row.title]);
-            NotedRow { bot: id(row), at: row.sent_at, attributed: row.ad.is_some(), counted, whole }
+            let counted = [Some(row.bot), Some(row.contact), Some(at.as_str()), Some(row.message), row.ad];
+            let whole = Digest::of_row(counted.into_iter().chain([row.ad_type, row.title]));
+            let counted = Digest::of_row(counted);
+            NotedRow { bot: place.bot, at: row.sent_at, attributed: row.ad.is_some(), counted, whole }
         });
         extract.note_rows(noted, self.scope);
-        let batch = RecordBatch::try_new(
-            schema::touches().schema,
-            vec![
-                Arc::new(rows.iter().map(|row| Some(id(row))).collect::<StringArray>()),
-                Arc::new(rows.iter().map(|row| Some(row.contact)).collect::<StringArray>()),
-                Arc::new(rows.iter().map(|row| row.sent_at).collect::<Int64Array>()),
-                Arc::new(rows.iter().map(|row| Some(row.message)).collect::<StringArray>()),
-                Arc::new(rows.iter().map(|row| row.ad).collect::<StringArray>()),
-                Arc::new(rows.iter().map(|row| row.ad_type).collect::<StringArray>()),
-                Arc::new(rows.iter().map(|row| row.title).collect::<StringArray>()),
-            ],
-        );
-        Ok((batch.map_err(|error| Error::bug("touches do not fit their schema").source(error))?, extract))
+        Ok((table(&rows)?, extract))
     }
 }
 
-/// A row's cells, in the order of the working table's columns.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct RowTexts<'a> {
-    bot: usize,
-    contact: &'a str,
-    sent_at: i64,
-    message: &'a str,
-    ad: Option<&'a str>,
-    ad_type: Option<&'a str>,
-    title: Option<&'a str>,
+/// A row of the working table, in the order of its columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TouchCells<'a> {
+    pub bot: &'a str,
+    pub contact: &'a str,
+    pub sent_at: i64,
+    pub message: &'a str,
+    pub ad: Option<&'a str>,
+    pub ad_type: Option<&'a str>,
+    pub title: Option<&'a str>,
+}
+
+/// Rows as a working table.
+pub fn table(rows: &[TouchCells<'_>]) -> Result<RecordBatch> {
+    let batch = RecordBatch::try_new(
+        schema::touches().schema,
+        vec![
+            Arc::new(rows.iter().map(|row| short_hash(row.contact)).collect::<Int64Array>()),
+            Arc::new(rows.iter().map(|row| short_hash(row.message)).collect::<Int64Array>()),
+            Arc::new(rows.iter().map(|row| Some(row.bot)).collect::<StringArray>()),
+            Arc::new(rows.iter().map(|row| Some(row.contact)).collect::<StringArray>()),
+            Arc::new(rows.iter().map(|row| row.sent_at).collect::<Int64Array>()),
+            Arc::new(rows.iter().map(|row| Some(row.message)).collect::<StringArray>()),
+            Arc::new(rows.iter().map(|row| row.ad).collect::<StringArray>()),
+            Arc::new(rows.iter().map(|row| row.ad_type).collect::<StringArray>()),
+            Arc::new(rows.iter().map(|row| row.title).collect::<StringArray>()),
+        ],
+    );
+    batch.map_err(|error| Error::bug("touches do not fit their schema").source(error))
 }
 
 /// Why a time cannot be used (rule 18, and the span of days that the contract allows).
@@ -199,6 +205,13 @@ pub struct Touch {
     row: u32,
 }
 
+/// The copies among touches.
+pub struct DroppedTouches {
+    pub rows: Vec<Touch>,
+    /// A known touch counted until new rows came: what is known of its ad is no longer true.
+    pub displaces_known: bool,
+}
+
 /// The rows of many working tables. Texts stay where they were read.
 #[derive(Default)]
 pub struct Touches {
@@ -207,6 +220,14 @@ pub struct Touches {
 }
 
 struct TouchBatch {
+    /// What these rows say of their ads is known already.
+    is_known: bool,
+    contact_hashes: Int64Array,
+    message_hashes: Int64Array,
+    texts: TouchTexts,
+}
+
+struct TouchTexts {
     contacts: StringArray,
     messages: StringArray,
     ads: StringArray,
@@ -215,26 +236,49 @@ struct TouchBatch {
 }
 
 /// The text of an array's row; null where it has none.
-fn cell(array: &StringArray, row: u32) -> Option<&str> {
+pub fn cell(array: &StringArray, row: u32) -> Option<&str> {
     array.is_valid(row as usize).then(|| array.value(row as usize))
 }
 
 impl Touches {
     /// Adds the rows of a working table. `bots` gives the index of each bot's id; rows of bots it does not know are left out.
-    pub fn add(&mut self, batch: &RecordBatch, bots: &HashMap<&str, u32>) {
+    pub fn add(&mut self, batch: &RecordBatch, bots: &BotCodes<'_>) {
+        self.add_rows(batch, bots, false);
+    }
+
+    /// Adds rows that were there before: what they say of their ads is known already.
+    pub fn add_known(&mut self, batch: &RecordBatch, bots: &BotCodes<'_>) {
+        self.add_rows(batch, bots, true);
+    }
+
+    fn add_rows(&mut self, batch: &RecordBatch, bots: &BotCodes<'_>, is_known: bool) {
         let text = |column: usize| batch.column(column).as_string::<i32>().clone();
-        let (ids, times) = (text(0), batch.column(2).as_primitive::<Int64Type>());
+        let number = |column: usize| batch.column(column).as_primitive::<Int64Type>().clone();
+        let (ids, times) = (text(2), number(4));
         let at = self.batches.len() as u32;
         for row in 0..batch.num_rows() {
             if let Some(bot) = bots.get(ids.value(row)) {
                 self.rows.push(Touch { bot: *bot, sent_at: times.value(row), batch: at, row: row as u32 });
             }
         }
-        self.batches.push(TouchBatch { contacts: text(1), messages: text(3), ads: text(4), types: text(5), titles: text(6) });
+        let texts = TouchTexts { contacts: text(3), messages: text(5), ads: text(6), types: text(7), titles: text(8) };
+        self.batches.push(TouchBatch { is_known, contact_hashes: number(0), message_hashes: number(1), texts });
     }
 
-    fn batch(&self, touch: &Touch) -> &TouchBatch {
-        &self.batches[touch.batch as usize]
+    fn batch(&self, touch: &Touch) -> &TouchTexts {
+        &self.batches[touch.batch as usize].texts
+    }
+
+    pub fn is_known(&self, touch: &Touch) -> bool {
+        self.batches[touch.batch as usize].is_known
+    }
+
+    pub fn contact_hash(&self, touch: &Touch) -> i64 {
+        self.batches[touch.batch as usize].contact_hashes.value(touch.row as usize)
+    }
+
+    pub fn message_hash(&self, touch: &Touch) -> i64 {
+        self.batches[touch.batch as usize].message_hashes.value(touch.row as usize)
     }
 
     /// As it came, before identities are resolved.
@@ -263,21 +307,19 @@ impl Touches {
     /// A copy with an ad id is dropped when another copy with an ad id lies at most seven days before it; one without an ad id
     /// when a copy with an ad id lies within seven days of it, or another without at most seven days before it. Whether the
     /// other copy is itself dropped does not matter, so a decision looks no further than seven days.
-    pub fn drop_copies(&mut self) -> Vec<Touch> {
+    pub fn drop_copies(&mut self) -> DroppedTouches {
         let mut rows = std::mem::take(&mut self.rows);
         rows.sort_unstable_by(|a, b| self.delivery_order(a, b));
         let mut is_copy = vec![false; rows.len()];
+        let mut displaces_known = false;
         for copies in self.deliveries(&rows) {
-            // Already in order of time, at equal times by contact, ad and title.
-            for (n, i) in copies.iter().enumerate() {
-                let touch = &rows[*i as usize];
-                let has_ad = self.ad(touch).is_some();
-                let earlier = copies[..n].iter().rev().map(|j| &rows[*j as usize]);
-                let within = |other: &&Touch| (touch.sent_at - other.sent_at).abs() <= COPY_WINDOW;
-                let repeats_earlier = earlier.take_while(within).any(|other| self.ad(other).is_some() == has_ad);
-                let shadowed_by_ad =
-                    !has_ad && copies.iter().map(|j| &rows[*j as usize]).filter(within).any(|other| self.ad(other).is_some());
-                is_copy[*i as usize] = repeats_earlier || shadowed_by_ad;
+            for i in self.repeated(&rows, &copies) {
+                is_copy[i as usize] = true;
+            }
+            let known: Vec<u32> = copies.iter().copied().filter(|i| self.is_known(&rows[*i as usize])).collect();
+            if known.len() < copies.len() {
+                let before = self.repeated(&rows, &known);
+                displaces_known |= known.iter().any(|i| is_copy[*i as usize] && !before.contains(i));
             }
         }
         let (mut kept, mut dropped) = (Vec::with_capacity(rows.len()), Vec::new());
@@ -285,7 +327,22 @@ impl Touches {
             if is_copy { dropped.push(touch) } else { kept.push(touch) }
         }
         self.rows = kept;
-        dropped
+        DroppedTouches { rows: dropped, displaces_known }
+    }
+
+    /// Which of the deliveries of one message are dropped. They are in order of time, at equal times by contact, ad and title.
+    fn repeated(&self, rows: &[Touch], copies: &[u32]) -> Vec<u32> {
+        let is_repeated = |n: usize| {
+            let touch = &rows[copies[n] as usize];
+            let has_ad = self.ad(touch).is_some();
+            let earlier = copies[..n].iter().rev().map(|j| &rows[*j as usize]);
+            let within = |other: &&Touch| (touch.sent_at - other.sent_at).abs() <= COPY_WINDOW;
+            let repeats_earlier = earlier.take_while(within).any(|other| self.ad(other).is_some() == has_ad);
+            let shadowed_by_ad =
+                !has_ad && copies.iter().map(|j| &rows[*j as usize]).filter(within).any(|other| self.ad(other).is_some());
+            repeats_earlier || shadowed_by_ad
+        };
+        (0..copies.len()).filter(|n| is_repeated(*n)).map(|n| copies[n]).collect()
     }
 
     /// The rows of each message that was delivered more than once, as indices in their order.
@@ -293,9 +350,8 @@ impl Touches {
     /// Few are, so rows are brought together by a short hash first, and only those are compared whose hashes are equal.
     fn deliveries(&self, rows: &[Touch]) -> Vec<Vec<u32>> {
         let key = |touch: &Touch| (touch.bot, self.message(touch));
-        let hash = FixedState::default();
-        let mut hashed: Vec<(u64, u32)> =
-            rows.iter().enumerate().map(|(i, touch)| (hash.hash_one(key(touch)), i as u32)).collect();
+        let mut hashed: Vec<(i64, u32)> =
+            rows.iter().enumerate().map(|(i, touch)| (self.message_hash(touch), i as u32)).collect();
         hashed.sort_unstable();
         let mut deliveries = Vec::new();
         for run in hashed.chunk_by(|a, b| a.0 == b.0).filter(|run| run.len() > 1) {
@@ -308,10 +364,11 @@ impl Touches {
         deliveries
     }
 
-    /// A total order up to rows that are equal in all that matters.
+    /// A total order up to rows that are equal in all that matters. Of equal ones the known stay before the new.
     fn delivery_order(&self, a: &Touch, b: &Touch) -> std::cmp::Ordering {
         let texts =
             |touch: &Touch| (self.message(touch), self.contact(touch), self.ad(touch), self.title(touch), self.ad_type(touch));
-        a.sent_at.cmp(&b.sent_at).then_with(|| texts(a).cmp(&texts(b))).then(a.bot.cmp(&b.bot))
+        let of_texts = || texts(a).cmp(&texts(b)).then(a.bot.cmp(&b.bot)).then(self.is_known(b).cmp(&self.is_known(a)));
+        a.sent_at.cmp(&b.sent_at).then_with(of_texts)
     }
 }

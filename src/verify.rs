@@ -59,7 +59,7 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verdict> {
     let mut failures = crate::run_report::Failures::default();
     let places = Places { settings, lake, output };
     let (mut touches, mut events) = (Touches::default(), Conversions::default());
-    let bots: HashMap<&str, u32> = settings.bots.iter().enumerate().map(|(i, bot)| (bot.id.as_str(), i as u32)).collect();
+    let bots = settings.bot_codes();
     for (table, day) in calendar.retired(DayRange { first: Day(i32::MIN / 2), last: Day(i32::MAX / 2) }) {
         for batch in output.get(&working_object(table, day))?.map(crate::lake::decode).transpose()?.unwrap_or_default() {
             match table {
@@ -88,8 +88,8 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verdict> {
         }
     }
     let insights = scan::read_insights(&places, &mut survey, &mut calendar, &mut |error| failures.add(error))?;
-    let settled = settle(touches, events);
-    let ads = AdIndex::new(settings, &settled, &insights);
+    let settled = settle(touches, events)?;
+    let ads = AdIndex::new(settings, settled.ad_facts.clone(), &insights);
     let watermark = calendar.last().map_or(0, |last| last.next().start_utc());
     let answer = attribute(&Request { settings, identities: &identities, days, watermark }, &settled)?;
     let planner = survey.planner(settings, &calendar);

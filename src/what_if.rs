@@ -6,7 +6,7 @@
 //!
 //! Where the raw events that a day needs have left the lake, its hypothetical conversions are NULL: not known.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::calendar::{Calendar, Raw};
 use crate::config::{ConversionSetting, Horizon, Settings};
@@ -91,7 +91,7 @@ pub fn what_if(job: &Job<'_>, hypothesis: &Hypothesis) -> Result<WhatIf> {
             events
         }
     };
-    let settled = settle(known.touches, events);
+    let settled = settle(known.touches, events)?;
     let request = Request { settings: &other, identities: &known.identities, days: hypothesis.days, watermark: known.watermark };
     let answer = attribute(&request, &settled)?;
     let mut conversions: BTreeMap<(Day, String), i64> = BTreeMap::new();
@@ -114,7 +114,7 @@ fn raw_events(places: &Places<'_>, survey: &Survey, days: DayRange, notes: &mut 
     // What a run has not read yet is in no published figure either.
     let is_read = |day: &Day| survey.receipts.events.get(*day).is_some();
     listing.partitions.retain(|day, _| landed.contains(*day) && is_read(day));
-    let bots: HashMap<&str, u32> = places.settings.bots.iter().enumerate().map(|(i, bot)| (bot.id.as_str(), i as u32)).collect();
+    let bots = places.settings.bot_codes();
     let mut events = Conversions::default();
     for (partition, extracted) in scan::extract_all(places, Raw::Events, &listing) {
         let extracted = extracted.map_err(|error| error.with("table", "events").with("day", partition.day))?;

@@ -7,10 +7,11 @@ mod document;
 mod edit;
 mod marketing_api;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use chrono::DateTime;
+use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
 
 use crate::day::{Day, MICROS_PER_DAY, Zone};
@@ -107,6 +108,9 @@ impl Bot {
         self.conversion_events.iter().any(|setting| setting.category == category)
     }
 }
+
+/// The index of each bot's id.
+pub type BotCodes<'a> = HashMap<&'a str, u32, FixedState>;
 
 impl Settings {
     pub fn load(path: &Path) -> Result<Settings> {
@@ -215,6 +219,11 @@ impl Settings {
     }
 
     /// Bot ids and their members' ids, each with the index of the bot its rows count for (rule 16).
+    /// The index of each bot's id, as working tables have it: members are resolved.
+    pub fn bot_codes(&self) -> BotCodes<'_> {
+        self.bots.iter().enumerate().map(|(i, bot)| (bot.id.as_str(), i as u32)).collect()
+    }
+
     pub fn bot_by_id(&self) -> BTreeMap<&str, usize> {
         let mut by_id = BTreeMap::new();
         for (i, bot) in self.bots.iter().enumerate() {

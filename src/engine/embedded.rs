@@ -3,20 +3,25 @@
 //! Ids become small integers first (a contact after identity resolution, an ad, a category), so that the frames hold numbers only.
 //! A contact belongs to one shard, so shards are independent and memory is bounded by the largest.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 use polars::prelude::*;
 
 use crate::day::{Day, LocalDays};
+use crate::digest::short_hash;
 use crate::error::Result;
+use crate::parallel::{at_once, cores, on_all_cores};
 use crate::sessions::{sessions, state};
 use crate::{conversions, touches};
 
-use super::{AdFacts, Answer, BotDay, Conversations, Conversions, Request, Session, SessionEnd, States};
+use super::{AdFacts, Answer, BotDay, Conversations, Conversions, FactsOfAds, Request, Session, SessionEnd, States, Told};
 
 /// Rows of a shard: about 150 bytes each at the peak of the sort.
-const ROWS_PER_SHARD: usize = 2_000_000;
+const ROWS_PER_SHARD: usize = 1_000_000;
+
+/// Fewer are not worth a second thread.
+const ROWS_PER_THREAD: usize = 50_000;
 
 /// Touches and conversion events without their copies, and what the touches say of each ad. Sessions and copies are decided on
 /// all of these rows, whatever days are asked for.
@@ -28,34 +33,64 @@ pub struct Settled {
     /// Each touch's ad, as an index into `ads`.
     ad_codes: Vec<Option<u32>>,
     pub ads: Vec<String>,
-    /// By bot and ad.
-    pub ad_facts: BTreeMap<(u32, u32), AdFacts>,
+    /// Each event's category, as an index into `categories`.
+    category_codes: Vec<u32>,
+    categories: Vec<String>,
+    /// What those touches say that are not known already.
+    pub ad_facts: FactsOfAds,
+    /// A known touch is a copy of a new one: what is known of its ad is no longer true.
+    pub displaces_known: bool,
 }
 
-pub fn settle(mut touches: touches::Touches, mut events: conversions::Conversions) -> Settled {
-    let dropped_touches = touches.drop_copies();
-    let dropped_events = events.drop_copies();
-    let mut codes: Codes<&str> = Codes::default();
-    let ad_codes: Vec<Option<u32>> = touches.rows.iter().map(|touch| touches.ad(touch).map(|ad| codes.code(ad))).collect();
-    let ads = codes.values().into_iter().map(str::to_string).collect();
-    let ad_facts = ad_facts(&touches, &ad_codes);
-    Settled { touches, events, dropped_touches, dropped_events, ad_codes, ads, ad_facts }
+pub fn settle(mut touches: touches::Touches, mut events: conversions::Conversions) -> Result<Settled> {
+    let (of_touches, of_events) = at_once(
+        || {
+            let dropped = touches.drop_copies();
+            let mut codes: Codes<&str> = Codes::default();
+            let ad_codes: Vec<Option<u32>> =
+                touches.rows.iter().map(|touch| touches.ad(touch).map(|ad| codes.code(ad))).collect();
+            let ads: Vec<String> = codes.values().into_iter().map(str::to_string).collect();
+            let ad_facts = ad_facts(&touches, &ad_codes, &ads);
+            (dropped, ad_codes, ads, ad_facts)
+        },
+        || {
+            let dropped = events.drop_copies();
+            let mut codes: Codes<&str> = Codes::default();
+            let category_codes: Vec<u32> = events.rows.iter().map(|event| codes.code(events.category(event))).collect();
+            let categories: Vec<String> = codes.values().into_iter().map(str::to_string).collect();
+            (dropped, category_codes, categories)
+        },
+    )?;
+    let (dropped, ad_codes, ads, ad_facts) = of_touches;
+    let (dropped_events, category_codes, categories) = of_events;
+    Ok(Settled {
+        touches,
+        events,
+        dropped_touches: dropped.rows,
+        dropped_events,
+        ad_codes,
+        ads,
+        category_codes,
+        categories,
+        ad_facts,
+        displaces_known: dropped.displaces_known,
+    })
 }
 
 /// Attributes the conversion events to the touches.
 pub fn attribute(request: &Request<'_>, settled: &Settled) -> Result<Answer> {
-    attribute_in_shards(request, settled, ROWS_PER_SHARD)
+    attribute_in_shards(request, settled, shards_for(settled))
 }
 
 /// The sessions themselves, those that `wanted` names, in the order of their touches: by time and message id. The days asked for
 /// in the request do not matter.
-pub fn ledger(request: &Request<'_>, settled: &Settled, wanted: &dyn Fn(&Session) -> bool) -> Result<Vec<Session>> {
+pub fn ledger(request: &Request<'_>, settled: &Settled, wanted: &(dyn Fn(&Session) -> bool + Sync)) -> Result<Vec<Session>> {
     let zones = local_days(request, &settled.touches, &settled.dropped_touches, &settled.events);
-    let mut sessions = Vec::new();
-    each_shard(request, settled, &zones, ROWS_PER_SHARD, &mut |shard, _| {
+    let of_shards = in_shards(request, settled, &zones, shards_for(settled), &|shard, _| {
         let (touches, days, ends) = (codes(shard, "rank")?, days_of(shard, "day")?, shard.column("state")?.i32()?.clone());
         let (events, event_days) = (codes(shard, "conversion_rank")?, days_of(shard, "conversion_day")?);
         let superseded_by = codes(shard, "superseded_by")?;
+        let mut sessions = Vec::new();
         for (i, end) in ends.iter().enumerate() {
             let (Some(touch), Some(day)) = (touches[i], days[i]) else { continue };
             let end = match (end, events[i].zip(event_days[i]), superseded_by[i]) {
@@ -66,116 +101,145 @@ pub fn ledger(request: &Request<'_>, settled: &Settled, wanted: &dyn Fn(&Session
             };
             sessions.extend(Some(Session { touch, day, end }).filter(wanted));
         }
-        Ok(())
+        Ok(sessions)
     })?;
+    let mut sessions: Vec<Session> = of_shards.into_iter().flatten().collect();
     sessions.sort_unstable_by_key(|session| session.touch);
     Ok(sessions)
 }
 
-fn attribute_in_shards(request: &Request<'_>, settled: &Settled, rows_per_shard: usize) -> Result<Answer> {
+fn attribute_in_shards(request: &Request<'_>, settled: &Settled, shards: u32) -> Result<Answer> {
     let Settled { touches, events, dropped_touches, .. } = settled;
-    let mut answer = Answer { ads: settled.ads.clone(), ..Answer::default() };
     let zones = local_days(request, touches, dropped_touches, events);
-    let touch_days: Vec<Day> = touches.rows.iter().map(|touch| zones[touch.bot as usize].of(touch.sent_at)).collect();
-    let event_days: Vec<Day> = events.rows.iter().map(|event| zones[event.bot as usize].of(event.occurred_at)).collect();
-
+    let mut answer = Answer { ads: settled.ads.clone(), categories: settled.categories.clone(), ..Answer::default() };
     for touch in dropped_touches {
         let day = zones[touch.bot as usize].of(touch.sent_at);
         if request.days.contains(day) {
             bot_day(&mut answer, day, touch.bot).duplicate_touches += 1;
         }
     }
-    for (touch, day) in touches.rows.iter().zip(&touch_days).filter(|(_, day)| request.days.contains(**day)) {
-        let counts = bot_day(&mut answer, *day, touch.bot);
-        match touches.ad(touch) {
-            Some(_) => counts.touches += 1,
-            None => counts.unattributed_touches += 1,
+    // An event without a contact is in no shard.
+    for event in events.rows.iter().filter(|event| events.contact(event).is_none()) {
+        let day = zones[event.bot as usize].of(event.occurred_at);
+        if request.days.contains(day) {
+            bot_day(&mut answer, day, event.bot).events_without_contact += 1;
         }
     }
-    for (event, day) in events.rows.iter().zip(&event_days).filter(|(_, day)| request.days.contains(**day)) {
-        let counts = bot_day(&mut answer, *day, event.bot);
-        match events.contact(event) {
-            Some(_) => counts.conversion_events += 1,
-            None => counts.events_without_contact += 1,
+    let of_shards = in_shards(request, settled, &zones, shards, &|ledger, rows| {
+        let mut answer = Answer::default();
+        for (i, day) in &rows.touches {
+            if request.days.contains(*day) {
+                let counts = bot_day(&mut answer, *day, touches.rows[*i as usize].bot);
+                match settled.ad_codes[*i as usize] {
+                    Some(_) => counts.touches += 1,
+                    None => counts.unattributed_touches += 1,
+                }
+            }
         }
-    }
-
-    each_shard(request, settled, &zones, rows_per_shard, &mut |ledger, categories| {
-        answer.categories = categories.values().into_iter().map(str::to_string).collect();
-        count(&mut answer, ledger, request)
+        for (i, day) in &rows.events {
+            if request.days.contains(*day) {
+                bot_day(&mut answer, *day, events.rows[*i as usize].bot).conversion_events += 1;
+            }
+        }
+        count(&mut answer, ledger, request)?;
+        Ok(answer)
     })?;
-    merge_shards(&mut answer);
+    of_shards.into_iter().for_each(|of_shard| answer.add(of_shard));
     Ok(answer)
 }
 
-/// Finds the sessions of one shard of contacts after the other. `each` gets a shard's sessions, and the categories met so far.
-fn each_shard<'s>(
-    request: &Request<'_>,
-    settled: &'s Settled,
-    zones: &[LocalDays],
-    rows_per_shard: usize,
-    each: &mut dyn FnMut(&DataFrame, &Codes<&'s str>) -> Result<()>,
-) -> Result<()> {
-    let Settled { touches, events, ad_codes, .. } = settled;
-    // An event of a contact without a touch has no session to fall into.
-    let mut contact_codes: Codes<(u32, &str)> = Codes::default();
-    let resolved = |bot: u32, contact| (bot, request.identities.resolve(bot as usize, contact));
-    let touch_contacts: Vec<u32> =
-        touches.rows.iter().map(|touch| contact_codes.code(resolved(touch.bot, touches.contact(touch)))).collect();
-    let day = |bot: u32, at: i64| zones[bot as usize].of(at).0;
-    let mut category_codes: Codes<&str> = Codes::default();
-    let in_reach: Vec<(u32, u32)> = events
-        .rows
-        .iter()
-        .enumerate()
-        .filter_map(|(i, event)| Some((i as u32, contact_codes.known(&resolved(event.bot, events.contact(event)?))?)))
-        .collect();
-
-    let shards = (touches.rows.len() + in_reach.len()).div_ceil(rows_per_shard).max(1) as u32;
-    for shard in 0..shards {
-        let rows: Vec<usize> = (0..touches.rows.len()).filter(|i| touch_contacts[*i] % shards == shard).collect();
-        let of_touch = |value: &dyn Fn(usize) -> u32| rows.iter().map(|i| value(*i)).collect::<Vec<u32>>();
-        let touch_frame = df!(
-            "contact" => of_touch(&|i| touch_contacts[i]),
-            "at" => rows.iter().map(|i| touches.rows[*i].sent_at).collect::<Vec<i64>>(),
-            // Rows are in order of time and message id.
-            "rank" => of_touch(&|i| i as u32),
-            "bot" => of_touch(&|i| touches.rows[i].bot),
-            "ad" => rows.iter().map(|i| ad_codes[*i]).collect::<Vec<Option<u32>>>(),
-            "day" => rows.iter().map(|i| day(touches.rows[*i].bot, touches.rows[*i].sent_at)).collect::<Vec<i32>>(),
-        )?;
-        let hits: Vec<(u32, u32)> = in_reach.iter().filter(|(_, contact)| contact % shards == shard).copied().collect();
-        let event_rows = || hits.iter().map(|(i, _)| &events.rows[*i as usize]);
-        let event_frame = df!(
-            "contact" => hits.iter().map(|(_, contact)| *contact).collect::<Vec<u32>>(),
-            "at" => event_rows().map(|event| event.occurred_at).collect::<Vec<i64>>(),
-            "rank" => hits.iter().map(|(i, _)| *i).collect::<Vec<u32>>(),
-            "category" => event_rows().map(|event| category_codes.code(events.category(event))).collect::<Vec<u32>>(),
-            "day" => event_rows().map(|event| day(event.bot, event.occurred_at)).collect::<Vec<i32>>(),
-        )?;
-        let ledger = sessions(touch_frame.lazy(), event_frame.lazy(), request.settings.horizon, request.watermark)?.collect()?;
-        each(&ledger, &category_codes)?;
-    }
-    Ok(())
+/// As many shards as there are cores, or as memory needs.
+fn shards_for(settled: &Settled) -> u32 {
+    let rows = settled.touches.rows.len() + settled.events.rows.len();
+    let threads = cores().min(rows / ROWS_PER_THREAD).max(1);
+    rows.div_ceil(ROWS_PER_SHARD).max(threads) as u32
 }
 
-/// An ad has contacts in many shards: their counts are one row.
-fn merge_shards(answer: &mut Answer) {
-    for rows in answer.conversations.values_mut() {
-        let mut sums: BTreeMap<(u32, u32), i64> = BTreeMap::new();
-        for row in rows.iter() {
-            *sums.entry((row.bot, row.ad)).or_default() += row.count;
-        }
-        *rows = sums.into_iter().map(|((bot, ad), count)| Conversations { bot, ad, count }).collect();
+/// The rows of one shard, as indices into those of [`Settled`], with their local days.
+#[derive(Default)]
+struct ShardRows {
+    touches: Vec<(u32, Day)>,
+    events: Vec<(u32, Day)>,
+}
+
+/// A contact after its aliases are followed. The hash brings rows together; the rest tells them apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Contact<'a> {
+    hash: i64,
+    bot: u32,
+    id: &'a str,
+}
+
+impl<'a> Contact<'a> {
+    fn new(request: &'a Request<'_>, bot: u32, id: &'a str, hash: i64) -> Contact<'a> {
+        let resolved = request.identities.resolve(bot as usize, id);
+        Contact { hash: if std::ptr::eq(resolved, id) { hash } else { short_hash(resolved) }, bot, id: resolved }
     }
-    for rows in answer.conversions.values_mut() {
-        let mut sums: BTreeMap<(u32, u32, Day, u32), i64> = BTreeMap::new();
-        for row in rows.iter() {
-            *sums.entry((row.bot, row.ad, row.conversation_day, row.category)).or_default() += row.count;
-        }
-        let row = |((bot, ad, conversation_day, category), count)| Conversions { bot, ad, conversation_day, category, count };
-        *rows = sums.into_iter().map(row).collect();
+
+    fn shard(&self, shards: u32) -> u32 {
+        ((u128::from(self.hash.cast_unsigned()) * u128::from(shards)) >> 64) as u32
     }
+}
+
+impl std::hash::Hash for Contact<'_> {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        state.write_i64(self.hash ^ i64::from(self.bot));
+    }
+}
+
+/// Finds the sessions of each shard of contacts, as many shards at once as there are cores. `each` gets a shard's sessions and rows.
+fn in_shards<R: Send>(
+    request: &Request<'_>,
+    settled: &Settled,
+    zones: &[LocalDays],
+    shards: u32,
+    each: &(dyn Fn(&DataFrame, &ShardRows) -> Result<R> + Sync),
+) -> Result<Vec<R>> {
+    let Settled { touches, events, .. } = settled;
+    let numbers: Vec<u32> = (0..shards).collect();
+    let done = on_all_cores(&numbers, |shard| {
+        let mut rows = ShardRows::default();
+        let (mut touch_contacts, mut event_contacts) = (Vec::new(), Vec::new());
+        let mut contacts: Codes<Contact<'_>> = Codes::default();
+        for (i, touch) in touches.rows.iter().enumerate() {
+            let contact = Contact::new(request, touch.bot, touches.contact(touch), touches.contact_hash(touch));
+            if contact.shard(shards) == *shard {
+                touch_contacts.push(contacts.code(contact));
+                rows.touches.push((i as u32, zones[touch.bot as usize].of(touch.sent_at)));
+            }
+        }
+        for (i, event) in events.rows.iter().enumerate() {
+            let Some((id, hash)) = events.contact(event).zip(events.contact_hash(event)) else { continue };
+            let contact = Contact::new(request, event.bot, id, hash);
+            if contact.shard(shards) == *shard {
+                event_contacts.push(contacts.known(&contact));
+                rows.events.push((i as u32, zones[event.bot as usize].of(event.occurred_at)));
+            }
+        }
+        let of_touches = rows.touches.iter().map(|(i, _)| &touches.rows[*i as usize]);
+        let touch_frame = df!(
+            "contact" => touch_contacts,
+            "at" => of_touches.clone().map(|touch| touch.sent_at).collect::<Vec<i64>>(),
+            // Rows are in order of time and message id.
+            "rank" => rows.touches.iter().map(|(i, _)| *i).collect::<Vec<u32>>(),
+            "bot" => of_touches.map(|touch| touch.bot).collect::<Vec<u32>>(),
+            "ad" => rows.touches.iter().map(|(i, _)| settled.ad_codes[*i as usize]).collect::<Vec<Option<u32>>>(),
+            "day" => rows.touches.iter().map(|(_, day)| day.0).collect::<Vec<i32>>(),
+        )?;
+        // An event of a contact without a touch has no session to fall into.
+        let hits: Vec<(u32, u32, Day)> =
+            rows.events.iter().zip(event_contacts).filter_map(|((i, day), contact)| Some((*i, contact?, *day))).collect();
+        let event_frame = df!(
+            "contact" => hits.iter().map(|(_, contact, _)| *contact).collect::<Vec<u32>>(),
+            "at" => hits.iter().map(|(i, ..)| events.rows[*i as usize].occurred_at).collect::<Vec<i64>>(),
+            "rank" => hits.iter().map(|(i, ..)| *i).collect::<Vec<u32>>(),
+            "category" => hits.iter().map(|(i, ..)| settled.category_codes[*i as usize]).collect::<Vec<u32>>(),
+            "day" => hits.iter().map(|(.., day)| day.0).collect::<Vec<i32>>(),
+        )?;
+        let ledger = sessions(touch_frame.lazy(), event_frame.lazy(), request.settings.horizon, request.watermark)?.collect()?;
+        each(&ledger, &rows)
+    });
+    done.into_iter().collect()
 }
 
 fn bot_day(answer: &mut Answer, day: Day, bot: u32) -> &mut BotDay {
@@ -198,27 +262,40 @@ fn local_days(
     request.settings.bots.iter().zip(spans).map(|(bot, span)| LocalDays::new(bot.zone, span)).collect()
 }
 
-fn ad_facts(touches: &touches::Touches, ads: &[Option<u32>]) -> BTreeMap<(u32, u32), AdFacts> {
-    let mut of_ads: BTreeMap<(u32, u32), AdFacts> = BTreeMap::new();
-    // In order of time and message id, so the last word is the latest.
-    for (touch, ad) in touches.rows.iter().zip(ads) {
-        let Some(ad) = ad else { continue };
-        let first = || AdFacts {
-            first_conversation_at: touch.sent_at,
-            first_message: touches.message(touch).to_string(),
-            ..AdFacts::default()
-        };
-        let facts = of_ads.entry((touch.bot, *ad)).or_insert_with(first);
-        facts.last_conversation_at = touch.sent_at;
-        let latest = |known: &mut Option<String>, now: Option<&str>| {
-            if now.is_some() && now != known.as_deref() {
-                *known = now.map(str::to_string);
-            }
-        };
-        latest(&mut facts.title, touches.title(touch));
-        latest(&mut facts.ad_type, touches.ad_type(touch));
+fn ad_facts(touches: &touches::Touches, codes: &[Option<u32>], ads: &[String]) -> FactsOfAds {
+    /// Touches that tell something of an ad, as indices.
+    struct Tellers {
+        first: usize,
+        last: usize,
+        title: Option<usize>,
+        ad_type: Option<usize>,
     }
-    of_ads
+    let mut tellers: HashMap<(u32, u32), Tellers, FixedState> = HashMap::default();
+    // In order of time and message id, so the last word is the latest.
+    for (i, (touch, ad)) in touches.rows.iter().zip(codes).enumerate() {
+        let Some(ad) = ad.filter(|_| !touches.is_known(touch)) else { continue };
+        let of_ad = tellers.entry((touch.bot, ad)).or_insert(Tellers { first: i, last: i, title: None, ad_type: None });
+        of_ad.last = i;
+        of_ad.title = touches.title(touch).map(|_| i).or(of_ad.title);
+        of_ad.ad_type = touches.ad_type(touch).map(|_| i).or(of_ad.ad_type);
+    }
+    let row = |i: usize| &touches.rows[i];
+    let message = |i: usize| touches.message(row(i)).to_string();
+    let told = |teller: Option<usize>, text: &dyn Fn(&touches::Touch) -> Option<String>| {
+        teller.and_then(|i| Some(Told { at: row(i).sent_at, message: message(i), text: text(row(i))? }))
+    };
+    let mut facts = FactsOfAds::new();
+    for ((bot, ad), of_ad) in tellers {
+        let of_bot = AdFacts {
+            first_conversation_at: row(of_ad.first).sent_at,
+            first_message: message(of_ad.first),
+            last_conversation_at: row(of_ad.last).sent_at,
+            ad_type: told(of_ad.ad_type, &|touch| touches.ad_type(touch).map(str::to_string)),
+            title: told(of_ad.title, &|touch| touches.title(touch).map(str::to_string)),
+        };
+        facts.entry(ads[ad as usize].clone()).or_default().insert(bot, of_bot);
+    }
+    facts
 }
 
 /// Adds a shard's sessions to the answer.
@@ -318,31 +395,39 @@ impl<K: std::hash::Hash + Eq + Copy> Codes<K> {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-    use std::sync::Arc;
-
-    use arrow::array::{Int64Array, RecordBatch, StringArray};
 
     use super::*;
     use crate::config::Settings;
     use crate::day::{DayRange, MICROS_PER_DAY};
     use crate::identity::Identities;
-    use crate::schema;
 
     /// Contacts with a touch of one of two ads and a conversion event a day later.
-    fn settled(contacts: i64) -> Settled {
-        let texts = |text: &dyn Fn(i64) -> String| Arc::new((0..contacts).map(|i| Some(text(i))).collect::<StringArray>());
-        let times = |days: i64| Arc::new((0..contacts).map(|i| Some(days * MICROS_PER_DAY + i)).collect::<Int64Array>());
-        let none = || Arc::new(StringArray::new_null(contacts as usize));
-        let (bot, contact) = (texts(&|_| "b".into()), texts(&|i| format!("c{i}")));
-        let (message, ad) = (texts(&|i| format!("m{i}")), texts(&|i| format!("ad{}", i % 2)));
-        let touches =
-            vec![bot.clone() as _, contact.clone() as _, times(20_000) as _, message as _, ad as _, none() as _, none() as _];
-        let events = vec![bot as _, contact as _, times(20_001) as _, texts(&|_| "buy".into()) as _, none() as _];
-        let bots = HashMap::from([("b", 0)]);
+    fn settled(settings: &Settings, contacts: i64) -> Settled {
+        let ids: Vec<[String; 3]> = (0..contacts).map(|i| [format!("c{i}"), format!("m{i}"), format!("ad{}", i % 2)]).collect();
+        let at = |days: i64, i: usize| days * MICROS_PER_DAY + i as i64;
+        let touch = |(i, [contact, message, ad]): (usize, &'static [String; 3])| touches::TouchCells {
+            bot: "b",
+            contact,
+            sent_at: at(20_000, i),
+            message,
+            ad: Some(ad),
+            ad_type: None,
+            title: None,
+        };
+        let event = |(i, [contact, ..]): (usize, &'static [String; 3])| conversions::ConversionCells {
+            bot: "b",
+            contact: Some(contact),
+            occurred_at: at(20_001, i),
+            category: "buy",
+            event: None,
+        };
+        let ids: &'static [[String; 3]] = ids.leak();
         let (mut all_touches, mut all_events) = (touches::Touches::default(), conversions::Conversions::default());
-        all_touches.add(&RecordBatch::try_new(schema::touches().schema, touches).unwrap(), &bots);
-        all_events.add(&RecordBatch::try_new(schema::conversions().schema, events).unwrap(), &bots);
-        settle(all_touches, all_events)
+        let touches: Vec<touches::TouchCells<'_>> = ids.iter().enumerate().map(touch).collect();
+        let events: Vec<conversions::ConversionCells<'_>> = ids.iter().enumerate().map(event).collect();
+        all_touches.add(&touches::table(&touches).unwrap(), &settings.bot_codes());
+        all_events.add(&conversions::table(&events).unwrap(), &settings.bot_codes());
+        settle(all_touches, all_events).unwrap()
     }
 
     #[test]
@@ -352,8 +437,8 @@ mod tests {
         let identities = Identities::default();
         let days = DayRange { first: Day(19_999), last: Day(20_002) };
         let request = Request { settings: &settings, identities: &identities, days, watermark: i64::MAX };
-        let settled = settled(40);
-        let whole = attribute_in_shards(&request, &settled, 1_000).unwrap();
+        let settled = settled(&settings, 40);
+        let whole = attribute_in_shards(&request, &settled, 1).unwrap();
         let sharded = attribute_in_shards(&request, &settled, 7).unwrap();
         assert_eq!(whole.conversions, sharded.conversions);
         assert_eq!(whole.conversations, sharded.conversations);

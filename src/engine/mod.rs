@@ -8,6 +8,8 @@ pub mod yields;
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::Settings;
 use crate::day::Day;
 use crate::day::DayRange;
@@ -34,6 +36,39 @@ pub struct Answer {
     pub bot_days: BTreeMap<(Day, u32), BotDay>,
     /// Per bot, the ends of the sessions opened on the days asked for, by ads or not.
     pub states: BTreeMap<u32, States>,
+}
+
+impl Answer {
+    /// Adds the counts of other contacts, of the same ads and categories.
+    pub fn add(&mut self, other: Answer) {
+        for (day, rows) in other.conversations {
+            let known = self.conversations.entry(day).or_default();
+            known.extend(rows);
+            known.sort_unstable_by_key(|row| (row.bot, row.ad));
+            known.dedup_by(|row, kept| {
+                let is_same = (row.bot, row.ad) == (kept.bot, kept.ad);
+                kept.count += if is_same { row.count } else { 0 };
+                is_same
+            });
+        }
+        for (day, rows) in other.conversions {
+            let key = |row: &Conversions| (row.bot, row.ad, row.conversation_day, row.category);
+            let known = self.conversions.entry(day).or_default();
+            known.extend(rows);
+            known.sort_unstable_by_key(key);
+            known.dedup_by(|row, kept| {
+                let is_same = key(row) == key(kept);
+                kept.count += if is_same { row.count } else { 0 };
+                is_same
+            });
+        }
+        for (key, counts) in other.bot_days {
+            self.bot_days.entry(key).or_default().add(counts);
+        }
+        for (bot, states) in other.states {
+            self.states.entry(bot).or_default().add(states);
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +99,17 @@ pub struct BotDay {
     pub unattributed_conversions: i64,
 }
 
+impl BotDay {
+    fn add(&mut self, other: BotDay) {
+        self.touches += other.touches;
+        self.duplicate_touches += other.duplicate_touches;
+        self.unattributed_touches += other.unattributed_touches;
+        self.conversion_events += other.conversion_events;
+        self.events_without_contact += other.events_without_contact;
+        self.unattributed_conversions += other.unattributed_conversions;
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct States {
     pub started: i64,
@@ -71,6 +117,16 @@ pub struct States {
     pub superseded: i64,
     pub expired: i64,
     pub open: i64,
+}
+
+impl States {
+    fn add(&mut self, other: States) {
+        self.started += other.started;
+        self.converted += other.converted;
+        self.superseded += other.superseded;
+        self.expired += other.expired;
+        self.open += other.open;
+    }
 }
 
 /// What became of a touch. Touches and events are indices into the rows of [`embedded::Settled`].
@@ -96,13 +152,36 @@ pub enum SessionEnd {
     Open,
 }
 
-/// An ad's latest non-blank title and type (rule 12), and its first and last conversation.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What touches say of an ad in a bot: its latest non-blank title and type (rule 12), and its first and last conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdFacts {
     pub first_conversation_at: i64,
     /// The message of the first conversation, which tells the earliest of several at one instant.
     pub first_message: String,
     pub last_conversation_at: i64,
-    pub ad_type: Option<String>,
-    pub title: Option<String>,
+    pub ad_type: Option<Told>,
+    pub title: Option<Told>,
+}
+
+/// What a touch said, with what tells the latest of several: its instant, then its message.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Told {
+    pub at: i64,
+    pub message: String,
+    pub text: String,
+}
+
+/// By ad id, then by the index of the bot.
+pub type FactsOfAds = BTreeMap<String, BTreeMap<u32, AdFacts>>;
+
+impl AdFacts {
+    /// Adds what other touches of the same ad and bot say.
+    pub fn add(&mut self, other: AdFacts) {
+        if (other.first_conversation_at, &other.first_message) < (self.first_conversation_at, &self.first_message) {
+            (self.first_conversation_at, self.first_message) = (other.first_conversation_at, other.first_message);
+        }
+        self.last_conversation_at = self.last_conversation_at.max(other.last_conversation_at);
+        self.ad_type = self.ad_type.take().max(other.ad_type);
+        self.title = self.title.take().max(other.title);
+    }
 }

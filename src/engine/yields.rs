@@ -178,51 +178,43 @@ impl Frames {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-    use std::sync::Arc;
-
-    use arrow::array::{Int64Array, RecordBatch, StringArray};
 
     use super::*;
     use crate::config::Settings;
+    use crate::conversions::{self, ConversionCells};
     use crate::day::{Day, DayRange, MICROS_PER_DAY};
     use crate::identity::Identities;
-    use crate::schema;
+    use crate::touches::{self, TouchCells};
 
     /// Each contact clicks an ad on day 0, has "old" before the start or not, then "a" on day 3 and every other one "b" on day 4.
     #[test]
     fn each_category_converts_alone_however_many_rows_are_counted_at_once() {
         let text = "name = 'n'\n[lake]\nurl = 'lake'\n[[bots]]\nid = 'b'\ntimezone = 'UTC'\n";
         let settings = Settings::parse("test.toml", text, Path::new("/")).unwrap();
-        let bots = HashMap::from([("b", 0)]);
-        let touch = |i: i64| (format!("c{i}"), i);
-        let event = |i: i64, category: &'static str, day: i64| (format!("c{i}"), category, day * MICROS_PER_DAY + i);
-        let mut events: Vec<(String, &str, i64)> = (0..40).map(|i| event(i, "a", 3)).collect();
+        let ids: Vec<[String; 2]> = (0..40).map(|i| [format!("c{i}"), format!("m{i}")]).collect();
+        let touch = |i: usize| TouchCells {
+            bot: "b",
+            contact: &ids[i][0],
+            sent_at: i as i64,
+            message: &ids[i][1],
+            ad: (i != 39).then_some("ad"),
+            ad_type: None,
+            title: None,
+        };
+        let event = |i: usize, category: &'static str, day: i64| ConversionCells {
+            bot: "b",
+            contact: Some(&ids[i][0]),
+            occurred_at: day * MICROS_PER_DAY + i as i64,
+            category,
+            event: None,
+        };
+        let mut events: Vec<ConversionCells<'_>> = (0..40).map(|i| event(i, "a", 3)).collect();
         events.extend((0..40).filter(|i| i % 2 == 0).map(|i| event(i, "b", 4)));
         events.extend((0..10).map(|i| event(i, "old", 1)));
-        let texts = |values: Vec<String>| Arc::new(StringArray::from(values)) as arrow::array::ArrayRef;
-        let same = |text: &str, rows: usize| texts(vec![text.to_string(); rows]);
-        let touched: Vec<(String, i64)> = (0..40).map(touch).collect();
-        let none = |rows: usize| Arc::new(StringArray::new_null(rows)) as arrow::array::ArrayRef;
-        let columns = vec![
-            same("b", 40),
-            texts(touched.iter().map(|(contact, _)| contact.clone()).collect()),
-            Arc::new(touched.iter().map(|(_, at)| *at).collect::<Int64Array>()),
-            texts(touched.iter().map(|(contact, _)| format!("m {contact}")).collect()),
-            Arc::new((0..40).map(|i| (i != 39).then_some("ad")).collect::<StringArray>()),
-            none(40),
-            none(40),
-        ];
         let mut touches = Touches::default();
-        touches.add(&RecordBatch::try_new(schema::touches().schema, columns).unwrap(), &bots);
-        let columns = vec![
-            same("b", events.len()),
-            texts(events.iter().map(|(contact, ..)| contact.clone()).collect()),
-            Arc::new(events.iter().map(|(.., at)| *at).collect::<Int64Array>()),
-            texts(events.iter().map(|(_, category, _)| category.to_string()).collect()),
-            none(events.len()),
-        ];
+        touches.add(&touches::table(&(0..40).map(touch).collect::<Vec<_>>()).unwrap(), &settings.bot_codes());
         let mut conversions = Conversions::default();
-        conversions.add(&RecordBatch::try_new(schema::conversions().schema, columns).unwrap(), &bots);
+        conversions.add(&conversions::table(&events).unwrap(), &settings.bot_codes());
         let days = DayRange { first: Day(2), last: Day(5) };
         let request = Request { settings: &settings, identities: &Identities::default(), days, watermark: i64::MAX };
         let expected = BTreeMap::from([

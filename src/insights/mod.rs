@@ -25,6 +25,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Decimal128Type, Int64Type};
 
+use serde::{Deserialize, Serialize};
+
 use crate::day::Day;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -59,7 +61,7 @@ pub struct Figures {
     pub meta_conversations: Option<i64>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdNames {
     pub ad_name: Option<String>,
     pub adset_id: Option<String>,
@@ -275,7 +277,7 @@ pub fn content(rows: &[InsightRow], listed: &BTreeSet<&str>) -> InsightsContent 
     content
 }
 
-/// What all landed days say together.
+/// What all landed days say together. Figures are there of the days whose rows were added.
 #[derive(Debug, Default)]
 pub struct InsightsIndex {
     /// The figures of listed accounts, per day, sorted by (account, ad).
@@ -301,7 +303,7 @@ pub struct DayFigures {
 }
 
 /// What is known of an ad from its insights rows: each name is the latest that is not null.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownAd {
     /// The first landed day with a row of the ad.
     pub first_day: Day,
@@ -313,6 +315,31 @@ pub struct KnownAd {
 impl InsightsIndex {
     pub fn new(fetched: Option<Ledgers>) -> InsightsIndex {
         InsightsIndex { fetched, ..InsightsIndex::default() }
+    }
+
+    /// What was known of partitions whose rows are not added again.
+    pub fn with_known(mut self, ads: BTreeMap<String, KnownAd>, currencies: BTreeMap<String, (String, Day)>) -> InsightsIndex {
+        self.ads = ads.into_iter().collect();
+        self.currencies = currencies.into_iter().collect();
+        self
+    }
+
+    /// The currency of each account, with the first day that told it.
+    pub fn currencies(&self) -> impl Iterator<Item = (&String, &(String, Day))> {
+        self.currencies.iter()
+    }
+
+    /// Notes a landed day, of which these accounts have rows.
+    pub fn note_landed<'a>(&mut self, day: Day, accounts: impl IntoIterator<Item = &'a String>) {
+        self.newest = self.newest.max(Some(day));
+        self.with_rows.extend(accounts.into_iter().map(|account| (account.clone(), day)));
+    }
+
+    /// Adds the figures of a day of which all else is known.
+    pub fn add_figures(&mut self, day: Day, rows: Vec<InsightRow>, listed: &BTreeSet<&str>) {
+        let rows = rows.into_iter().filter(|row| listed.contains(row.account.as_str()));
+        let figures = rows.map(|row| DayFigures { account: row.account, ad: row.ad, figures: row.figures });
+        self.days.insert(day, figures.collect());
     }
 
     /// Adds the rows of a partition; days must come in order. On an error nothing is added: the partition is refused.

@@ -33,7 +33,7 @@ pub use lock::{Lock, Put};
 pub use probe::Probe;
 pub use read::{Filter, ScanPlan, StoredSpan};
 pub use store::{Environment, Requests};
-pub use write::{decode, encode, encode_working, read_footer_schema};
+pub use write::{decode, decode_rows, encode, encode_working, read_footer_schema};
 
 /// An object as a listing shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

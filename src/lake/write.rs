@@ -13,7 +13,9 @@ use arrow::datatypes::{Schema, SchemaRef};
 use bytes::Bytes;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutResult, UpdateVersion};
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelectionPolicy,
+};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 
@@ -63,6 +65,21 @@ pub fn decode(bytes: Bytes) -> Result<Vec<RecordBatch>> {
     let failed = |error: parquet::errors::ParquetError| Error::data("a stored table is not readable Parquet").source(error);
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)
         .map_err(failed)?
+        .with_batch_size(ROWS_PER_GROUP)
+        .build()
+        .map_err(failed)?;
+    reader.map(|batch| batch.map_err(|error| Error::data("a stored table is not readable Parquet").source(error))).collect()
+}
+
+/// These rows of an encoded table of ours, as indices in ascending order.
+pub fn decode_rows(bytes: Bytes, rows: &[u32]) -> Result<Vec<RecordBatch>> {
+    let failed = |error: parquet::errors::ParquetError| Error::data("a stored table is not readable Parquet").source(error);
+    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(failed)?;
+    let total = usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or_default();
+    let runs = rows.chunk_by(|a, b| a + 1 == *b).map(|run| run[0] as usize..run[run.len() - 1] as usize + 1);
+    let reader = builder
+        .with_row_selection(RowSelection::from_consecutive_ranges(runs, total))
+        .with_row_selection_policy(RowSelectionPolicy::Selectors)
         .with_batch_size(ROWS_PER_GROUP)
         .build()
         .map_err(failed)?;

@@ -25,6 +25,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     // Frames: only where sessions are found. error.rs takes polars' errors at the door.
     ("polars", &["engine/embedded.rs", "engine/yields.rs", "sessions.rs", "error.rs"]),
     // One owner per crate.
+    ("twox_hash", &["digest.rs"]),
     ("chrono_tz", &["day.rs"]),
     ("comfy_table", &["cli/grid.rs", "report/table.rs"]),
     ("anstyle", &["look.rs"]),
@@ -73,6 +74,7 @@ const SEE_THE_LAKE: &[&str] = &[
     "identity.rs",
     "insights/ledger.rs",
     "insights/mod.rs",
+    "kept.rs",
     "plan.rs",
     "preview.rs",
     "publish.rs",
@@ -91,6 +93,7 @@ const SEE_THE_LAKE: &[&str] = &[
     "survey.rs",
     "unread.rs",
     "verify.rs",
+    "working.rs",
 ];
 
 /// What a stage does, and who may ask it to: no stage calls the next, only `run` does, and without a write `check`, which looks at
@@ -110,7 +113,8 @@ const STAGES: &[(&str, &[&str])] = &[
     ("insights::read_partition", &["scan.rs", "check.rs", "pull/mod.rs"]),
     ("Identities::read", &["check.rs", "identity.rs", "ledger.rs"]),
     ("Identities::configured", &["run.rs", "categories.rs", "preview.rs", "verify.rs"]),
-    ("settle(", &["run.rs", "engine/embedded.rs", "ledger.rs", "preview.rs", "verify.rs", "what_if.rs"]),
+    ("settle(", &["kept.rs", "engine/embedded.rs", "ledger.rs", "preview.rs", "verify.rs", "what_if.rs"]),
+    ("gather(", &["run.rs", "kept.rs"]),
     ("attribute(", &["run.rs", "engine/embedded.rs", "verify.rs", "what_if.rs"]),
     ("audit::states", &["run.rs"]),
     ("audit::day", &["run.rs"]),

@@ -1,0 +1,293 @@
+//! Working tables, as they are loaded: all of them, those of some days, or the rows that some days need.
+//!
+//! On a night few contacts have a touch or a conversion event on a day that is to be built. Their other rows, and the other deliveries
+//! of the same messages and events, are found by the short hashes of the ids, which are read of every table in reach; only the
+//! rows so found are decoded. A hash that two ids have in common brings a row too many, which changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use arrow::array::{Array, AsArray, Int64Array, RecordBatch};
+use arrow::datatypes::Int64Type;
+use foldhash::fast::FixedState;
+
+use crate::calendar::Raw;
+use crate::conversions::Conversions;
+use crate::day::{Day, DayRange};
+use crate::digest::short_hash;
+use crate::error::{Error, ErrorKind, Result};
+use crate::extract::Extract;
+use crate::identity::Identities;
+use crate::lake::layout::working_object;
+use crate::lake::{ScanPlan, decode, decode_rows};
+use crate::parallel::while_waiting;
+use crate::plan::{COPY_DAYS, first_in_reach};
+use crate::receipt::PartitionReceipt;
+use crate::scan::Places;
+use crate::survey::Survey;
+use crate::touches::Touches;
+
+/// What to do about working tables that have a receipt and are not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    Refused,
+    /// For a look at what is known.
+    Allowed,
+}
+
+/// Working tables that this run has made: they need not be read.
+pub type Fresh = BTreeMap<(Raw, Day), RecordBatch>;
+
+/// Loads the working tables that have a receipt. Those that are lost are an error, or left out where that is allowed.
+pub fn all(places: &Places<'_>, survey: &Survey, lost: Lost) -> Result<(Touches, Conversions)> {
+    load(places, survey, lost, &|_| true)
+}
+
+/// Loads those that hold a row of these local days; they may hold rows of others too.
+pub fn of_days(places: &Places<'_>, survey: &Survey, days: DayRange) -> Result<(Touches, Conversions)> {
+    load(places, survey, Lost::Refused, &|content| has_rows(content, days))
+}
+
+/// Loads the rows of these contacts, as ids that stand for them; rows of a few others may come along.
+pub fn of_contacts(places: &Places<'_>, survey: &Survey, ids: &HashSet<String>, lost: Lost) -> Result<(Touches, Conversions)> {
+    let contacts: Hashes = ids.iter().map(|id| short_hash(id)).collect();
+    let tables: Vec<(Raw, Day)> = tables(survey).map(|(table, day, _)| (table, day)).collect();
+    let found = while_waiting(&tables, |(table, day)| {
+        let candidate = candidate(places, survey, *table, *day)?.with_contacts(&contacts);
+        if candidate.rows.is_empty() { Ok(Vec::new()) } else { some(places, survey, &candidate) }
+    });
+    let mut rows = Rows::new(places);
+    for ((table, _), batches) in tables.iter().zip(found) {
+        let batches = match lost {
+            Lost::Refused => batches?,
+            Lost::Allowed => batches.unwrap_or_default(),
+        };
+        batches.iter().for_each(|batch| rows.add(*table, batch, false));
+    }
+    Ok((rows.touches, rows.events))
+}
+
+fn has_rows(content: &Extract, days: DayRange) -> bool {
+    content.days.values().any(|of_bot| of_bot.range(days.first..=days.last).next().is_some())
+}
+
+fn load(places: &Places<'_>, survey: &Survey, lost: Lost, wanted: &dyn Fn(&Extract) -> bool) -> Result<(Touches, Conversions)> {
+    let tables: Vec<(Raw, Day)> =
+        tables(survey).filter(|(.., receipt)| wanted(&receipt.content)).map(|(t, d, _)| (t, d)).collect();
+    let mut rows = Rows::new(places);
+    for ((table, _), batches) in tables.iter().zip(while_waiting(&tables, |(table, day)| whole(places, survey, *table, *day))) {
+        let batches = match lost {
+            Lost::Refused => batches?,
+            Lost::Allowed => batches.unwrap_or_default(),
+        };
+        batches.iter().for_each(|batch| rows.add(*table, batch, false));
+    }
+    Ok((rows.touches, rows.events))
+}
+
+fn tables(survey: &Survey) -> impl Iterator<Item = (Raw, Day, &PartitionReceipt<Extract>)> {
+    Raw::BOTH.into_iter().flat_map(|table| survey.receipts.raw(table).iter().map(move |(day, receipt)| (table, day, receipt)))
+}
+
+/// All rows of a working table.
+fn whole(places: &Places<'_>, survey: &Survey, table: Raw, day: Day) -> Result<Vec<RecordBatch>> {
+    let path = working_object(table, day);
+    let is_landed = survey.raw(table).partitions.contains_key(&day);
+    let stored = survey.receipts.raw(table).get(day).and_then(|receipt| receipt.stored.as_ref());
+    // A run that lost the lock may still write here. Tables of retired partitions are nobody's to write.
+    let is_ours = |version: &String| !is_landed || stored == Some(version);
+    match places.output.get_versioned(&path)?.filter(|(_, version)| is_ours(version)) {
+        Some((bytes, _)) => decode(bytes).map_err(|error| unreadable(error, &path)),
+        None => Err(gone(&path)),
+    }
+}
+
+fn unreadable(error: Error, path: &str) -> Error {
+    error.with("object", path).mend("remove the object and run again")
+}
+
+fn gone(path: &str) -> Error {
+    Error::new(ErrorKind::Unavailable, "a working table is gone, or was replaced by another run")
+        .with("object", path)
+        .mend("run again: it is made anew")
+}
+
+/// The rows that are loaded together.
+struct Rows<'a> {
+    bots: crate::config::BotCodes<'a>,
+    touches: Touches,
+    events: Conversions,
+}
+
+impl<'a> Rows<'a> {
+    fn new(places: &Places<'a>) -> Rows<'a> {
+        Rows { bots: places.settings.bot_codes(), touches: Touches::default(), events: Conversions::default() }
+    }
+
+    fn add(&mut self, table: Raw, batch: &RecordBatch, is_known: bool) {
+        match table {
+            Raw::Messages if is_known => self.touches.add_known(batch, &self.bots),
+            Raw::Messages => self.touches.add(batch, &self.bots),
+            Raw::Events => self.events.add(batch, &self.bots),
+        }
+    }
+}
+
+/// What rows are loaded for.
+pub struct Needs<'a> {
+    /// The local days to be built.
+    pub days: &'a BTreeSet<Day>,
+    /// The messages partitions whose touches are in what is known of ads. The rows of the others are all loaded.
+    pub is_known: &'a dyn Fn(Day) -> bool,
+    pub identities: &'a Identities,
+}
+
+type Hashes = HashSet<i64, FixedState>;
+
+/// A table of which some rows may be needed.
+struct Candidate {
+    table: Raw,
+    day: Day,
+    contacts: Int64Array,
+    /// Of messages, or of events.
+    deliveries: Int64Array,
+    rows: Vec<u32>,
+}
+
+/// Loads what these days' figures can depend on (rule 21), and what is new of ads with its copies. Rows of other contacts and days
+/// come along; what they say of other days is not the whole.
+pub fn needed(places: &Places<'_>, survey: &Survey, fresh: &Fresh, needs: &Needs<'_>) -> Result<(Touches, Conversions)> {
+    let settings = places.settings;
+    let is_new = |table: Raw, day: Day| table == Raw::Messages && !(needs.is_known)(day);
+    let days_of = |receipt: &PartitionReceipt<Extract>| receipt.content.days.values().flat_map(BTreeMap::keys).copied().collect();
+    let of_new = tables(survey).filter(|(table, day, _)| is_new(*table, *day)).map(|(.., receipt)| days_of(receipt));
+    let of_new: BTreeSet<Day> = of_new.fold(BTreeSet::new(), |all, days: BTreeSet<Day>| &all | &days);
+    let (first, last) = (needs.days.first().min(of_new.first()), needs.days.last().max(of_new.last()));
+    let Some((first, last)) = first.or(of_new.first()).or(needs.days.first()).zip(last) else {
+        return Ok((Touches::default(), Conversions::default()));
+    };
+    let first = settings.bots.iter().map(|bot| first_in_reach(settings, bot, *first)).min().unwrap_or(*first);
+    let in_reach = DayRange { first, last: last.plus(COPY_DAYS + 1) };
+
+    let is_whole = |table: Raw, day: Day, receipt: &PartitionReceipt<Extract>| {
+        is_new(table, day) || days_of(receipt).iter().any(|day: &Day| needs.days.contains(day))
+    };
+    let (wholes, others): (Vec<_>, Vec<_>) = tables(survey)
+        .filter(|(table, day, receipt)| is_new(*table, *day) || has_rows(&receipt.content, in_reach))
+        .partition(|(table, day, receipt)| is_whole(*table, *day, receipt));
+    let mut rows = Rows::new(places);
+    let loaded = while_waiting(&wholes, |(table, day, _)| match fresh.get(&(*table, *day)) {
+        Some(batch) => Ok(vec![batch.clone()]),
+        None => whole(places, survey, *table, *day),
+    });
+    for ((table, day, _), batches) in wholes.iter().zip(loaded) {
+        batches?.iter().for_each(|batch| rows.add(*table, batch, !is_new(*table, *day)));
+    }
+    if others.is_empty() {
+        return Ok((rows.touches, rows.events));
+    }
+
+    let contacts = contacts_on(places, &rows, needs);
+    let mut deliveries = deliveries_of(places, &rows, needs, &contacts);
+    let found = while_waiting(&others, |(table, day, _)| Ok(candidate(places, survey, *table, *day)?.with_contacts(&contacts)));
+    let mut candidates = found.into_iter().collect::<Result<Vec<Candidate>>>()?;
+    for candidate in &candidates {
+        let theirs = candidate.rows.iter().filter_map(|row| value(&candidate.deliveries, *row as usize));
+        deliveries[candidate.table as usize].extend(theirs);
+    }
+    for candidate in &mut candidates {
+        let copies = 0..candidate.deliveries.len();
+        let of_table = &deliveries[candidate.table as usize];
+        let copies: Vec<u32> = copies.filter(|row| has(&candidate.deliveries, *row, of_table)).map(|row| row as u32).collect();
+        candidate.rows.extend(copies);
+        candidate.rows.sort_unstable();
+        candidate.rows.dedup();
+    }
+    candidates.retain(|candidate| !candidate.rows.is_empty());
+    let loaded = while_waiting(&candidates, |candidate| some(places, survey, candidate));
+    for (candidate, batches) in candidates.iter().zip(loaded) {
+        batches?.iter().for_each(|batch| rows.add(candidate.table, batch, true));
+    }
+    Ok((rows.touches, rows.events))
+}
+
+impl Candidate {
+    fn with_contacts(mut self, contacts: &Hashes) -> Candidate {
+        let rows = 0..self.contacts.len();
+        self.rows = rows.filter(|row| has(&self.contacts, *row, contacts)).map(|row| row as u32).collect();
+        self
+    }
+}
+
+fn value(hashes: &Int64Array, row: usize) -> Option<i64> {
+    hashes.is_valid(row).then(|| hashes.value(row))
+}
+
+fn has(hashes: &Int64Array, row: usize, wanted: &Hashes) -> bool {
+    value(hashes, row).is_some_and(|hash| wanted.contains(&hash))
+}
+
+/// The contacts with a row on the days to be built, under all ids that stand for them.
+fn contacts_on(places: &Places<'_>, rows: &Rows<'_>, needs: &Needs<'_>) -> Hashes {
+    let bots = &places.settings.bots;
+    let is_asked = |bot: u32, at: i64| needs.days.contains(&bots[bot as usize].zone.local_day(at));
+    let touches = rows.touches.rows.iter().filter(|touch| is_asked(touch.bot, touch.sent_at));
+    let events = rows.events.rows.iter().filter(|event| is_asked(event.bot, event.occurred_at));
+    if needs.identities.is_empty() {
+        let of_touches = touches.map(|touch| rows.touches.contact_hash(touch));
+        return of_touches.chain(events.filter_map(|event| rows.events.contact_hash(event))).collect();
+    }
+    let ids = touches.map(|touch| (touch.bot as usize, rows.touches.contact(touch)));
+    let ids = ids.chain(events.filter_map(|event| Some((event.bot as usize, rows.events.contact(event)?))));
+    let mut of_bots: Vec<HashSet<&str>> = vec![HashSet::new(); bots.len()];
+    ids.for_each(|(bot, id)| _ = of_bots[bot].insert(needs.identities.resolve(bot, id)));
+    let standing = of_bots.iter().enumerate().flat_map(|(bot, contacts)| needs.identities.ids_of(bot, contacts));
+    standing.map(|id| short_hash(&id)).collect()
+}
+
+/// The messages and the events among the rows of whole tables whose copies are needed: those of these contacts, those that are new, and
+/// those on the days to be built that have no contact.
+fn deliveries_of(places: &Places<'_>, rows: &Rows<'_>, needs: &Needs<'_>, contacts: &Hashes) -> [Hashes; 2] {
+    let (touches, events) = (&rows.touches, &rows.events);
+    let is_needed = |touch: &&crate::touches::Touch| !touches.is_known(touch) || contacts.contains(&touches.contact_hash(touch));
+    let messages = touches.rows.iter().filter(is_needed).map(|touch| touches.message_hash(touch));
+    let bots = &places.settings.bots;
+    let is_needed = |event: &&crate::conversions::Conversion| match events.contact_hash(event) {
+        Some(contact) => contacts.contains(&contact),
+        None => needs.days.contains(&bots[event.bot as usize].zone.local_day(event.occurred_at)),
+    };
+    [messages.collect(), events.rows.iter().filter(is_needed).filter_map(|event| events.event_hash(event)).collect()]
+}
+
+/// The hashes of a table's rows.
+fn candidate(places: &Places<'_>, survey: &Survey, table: Raw, day: Day) -> Result<Candidate> {
+    let path = working_object(table, day);
+    let object = survey.working(table, day).ok_or_else(|| gone(&path))?;
+    let columns = match table {
+        Raw::Messages => ["contact_hash", "message_hash"],
+        Raw::Events => ["contact_hash", "event_hash"],
+    };
+    let (mut contacts, mut deliveries) = (Vec::new(), Vec::new());
+    let plan = ScanPlan { columns: columns.map(|column| (column.to_string(), None)).into(), filter: None };
+    let scanned = places.output.scan(
+        object,
+        |_| Ok(plan),
+        |batch| {
+            let column = |i: usize| batch.column(i).as_primitive::<Int64Type>().clone();
+            contacts.extend(&column(0));
+            deliveries.extend(&column(1));
+            Ok(())
+        },
+    );
+    scanned.map_err(|error| unreadable(error, &path))?;
+    Ok(Candidate { table, day, contacts: contacts.into(), deliveries: deliveries.into(), rows: Vec::new() })
+}
+
+/// Some rows of a working table.
+fn some(places: &Places<'_>, survey: &Survey, candidate: &Candidate) -> Result<Vec<RecordBatch>> {
+    let path = working_object(candidate.table, candidate.day);
+    let object = survey.working(candidate.table, candidate.day).ok_or_else(|| gone(&path))?;
+    match places.output.get_versioned(&path)?.filter(|(_, version)| *version == object.version) {
+        Some((bytes, _)) => decode_rows(bytes, &candidate.rows).map_err(|error| unreadable(error, &path)),
+        None => Err(gone(&path)),
+    }
+}
