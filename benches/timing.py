@@ -57,17 +57,20 @@ def peak(runs):
 
 def answer(*command):
     """What a command prints, in one line."""
-    return " ".join(subprocess.run(command, capture_output=True, text=True, cwd=ROOT).stdout.split()) or "unknown"
+    return " ".join(subprocess.run(command, capture_output=True, text=True, cwd=ROOT).stdout.split())
 
 
 def machine(ctwa):
     """Date, machine, versions and load, as lines."""
+    if not Path(ctwa).exists():
+        sys.exit(f"there is no {ctwa}: `cargo build --release` makes it")
     cpu = next((line.split(": ")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "unknown CPU")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    changes = " with changes" if answer("git", "status", "--porcelain", "src", "Cargo.lock") != "unknown" else ""
+    changed = answer("git", "status", "--porcelain", "src", "Cargo.lock")
+    commit = answer("git", "rev-parse", "--short", "HEAD") + (" with changes" if changed else "")
     return [
         f"{time.strftime('%Y-%m-%d %H:%M')}, {os.cpu_count()} cores, {cpu}, {memory:.0f} GiB, {platform.system()} {platform.release()}",
-        f"{answer(ctwa, '--version')} (commit {answer('git', 'rev-parse', '--short', 'HEAD')}{changes}), {answer('rustc', '--version')}, "
+        f"{answer(ctwa, '--version')} (commit {commit}), {answer('rustc', '--version')}, "
         f"duckdb {duckdb.__version__}, polars {polars.__version__}",
         "load average at the start: " + " ".join(f"{load:.2f}" for load in os.getloadavg()),
     ]
