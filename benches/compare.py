@@ -103,6 +103,10 @@ NAMES = {
 }
 
 
+def best_of(asked):
+    return f"the best of {asked.times}, the peak of all"
+
+
 def against_yardsticks(text, asked, wanted):
     name = f"{asked.days}x{asked.messages}x{asked.events}"
     world = World(name, asked.days).make(messages=asked.messages, events=asked.events)
@@ -111,7 +115,7 @@ def against_yardsticks(text, asked, wanted):
     world.warm()
     runs, rows = take_turns(asked, world, wanted)
     yardstick = fastest(runs["duckdb"]).wall if "duckdb" in runs else None
-    text.say("", f"{asked.days} days x {asked.messages} messages and {asked.events} events, the best of {asked.times}, the peak of all:")
+    text.say("", f"{asked.days} days x {asked.messages} messages and {asked.events} events; {best_of(asked)}:")
     text.say(f"{'':48}{'wall s':>8}{'cpu s':>8}{'MB':>8}{'of DuckDB':>11}{'query s':>9}")
     for name, took in runs.items():
         best = fastest(took)
@@ -120,8 +124,8 @@ def against_yardsticks(text, asked, wanted):
         own = f"{float(best.printed):9.2f}" if not NAMES[name].startswith("ctwa") else ""
         text.say(f"{NAMES[name]:48}{best.wall:8.2f}{best.processor:8.2f}{peak(took):8.0f}{share or ' ' * 11}{own}")
     if rows:
-        text.say(f"the three answers are the same in all of {rows} rows of ad and day, and after the night again" if "night" in wanted
-                 else f"the three answers are the same in all of {rows} rows of ad and day")
+        again = ", and after the night again" if "night" in wanted else ""
+        text.say(f"the three answers are the same in all of {rows} rows of ad and day{again}")
     text.say("")
     if "build" in wanted:
         text.goal("first build, wall, of the DuckDB query's", fastest(runs["first build"]).wall / yardstick, 0.5)
@@ -136,7 +140,8 @@ def against_yardsticks(text, asked, wanted):
         text.say(f"floor: the ad ids alone take DuckDB {ids.wall:.2f} s, the touches' columns {fastest(runs['touches']).wall:.2f} s; "
                  f"the first build takes {built.wall / ids.wall:.1f} times the first")
     if "large" in wanted:
-        text.goal("night with a day ten times larger, peak memory, of a night's", peak(runs["large night"]) / peak(runs["night"]), 1.3)
+        larger = peak(runs["large night"]) / peak(runs["night"])
+        text.goal("night with a day ten times larger, peak memory, of a night's", larger, 1.3)
 
 
 def history(text, asked):
@@ -157,13 +162,14 @@ def history(text, asked):
             nights[days].append(timed([asked.ctwa, "run", world.pipeline]))
     for world in worlds.values():
         world.fresh()
-    text.say("", f"{asked.history_messages} messages and {asked.history_events} events a day, the best of {asked.times}, the peak of all:")
+    text.say("", f"{asked.history_messages} messages and {asked.history_events} events a day; {best_of(asked)}:")
     text.say(f"{'':48}{'wall s':>8}{'cpu s':>8}{'MB':>8}")
     for days, took in nights.items():
         best = fastest(took)
         text.say(f"{f'ctwa, the next night, {days} days of history':48}{best.wall:8.2f}{best.processor:8.2f}{peak(took):8.0f}")
     text.say("")
-    text.goal(f"night with {many} days of history, wall, of one with {few}", fastest(nights[many]).wall / fastest(nights[few]).wall, 1.2)
+    longer = fastest(nights[many]).wall / fastest(nights[few]).wall
+    text.goal(f"night with {many} days of history, wall, of one with {few}", longer, 1.2)
 
 
 def others(text, what, file, command):
@@ -204,7 +210,8 @@ def main():
     if "report" in wanted:
         others(text, "a report over 365 days x 5,000 ads", "report.py", [sys.executable, HERE / "report.py"])
     if "attribution" in wanted:
-        others(text, "attribution alone, over 20 million rows", "attribution.rs", ["cargo", "bench", "--locked", "--bench", "attribution"])
+        command = ["cargo", "bench", "--locked", "--bench", "attribution"]
+        others(text, "attribution alone, over 20 million rows", "attribution.rs", command)
     if text.goals:
         text.say("", "the goals:", *text.goals)
     text.write(asked.out)

@@ -111,8 +111,11 @@ def predictions(predict, size_of, beyond):
         return of_first("wall s", m) / 3600 * machine_hour(of_first("peak MB", m))[0]
 
     lines = ["", "### What a size costs", ""]
-    lines += [f"The first build is of {FIRST_DAYS} days; a night has {HISTORY_DAYS} days of history behind it. Wall clock is that of the",
-              "machine named above, with files on its own disk.", ""]
+    lines += [
+        f"The first build is of {FIRST_DAYS} days; a night has {HISTORY_DAYS} days of history behind it. Wall clock is that of the machine",
+        "named above, with files on its own disk.",
+        "",
+    ]
     lines += table(heads, [
         row("a first build of this size is", lambda m: fold(beyond("first", first[m]))),
         row("first build, wall clock", lambda m: duration(of_first("wall s", m))),
@@ -131,10 +134,14 @@ def predictions(predict, size_of, beyond):
         row("kept in the output after a year", lambda m: volume(predict("first", "stored MB", night[m]))),
     ])
     lines += ["", "### Money", ""]
-    lines += [f"Assumed, as orders of magnitude of {ASSUMED_ON}, in dollars: an hour of 2 cores with {GB_AT_THAT_PRICE} GB {DOLLARS_AN_HOUR}, and twice",
-              "that for twice the machine; the machine has twice the memory of the peak, and is there for the run only; a GB kept for a",
-              f"month {DOLLARS_A_GB_MONTH}; 1,000 requests that read {DOLLARS_A_THOUSAND['reads']}, that write or list {DOLLARS_A_THOUSAND['writes and lists']}. Only the first digit",
-              "means anything. A larger machine is taken at its price, and none of its speed.", ""]
+    reads, writes = DOLLARS_A_THOUSAND.values()
+    lines += [
+        f"Assumed, as orders of magnitude of {ASSUMED_ON}, in dollars: an hour of 2 cores with {GB_AT_THAT_PRICE} GB {DOLLARS_AN_HOUR}, and twice",
+        "that for twice the machine; the machine has at least twice the memory of the peak, and is there for the run only; a GB kept",
+        f"for a month {DOLLARS_A_GB_MONTH}; 1,000 requests that read {reads}, that write or list {writes}. Only the order of magnitude means",
+        "anything. A larger machine is taken at its price, and none of its speed.",
+        "",
+    ]
     lines += table(heads, [
         row("machine for a night, GB", lambda m: number(machine_hour(of_night("peak MB", m))[1])),
         row("machine for the first build, GB", lambda m: number(machine_hour(of_first("peak MB", m))[1])),

@@ -69,7 +69,7 @@ def machine(ctwa):
     changed = answer("git", "status", "--porcelain", "src", "Cargo.lock")
     commit = answer("git", "rev-parse", "--short", "HEAD") + (" with changes" if changed else "")
     return [
-        f"{time.strftime('%Y-%m-%d %H:%M')}, {os.cpu_count()} cores, {cpu}, {memory:.0f} GiB, {platform.system()} {platform.release()}",
+        f"{time.strftime('%Y-%m-%d %H:%M')}, {os.cpu_count()} cores, {cpu}, {memory:.0f} GiB, Linux {platform.release()}",
         f"{answer(ctwa, '--version')} (commit {commit}), {answer('rustc', '--version')}, "
         f"duckdb {duckdb.__version__}, polars {polars.__version__}",
         "load average at the start: " + " ".join(f"{load:.2f}" for load in os.getloadavg()),
@@ -77,7 +77,8 @@ def machine(ctwa):
 
 
 class Text:
-    """What is printed, kept so that it can be written to a file as well. A goal is said where it is measured, and once more at the end."""
+    """What is printed, kept so that it can be written to a file as well. Goals are said where they are measured, and once more at the
+    end."""
 
     def __init__(self):
         self.lines = []
@@ -90,7 +91,7 @@ class Text:
 
     def goal(self, what, found, most, unit=""):
         verdict = "met" if found <= most else "not met"
-        self.goals.append(f"{what:68}{found:8.3g}{unit:3} goal <= {most:g}{unit:4} {verdict}")
+        self.goals.append(f"{what:64}{found:8.3g}{unit:3}  goal <= {most:g}{unit:3}  {verdict}")
         self.say(self.goals[-1])
 
     def write(self, path):

@@ -2,8 +2,8 @@
 
     python benches/yardstick_floor.py FOLDER ids|touches
 
-`ids` counts the ad ids and finds the largest, which decodes that column of every partition and no other; `touches` reads the columns of a touch where
-there is an ad id. Prints seconds. Needs the package duckdb.
+`ids` counts the ad ids and finds the largest, which decodes that column of every partition and no other; `touches` reads the columns
+of a touch where there is an ad id. Prints seconds. Needs the package duckdb.
 """
 
 import sys
