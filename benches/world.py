@@ -1,10 +1,13 @@
 """The world that the comparison runs on: a lake of messages, events and insights, seeded, as large as asked for.
 
     python benches/world.py FOLDER [--days 97] [--messages 300000] [--events 120000] [--first-day 0] [--contacts 1500000]
+        [--one-in 25] [--before MESSAGES] [--bare]
 
-Writes FOLDER/lake and FOLDER/pipeline.toml. Of a day's messages 4 % are touches, every fiftieth of them delivered again the day
-after; of its events 4 % are of a category that some setting names. Two files a day, row groups of 256 k rows, zstd; ids are long
-texts as WhatsApp's, and `body` is a column that nobody needs. Needs the package duckdb.
+Writes FOLDER/lake and FOLDER/pipeline.toml. Of a day's messages one in 25 (--one-in) is a touch, every fiftieth of them delivered
+again the day after; of its events one in 25 is of a category that some setting names. Two files a day, row groups of 256 k rows,
+zstd; ids are long texts as WhatsApp's, and `body` is a column that nobody needs (--bare leaves it empty, which halves the files).
+A day is at most a million messages; one that comes last may be larger, when --before says how many the day before it had. Needs
+the package duckdb.
 """
 
 import argparse
@@ -25,10 +28,12 @@ ADS = 1500
 # hash() of a key and a salt is what is random here: the same in every run.
 MESSAGES = """
     WITH numbered AS (SELECT day, i, day * 1000000 + i AS n FROM range({messages}) r(i), (SELECT {day} AS day)),
-    drawn AS (SELECT *, hash(n, 1) % {contacts} AS contact, (hash(n, 2) % 86400)::BIGINT AS second, i % 25 = 0 AS is_touch FROM numbered
+    drawn AS (SELECT *, hash(n, 1) % {contacts} AS contact, (hash(n, 2) % 86400)::BIGINT AS second, i % {one_in} = 0 AS is_touch
+        FROM numbered
         -- Deliveries of the day before that come again.
         UNION ALL SELECT day, i, (day - 1) * 1000000 + i, hash((day - 1) * 1000000 + i, 1) % {contacts},
-            (hash((day - 1) * 1000000 + i, 2) % 86400)::BIGINT - 86400, true FROM numbered WHERE i % 1250 = 0 AND day > 0)
+            (hash((day - 1) * 1000000 + i, 2) % 86400)::BIGINT - 86400, true FROM numbered
+            WHERE i % (50 * {one_in}) = 0 AND i < {before} AND day > 0)
     SELECT bot.id AS bot_id,
         'wamid.HBgNNTUxMTk' || md5(n::VARCHAR) AS message_id,
         '55119' || lpad(contact::VARCHAR, 8, '0') || '@wa.gw.msging.net' AS contact_id,
@@ -39,16 +44,18 @@ MESSAGES = """
         CASE WHEN is_touch THEN 'ad' END AS ad_type,
         CASE WHEN is_touch THEN 'Frete grátis em toda a coleção ' || (hash(n, 3) % 20)::VARCHAR END AS ad_title,
         CASE WHEN is_touch THEN 'Aff-n8ZT' || md5((n * 7)::VARCHAR) END AS ctwa_clid,
-        'Bom dia! ' || md5((n * 3)::VARCHAR) || ' ' || md5((n * 5)::VARCHAR) AS body
+        {body} AS body
     FROM drawn JOIN bot ON bot.k = contact % 5
 """
+
+BODY = "'Bom dia! ' || md5((n * 3)::VARCHAR) || ' ' || md5((n * 5)::VARCHAR)"
 
 EVENTS = """
     WITH drawn AS (SELECT {day} * 1000000 + i AS n, i FROM range({events}) r(i)),
     placed AS (SELECT n, i, hash(n, 11) % {contacts} AS contact, hash(n, 12) % 86400 AS second FROM drawn)
     SELECT bot.id AS bot_id,
         '55119' || lpad(contact::VARCHAR, 8, '0') || '@wa.gw.msging.net' AS contact_id,
-        CASE WHEN i % 25 = 0 THEN 'purchase' ELSE 'flow ' || (hash(n, 13) % 40)::VARCHAR END AS category,
+        CASE WHEN i % {one_in} = 0 THEN 'purchase' ELSE 'flow ' || (hash(n, 13) % 40)::VARCHAR END AS category,
         'step ' || (hash(n, 14) % 100)::VARCHAR AS action,
         (TIMESTAMP '{first}' + to_days({day}) + to_seconds(second::BIGINT))::TIMESTAMP AS occurred_at
     FROM placed JOIN bot ON bot.k = contact % 5
@@ -78,7 +85,12 @@ def main():
     parser.add_argument("--messages", type=int, default=300_000)
     parser.add_argument("--events", type=int, default=120_000)
     parser.add_argument("--contacts", type=int, default=1_500_000)
+    parser.add_argument("--one-in", type=int, default=25)
+    parser.add_argument("--before", type=int)
+    parser.add_argument("--bare", action="store_true")
     asked = parser.parse_args()
+    if max(asked.messages, asked.events) > 1_000_000 and not (asked.days == 1 and asked.before):
+        parser.error("a day holds at most a million")
     asked.folder.mkdir(parents=True, exist_ok=True)
     (asked.folder / "pipeline.toml").write_text(pipeline("comparison"))
     db = duckdb.connect()
@@ -87,7 +99,8 @@ def main():
     for day in range(asked.first_day, asked.first_day + asked.days):
         date = db.execute(f"SELECT (DATE '{FIRST}' + {day})::VARCHAR").fetchall()[0][0]
         sizes = dict(
-            day=day, first=FIRST, messages=asked.messages, events=asked.events, contacts=asked.contacts, ads=ADS, ads_of_bot=ADS // 5
+            day=day, first=FIRST, messages=asked.messages, events=asked.events, contacts=asked.contacts, ads=ADS, ads_of_bot=ADS // 5,
+            one_in=asked.one_in, before=asked.before or asked.messages, body="NULL::VARCHAR" if asked.bare else BODY,
         )
         for table, query, halves in [("messages", MESSAGES, 2), ("events", EVENTS, 2), ("insights", INSIGHTS, 1)]:
             folder = asked.folder / "lake" / table / f"date={date}"
