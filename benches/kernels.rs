@@ -3,16 +3,14 @@
 //! Each kernel is called through the library's public functions, on inputs made here; what it gives is looked at once before it is
 //! measured. Criterion keeps the last figures below `target/criterion/` and tells what changed since.
 
-use std::collections::HashMap;
 use std::hint::black_box;
 use std::path::Path;
-use std::sync::Arc;
 
-use arrow::array::{Int64Array, RecordBatch, StringArray};
+use arrow::array::RecordBatch;
 use criterion::{BatchSize, Criterion, Throughput};
 
-use ctwa::config::Settings;
-use ctwa::conversions::Conversions;
+use ctwa::config::{BotCodes, Settings};
+use ctwa::conversions::{self, ConversionCells, Conversions};
 use ctwa::day::{Day, DayRange, LocalDays, MICROS_PER_DAY, MICROS_PER_SECOND};
 use ctwa::digest::Digest;
 use ctwa::engine::{Request, embedded};
@@ -21,7 +19,7 @@ use ctwa::identity::Identities;
 use ctwa::insights::parse_money;
 use ctwa::lake::{decode, encode, encode_working};
 use ctwa::schema;
-use ctwa::touches::Touches;
+use ctwa::touches::{self, TouchCells, Touches};
 
 /// Of each kind: touches, and conversion events.
 const ROWS: usize = 100_000;
@@ -91,43 +89,24 @@ fn rows(dice: &mut Dice) -> Vec<Row> {
     rows
 }
 
-fn texts<'a>(of: impl Iterator<Item = &'a str>) -> Arc<StringArray> {
-    Arc::new(of.map(Some).collect())
-}
-
-fn instants(of: impl Iterator<Item = i64>) -> Arc<Int64Array> {
-    Arc::new(of.map(Some).collect())
-}
-
-fn table(columns: Vec<arrow::array::ArrayRef>, table: schema::Table) -> Result<RecordBatch> {
-    RecordBatch::try_new(table.schema, columns).map_err(|error| Error::bug("the rows do not fit their schema").source(error))
-}
-
 fn touches_table(rows: &[Row]) -> Result<RecordBatch> {
-    let column = |of: &dyn Fn(&Row) -> &str| texts(rows.iter().map(of)) as _;
-    let columns = vec![
-        column(&|row| BOTS[row.bot]),
-        column(&|row| &row.contact),
-        instants(rows.iter().map(|row| row.at)) as _,
-        column(&|row| &row.message),
-        column(&|row| &row.ad),
-        column(&|_| "ad"),
-        column(&|_| "Frete grátis em toda a coleção"),
-    ];
-    table(columns, schema::touches())
+    let cells = |row| {
+        let Row { bot, contact, at, message, ad }: &Row = row;
+        let title = Some("Frete grátis em toda a coleção");
+        TouchCells { bot: BOTS[*bot], contact, sent_at: *at, message, ad: Some(ad), ad_type: Some("ad"), title }
+    };
+    touches::table(&rows.iter().map(cells).collect::<Vec<_>>())
 }
 
 /// An event for each touch: of the same contacts, in another order and at other times.
 fn events_table(rows: &[Row], dice: &mut Dice) -> Result<RecordBatch> {
-    let hit: Vec<&Row> = rows.iter().map(|_| &rows[dice.roll(rows.len())]).collect();
-    let columns = vec![
-        texts(hit.iter().map(|row| BOTS[row.bot])) as _,
-        texts(hit.iter().map(|row| row.contact.as_str())) as _,
-        instants(hit.iter().map(|_| dice.instant())) as _,
-        texts(hit.iter().map(|_| "purchase")) as _,
-        Arc::new(StringArray::new_null(hit.len())) as _,
-    ];
-    table(columns, schema::conversions())
+    let mut cells = Vec::with_capacity(rows.len());
+    for _ in rows {
+        let hit = &rows[dice.roll(rows.len())];
+        let (contact, occurred_at) = (Some(hit.contact.as_str()), dice.instant());
+        cells.push(ConversionCells { bot: BOTS[hit.bot], contact, occurred_at, category: "purchase", event: None });
+    }
+    conversions::table(&cells)
 }
 
 fn digests(criterion: &mut Criterion, rows: &[Row]) {
@@ -136,15 +115,14 @@ fn digests(criterion: &mut Criterion, rows: &[Row]) {
         bencher.iter(|| {
             let of_row = |row: &Row| {
                 let at = row.at.to_string();
-                let counted = [BOTS[row.bot], &row.contact, &at, &row.message, &row.ad].map(Some);
-                Digest::of(counted).and([Some("ad"), Some("Frete grátis em toda a coleção")])
+                Digest::of_row([BOTS[row.bot], &row.contact, &at, &row.message, &row.ad].map(Some))
             };
             black_box(rows).iter().map(of_row).fold(Digest::NONE, Digest::plus)
         });
     });
 }
 
-fn bots() -> HashMap<&'static str, u32> {
+fn bots() -> BotCodes<'static> {
     BOTS.into_iter().zip(0..).collect()
 }
 
@@ -161,7 +139,7 @@ fn read_events(table: &RecordBatch) -> Conversions {
 }
 
 fn copies(criterion: &mut Criterion, touches: &RecordBatch) -> Result<()> {
-    if read_touches(touches).drop_copies().is_empty() {
+    if read_touches(touches).drop_copies().rows.is_empty() {
         return Err(Error::bug("the rows hold no copies"));
     }
     let mut group = criterion.benchmark_group("copies");
@@ -176,7 +154,7 @@ fn attribution(criterion: &mut Criterion, touches: &RecordBatch, events: &Record
     let days = DayRange { first: FIRST, last: FIRST.plus(DAYS) };
     let identities = Identities::default();
     let request = Request { settings: &settings, identities: &identities, days, watermark: days.last.start_utc() };
-    let settled = embedded::settle(read_touches(touches), read_events(events));
+    let settled = embedded::settle(read_touches(touches), read_events(events))?;
     if embedded::attribute(&request, &settled)?.conversions.is_empty() {
         return Err(Error::bug("the rows hold no conversions"));
     }

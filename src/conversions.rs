@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::extract::{Extract, NotedRow, Scope, set_aside};
 use crate::mapping::{Bound, Instant};
 use crate::schema;
+use crate::texts::{Codes, Texts};
 use crate::touches::{COPY_WINDOW, cell, time_fault};
 
 const COLUMNS: [&str; 5] = ["bot_id", "contact_id", "category", "occurred_at", "event_id"];
@@ -166,17 +167,20 @@ pub struct Conversion {
     row: u32,
 }
 
-/// The rows of many working tables. Texts stay where they were read.
+/// The rows of many working tables. Ids stay where they were read.
 #[derive(Default)]
 pub struct Conversions {
     pub rows: Vec<Conversion>,
     batches: Vec<ConversionBatch>,
+    categories: Texts,
 }
 
 struct ConversionBatch {
     contact_hashes: Int64Array,
     event_hashes: Int64Array,
-    texts: ConversionTexts,
+    contacts: StringArray,
+    events: StringArray,
+    categories: Codes,
 }
 
 fn number(array: &Int64Array, row: u32) -> Option<i64> {
@@ -195,22 +199,27 @@ impl Conversions {
                 self.rows.push(Conversion { bot: *bot, occurred_at: times.value(row), batch: at, row: row as u32 });
             }
         }
-        let texts = ConversionTexts { contacts: text(3), categories: text(5), events: text(6) };
-        self.batches.push(ConversionBatch { contact_hashes: number(0), event_hashes: number(1), texts });
+        self.batches.push(ConversionBatch {
+            contact_hashes: number(0),
+            event_hashes: number(1),
+            contacts: text(3),
+            events: text(6),
+            categories: self.categories.encode(text(5).iter()),
+        });
     }
 
-    fn batch(&self, conversion: &Conversion) -> &ConversionTexts {
-        &self.batches[conversion.batch as usize].texts
+    fn batch(&self, conversion: &Conversion) -> &ConversionBatch {
+        &self.batches[conversion.batch as usize]
     }
 
     /// None where the event has no contact.
     pub fn contact_hash(&self, conversion: &Conversion) -> Option<i64> {
-        number(&self.batches[conversion.batch as usize].contact_hashes, conversion.row)
+        number(&self.batch(conversion).contact_hashes, conversion.row)
     }
 
     /// None where the event has no id.
     pub fn event_hash(&self, conversion: &Conversion) -> Option<i64> {
-        number(&self.batches[conversion.batch as usize].event_hashes, conversion.row)
+        number(&self.batch(conversion).event_hashes, conversion.row)
     }
 
     /// As it came; none where the event has no contact.
@@ -218,8 +227,17 @@ impl Conversions {
         cell(&self.batch(conversion).contacts, conversion.row)
     }
 
+    /// The category's index among [`Conversions::categories`]; every conversion event has one.
+    pub fn category_code(&self, conversion: &Conversion) -> Option<u32> {
+        self.batch(conversion).categories.get(conversion.row)
+    }
+
+    pub fn categories(&self) -> impl Iterator<Item = &str> {
+        self.categories.iter()
+    }
+
     pub fn category<'a>(&'a self, conversion: &Conversion) -> &'a str {
-        self.batch(conversion).categories.value(conversion.row as usize)
+        self.category_code(conversion).map_or("", |code| self.categories.text(code))
     }
 
     pub fn event<'a>(&'a self, conversion: &Conversion) -> Option<&'a str> {

@@ -84,12 +84,12 @@ pub struct Gathered {
 pub fn gather(
     places: &Places<'_>,
     survey: &Survey,
-    fresh: &Fresh,
+    fresh: &mut Fresh,
     identities: &Identities,
     days: BTreeSet<Day>,
 ) -> Result<Gathered> {
     let before = KeptFacts::read(places.output, survey)?;
-    let load = |is_known: &dyn Fn(Day) -> bool| {
+    let mut load = |is_known: &dyn Fn(Day) -> bool| {
         let (touches, events) = working::needed(places, survey, fresh, &Needs { days: &days, is_known, identities })?;
         settle(touches, events)
     };

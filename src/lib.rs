@@ -39,6 +39,7 @@
 //!
 //! scan.rs                 reads what is new or changed        extract.rs              a raw partition, read once
 //! working.rs              which working rows are loaded       kept.rs                 what is known of ads
+//! texts.rs                texts as small integers
 //! mapping.rs              the lake's columns as the contract's
 //! touches.rs, conversions.rs                                  the rows that count, and those set aside
 //! insights/mod.rs         Meta's figures                      identity.rs             aliases
@@ -131,6 +132,7 @@ pub mod schema;
 pub mod sessions;
 pub mod story;
 pub mod survey;
+pub mod texts;
 pub mod touches;
 pub mod unread;
 pub mod verify;

@@ -328,7 +328,7 @@ impl<'a> Run<'a> {
         if !steps.days.is_empty() || ads_are_stale {
             let places = Places { settings, lake, output };
             let days = |steps: &Steps| steps.days.iter().map(|step| step.day).collect::<BTreeSet<Day>>();
-            let mut gathered = gather(&places, &self.survey, &self.fresh, identities, days(&steps))?;
+            let mut gathered = gather(&places, &self.survey, &mut self.fresh, identities, days(&steps))?;
             let ads = AdIndex::new(settings, gathered.facts.clone(), insights);
             if ads_are_stale {
                 self.mark_moved_ads(&ads)?;
@@ -337,7 +337,7 @@ impl<'a> Run<'a> {
             }
             gathered.keep_facts(&places, &self.survey)?;
             if !gathered.covers(&days(&steps)) {
-                gathered = gather(&places, &self.survey, &self.fresh, identities, days(&steps))?;
+                gathered = gather(&places, &self.survey, &mut self.fresh, identities, days(&steps))?;
             }
             scan::add_figures(&places, &self.survey, insights, days(&steps))?;
             self.build_days(&steps, identities, insights, &gathered.settled, &ads)?;

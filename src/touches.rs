@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::extract::{Extract, NotedRow, Scope, set_aside};
 use crate::mapping::{Bound, Instant};
 use crate::schema;
+use crate::texts::{Codes, Texts};
 
 /// Deliveries of one message repeat for at most this long (rule 1).
 pub const COPY_WINDOW: i64 = 7 * MICROS_PER_DAY;
@@ -55,6 +56,14 @@ pub struct TouchReader<'a> {
     rows: Vec<TouchRow>,
     batches: Vec<TouchTexts>,
     pub extract: Extract,
+}
+
+struct TouchTexts {
+    contacts: StringArray,
+    messages: StringArray,
+    ads: StringArray,
+    types: StringArray,
+    titles: StringArray,
 }
 
 /// A row that counts. Its texts stay in the batch it came with.
@@ -212,11 +221,14 @@ pub struct DroppedTouches {
     pub displaces_known: bool,
 }
 
-/// The rows of many working tables. Texts stay where they were read.
+/// The rows of many working tables. Ids stay where they were read.
 #[derive(Default)]
 pub struct Touches {
     pub rows: Vec<Touch>,
     batches: Vec<TouchBatch>,
+    ads: Texts,
+    types: Texts,
+    titles: Texts,
 }
 
 struct TouchBatch {
@@ -224,15 +236,11 @@ struct TouchBatch {
     is_known: bool,
     contact_hashes: Int64Array,
     message_hashes: Int64Array,
-    texts: TouchTexts,
-}
-
-struct TouchTexts {
     contacts: StringArray,
     messages: StringArray,
-    ads: StringArray,
-    types: StringArray,
-    titles: StringArray,
+    ads: Codes,
+    types: Codes,
+    titles: Codes,
 }
 
 /// The text of an array's row; null where it has none.
@@ -261,24 +269,32 @@ impl Touches {
                 self.rows.push(Touch { bot: *bot, sent_at: times.value(row), batch: at, row: row as u32 });
             }
         }
-        let texts = TouchTexts { contacts: text(3), messages: text(5), ads: text(6), types: text(7), titles: text(8) };
-        self.batches.push(TouchBatch { is_known, contact_hashes: number(0), message_hashes: number(1), texts });
+        self.batches.push(TouchBatch {
+            is_known,
+            contact_hashes: number(0),
+            message_hashes: number(1),
+            contacts: text(3),
+            messages: text(5),
+            ads: self.ads.encode(text(6).iter()),
+            types: self.types.encode(text(7).iter()),
+            titles: self.titles.encode(text(8).iter()),
+        });
     }
 
-    fn batch(&self, touch: &Touch) -> &TouchTexts {
-        &self.batches[touch.batch as usize].texts
+    fn batch(&self, touch: &Touch) -> &TouchBatch {
+        &self.batches[touch.batch as usize]
     }
 
     pub fn is_known(&self, touch: &Touch) -> bool {
-        self.batches[touch.batch as usize].is_known
+        self.batch(touch).is_known
     }
 
     pub fn contact_hash(&self, touch: &Touch) -> i64 {
-        self.batches[touch.batch as usize].contact_hashes.value(touch.row as usize)
+        self.batch(touch).contact_hashes.value(touch.row as usize)
     }
 
     pub fn message_hash(&self, touch: &Touch) -> i64 {
-        self.batches[touch.batch as usize].message_hashes.value(touch.row as usize)
+        self.batch(touch).message_hashes.value(touch.row as usize)
     }
 
     /// As it came, before identities are resolved.
@@ -291,15 +307,24 @@ impl Touches {
     }
 
     pub fn ad<'a>(&'a self, touch: &Touch) -> Option<&'a str> {
-        cell(&self.batch(touch).ads, touch.row)
+        self.ad_code(touch).map(|code| self.ads.text(code))
+    }
+
+    /// The ad's index among [`Touches::ads`].
+    pub fn ad_code(&self, touch: &Touch) -> Option<u32> {
+        self.batch(touch).ads.get(touch.row)
+    }
+
+    pub fn ads(&self) -> impl Iterator<Item = &str> {
+        self.ads.iter()
     }
 
     pub fn ad_type<'a>(&'a self, touch: &Touch) -> Option<&'a str> {
-        cell(&self.batch(touch).types, touch.row)
+        self.batch(touch).types.get(touch.row).map(|code| self.types.text(code))
     }
 
     pub fn title<'a>(&'a self, touch: &Touch) -> Option<&'a str> {
-        cell(&self.batch(touch).titles, touch.row)
+        self.batch(touch).titles.get(touch.row).map(|code| self.titles.text(code))
     }
 
     /// Sorts the rows by time and message id (rules 5 and 12) and takes the copies out, which are returned.
@@ -334,12 +359,12 @@ impl Touches {
     fn repeated(&self, rows: &[Touch], copies: &[u32]) -> Vec<u32> {
         let is_repeated = |n: usize| {
             let touch = &rows[copies[n] as usize];
-            let has_ad = self.ad(touch).is_some();
+            let has_ad = self.ad_code(touch).is_some();
             let earlier = copies[..n].iter().rev().map(|j| &rows[*j as usize]);
             let within = |other: &&Touch| (touch.sent_at - other.sent_at).abs() <= COPY_WINDOW;
-            let repeats_earlier = earlier.take_while(within).any(|other| self.ad(other).is_some() == has_ad);
+            let repeats_earlier = earlier.take_while(within).any(|other| self.ad_code(other).is_some() == has_ad);
             let shadowed_by_ad =
-                !has_ad && copies.iter().map(|j| &rows[*j as usize]).filter(within).any(|other| self.ad(other).is_some());
+                !has_ad && copies.iter().map(|j| &rows[*j as usize]).filter(within).any(|other| self.ad_code(other).is_some());
             repeats_earlier || shadowed_by_ad
         };
         (0..copies.len()).filter(|n| is_repeated(*n)).map(|n| copies[n]).collect()

@@ -154,8 +154,8 @@ struct Candidate {
 }
 
 /// Loads what these days' figures can depend on (rule 21), and what is new of ads with its copies. Rows of other contacts and days
-/// come along; what they say of other days is not the whole.
-pub fn needed(places: &Places<'_>, survey: &Survey, fresh: &Fresh, needs: &Needs<'_>) -> Result<(Touches, Conversions)> {
+/// come along; what they say of other days is not the whole. What is fresh is taken out of `fresh`.
+pub fn needed(places: &Places<'_>, survey: &Survey, fresh: &mut Fresh, needs: &Needs<'_>) -> Result<(Touches, Conversions)> {
     let settings = places.settings;
     let is_new = |table: Raw, day: Day| table == Raw::Messages && !(needs.is_known)(day);
     let days_of = |receipt: &PartitionReceipt<Extract>| receipt.content.days.values().flat_map(BTreeMap::keys).copied().collect();
@@ -175,11 +175,12 @@ pub fn needed(places: &Places<'_>, survey: &Survey, fresh: &Fresh, needs: &Needs
         .filter(|(table, day, receipt)| is_new(*table, *day) || has_rows(&receipt.content, in_reach))
         .partition(|(table, day, receipt)| is_whole(*table, *day, receipt));
     let mut rows = Rows::new(places);
-    let loaded = while_waiting(&wholes, |(table, day, _)| match fresh.get(&(*table, *day)) {
-        Some(batch) => Ok(vec![batch.clone()]),
-        None => whole(places, survey, *table, *day),
-    });
-    for ((table, day, _), batches) in wholes.iter().zip(loaded) {
+    let (at_hand, stored): (Vec<_>, Vec<_>) = wholes.into_iter().partition(|(table, day, _)| fresh.contains_key(&(*table, *day)));
+    for (table, day, _) in at_hand {
+        fresh.remove(&(table, day)).iter().for_each(|batch| rows.add(table, batch, !is_new(table, day)));
+    }
+    let loaded = while_waiting(&stored, |(table, day, _)| whole(places, survey, *table, *day));
+    for ((table, day, _), batches) in stored.iter().zip(loaded) {
         batches?.iter().for_each(|batch| rows.add(*table, batch, !is_new(*table, *day)));
     }
     if others.is_empty() {

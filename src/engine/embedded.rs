@@ -17,8 +17,8 @@ use crate::{conversions, touches};
 
 use super::{AdFacts, Answer, BotDay, Conversations, Conversions, FactsOfAds, Request, Session, SessionEnd, States, Told};
 
-/// Rows of a shard: about 150 bytes each at the peak of the sort.
-const ROWS_PER_SHARD: usize = 1_000_000;
+/// Rows of a shard: about 250 bytes each while its sessions are found.
+const ROWS_PER_SHARD: usize = 250_000;
 
 /// Fewer are not worth a second thread.
 const ROWS_PER_THREAD: usize = 50_000;
@@ -30,12 +30,6 @@ pub struct Settled {
     pub events: conversions::Conversions,
     pub dropped_touches: Vec<touches::Touch>,
     pub dropped_events: Vec<conversions::Conversion>,
-    /// Each touch's ad, as an index into `ads`.
-    ad_codes: Vec<Option<u32>>,
-    pub ads: Vec<String>,
-    /// Each event's category, as an index into `categories`.
-    category_codes: Vec<u32>,
-    categories: Vec<String>,
     /// What those touches say that are not known already.
     pub ad_facts: FactsOfAds,
     /// A known touch is a copy of a new one: what is known of its ad is no longer true.
@@ -43,35 +37,20 @@ pub struct Settled {
 }
 
 pub fn settle(mut touches: touches::Touches, mut events: conversions::Conversions) -> Result<Settled> {
-    let (of_touches, of_events) = at_once(
+    let (of_touches, dropped_events) = at_once(
         || {
             let dropped = touches.drop_copies();
-            let mut codes: Codes<&str> = Codes::default();
-            let ad_codes: Vec<Option<u32>> =
-                touches.rows.iter().map(|touch| touches.ad(touch).map(|ad| codes.code(ad))).collect();
-            let ads: Vec<String> = codes.values().into_iter().map(str::to_string).collect();
-            let ad_facts = ad_facts(&touches, &ad_codes, &ads);
-            (dropped, ad_codes, ads, ad_facts)
+            let ad_facts = ad_facts(&touches);
+            (dropped, ad_facts)
         },
-        || {
-            let dropped = events.drop_copies();
-            let mut codes: Codes<&str> = Codes::default();
-            let category_codes: Vec<u32> = events.rows.iter().map(|event| codes.code(events.category(event))).collect();
-            let categories: Vec<String> = codes.values().into_iter().map(str::to_string).collect();
-            (dropped, category_codes, categories)
-        },
+        || events.drop_copies(),
     )?;
-    let (dropped, ad_codes, ads, ad_facts) = of_touches;
-    let (dropped_events, category_codes, categories) = of_events;
+    let (dropped, ad_facts) = of_touches;
     Ok(Settled {
         touches,
         events,
         dropped_touches: dropped.rows,
         dropped_events,
-        ad_codes,
-        ads,
-        category_codes,
-        categories,
         ad_facts,
         displaces_known: dropped.displaces_known,
     })
@@ -111,7 +90,9 @@ pub fn ledger(request: &Request<'_>, settled: &Settled, wanted: &(dyn Fn(&Sessio
 fn attribute_in_shards(request: &Request<'_>, settled: &Settled, shards: u32) -> Result<Answer> {
     let Settled { touches, events, dropped_touches, .. } = settled;
     let zones = local_days(request, touches, dropped_touches, events);
-    let mut answer = Answer { ads: settled.ads.clone(), categories: settled.categories.clone(), ..Answer::default() };
+    let all = |texts: &mut dyn Iterator<Item = &str>| texts.map(str::to_string).collect();
+    let (ads, categories) = (all(&mut touches.ads()), all(&mut events.categories()));
+    let mut answer = Answer { ads, categories, ..Answer::default() };
     for touch in dropped_touches {
         let day = zones[touch.bot as usize].of(touch.sent_at);
         if request.days.contains(day) {
@@ -130,7 +111,7 @@ fn attribute_in_shards(request: &Request<'_>, settled: &Settled, shards: u32) ->
         for (i, day) in &rows.touches {
             if request.days.contains(*day) {
                 let counts = bot_day(&mut answer, *day, touches.rows[*i as usize].bot);
-                match settled.ad_codes[*i as usize] {
+                match touches.ad_code(&touches.rows[*i as usize]) {
                     Some(_) => counts.touches += 1,
                     None => counts.unattributed_touches += 1,
                 }
@@ -196,34 +177,35 @@ fn in_shards<R: Send>(
     each: &(dyn Fn(&DataFrame, &ShardRows) -> Result<R> + Sync),
 ) -> Result<Vec<R>> {
     let Settled { touches, events, .. } = settled;
-    let numbers: Vec<u32> = (0..shards).collect();
-    let done = on_all_cores(&numbers, |shard| {
-        let mut rows = ShardRows::default();
-        let (mut touch_contacts, mut event_contacts) = (Vec::new(), Vec::new());
-        let mut contacts: Codes<Contact<'_>> = Codes::default();
-        for (i, touch) in touches.rows.iter().enumerate() {
-            let contact = Contact::new(request, touch.bot, touches.contact(touch), touches.contact_hash(touch));
-            if contact.shard(shards) == *shard {
-                touch_contacts.push(contacts.code(contact));
-                rows.touches.push((i as u32, zones[touch.bot as usize].of(touch.sent_at)));
-            }
-        }
-        for (i, event) in events.rows.iter().enumerate() {
-            let Some((id, hash)) = events.contact(event).zip(events.contact_hash(event)) else { continue };
-            let contact = Contact::new(request, event.bot, id, hash);
-            if contact.shard(shards) == *shard {
-                event_contacts.push(contacts.known(&contact));
-                rows.events.push((i as u32, zones[event.bot as usize].of(event.occurred_at)));
-            }
-        }
+    let of_touch = |touch: &touches::Touch| Contact::new(request, touch.bot, touches.contact(touch), touches.contact_hash(touch));
+    let of_event = |event: &conversions::Conversion| {
+        let (id, hash) = events.contact(event).zip(events.contact_hash(event))?;
+        Some(Contact::new(request, event.bot, id, hash))
+    };
+    let (touches_of, events_of) = at_once(
+        || by_shard(shards, touches.rows.iter().map(|touch| Some(of_touch(touch).shard(shards)))),
+        || by_shard(shards, events.rows.iter().map(|event| Some(of_event(event)?.shard(shards)))),
+    )?;
+    let places: Vec<(Vec<u32>, Vec<u32>)> = touches_of.into_iter().zip(events_of).collect();
+    let done = on_all_cores(&places, |(touch_rows, event_rows)| {
+        let mut contacts = Contacts::default();
+        let touch_contacts: Vec<u32> = touch_rows.iter().map(|i| contacts.code(of_touch(&touches.rows[*i as usize]))).collect();
+        let event_contacts = event_rows.iter().map(|i| contacts.known(&of_event(&events.rows[*i as usize])?));
+        let event_contacts: Vec<Option<u32>> = event_contacts.collect();
+        let touch_day = |i: &u32| zones[touches.rows[*i as usize].bot as usize].of(touches.rows[*i as usize].sent_at);
+        let event_day = |i: &u32| zones[events.rows[*i as usize].bot as usize].of(events.rows[*i as usize].occurred_at);
+        let rows = ShardRows {
+            touches: touch_rows.iter().map(|i| (*i, touch_day(i))).collect(),
+            events: event_rows.iter().map(|i| (*i, event_day(i))).collect(),
+        };
         let of_touches = rows.touches.iter().map(|(i, _)| &touches.rows[*i as usize]);
         let touch_frame = df!(
             "contact" => touch_contacts,
             "at" => of_touches.clone().map(|touch| touch.sent_at).collect::<Vec<i64>>(),
             // Rows are in order of time and message id.
             "rank" => rows.touches.iter().map(|(i, _)| *i).collect::<Vec<u32>>(),
-            "bot" => of_touches.map(|touch| touch.bot).collect::<Vec<u32>>(),
-            "ad" => rows.touches.iter().map(|(i, _)| settled.ad_codes[*i as usize]).collect::<Vec<Option<u32>>>(),
+            "bot" => of_touches.clone().map(|touch| touch.bot).collect::<Vec<u32>>(),
+            "ad" => of_touches.map(|touch| touches.ad_code(touch)).collect::<Vec<Option<u32>>>(),
             "day" => rows.touches.iter().map(|(_, day)| day.0).collect::<Vec<i32>>(),
         )?;
         // An event of a contact without a touch has no session to fall into.
@@ -233,13 +215,24 @@ fn in_shards<R: Send>(
             "contact" => hits.iter().map(|(_, contact, _)| *contact).collect::<Vec<u32>>(),
             "at" => hits.iter().map(|(i, ..)| events.rows[*i as usize].occurred_at).collect::<Vec<i64>>(),
             "rank" => hits.iter().map(|(i, ..)| *i).collect::<Vec<u32>>(),
-            "category" => hits.iter().map(|(i, ..)| settled.category_codes[*i as usize]).collect::<Vec<u32>>(),
+            "category" => hits.iter().map(|(i, ..)| events.category_code(&events.rows[*i as usize])).collect::<Vec<Option<u32>>>(),
             "day" => hits.iter().map(|(.., day)| day.0).collect::<Vec<i32>>(),
         )?;
         let ledger = sessions(touch_frame.lazy(), event_frame.lazy(), request.settings.horizon, request.watermark)?.collect()?;
         each(&ledger, &rows)
     });
     done.into_iter().collect()
+}
+
+/// The rows of each shard, as indices; a row without a shard is in none.
+fn by_shard(shards: u32, shard_of_rows: impl Iterator<Item = Option<u32>>) -> Vec<Vec<u32>> {
+    let mut rows: Vec<Vec<u32>> = vec![Vec::new(); shards as usize];
+    for (i, shard) in shard_of_rows.enumerate() {
+        if let Some(shard) = shard {
+            rows[shard as usize].push(i as u32);
+        }
+    }
+    rows
 }
 
 fn bot_day(answer: &mut Answer, day: Day, bot: u32) -> &mut BotDay {
@@ -262,7 +255,7 @@ fn local_days(
     request.settings.bots.iter().zip(spans).map(|(bot, span)| LocalDays::new(bot.zone, span)).collect()
 }
 
-fn ad_facts(touches: &touches::Touches, codes: &[Option<u32>], ads: &[String]) -> FactsOfAds {
+fn ad_facts(touches: &touches::Touches) -> FactsOfAds {
     /// Touches that tell something of an ad, as indices.
     struct Tellers {
         first: usize,
@@ -272,8 +265,8 @@ fn ad_facts(touches: &touches::Touches, codes: &[Option<u32>], ads: &[String]) -
     }
     let mut tellers: HashMap<(u32, u32), Tellers, FixedState> = HashMap::default();
     // In order of time and message id, so the last word is the latest.
-    for (i, (touch, ad)) in touches.rows.iter().zip(codes).enumerate() {
-        let Some(ad) = ad.filter(|_| !touches.is_known(touch)) else { continue };
+    for (i, touch) in touches.rows.iter().enumerate() {
+        let Some(ad) = touches.ad_code(touch).filter(|_| !touches.is_known(touch)) else { continue };
         let of_ad = tellers.entry((touch.bot, ad)).or_insert(Tellers { first: i, last: i, title: None, ad_type: None });
         of_ad.last = i;
         of_ad.title = touches.title(touch).map(|_| i).or(of_ad.title);
@@ -285,6 +278,7 @@ fn ad_facts(touches: &touches::Touches, codes: &[Option<u32>], ads: &[String]) -
         teller.and_then(|i| Some(Told { at: row(i).sent_at, message: message(i), text: text(row(i))? }))
     };
     let mut facts = FactsOfAds::new();
+    let ads: Vec<&str> = touches.ads().collect();
     for ((bot, ad), of_ad) in tellers {
         let of_bot = AdFacts {
             first_conversation_at: row(of_ad.first).sent_at,
@@ -293,7 +287,7 @@ fn ad_facts(touches: &touches::Touches, codes: &[Option<u32>], ads: &[String]) -
             ad_type: told(of_ad.ad_type, &|touch| touches.ad_type(touch).map(str::to_string)),
             title: told(of_ad.title, &|touch| touches.title(touch).map(str::to_string)),
         };
-        facts.entry(ads[ad as usize].clone()).or_default().insert(bot, of_bot);
+        facts.entry(ads[ad as usize].to_string()).or_default().insert(bot, of_bot);
     }
     facts
 }
@@ -364,31 +358,20 @@ fn days_of(frame: &DataFrame, column: &str) -> Result<Vec<Option<Day>>> {
     Ok(frame.column(column)?.i32()?.iter().map(|day| day.map(Day)).collect())
 }
 
-/// Small integers for values, in order of first sight.
-struct Codes<K> {
-    of: HashMap<K, u32, FixedState>,
+/// Contacts as small integers.
+#[derive(Default)]
+struct Contacts<'a> {
+    codes: HashMap<Contact<'a>, u32, FixedState>,
 }
 
-impl<K> Default for Codes<K> {
-    fn default() -> Self {
-        Codes { of: HashMap::default() }
-    }
-}
-
-impl<K: std::hash::Hash + Eq + Copy> Codes<K> {
-    fn code(&mut self, value: K) -> u32 {
-        let next = self.of.len() as u32;
-        *self.of.entry(value).or_insert(next)
+impl<'a> Contacts<'a> {
+    fn code(&mut self, contact: Contact<'a>) -> u32 {
+        let next = self.codes.len() as u32;
+        *self.codes.entry(contact).or_insert(next)
     }
 
-    fn known(&self, value: &K) -> Option<u32> {
-        self.of.get(value).copied()
-    }
-
-    fn values(&self) -> Vec<K> {
-        let mut values: Vec<(u32, K)> = self.of.iter().map(|(value, code)| (*code, *value)).collect();
-        values.sort_unstable_by_key(|(code, _)| *code);
-        values.into_iter().map(|(_, value)| value).collect()
+    fn known(&self, contact: &Contact<'a>) -> Option<u32> {
+        self.codes.get(contact).copied()
     }
 }
 
