@@ -128,6 +128,14 @@ impl<'a> ConversionReader<'a> {
         Ok(())
     }
 
+    /// Adds what was taken of another object of the partition.
+    pub fn append(&mut self, other: ConversionReader<'a>) {
+        let batches = self.batches.len() as u32;
+        self.rows.extend(other.rows.into_iter().map(|row| ConversionRow { batch: row.batch + batches, ..row }));
+        self.batches.extend(other.batches);
+        self.extract.append(other.extract);
+    }
+
     fn cells(&self, row: &ConversionRow) -> ConversionCells<'_> {
         let batch = &self.batches[row.batch as usize];
         ConversionCells {

@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::lake::layout::Partition;
 use crate::lake::{Filter, Lake, Object, ScanPlan};
 use crate::mapping::{Bound, Instant};
+use crate::parallel::on_all_cores;
 use crate::schema::{self, InputTable};
 use crate::touches::{AD_COLUMNS, TouchReader, could_be_touch};
 
@@ -121,6 +122,17 @@ impl Extract {
         *self.rejected.entry(bot.unwrap_or_default().to_string()).or_default().entry(reason.to_string()).or_default() += 1;
     }
 
+    /// Adds what was left out of another object of the same partition.
+    pub fn append(&mut self, other: Extract) {
+        self.not_in_effect += other.not_in_effect;
+        for (bot, reasons) in other.rejected {
+            let of_bot = self.rejected.entry(bot).or_default();
+            reasons.into_iter().for_each(|(reason, count)| *of_bot.entry(reason).or_default() += count);
+        }
+        other.out_of_scope.into_iter().for_each(|(bot, count)| *self.out_of_scope.entry(bot).or_default() += count);
+        other.set_aside.into_iter().for_each(|(row, times)| *self.set_aside.entry(row).or_default() += times);
+    }
+
     /// Notes the days and digests of the accepted rows.
     pub fn note_rows(&mut self, rows: impl Iterator<Item = NotedRow>, scope: &Scope<'_>) {
         let mut of_bots: Vec<Vec<NotedRow>> = scope.settings.bots.iter().map(|_| Vec::new()).collect();
@@ -208,15 +220,21 @@ pub struct Extracted {
     pub refusal: Option<Error>,
 }
 
-/// Reads a messages partition.
-pub fn messages(lake: &Lake, scope: &Scope<'_>, partition: &Partition) -> Result<Extracted> {
+/// Reads a messages partition; where it is alone, its objects at once.
+pub fn messages(lake: &Lake, scope: &Scope<'_>, partition: &Partition, is_alone: bool) -> Result<Extracted> {
     let input = &scope.settings.messages;
-    let mut reader = TouchReader::new(scope, partition.day);
-    let mut warnings = Warnings::default();
-    for object in &partition.objects {
+    let parts = each_object(partition, is_alone, |object| {
+        let (mut reader, mut warnings) = (TouchReader::new(scope, partition.day), Warnings::default());
         scan(lake, input, object, partition.day, &AD_COLUMNS, could_be_touch, &mut warnings, |bound, batch| {
             reader.take(bound, batch)
         })?;
+        Ok((reader, warnings))
+    });
+    let (mut reader, mut warnings) = (TouchReader::new(scope, partition.day), Warnings::default());
+    for part in parts {
+        let (of_object, warned) = part?;
+        reader.append(of_object);
+        warnings.0.extend(warned.0);
     }
     let (batch, mut extract) = reader.finish()?;
     extract.warnings = warnings.0;
@@ -224,22 +242,31 @@ pub fn messages(lake: &Lake, scope: &Scope<'_>, partition: &Partition) -> Result
     Ok(Extracted { batch, extract, refusal })
 }
 
-/// Reads an events partition.
-pub fn events(lake: &Lake, scope: &Scope<'_>, partition: &Partition) -> Result<Extracted> {
+/// Reads an events partition; where it is alone, its objects at once.
+pub fn events(lake: &Lake, scope: &Scope<'_>, partition: &Partition, is_alone: bool) -> Result<Extracted> {
     let input = &scope.settings.events;
     let categories = Arc::new(scope.categories.iter().map(|category| category.to_string()).collect::<HashSet<_, FixedState>>());
-    let test = move |bound: &Bound, batch: &RecordBatch| could_convert(bound, &categories, batch);
-    let mut reader = ConversionReader::new(scope, partition.day);
-    let mut warnings = Warnings::default();
-    for object in &partition.objects {
-        scan(lake, input, object, partition.day, &["category"], test.clone(), &mut warnings, |bound, batch| {
-            reader.take(bound, batch)
-        })?;
+    let parts = each_object(partition, is_alone, |object| {
+        let (mut reader, mut warnings) = (ConversionReader::new(scope, partition.day), Warnings::default());
+        let categories = categories.clone();
+        let test = move |bound: &Bound, batch: &RecordBatch| could_convert(bound, &categories, batch);
+        scan(lake, input, object, partition.day, &["category"], test, &mut warnings, |bound, batch| reader.take(bound, batch))?;
+        Ok((reader, warnings))
+    });
+    let (mut reader, mut warnings) = (ConversionReader::new(scope, partition.day), Warnings::default());
+    for part in parts {
+        let (of_object, warned) = part?;
+        reader.append(of_object);
+        warnings.0.extend(warned.0);
     }
     let (batch, mut extract) = reader.finish()?;
     extract.warnings = warnings.0;
     let refusal = extract.check_share(&schema::EVENTS, partition.day, scope.settings.max_rejected_share).err();
     Ok(Extracted { batch, extract, refusal })
+}
+
+fn each_object<R: Send>(partition: &Partition, at_once: bool, read: impl Fn(&Object) -> Result<R> + Sync) -> Vec<Result<R>> {
+    if at_once { on_all_cores(&partition.objects, read) } else { partition.objects.iter().map(read).collect() }
 }
 
 /// A tracked event of a named bot, of any category.

@@ -19,7 +19,7 @@ use crate::insights::{self, InsightRow, InsightsIndex};
 use crate::kept::KeptInsights;
 use crate::lake::layout::{Listing, Partition, rejected_object, working_object};
 use crate::lake::{Lake, Object, encode, encode_working};
-use crate::parallel::on_all_cores;
+use crate::parallel::{cores, on_all_cores};
 use crate::plan::Change;
 use crate::progress::{Listener, Progress};
 use crate::receipt::PartitionReceipt;
@@ -81,7 +81,7 @@ pub fn raw(
         let partitions: Vec<Partition> =
             batch.iter().filter_map(|step| survey.raw(table).partitions.get(&step.day).cloned()).collect();
         let extracted = on_all_cores(&partitions, |partition| {
-            let extracted = extract(places, table, &scope, partition)?;
+            let extracted = extract(places, table, &scope, partition, partitions.len() < cores())?;
             let stored = store(places.output, table, partition.day, &extracted, survey.has_leavings(table, partition.day))?;
             progress(Progress::Done { rows: extracted.extract.accepted, bytes: partition.bytes() });
             Ok((extracted, stored))
@@ -129,10 +129,10 @@ pub fn raw(
     Ok((changes, fresh))
 }
 
-fn extract(places: &Places<'_>, table: Raw, scope: &Scope<'_>, partition: &Partition) -> Result<Extracted> {
+fn extract(places: &Places<'_>, table: Raw, scope: &Scope<'_>, partition: &Partition, is_alone: bool) -> Result<Extracted> {
     read(|| match table {
-        Raw::Messages => extract::messages(places.lake, scope, partition),
-        Raw::Events => extract::events(places.lake, scope, partition),
+        Raw::Messages => extract::messages(places.lake, scope, partition, is_alone),
+        Raw::Events => extract::events(places.lake, scope, partition, is_alone),
     })
 }
 
@@ -146,7 +146,7 @@ pub fn read<T>(partition: impl FnOnce() -> Result<T>) -> Result<T> {
 pub fn extract_all(places: &Places<'_>, table: Raw, listing: &Listing) -> Vec<(Partition, Result<Extracted>)> {
     let scope = Scope::new(places.settings);
     let partitions: Vec<Partition> = listing.partitions.values().cloned().collect();
-    let extracted = on_all_cores(&partitions, |partition| extract(places, table, &scope, partition));
+    let extracted = on_all_cores(&partitions, |partition| extract(places, table, &scope, partition, false));
     partitions.into_iter().zip(extracted).collect()
 }
 

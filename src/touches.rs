@@ -128,6 +128,14 @@ impl<'a> TouchReader<'a> {
         set_aside(&mut self.extract, &COLUMNS, "sent_at", bound, batch, &reasons)
     }
 
+    /// Adds what was taken of another object of the partition.
+    pub fn append(&mut self, other: TouchReader<'a>) {
+        let batches = self.batches.len() as u32;
+        self.rows.extend(other.rows.into_iter().map(|row| TouchRow { batch: row.batch + batches, ..row }));
+        self.batches.extend(other.batches);
+        self.extract.append(other.extract);
+    }
+
     fn cells(&self, row: &TouchRow) -> TouchCells<'_> {
         let batch = &self.batches[row.batch as usize];
         TouchCells {

@@ -1,6 +1,6 @@
 //! Working tables, as they are loaded: all of them, those of some days, or the rows that some days need.
 //!
-//! On a night few contacts have a touch or a conversion event on a day that is to be built. Their other rows, and the other deliveries
+//! On a night few contacts have a conversion event on a day that is to be built. Their other rows, and the other deliveries
 //! of the same messages and events, are found by the short hashes of the ids, which are read of every table in reach; only the
 //! rows so found are decoded. A hash that two ids have in common brings a row too many, which changes nothing.
 
@@ -11,7 +11,8 @@ use arrow::datatypes::Int64Type;
 use foldhash::fast::FixedState;
 
 use crate::calendar::Raw;
-use crate::conversions::Conversions;
+use crate::config::{Bot, BotCodes};
+use crate::conversions::{Conversion, Conversions};
 use crate::day::{Day, DayRange};
 use crate::digest::short_hash;
 use crate::error::{Error, ErrorKind, Result};
@@ -24,7 +25,7 @@ use crate::plan::{COPY_DAYS, first_in_reach};
 use crate::receipt::PartitionReceipt;
 use crate::scan::Places;
 use crate::survey::Survey;
-use crate::touches::Touches;
+use crate::touches::{Touch, Touches};
 
 /// What to do about working tables that have a receipt and are not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +114,7 @@ fn gone(path: &str) -> Error {
 
 /// The rows that are loaded together.
 struct Rows<'a> {
-    bots: crate::config::BotCodes<'a>,
+    bots: BotCodes<'a>,
     touches: Touches,
     events: Conversions,
 }
@@ -187,8 +188,9 @@ pub fn needed(places: &Places<'_>, survey: &Survey, fresh: &mut Fresh, needs: &N
         return Ok((rows.touches, rows.events));
     }
 
-    let contacts = contacts_on(places, &rows, needs);
-    let mut deliveries = deliveries_of(places, &rows, needs, &contacts);
+    let spans = Spans::new(places, needs.days);
+    let contacts = contacts_on(&spans, &rows.events, needs.identities);
+    let mut deliveries = deliveries_of(&spans, &rows, &contacts);
     let found = while_waiting(&others, |(table, day, _)| Ok(candidate(places, survey, *table, *day)?.with_contacts(&contacts)));
     let mut candidates = found.into_iter().collect::<Result<Vec<Candidate>>>()?;
     for candidate in &candidates {
@@ -227,34 +229,50 @@ fn has(hashes: &Int64Array, row: usize, wanted: &Hashes) -> bool {
     value(hashes, row).is_some_and(|hash| wanted.contains(&hash))
 }
 
-/// The contacts with a row on the days to be built, under all ids that stand for them.
-fn contacts_on(places: &Places<'_>, rows: &Rows<'_>, needs: &Needs<'_>) -> Hashes {
-    let bots = &places.settings.bots;
-    let is_asked = |bot: u32, at: i64| needs.days.contains(&bots[bot as usize].zone.local_day(at));
-    let touches = rows.touches.rows.iter().filter(|touch| is_asked(touch.bot, touch.sent_at));
-    let events = rows.events.rows.iter().filter(|event| is_asked(event.bot, event.occurred_at));
-    if needs.identities.is_empty() {
-        let of_touches = touches.map(|touch| rows.touches.contact_hash(touch));
-        return of_touches.chain(events.filter_map(|event| rows.events.contact_hash(event))).collect();
+/// The instants of some local days, per bot.
+struct Spans(Vec<Vec<(i64, i64)>>);
+
+impl Spans {
+    fn new(places: &Places<'_>, days: &BTreeSet<Day>) -> Spans {
+        let of_bot = |bot: &Bot| days.iter().map(|day| (bot.zone.start_of(*day), bot.zone.end_of(*day))).collect();
+        Spans(places.settings.bots.iter().map(of_bot).collect())
     }
-    let ids = touches.map(|touch| (touch.bot as usize, rows.touches.contact(touch)));
-    let ids = ids.chain(events.filter_map(|event| Some((event.bot as usize, rows.events.contact(event)?))));
-    let mut of_bots: Vec<HashSet<&str>> = vec![HashSet::new(); bots.len()];
-    ids.for_each(|(bot, id)| _ = of_bots[bot].insert(needs.identities.resolve(bot, id)));
-    let standing = of_bots.iter().enumerate().flat_map(|(bot, contacts)| needs.identities.ids_of(bot, contacts));
+
+    fn has(&self, bot: u32, at: i64) -> bool {
+        let spans = &self.0[bot as usize];
+        let n = spans.partition_point(|(start, _)| *start <= at);
+        n.checked_sub(1).is_some_and(|i| at < spans[i].1)
+    }
+}
+
+/// The contacts with a conversion event on the days to be built, under all ids that stand for them: a touch alone counts without its
+/// contact's other rows.
+fn contacts_on(spans: &Spans, events: &Conversions, identities: &Identities) -> Hashes {
+    let of_days = events.rows.iter().filter(|event| spans.has(event.bot, event.occurred_at));
+    if identities.is_empty() {
+        return of_days.filter_map(|event| events.contact_hash(event)).collect();
+    }
+    let mut of_bots: Vec<HashSet<&str>> = vec![HashSet::new(); spans.0.len()];
+    for event in of_days {
+        if let Some(id) = events.contact(event) {
+            of_bots[event.bot as usize].insert(identities.resolve(event.bot as usize, id));
+        }
+    }
+    let standing = of_bots.iter().enumerate().flat_map(|(bot, contacts)| identities.ids_of(bot, contacts));
     standing.map(|id| short_hash(&id)).collect()
 }
 
-/// The messages and the events among the rows of whole tables whose copies are needed: those of these contacts, those that are new, and
-/// those on the days to be built that have no contact.
-fn deliveries_of(places: &Places<'_>, rows: &Rows<'_>, needs: &Needs<'_>, contacts: &Hashes) -> [Hashes; 2] {
+/// The messages and the events among the rows of whole tables whose copies are needed: those on the days to be built, those that are
+/// new, and those of these contacts.
+fn deliveries_of(spans: &Spans, rows: &Rows<'_>, contacts: &Hashes) -> [Hashes; 2] {
     let (touches, events) = (&rows.touches, &rows.events);
-    let is_needed = |touch: &&crate::touches::Touch| !touches.is_known(touch) || contacts.contains(&touches.contact_hash(touch));
+    let is_needed = |touch: &&Touch| {
+        !touches.is_known(touch) || spans.has(touch.bot, touch.sent_at) || contacts.contains(&touches.contact_hash(touch))
+    };
     let messages = touches.rows.iter().filter(is_needed).map(|touch| touches.message_hash(touch));
-    let bots = &places.settings.bots;
-    let is_needed = |event: &&crate::conversions::Conversion| match events.contact_hash(event) {
-        Some(contact) => contacts.contains(&contact),
-        None => needs.days.contains(&bots[event.bot as usize].zone.local_day(event.occurred_at)),
+    let is_needed = |event: &&Conversion| {
+        let is_theirs = || events.contact_hash(event).is_some_and(|contact| contacts.contains(&contact));
+        spans.has(event.bot, event.occurred_at) || is_theirs()
     };
     [messages.collect(), events.rows.iter().filter(is_needed).filter_map(|event| events.event_hash(event)).collect()]
 }

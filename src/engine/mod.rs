@@ -34,7 +34,8 @@ pub struct Answer {
     /// Conversions of ads, by the event's local day.
     pub conversions: BTreeMap<Day, Vec<Conversions>>,
     pub bot_days: BTreeMap<(Day, u32), BotDay>,
-    /// Per bot, the ends of the sessions opened on the days asked for, by ads or not.
+    /// Per bot, the ends of the sessions opened on the days asked for, by ads or not; of contacts without a conversion event on them,
+    /// as far as their other rows are there.
     pub states: BTreeMap<u32, States>,
 }
 
