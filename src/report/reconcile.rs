@@ -16,6 +16,7 @@ use crate::look::Look;
 use super::facts::Facts;
 use super::published::AdDay;
 use super::read;
+use super::tally::Tally;
 use super::{Format, Kind, Layout, ReportRequest, Sheet, Value, Written, spans};
 
 const COLUMNS: [(&str, Kind); 7] = [
@@ -53,7 +54,8 @@ pub fn reconcile(
         return Err(Error::usage("a reconciliation has no page").mend("leave out --format html"));
     }
     let published = read::published_for_reconciling(output, request, settings.horizon)?;
-    let facts = Facts::new(&published, &settings.bots);
+    let tally = Tally::of(&published.ad_days, request.days);
+    let facts = Facts::new(&published, &tally, &settings.bots);
     let mut ads: BTreeMap<&str, BTreeMap<Day, Vec<&AdDay>>> = BTreeMap::new();
     for row in published.ad_days.iter().filter(|row| request.asks_for(None, &row.ad_id)) {
         ads.entry(&row.ad_id).or_default().entry(row.date).or_default().push(row);
