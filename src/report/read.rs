@@ -406,6 +406,73 @@ mod tests {
         }
     }
 
+    /// More days than a part holds, so that several threads read them; each file numbers its texts for itself, and otherwise.
+    #[test]
+    fn days_read_at_once_give_what_their_rows_give() {
+        let output = Output::empty();
+        let (first, last) = (day("2026-03-01"), day("2026-03-01").plus(3 * DAYS_PER_PART as i32));
+        let all = DayRange { first, last };
+        for (n, at) in all.iter().enumerate() {
+            // Sorted as published, without a bot first; which ads there are changes from day to day.
+            let keys = [(None, "9"), (Some("a"), "3"), (Some("a"), "5"), (Some("b"), "1"), (Some("b"), "3")];
+            let keys: Vec<_> = keys.into_iter().enumerate().filter(|(i, _)| (n + i) % 5 != 0).map(|(_, key)| key).collect();
+            let numbers = || keys.iter().map(|(_, ad)| n as i64 * 10 + ad.parse::<i64>().unwrap());
+            let texts =
+                |text: &dyn Fn(&(Option<&str>, &str)) -> Option<String>| Arc::new(keys.iter().map(text).collect::<StringArray>());
+            let spends: Decimal128Array = numbers().map(|number| (number % 4 != 0).then_some(i128::from(number))).collect();
+            let cells: Vec<(&str, ArrayRef)> = vec![
+                ("date", Arc::new(keys.iter().map(|_| Some(at.0)).collect::<Date32Array>())),
+                ("bot_id", texts(&|(bot, _)| bot.map(str::to_string))),
+                ("ad_id", texts(&|(_, ad)| Some(ad.to_string()))),
+                ("account_id", texts(&|(_, ad)| (*ad != "5").then(|| "act_1".to_string()))),
+                ("currency", texts(&|_| Some(["BRL", "USD"][n % 2].to_string()))),
+                ("conversations", Arc::new(numbers().map(|number| Some(number % 7)).collect::<Int64Array>())),
+                (
+                    "conversions",
+                    Arc::new(numbers().map(|number| (number % 3 != 0).then_some(number % 5)).collect::<Int64Array>()),
+                ),
+                ("spend", Arc::new(spends.with_precision_and_scale(MONEY_PRECISION, MONEY_SCALE).unwrap())),
+                ("complete", Arc::new(keys.iter().map(|_| Some(true)).collect::<BooleanArray>())),
+            ];
+            let schema = schema::ad_days().schema;
+            let column = |field: &Arc<Field>| match cells.iter().find(|(name, _)| name == field.name()) {
+                Some((_, cell)) => cell.clone(),
+                None => new_null_array(field.data_type(), keys.len()),
+            };
+            let batch = RecordBatch::try_new(schema.clone(), schema.fields().iter().map(column).collect()).unwrap();
+            output.publish(&day_object("ad_days", at), batch);
+            output.publish(&day_object("bot_days", at), RecordBatch::new_empty(schema::bot_days().schema));
+        }
+        output.publish(ADS_OBJECT, RecordBatch::new_empty(schema::ads().schema));
+
+        let request = |by, grain| ReportRequest { days: all, bots: Vec::new(), ads: Vec::new(), by, grain, all_ads: true };
+        let report = build(&output.settings, &output.lake, &request(By::ConversionDay, Grain::Range)).unwrap();
+        let by_day = build(&output.settings, &output.lake, &request(By::ConversionDay, Grain::Day)).unwrap();
+        let keys: Vec<(Option<&str>, &str)> = report.rows.iter().map(|row| (row.bot_id.as_deref(), row.ad_id.as_str())).collect();
+        assert_eq!(keys.len(), 5);
+        for row in &report.rows {
+            let place = [(None, "9"), (Some("a"), "3"), (Some("a"), "5"), (Some("b"), "1"), (Some("b"), "3")]
+                .iter()
+                .position(|key| *key == (row.bot_id.as_deref(), row.ad_id.as_str()))
+                .unwrap();
+            let ad: i64 = row.ad_id.parse().unwrap();
+            let numbers = || (0..all.len()).filter(|n| (n + place) % 5 != 0).map(|n| n as i64 * 10 + ad);
+            assert_eq!(row.conversations, numbers().map(|number| number % 7).sum::<i64>());
+            let spend: i64 = numbers().filter(|number| number % 4 != 0).sum();
+            assert_eq!(row.spend, Some(Amount(spend.into())));
+            let conversions: i64 = numbers().filter(|number| number % 3 != 0).map(|number| number % 5).sum();
+            assert_eq!(row.conversions, Some(conversions));
+            let last = (0..all.len()).rev().find(|n| (n + place) % 5 != 0).unwrap();
+            assert_eq!(row.currency.as_deref(), Some(["BRL", "USD"][last % 2]));
+            let same_ad = by_day.rows.iter().filter(|of_day| (&of_day.bot_id, &of_day.ad_id) == (&row.bot_id, &row.ad_id));
+            assert_eq!(row.conversations, same_ad.map(|of_day| of_day.conversations).sum::<i64>());
+        }
+        for _ in 0..5 {
+            let again = build(&output.settings, &output.lake, &request(By::ConversionDay, Grain::Range)).unwrap();
+            assert_eq!(again.rows, report.rows);
+        }
+    }
+
     #[test]
     fn a_table_of_another_form_is_named_with_its_column() {
         let output = Output::sample();

@@ -319,3 +319,113 @@ impl AdTally {
 pub(super) fn has_figures(conversations: i64, spend: Option<i128>, impressions: Option<i64>) -> bool {
     conversations > 0 || spend.is_some_and(|spend| spend != 0) || impressions.is_some_and(|impressions| impressions > 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: Day = Day(20_513);
+
+    fn days(first: i32, last: i32) -> DayRange {
+        DayRange { first: FIRST.plus(first), last: FIRST.plus(last) }
+    }
+
+    /// Figures that no two rows share, some of them unknown, so that a sum that mixes up ads or days differs.
+    fn row(day: i32, bot_id: Option<&str>, ad_id: &str) -> AdDay {
+        let drawn =
+            i64::from(day) * 1009 + ad_id.bytes().fold(bot_id.map_or(7, str::len) as i64, |sum, byte| sum * 31 + i64::from(byte));
+        let unless = |every: i64, value: i64| (drawn % every != 0).then_some(value);
+        AdDay {
+            date: FIRST.plus(day),
+            bot_id: bot_id.map(str::to_string),
+            ad_id: ad_id.to_string(),
+            account_id: unless(3, 0).map(|_| format!("act_{}", day % 4)),
+            currency: unless(5, 0).map(|_| ["BRL", "USD"][day as usize % 2].to_string()),
+            conversations: drawn % 97,
+            conversions: unless(4, drawn % 13),
+            spend: unless(7, drawn).map(|spend| i128::from(spend) * 1_000_003),
+            impressions: None,
+            reach: unless(6, drawn % 1013),
+            meta_conversations: unless(11, 1),
+        }
+    }
+
+    /// Bots come and go, ads have gaps longer than what is tried before a look-up, one has a row in every bot and one in none.
+    fn rows(day: i32) -> Vec<AdDay> {
+        let mut rows = vec![row(day, None, "ad0")];
+        for bot_id in ["bot", "robot"].into_iter().filter(|bot_id| day % 5 != 0 || *bot_id != "bot") {
+            let ads = (0..40).filter(|ad| (ad * 7 + day) % 11 != 0 && (ad / 10 != day % 4 || *ad == 0));
+            rows.extend(ads.map(|ad| row(day, Some(bot_id), &format!("ad{ad}"))));
+        }
+        rows.sort_by(|a, b| (&a.bot_id, &a.ad_id).cmp(&(&b.bot_id, &b.ad_id)));
+        rows
+    }
+
+    type Told = (Option<String>, String, Option<(Day, String)>, Option<String>, String, Vec<u8>);
+
+    fn told(tally: &Tally) -> Vec<Told> {
+        let mut told: Vec<Told> = tally
+            .ads()
+            .map(|((bot_id, ad_id), ad, marks)| {
+                let account = tally.account(ad).map(|(day, account)| (day, account.to_string()));
+                let sums = format!("{:?} {} {}", ad.sums, ad.has_figures, ad.tells_conversations);
+                let currency = tally.currency(ad).map(str::to_string);
+                (bot_id.map(str::to_string), ad_id.to_string(), account, currency, sums, marks.to_vec())
+            })
+            .collect();
+        told.sort();
+        told
+    }
+
+    #[test]
+    fn the_sums_are_those_of_plain_loops_whatever_came_between_two_days_of_an_ad() {
+        let all: Vec<AdDay> = (0..60).flat_map(rows).collect();
+        let tally = Tally::of(&all, days(0, 59));
+        assert_eq!(tally.ads().count(), 81);
+        for ((bot_id, ad_id), ad, marks) in tally.ads() {
+            let of_ad: Vec<&AdDay> = all.iter().filter(|row| row.bot_id.as_deref() == bot_id && row.ad_id == ad_id).collect();
+            let key = format!("{bot_id:?} {ad_id}");
+            assert_eq!(ad.sums.conversations, of_ad.iter().map(|row| row.conversations).sum::<i64>(), "{key}");
+            assert_eq!(ad.sums.conversions, of_ad.iter().filter_map(|row| row.conversions).sum::<i64>(), "{key}");
+            assert_eq!(ad.sums.spend, of_ad.iter().filter_map(|row| row.spend).sum::<i128>(), "{key}");
+            let both = of_ad.iter().filter_map(|row| row.conversions.zip(row.spend));
+            let both = both.fold((0, 0), |(n, sum), (conversions, spend)| (n + conversions, sum + spend));
+            assert_eq!((ad.sums.conversions_with_spend, ad.sums.spend_when_configured), both, "{key}");
+            assert_eq!(ad.sums.reach_max_of_day, of_ad.iter().filter_map(|row| row.reach).max(), "{key}");
+            let currency = of_ad.iter().rev().find_map(|row| row.currency.as_deref());
+            assert_eq!(tally.currency(ad), currency, "{key}");
+            let account = of_ad.iter().rev().find_map(|row| Some((row.date, row.account_id.as_deref()?)));
+            assert_eq!(tally.account(ad), account, "{key}");
+            for (day, mark) in tally.marked(marks) {
+                let row = of_ad.iter().find(|row| row.date == day);
+                let is = |known: fn(&AdDay) -> bool| row.is_some_and(|row| known(row));
+                let expected = (is(|_| true), is(|row| row.conversions.is_some()), is(|row| row.spend.is_some()));
+                assert_eq!((mark.has_row(), mark.is_configured(), mark.knows_spend()), expected, "{key} {day}");
+            }
+        }
+    }
+
+    #[test]
+    fn parts_of_the_range_join_to_the_whole_however_it_was_parted() {
+        let whole = told(&Tally::of(&(0..60).flat_map(rows).collect::<Vec<_>>(), days(0, 59)));
+        for length in [1, 7, 32, 60] {
+            let part = |first: i32| {
+                let last = (first + length - 1).min(59);
+                Tally::of(&(first..=last).flat_map(rows).collect::<Vec<_>>(), days(first, last))
+            };
+            let parts = (0..60).step_by(length as usize).map(part).collect();
+            assert_eq!(told(&Tally::joined(days(0, 59), parts)), whole, "{length}");
+        }
+        // Days that are not published lie between parts, before the first and after the last.
+        let sparse = |first: i32, last: i32| Tally::of(&[rows(first), rows(last)].concat(), days(first, last));
+        let some: Vec<AdDay> = [2, 5, 20, 50].into_iter().flat_map(rows).collect();
+        let joined = Tally::joined(days(0, 59), vec![sparse(2, 5), sparse(20, 50)]);
+        assert_eq!(told(&joined), told(&Tally::of(&some, days(0, 59))));
+    }
+
+    #[test]
+    fn a_row_outside_the_range_is_not_of_it() {
+        let outside = [row(0, Some("bot"), "ad"), row(3, Some("bot"), "ad")];
+        assert_eq!(Tally::of(&outside, days(1, 2)).ads().count(), 0);
+    }
+}
