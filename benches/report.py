@@ -154,21 +154,29 @@ def write_world(folder, days, ads):
     (folder / "complete").touch()
 
 
+# A child starts with its parent's peak of memory: the parent that waits for it is a bare interpreter.
+MEASURE = """
+import os, subprocess, sys, time
+began = time.perf_counter()
+child = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+said = child.stderr.read()
+_, status, used = os.wait4(child.pid, 0)
+wall = time.perf_counter() - began
+child.returncode = os.waitstatus_to_exitcode(status)
+if child.returncode != 0:
+    sys.exit(f"{sys.argv[1:]} failed with {child.returncode}: {said.decode()}")
+print(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+"""
+
+
 def measured(command, times):
     """Seconds of wall clock, of processor, and MB of memory at the peak: of the fastest run."""
-    best = None
-    for _ in range(times):
-        began = time.perf_counter()
-        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        said = child.stderr.read()
-        _, status, used = os.wait4(child.pid, 0)
-        wall = time.perf_counter() - began
-        child.returncode = os.waitstatus_to_exitcode(status)
-        if child.returncode != 0:
-            sys.exit(f"{command} failed with {child.returncode}\n{said.decode()}")
-        run = (wall, used.ru_utime + used.ru_stime, used.ru_maxrss // 1024)
-        best = min(best or run, run)
-    return best
+
+    def once():
+        told = subprocess.run([sys.executable, "-S", "-c", MEASURE, *command], check=True, stdout=subprocess.PIPE, text=True)
+        return tuple(float(number) for number in told.stdout.split())
+
+    return min(once() for _ in range(times))
 
 
 def held_against(world, report):
@@ -226,7 +234,7 @@ def main():
 
     def show(name, times):
         wall, processor, memory = times
-        print(f"{name:34}{wall:8.2f}{processor:8.2f}{memory:8}", flush=True)
+        print(f"{name:34}{wall:8.2f}{processor:8.2f}{memory:8.0f}", flush=True)
 
     for form in forms:
         show(" ".join(form) or "the text, without flags", measured([*report, *form], asked.times))

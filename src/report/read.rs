@@ -184,6 +184,7 @@ mod tests {
     use crate::error::ErrorKind;
     use crate::lake::layout::day_object;
     use crate::lake::{Environment, encode};
+    use crate::report::facts::Key;
     use crate::report::{Amount, Report, build};
     use crate::schema::{self, MONEY_PRECISION, MONEY_SCALE, Table};
 
@@ -417,8 +418,7 @@ mod tests {
             let keys = [(None, "9"), (Some("a"), "3"), (Some("a"), "5"), (Some("b"), "1"), (Some("b"), "3")];
             let keys: Vec<_> = keys.into_iter().enumerate().filter(|(i, _)| (n + i) % 5 != 0).map(|(_, key)| key).collect();
             let numbers = || keys.iter().map(|(_, ad)| n as i64 * 10 + ad.parse::<i64>().unwrap());
-            let texts =
-                |text: &dyn Fn(&(Option<&str>, &str)) -> Option<String>| Arc::new(keys.iter().map(text).collect::<StringArray>());
+            let texts = |text: &dyn Fn(&Key<'_>) -> Option<String>| Arc::new(keys.iter().map(text).collect::<StringArray>());
             let spends: Decimal128Array = numbers().map(|number| (number % 4 != 0).then_some(i128::from(number))).collect();
             let cells: Vec<(&str, ArrayRef)> = vec![
                 ("date", Arc::new(keys.iter().map(|_| Some(at.0)).collect::<Date32Array>())),
