@@ -99,7 +99,7 @@ pub(super) fn render(report: &Report, look: Look) -> String {
     };
     styled(&mut lines.header, Look::heading);
     styled(&mut lines.totals, Look::heading);
-    for line in [lines.header, lines.rows, lines.totals].concat() {
+    for line in lines.header.iter().chain(&lines.rows).chain(&lines.totals) {
         text.push_str(line.trim_end());
         text.push('\n');
     }
@@ -252,7 +252,8 @@ impl Grid {
     fn new(columns: &[Column], rows: &[ReportRow], totals: &[Total], numerals: Numerals) -> Grid {
         let heads: Vec<Head> =
             columns.iter().map(|column| Head { lines: column.header.to_vec(), is_number: column.is_number }).collect();
-        let written = |column: &Column, cell: String| if column.is_number { numerals.write(&cell) } else { cell };
+        let is_plain = numerals == Numerals::PLAIN;
+        let written = |column: &Column, cell: String| if column.is_number && !is_plain { numerals.write(&cell) } else { cell };
         let of_rows = rows.iter().map(|row| columns.iter().map(|column| written(column, (column.cell)(row))).collect());
         let of_totals = totals.iter().map(|total| columns.iter().map(|column| written(column, (column.total)(total))).collect());
         Grid::of(&heads, of_rows.chain(of_totals), columns.iter().position(|column| column.header == TITLE))
