@@ -64,7 +64,8 @@
 //!
 //! report/mod.rs           figures per ad                      report/read.rs          from the published tables
 //! report/facts.rs, report/figures.rs, report/amount.rs        what they add up to
-//! report/published.rs     those tables' rows
+//! report/columns.rs, report/published.rs                      those tables' columns and rows
+//! report/tally.rs         stored days, added up as they are read
 //! report/table.rs, report/csv.rs, report/json.rs, report/batch.rs
 //!                                                             how they are shown
 //! report/sheet.rs         columns and cells, for every format report/what_if.rs       beside what was published

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use arrow::array::{BooleanArray, RecordBatch};
-use arrow::datatypes::Schema;
+use arrow::datatypes::{DataType, Field, Fields, Schema};
 use arrow::error::ArrowError;
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -15,7 +15,9 @@ use futures::{FutureExt, StreamExt};
 use object_store::path::Path;
 use object_store::{GetOptions, OBJECT_STORE_COALESCE_DEFAULT, ObjectStore, coalesce_ranges};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowPredicateFn, ArrowReaderOptions, RowFilter, RowSelectionPolicy};
+use parquet::arrow::arrow_reader::{
+    ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowFilter, RowSelectionPolicy,
+};
 use parquet::arrow::async_reader::{AsyncFileReader, MetadataFetch, ParquetRecordBatchStreamBuilder};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
@@ -186,6 +188,37 @@ impl Lake {
         self.scan(object, present, each)
     }
 
+    /// Whether reading costs the processor rather than waiting.
+    pub fn is_on_disk(&self) -> bool {
+        self.disk.is_some()
+    }
+
+    /// All rows of an object in these columns; those that it lacks are left out. For a small object of which most columns are
+    /// wanted: it is fetched whole, at once.
+    pub fn read_columns(&self, object: &Object, columns: &[(&str, Texts)]) -> Result<Vec<RecordBatch>> {
+        let bytes = self.whole(object)?;
+        decoded(bytes, columns).map_err(|error| {
+            let error = self.parquet_error(error, object);
+            let paths: Vec<ColumnPath> = columns.iter().map(|(column, _)| (column.to_string(), None)).collect();
+            match self.runtime.block_on(self.undecodable_column(object, &paths)) {
+                Some(column) => error.with("column", column),
+                None => error,
+            }
+        })
+    }
+
+    fn whole(&self, object: &Object) -> Result<Bytes> {
+        // On a disk an object is replaced by a rename: what was opened stays what it is. What cannot be read is classified below.
+        let on_disk = self.disk.as_ref().and_then(|disk| std::fs::read(disk.join(&object.path)).ok()).map(Bytes::from);
+        if let Some(bytes) = on_disk {
+            self.bytes_read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            return Ok(bytes);
+        }
+        let reader = self.object_reader(self.object_path(&object.path)?, object);
+        let fetched = self.runtime.block_on(reader.fetch_range(0..object.size));
+        fetched.map_err(|error| self.failure(Operation::Read, &object.path, error))
+    }
+
     fn object_reader(&self, location: Path, object: &Object) -> ObjectReader {
         ObjectReader { lake: self.clone(), location, object: object.clone(), tail: None }
     }
@@ -206,6 +239,49 @@ impl Lake {
         }
         None
     }
+}
+
+/// In what form the texts of a column are wanted; other columns come as they are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Texts {
+    AsStored,
+    /// Views into what was decoded: many different texts.
+    Views,
+    /// Numbers into a dictionary: few texts, again and again.
+    Numbered,
+}
+
+impl Texts {
+    fn wanted(self, stored: &DataType) -> DataType {
+        match (self, stored) {
+            (Texts::Views, DataType::Utf8) => DataType::Utf8View,
+            (Texts::Numbered, DataType::Utf8) => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
+            _ => stored.clone(),
+        }
+    }
+}
+
+fn decoded(bytes: Bytes, columns: &[(&str, Texts)]) -> Result<Vec<RecordBatch>, ParquetError> {
+    let stored = ArrowReaderMetadata::load(&bytes, ArrowReaderOptions::new())?;
+    let wanted = |field: &Arc<Field>| {
+        let texts = columns.iter().find(|(column, _)| column == field.name()).map_or(Texts::AsStored, |(_, texts)| *texts);
+        match texts.wanted(field.data_type()) {
+            same if same == *field.data_type() => field.clone(),
+            wanted => Arc::new(field.as_ref().clone().with_data_type(wanted)),
+        }
+    };
+    let fields: Fields = stored.schema().fields().iter().map(wanted).collect();
+    let metadata = if fields == *stored.schema().fields() {
+        stored
+    } else {
+        let schema = Arc::new(Schema::new_with_metadata(fields, stored.schema().metadata().clone()));
+        ArrowReaderMetadata::try_new(stored.metadata().clone(), ArrowReaderOptions::new().with_schema(schema))?
+    };
+    let paths: Vec<ColumnPath> = columns.iter().map(|(column, _)| (column.to_string(), None)).collect();
+    let projection = mask(&paths, metadata.parquet_schema());
+    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, metadata);
+    let batches = reader.with_batch_size(ROWS_PER_BATCH).with_projection(projection).build()?;
+    batches.collect::<Result<_, _>>().map_err(ParquetError::from)
 }
 
 /// What a footer says of a column's values.

@@ -1,6 +1,6 @@
 //! What the published tables say about each day of each (bot, ad). Pure.
 //!
-//! In: [`Published`] and the pipeline's bots. Out: [`Facts`], asked for one day of one (bot, ad) at a time.
+//! In: [`Published`], its [`Tally`] and the pipeline's bots. Out: [`Facts`], asked for the days of one (bot, ad) after another.
 //!
 //! **A day without a row.** `ad_days` keeps only the (bot, ad)s that something happened to, so most days of most ads have no row.
 //! Such a day, when published, means
@@ -19,111 +19,130 @@
 //! number is NULL on days on which the bot was not configured, as it is by conversion day: what such a day's conversations became
 //! after the first setting is only a part of the truth.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::config::Bot;
 use crate::day::{Day, DayRange};
 
 use super::By;
-use super::published::{Ad, AdDay, BotDay, Published};
+use super::published::{Ad, AdDay, Published};
+use super::tally::{self, Tally};
 
 pub(super) type Key<'a> = (Option<&'a str>, &'a str);
 
+/// Some days of a range.
+pub(super) struct DaySet {
+    first: Day,
+    days: Vec<bool>,
+}
+
+impl DaySet {
+    fn none(of: DayRange) -> DaySet {
+        DaySet { first: of.first, days: vec![false; of.len()] }
+    }
+
+    fn place(&self, day: Day) -> Option<usize> {
+        usize::try_from(day.0 - self.first.0).ok()
+    }
+
+    pub fn contains(&self, day: Day) -> bool {
+        self.place(day).and_then(|place| self.days.get(place)).is_some_and(|is| *is)
+    }
+
+    fn insert(&mut self, day: Day) {
+        if let Some(is) = self.place(day).and_then(|place| self.days.get_mut(place)) {
+            *is = true;
+        }
+    }
+}
+
 /// The published rows, found by what is asked of them.
 pub(super) struct Facts<'a> {
-    bots: HashMap<&'a str, &'a Bot>,
-    pub published_days: &'a BTreeSet<Day>,
+    pub published_days: DaySet,
+    /// The rows of `ad_days`, where they were read.
     pub ad_days: BTreeMap<Key<'a>, BTreeMap<Day, &'a AdDay>>,
     pub ads: HashMap<Key<'a>, &'a Ad>,
-    bot_days: HashMap<(&'a str, Day), &'a BotDay>,
+    /// The days on which a bot was configured.
+    configured: HashMap<&'a str, DaySet>,
     /// Ads with a conversation, ever, in any bot.
     pub clicked: HashSet<&'a str>,
     /// The account that an ad is known to belong to.
     pub accounts: HashMap<&'a str, &'a str>,
     /// Accounts some of whose figures of the range tell how many conversations Meta counted.
     tells_conversations: HashSet<&'a str>,
-    /// (account, day)s known to be whole.
-    whole: HashSet<(&'a str, Day)>,
+    /// The days of an account known to be whole.
+    whole: HashMap<&'a str, DaySet>,
     /// The bot, if any, on whose row an ad's spend stands; no entry where no bot lists the account.
     bearers: HashMap<&'a str, Option<&'a str>>,
-    /// Conversions by (bot, ad, conversation day).
-    cohorts: HashMap<(&'a str, &'a str, Day), i64>,
+    /// Conversions by (bot, ad) and conversation day.
+    cohorts: HashMap<Key<'a>, BTreeMap<Day, i64>>,
     /// By (account, ad, first day, last day).
     range_reach: HashMap<(&'a str, &'a str, Day, Day), i64>,
 }
 
 impl<'a> Facts<'a> {
-    pub fn new(published: &'a Published, bots: &'a [Bot]) -> Facts<'a> {
+    pub fn new(published: &'a Published, tally: &'a Tally, bots: &'a [Bot]) -> Facts<'a> {
         let mut ad_days: BTreeMap<Key, BTreeMap<Day, &AdDay>> = BTreeMap::new();
         for row in &published.ad_days {
             ad_days.entry((row.bot_id.as_deref(), &row.ad_id)).or_default().insert(row.date, row);
         }
-        let known_account = |ad_id: &'a str, account: &'a Option<String>| Some((ad_id, account.as_deref()?));
-        let mut accounts: HashMap<&str, &str> =
-            published.ad_days.iter().filter_map(|row| known_account(&row.ad_id, &row.account_id)).collect();
-        accounts.extend(published.ads.iter().filter_map(|ad| known_account(&ad.ad_id, &ad.account_id)));
+        let mut published_days = DaySet::none(tally.days);
+        published.days.iter().for_each(|day| published_days.insert(*day));
 
-        let mut listing: HashMap<&str, Vec<&str>> = HashMap::new();
-        for bot in bots {
-            for account in &bot.ad_accounts {
-                listing.entry(account).or_default().push(&bot.id);
+        // Of several rows the last, by day and then by bot.
+        let mut latest: HashMap<&str, (Day, Option<&str>, &str)> = HashMap::new();
+        for ((bot_id, ad_id), ad, _) in tally.ads() {
+            if let Some((day, account)) = tally.account(ad) {
+                let known = latest.entry(ad_id).or_insert((day, bot_id, account));
+                *known = (*known).max((day, bot_id, account));
             }
         }
-        let with_spend = || published.ad_days.iter().filter(|row| row.spend.is_some());
-        let mut whole: HashSet<(&str, Day)> =
-            with_spend().filter_map(|row| Some((*accounts.get(row.ad_id.as_str())?, row.date))).collect();
+        let mut accounts: HashMap<&str, &str> = latest.into_iter().map(|(ad_id, (_, _, account))| (ad_id, account)).collect();
+        accounts.extend(published.ads.iter().filter_map(|ad| Some((ad.ad_id.as_str(), ad.account_id.as_deref()?))));
+
+        let mut whole: HashMap<&str, DaySet> = HashMap::new();
+        // The bot of the last row with a known spend.
+        let mut spenders: HashMap<&str, (Day, Option<&str>)> = HashMap::new();
+        for ((bot_id, ad_id), _, marks) in tally.ads() {
+            let known = || tally.marked(marks).filter(|(_, mark)| mark.knows_spend()).map(|(day, _)| day);
+            if let Some(last) = known().next_back() {
+                let spender = spenders.entry(ad_id).or_insert((last, bot_id));
+                *spender = (*spender).max((last, bot_id));
+            }
+            if let Some(account) = accounts.get(ad_id) {
+                let days = whole.entry(account).or_insert_with(|| DaySet::none(tally.days));
+                known().for_each(|day| days.insert(day));
+            }
+        }
+        let by_id: HashMap<&str, &Bot> = bots.iter().map(|bot| (bot.id.as_str(), bot)).collect();
         for row in published.bot_days.iter().filter(|row| !matches!(row.insights_status.as_str(), "none" | "missing")) {
-            let bot = bots.iter().find(|bot| bot.id == row.bot_id);
-            whole.extend(bot.into_iter().flat_map(|bot| &bot.ad_accounts).map(|account| (account.as_str(), row.date)));
-        }
-
-        let mut bearers: HashMap<&str, Option<&str>> = HashMap::new();
-        for (ad_id, account) in &accounts {
-            match listing.get(account).map(Vec::as_slice) {
-                None => {}
-                Some([only]) => drop(bearers.insert(ad_id, Some(only))),
-                Some(_) => drop(bearers.insert(ad_id, None)),
+            for account in by_id.get(row.bot_id.as_str()).into_iter().flat_map(|bot| &bot.ad_accounts) {
+                whole.entry(account).or_insert_with(|| DaySet::none(tally.days)).insert(row.date);
             }
         }
-        let mut earliest: HashMap<&str, (i64, &str)> = HashMap::new();
-        for ad in &published.ads {
-            if let (Some(bot_id), Some(at), Some(account)) =
-                (ad.bot_id.as_deref(), ad.first_conversation_at, accounts.get(ad.ad_id.as_str()))
-                && listing.get(account).is_some_and(|bots| bots.len() > 1 && bots.contains(&bot_id))
-            {
-                let first = earliest.entry(&ad.ad_id).or_insert((at, bot_id));
-                *first = (*first).min((at, bot_id));
-            }
-        }
-        bearers.extend(earliest.into_iter().map(|(ad_id, (_, bot_id))| (ad_id, Some(bot_id))));
-        bearers.extend(with_spend().map(|row| (row.ad_id.as_str(), row.bot_id.as_deref())));
 
-        let mut cohorts = HashMap::new();
+        let mut cohorts: HashMap<Key, BTreeMap<Day, i64>> = HashMap::new();
         for row in &published.ad_conversions {
-            *cohorts.entry((row.bot_id.as_str(), row.ad_id.as_str(), row.conversation_date)).or_default() += row.conversions;
+            let of_ad = cohorts.entry((Some(&row.bot_id), &row.ad_id)).or_default();
+            *of_ad.entry(row.conversation_date).or_default() += row.conversions;
         }
         let clicked_ever = published.ads.iter().filter(|ad| ad.first_conversation_at.is_some()).map(|ad| ad.ad_id.as_str());
-        let clicked_here = published.ad_days.iter().filter(|row| row.conversations > 0).map(|row| row.ad_id.as_str());
+        let clicked_here = tally.ads().filter(|(_, ad, _)| ad.sums.conversations > 0).map(|((_, ad_id), _, _)| ad_id);
+        let telling = tally.ads().filter(|(_, ad, _)| ad.tells_conversations);
         let range_reach = published
             .reach
             .iter()
             .filter_map(|row| Some(((row.account_id.as_str(), row.ad_id.as_str(), row.days.first, row.days.last), row.reach?)));
         Facts {
-            bots: bots.iter().map(|bot| (bot.id.as_str(), bot)).collect(),
-            published_days: &published.days,
+            published_days,
             ad_days,
             ads: published.ads.iter().map(|ad| ((ad.bot_id.as_deref(), ad.ad_id.as_str()), ad)).collect(),
-            bot_days: published.bot_days.iter().map(|row| ((row.bot_id.as_str(), row.date), row)).collect(),
+            configured: configured(published, tally.days, &by_id),
             clicked: clicked_ever.chain(clicked_here).collect(),
-            tells_conversations: published
-                .ad_days
-                .iter()
-                .filter(|row| row.meta_conversations.is_some())
-                .filter_map(|row| accounts.get(row.ad_id.as_str()).copied())
-                .collect(),
+            tells_conversations: telling.filter_map(|((_, ad_id), _, _)| accounts.get(ad_id).copied()).collect(),
+            bearers: bearers(published, bots, &accounts, spenders),
             accounts,
             whole,
-            bearers,
             cohorts,
             range_reach: range_reach.collect(),
         }
@@ -131,46 +150,29 @@ impl<'a> Facts<'a> {
 
     /// Whether a stored row makes its ad appear.
     pub fn shows(by: By, row: &AdDay) -> bool {
-        by == By::ConversionDay
-            || row.conversations > 0
-            || row.spend.is_some_and(|spend| spend != 0)
-            || row.impressions.is_some_and(|impressions| impressions > 0)
+        by == By::ConversionDay || tally::has_figures(row.conversations, row.spend, row.impressions)
     }
 
+    /// Of a day of the range.
     pub fn is_configured(&self, bot_id: Option<&str>, day: Day) -> bool {
         // A row without a bot has no setting to wait for.
-        let Some(bot_id) = bot_id else { return true };
-        match self.bot_days.get(&(bot_id, day)) {
-            Some(row) => row.conversions.is_some(),
-            None => self.bots.get(bot_id).is_some_and(|bot| bot.is_configured_on(day)),
-        }
+        bot_id.is_none_or(|bot_id| self.configured.get(bot_id).is_some_and(|days| days.contains(day)))
     }
 
     fn bears_spend(&self, (bot_id, ad_id): Key) -> bool {
         self.bearers.get(ad_id).is_some_and(|bearer| *bearer == bot_id)
     }
 
-    /// What is known about one day of a (bot, ad), a stored row or none.
-    pub fn day(&self, by: By, key: Key, row: Option<&AdDay>, day: Day) -> DayFigures {
+    /// What the days of a (bot, ad) are asked of.
+    pub fn of<'f>(&'f self, key: Key<'f>) -> AdFacts<'f> {
         let (bot_id, ad_id) = key;
-        let configured = row.map_or_else(|| self.is_configured(bot_id, day), |row| row.conversions.is_some());
-        if !self.published_days.contains(&day) {
-            return DayFigures { configured, ..DayFigures::default() };
-        }
-        let conversions = match by {
-            By::ConversionDay => row.and_then(|row| row.conversions).unwrap_or(0),
-            By::ConversationDay => bot_id.and_then(|bot_id| self.cohorts.get(&(bot_id, ad_id, day)).copied()).unwrap_or(0),
-        };
-        let is_whole = || self.accounts.get(ad_id).is_some_and(|account| self.whole.contains(&(*account, day)));
-        DayFigures {
-            configured,
-            conversations: row.map_or(0, |row| row.conversations),
-            conversions: configured.then_some(conversions),
-            spend: match row {
-                Some(row) => row.spend,
-                None => (self.bears_spend(key) && is_whole()).then_some(0),
-            },
-            reach: row.and_then(|row| row.reach),
+        let account = self.accounts.get(ad_id).filter(|_| self.bears_spend(key));
+        AdFacts {
+            published_days: &self.published_days,
+            has_bot: bot_id.is_some(),
+            configured: bot_id.and_then(|bot_id| self.configured.get(bot_id)),
+            free: account.and_then(|account| self.whole.get(account)),
+            cohorts: self.cohorts.get(&(bot_id, ad_id)),
         }
     }
 
@@ -182,8 +184,8 @@ impl<'a> Facts<'a> {
         }
         let account = self.accounts.get(ad_id)?;
         let has_metas_row = rows.iter().any(|row| row.impressions.is_some() || row.spend.is_some_and(|spend| spend != 0));
-        let is_told = self.published_days.contains(&day) && self.tells_conversations.contains(account);
-        (is_told && !has_metas_row && self.whole.contains(&(*account, day))).then_some(0)
+        let is_told = self.published_days.contains(day) && self.tells_conversations.contains(account);
+        (is_told && !has_metas_row && self.whole.get(account).is_some_and(|days| days.contains(day))).then_some(0)
     }
 
     /// Meta's figure for exactly these days; on the bearer's row only.
@@ -191,6 +193,98 @@ impl<'a> Facts<'a> {
         let (_, ad_id) = key;
         let account = self.accounts.get(ad_id).filter(|_| self.bears_spend(key))?;
         self.range_reach.get(&(*account, ad_id, days.first, days.last)).copied()
+    }
+}
+
+/// The days on which each bot was configured: as published; where it has no row, by the pipeline's settings.
+fn configured<'a>(published: &'a Published, days: DayRange, by_id: &HashMap<&'a str, &'a Bot>) -> HashMap<&'a str, DaySet> {
+    let mut rows: HashMap<&str, HashMap<Day, bool>> = by_id.keys().map(|id| (*id, HashMap::new())).collect();
+    for row in &published.bot_days {
+        rows.entry(&row.bot_id).or_default().insert(row.date, row.conversions.is_some());
+    }
+    let of_bot = |(id, rows): (&'a str, HashMap<Day, bool>)| {
+        let by_settings = |day| by_id.get(id).is_some_and(|bot| bot.is_configured_on(day));
+        let mut configured = DaySet::none(days);
+        let is_configured = |day: &Day| rows.get(day).copied().unwrap_or_else(|| by_settings(*day));
+        days.iter().filter(is_configured).for_each(|day| configured.insert(day));
+        (id, configured)
+    };
+    rows.into_iter().map(of_bot).collect()
+}
+
+/// The bot that has the ad's spend; where none has any, as rule 14 says.
+fn bearers<'a>(
+    published: &'a Published,
+    bots: &'a [Bot],
+    accounts: &HashMap<&'a str, &'a str>,
+    spenders: HashMap<&'a str, (Day, Option<&'a str>)>,
+) -> HashMap<&'a str, Option<&'a str>> {
+    let mut listing: HashMap<&str, Vec<&str>> = HashMap::new();
+    for bot in bots {
+        for account in &bot.ad_accounts {
+            listing.entry(account).or_default().push(&bot.id);
+        }
+    }
+    let mut bearers: HashMap<&str, Option<&str>> = HashMap::new();
+    for (ad_id, account) in accounts {
+        match listing.get(account).map(Vec::as_slice) {
+            None => {}
+            Some([only]) => drop(bearers.insert(ad_id, Some(only))),
+            Some(_) => drop(bearers.insert(ad_id, None)),
+        }
+    }
+    let mut earliest: HashMap<&str, (i64, &str)> = HashMap::new();
+    for ad in &published.ads {
+        if let (Some(bot_id), Some(at), Some(account)) =
+            (ad.bot_id.as_deref(), ad.first_conversation_at, accounts.get(ad.ad_id.as_str()))
+            && listing.get(account).is_some_and(|bots| bots.len() > 1 && bots.contains(&bot_id))
+        {
+            let first = earliest.entry(&ad.ad_id).or_insert((at, bot_id));
+            *first = (*first).min((at, bot_id));
+        }
+    }
+    bearers.extend(earliest.into_iter().map(|(ad_id, (_, bot_id))| (ad_id, Some(bot_id))));
+    bearers.extend(spenders.into_iter().map(|(ad_id, (_, bot_id))| (ad_id, bot_id)));
+    bearers
+}
+
+/// What is known of one (bot, ad) beside its stored rows.
+pub(super) struct AdFacts<'f> {
+    published_days: &'f DaySet,
+    has_bot: bool,
+    configured: Option<&'f DaySet>,
+    /// The days on which nothing was spent where no row says otherwise.
+    free: Option<&'f DaySet>,
+    cohorts: Option<&'f BTreeMap<Day, i64>>,
+}
+
+impl AdFacts<'_> {
+    /// What is known about one day, a stored row or none.
+    pub fn day(&self, by: By, row: Option<&AdDay>, day: Day) -> DayFigures {
+        let is_in = |days: Option<&DaySet>| days.is_some_and(|days| days.contains(day));
+        let configured = row.map_or_else(|| !self.has_bot || is_in(self.configured), |row| row.conversions.is_some());
+        if !self.published_days.contains(day) {
+            return DayFigures { configured, ..DayFigures::default() };
+        }
+        let conversions = match by {
+            By::ConversionDay => row.and_then(|row| row.conversions).unwrap_or(0),
+            By::ConversationDay => self.cohort(day),
+        };
+        DayFigures {
+            configured,
+            conversations: row.map_or(0, |row| row.conversations),
+            conversions: configured.then_some(conversions),
+            spend: match row {
+                Some(row) => row.spend,
+                None => is_in(self.free).then_some(0),
+            },
+            reach: row.and_then(|row| row.reach),
+        }
+    }
+
+    /// Conversions of a day's conversations.
+    pub fn cohort(&self, day: Day) -> i64 {
+        self.cohorts.and_then(|cohorts| cohorts.get(&day)).copied().unwrap_or(0)
     }
 }
 

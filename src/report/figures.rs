@@ -1,6 +1,6 @@
 //! From published rows to the figures of the report. Pure.
 //!
-//! In: [`Published`] and the pipeline's bots. Out: [`ReportRow`]s in the report's order, one per (bot, ad) and, with day grain,
+//! In: [`Published`], its [`Tally`] and the pipeline's bots. Out: [`ReportRow`]s in the report's order, one per (bot, ad) and, with day grain,
 //! day on which `ad_days` has a row. What is known of each day is in `facts`; here days are summed.
 //!
 //! **The counts of days.** `spend_unknown_days`: days of the range on which spend is unknown, all of them on a row that does not
@@ -16,39 +16,46 @@
 //! earlier conversations is none.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::config::Bot;
-use crate::day::{Day, DayRange};
 
-use super::amount::{Amount, MILLION};
-use super::facts::{DayFigures, Facts, Key};
+use super::amount::Amount;
+use super::facts::{Facts, Key};
 use super::published::{AdDay, Published};
+use super::tally::{AdTally, Sums, Tally};
 use super::{By, Grain, ReportRequest, ReportRow};
 
-/// The rows of the report in order, and how many ads `all_ads` would add.
-pub(super) fn rows(published: &Published, bots: &[Bot], request: &ReportRequest) -> (Vec<ReportRow>, usize) {
-    let facts = Facts::new(published, bots);
-    let mut rows = Vec::new();
+/// The rows of the report in order, and how many ads `all_ads` would add. Day grain needs the rows of `ad_days`, range grain their
+/// tally alone.
+pub(super) fn rows(published: &Published, tally: &Tally, bots: &[Bot], request: &ReportRequest) -> (Vec<ReportRow>, usize) {
+    let facts = Facts::new(published, tally, bots);
     let mut hidden_ads = BTreeSet::new();
-    for (key, days) in &facts.ad_days {
-        let (bot_id, ad_id) = *key;
-        if !request.asks_for(bot_id, ad_id) {
-            continue;
+    let mut is_asked = |(bot_id, ad_id): Key, is_shown: bool| {
+        if !request.asks_for(bot_id, ad_id) || !is_shown {
+            return false;
         }
-        let shown: Vec<Day> = days.values().filter(|row| Facts::shows(request.by, row)).map(|row| row.date).collect();
-        if shown.is_empty() {
-            continue;
+        let is_hidden = !request.all_ads && !facts.clicked.contains(ad_id);
+        if is_hidden {
+            hidden_ads.insert(ad_id.to_string());
         }
-        if !request.all_ads && !facts.clicked.contains(ad_id) {
-            hidden_ads.insert(ad_id);
-            continue;
+        !is_hidden
+    };
+    let mut rows = Vec::new();
+    match request.grain {
+        Grain::Range => {
+            for (key, ad, marks) in tally.ads() {
+                if is_asked(key, request.by == By::ConversionDay || ad.has_figures) {
+                    rows.push(of_range(&facts, request, tally, key, ad, marks));
+                }
+            }
         }
-        match request.grain {
-            Grain::Range => rows.push(row(&facts, request.by, *key, days, request.days, None)),
-            Grain::Day => {
-                let of_day = |day| row(&facts, request.by, *key, days, DayRange { first: day, last: day }, Some(day));
-                rows.extend(shown.into_iter().map(of_day));
+        Grain::Day => {
+            for (key, days) in &facts.ad_days {
+                let shown: Vec<&AdDay> = days.values().copied().filter(|row| Facts::shows(request.by, row)).collect();
+                if is_asked(*key, !shown.is_empty()) {
+                    rows.extend(shown.into_iter().map(|row| of_day(&facts, request.by, *key, row)));
+                }
             }
         }
     }
@@ -60,75 +67,71 @@ fn order(row: &ReportRow) -> impl Ord + '_ {
     (row.date, row.bot_id.is_none(), row.bot_id.as_deref(), Reverse(row.conversations), Reverse(row.spend), row.ad_id.as_str())
 }
 
-/// A row over these days; `date` with day grain.
-fn row(facts: &Facts, by: By, key: Key, stored: &BTreeMap<Day, &AdDay>, days: DayRange, date: Option<Day>) -> ReportRow {
-    let (bot_id, ad_id) = key;
-    let mut sums = Sums::default();
-    for day in days.iter() {
-        sums.add(facts.day(by, key, stored.get(&day).copied(), day));
+fn of_range(facts: &Facts, request: &ReportRequest, tally: &Tally, key: Key, ad: &AdTally, marks: &[u8]) -> ReportRow {
+    let (mut sums, of_ad, by_conversation_day) = (ad.sums, facts.of(key), request.by == By::ConversationDay);
+    if by_conversation_day {
+        (sums.conversions, sums.conversions_with_spend) = (0, 0);
     }
-    let exact_reach = if days.len() == 1 { sums.reach_sum } else { facts.range_reach(key, days) };
-    let ad = facts.ads.get(&key);
+    let mut configured_days = 0;
+    for (day, mark) in tally.marked(marks) {
+        if !mark.has_row() {
+            let figures = of_ad.day(request.by, None, day);
+            sums.add_day(figures.conversations, figures.conversions, figures.spend, figures.reach);
+            configured_days += i64::from(figures.configured);
+            continue;
+        }
+        configured_days += i64::from(mark.is_configured());
+        if by_conversation_day && mark.is_configured() {
+            let conversions = of_ad.cohort(day);
+            sums.conversions += conversions;
+            sums.conversions_with_spend += if mark.knows_spend() { conversions } else { 0 };
+        }
+    }
+    let exact_reach = if request.days.len() == 1 { sums.reach_sum } else { facts.range_reach(key, request.days) };
+    let known = Known { days: request.days.len() as i64, configured_days, exact_reach, currency: tally.currency(ad) };
+    row(facts, key, &sums, known)
+}
+
+fn of_day(facts: &Facts, by: By, key: Key, stored: &AdDay) -> ReportRow {
+    let figures = facts.of(key).day(by, Some(stored), stored.date);
+    let mut sums = Sums::default();
+    sums.add_day(figures.conversations, figures.conversions, figures.spend, figures.reach);
+    // Of the ad's latest row, whatever day this is.
+    let currency = facts.ad_days[&key].values().rev().find_map(|row| row.currency.as_deref());
+    let configured_days = i64::from(figures.configured);
+    let known = Known { days: 1, configured_days, exact_reach: sums.reach_sum, currency };
+    ReportRow { date: Some(stored.date), ..row(facts, key, &sums, known) }
+}
+
+/// What a row says beside its sums.
+struct Known<'a> {
+    days: i64,
+    configured_days: i64,
+    exact_reach: Option<i64>,
+    /// Of the stored rows, for an ad of which `ads` knows none.
+    currency: Option<&'a str>,
+}
+
+fn row(facts: &Facts, (bot_id, ad_id): Key, sums: &Sums, known: Known<'_>) -> ReportRow {
+    let ad = facts.ads.get(&(bot_id, ad_id));
     ReportRow {
-        date,
+        date: None,
         bot_id: bot_id.map(str::to_string),
         ad_id: ad_id.to_string(),
         ad_title: ad.and_then(|ad| ad.ad_title.clone()),
         ad_type: ad.and_then(|ad| ad.ad_type.clone()),
-        currency: ad.and_then(|ad| ad.currency.clone()).or_else(|| stored.values().rev().find_map(|row| row.currency.clone())),
-        spend: sums.spend.map(Amount),
-        reach: exact_reach,
+        currency: ad.and_then(|ad| ad.currency.as_deref()).or(known.currency).map(str::to_string),
+        spend: (sums.spend_days > 0).then_some(Amount(sums.spend)),
+        reach: known.exact_reach,
         conversations: sums.conversations,
-        cost_per_conversation: sums.spend.and_then(|spend| Amount(spend).per(sums.conversations_with_spend)),
-        conversions: sums.conversions,
-        cost_per_conversion: sums.spend_with_conversions.and_then(|(spend, n)| Amount(spend).per(n)),
-        conversion_rate: sums.conversions.and_then(|n| Amount(i128::from(n) * MILLION).per(sums.conversations_when_configured)),
-        reach_min: exact_reach.or(sums.reach_max_of_day),
-        reach_max: exact_reach.or(sums.reach_sum),
-        spend_unknown_days: sums.spend_unknown_days,
-        unconfigured_days: sums.unconfigured_days,
-    }
-}
-
-/// Sums over the days on which a figure, or both figures of a ratio, are known (rule 13); none when there is no such day.
-#[derive(Default)]
-struct Sums {
-    conversations: i64,
-    conversations_with_spend: i64,
-    conversations_when_configured: i64,
-    conversions: Option<i64>,
-    spend: Option<i128>,
-    spend_with_conversions: Option<(i128, i64)>,
-    reach_max_of_day: Option<i64>,
-    reach_sum: Option<i64>,
-    spend_unknown_days: i64,
-    unconfigured_days: i64,
-}
-
-impl Sums {
-    fn add(&mut self, day: DayFigures) {
-        self.conversations += day.conversations;
-        match day.spend {
-            Some(spend) => {
-                *self.spend.get_or_insert(0) += spend;
-                self.conversations_with_spend += day.conversations;
-            }
-            None => self.spend_unknown_days += 1,
-        }
-        if let Some(conversions) = day.conversions {
-            *self.conversions.get_or_insert(0) += conversions;
-            self.conversations_when_configured += day.conversations;
-        }
-        if let (Some(spend), Some(conversions)) = (day.spend, day.conversions) {
-            let (spends, counts) = self.spend_with_conversions.get_or_insert((0, 0));
-            *spends += spend;
-            *counts += conversions;
-        }
-        self.unconfigured_days += i64::from(!day.configured);
-        self.reach_max_of_day = self.reach_max_of_day.max(day.reach);
-        if let Some(reach) = day.reach {
-            *self.reach_sum.get_or_insert(0) += reach;
-        }
+        cost_per_conversation: Amount(sums.spend).per(sums.conversations_with_spend),
+        conversions: (sums.conversions_days > 0).then_some(sums.conversions),
+        cost_per_conversion: Amount(sums.spend_when_configured).per(sums.conversions_with_spend),
+        conversion_rate: Amount::share(sums.conversions, sums.conversations_when_configured),
+        reach_min: known.exact_reach.or(sums.reach_max_of_day),
+        reach_max: known.exact_reach.or(sums.reach_sum),
+        spend_unknown_days: known.days - sums.spend_days,
+        unconfigured_days: known.days - known.configured_days,
     }
 }
 
@@ -136,9 +139,15 @@ impl Sums {
 mod tests {
     use super::*;
     use crate::config::ConversionSetting;
+    use crate::day::{Day, DayRange};
+    use crate::report::amount::MILLION;
     use crate::report::published::{Ad, AdConversion, BotDay, RangeReach};
 
     const FIRST: Day = Day(20_513);
+
+    fn rows(published: &Published, bots: &[Bot], request: &ReportRequest) -> (Vec<ReportRow>, usize) {
+        super::rows(published, &Tally::of(&published.ad_days, request.days), bots, request)
+    }
 
     fn request(days: i32) -> ReportRequest {
         ReportRequest {

@@ -3,29 +3,45 @@
 //! Ids, money, costs and rates are JSON text, so that no reader turns them into floats; counts are numbers; days are text
 //! `YYYY-MM-DD`; NULL is null. Texts are as they came: a title may hold any character.
 
-use serde_json::{Map, Value as Json};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::error::{Error, Result};
 
-use super::{Sheet, Value};
+use super::{Kind, Sheet, Value};
 
 pub(super) fn render(sheet: &Sheet<'_>) -> Result<Vec<u8>> {
-    let names = || sheet.columns.iter().map(|(name, _)| name.to_string());
-    let rows: Vec<Map<String, Json>> = sheet.rows.iter().map(|row| names().zip(row.iter().map(json)).collect()).collect();
+    let rows: Vec<Row<'_>> = sheet.rows.iter().map(|cells| Row { columns: sheet.columns, cells }).collect();
     let mut bytes =
         serde_json::to_vec_pretty(&rows).map_err(|error| Error::bug("the report cannot be written as JSON").source(error))?;
     bytes.push(b'\n');
     Ok(bytes)
 }
 
-fn json(value: &Value<'_>) -> Json {
-    match value {
-        Value::Null => Json::Null,
-        Value::Day(day) => Json::String(day.to_string()),
-        Value::Text(text) => Json::String(text.to_string()),
-        Value::Instant { local, .. } => Json::String(local.clone()),
-        Value::Count(count) => Json::from(*count),
-        Value::Amount(amount) => Json::String(amount.to_string()),
+struct Row<'a> {
+    columns: &'a [(&'static str, Kind)],
+    cells: &'a [Value<'a>],
+}
+
+impl Serialize for Row<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.cells.len()))?;
+        for ((name, _), cell) in self.columns.iter().zip(self.cells) {
+            map.serialize_entry(name, cell)?;
+        }
+        map.end()
+    }
+}
+
+impl Serialize for Value<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Value::Null => serializer.serialize_none(),
+            Value::Day(day) => serializer.collect_str(day),
+            Value::Text(text) => serializer.serialize_str(text),
+            Value::Instant { local, .. } => serializer.serialize_str(local),
+            Value::Count(count) => serializer.serialize_i64(*count),
+            Value::Amount(amount) => serializer.collect_str(amount),
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! `ctwa report`: the published tables as figures per ad, in the article's columns.
 //!
 //! ```text
-//! ad_days, ads, bot_days, ad_conversions, reach --read--> Published --facts, figures--> ReportRow --table | csv | json | batch--> bytes
-//!                                                                   --facts, series---> days of each ad --html--> a page
+//! ad_days --columns--> Tally -+
+//!                             +--facts, figures--> ReportRow --table | csv | json | batch--> bytes
+//! ads, bot_days, ad_conversions, reach --> Published --facts, series--> days of each ad --html--> a page
 //! ```
 //!
 //! In: the output's published tables and the pipeline's bots; nothing is recomputed from the inputs and nothing is written.
@@ -18,6 +19,7 @@
 
 mod amount;
 mod batch;
+mod columns;
 mod csv;
 mod facts;
 mod figures;
@@ -29,6 +31,7 @@ mod reconcile;
 mod series;
 mod sheet;
 mod table;
+mod tally;
 mod what_if;
 
 use crate::config::Settings;
@@ -41,6 +44,7 @@ pub use amount::Amount;
 use published::Published;
 pub use reconcile::reconcile;
 pub use sheet::{Layout, Sheet, Value};
+use tally::Tally;
 pub use what_if::{WhatIf, WhatIfRequest, what_if};
 
 /// The day a conversion is shown on (rule 9).
@@ -238,8 +242,11 @@ pub fn write(
 /// published.
 fn build(settings: &Settings, output: &Lake, request: &ReportRequest) -> Result<Report> {
     known_bots(settings, request)?;
-    let published = read::published(output, request, settings.horizon)?;
-    let (rows, hidden_ads) = figures::rows(&published, &settings.bots, request);
+    let (published, tally) = match request.grain {
+        Grain::Range => read::tallied(output, request, settings.horizon)?,
+        Grain::Day => with_tally(read::published(output, request, settings.horizon)?, request),
+    };
+    let (rows, hidden_ads) = figures::rows(&published, &tally, &settings.bots, request);
     let notes = notes(&published, settings, request, &rows, hidden_ads);
     Ok(Report { days: request.days, by: request.by, grain: request.grain, rows, notes })
 }
@@ -250,11 +257,16 @@ fn page(settings: &Settings, output: &Lake, request: &ReportRequest) -> Result<W
     if request.grain == Grain::Day {
         return Err(Error::usage("the page holds every day: it has no --grain").mend("leave out --grain day"));
     }
-    let published = read::published_day_by_day(output, request, settings.horizon)?;
-    let (rows, hidden_ads) = figures::rows(&published, &settings.bots, request);
+    let (published, tally) = with_tally(read::published_day_by_day(output, request, settings.horizon)?, request);
+    let (rows, hidden_ads) = figures::rows(&published, &tally, &settings.bots, request);
     let notes = notes(&published, settings, request, &rows, hidden_ads);
-    let series = series::pack(&published, settings, request, hidden_ads)?;
+    let series = series::pack(&published, &tally, settings, request, hidden_ads)?;
     Ok(Written { bytes: html::render(&series)?, notes })
+}
+
+fn with_tally(published: Published, request: &ReportRequest) -> (Published, Tally) {
+    let tally = Tally::of(&published.ad_days, request.days);
+    (published, tally)
 }
 
 fn known_bots(settings: &Settings, request: &ReportRequest) -> Result<()> {

@@ -1,41 +1,86 @@
-//! The published tables, as rows in memory.
+//! The published tables, as rows in memory or added up.
 //!
 //! In: `ad_days` and `bot_days` of the range, `ads`, the `reach` of the range's last day where it was fetched, and, by
 //! conversation day, `ad_conversions` as far after the range as a session can convert. Out: [`Published`], rows in the order of
-//! days, then of the files. Only the columns named here are read.
+//! days, then of the files; where days are only added up, a [`Tally`] instead of the rows of `ad_days`. Only the columns that
+//! `columns` names are decoded, several days at once.
 
-use arrow::array::{
-    Array, ArrayAccessor, BooleanArray, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray,
-};
+use arrow::array::RecordBatch;
 
 use crate::config::Horizon;
 use crate::day::{Day, DayRange};
 use crate::error::{Error, Result};
 use crate::lake::layout::ADS_OBJECT;
-use crate::lake::{Lake, Object, ScanPlan};
-use crate::schema::MONEY_SCALE;
+use crate::lake::{Lake, Object};
+use crate::parallel::{on_all_cores, while_waiting};
 
-use super::published::{Ad, AdConversion, AdDay, BotDay, Published, RangeReach};
+use super::columns::{AD, AD_CONVERSION, AD_DAY, AdDayColumns, BOT_DAY, Column, IMPRESSIONS, META_CONVERSATIONS, REACH};
+use super::columns::{ad_conversions, ads, bot_days, reach};
+use super::published::{AdDay, Published};
+use super::tally::Tally;
 use super::{By, Grain, ReportRequest};
 
+/// Days that one thread reads in a row: enough for what it learns of the ids on the first to pay on the others.
+const DAYS_PER_PART: usize = 32;
+
+/// Freed memory that is used again rather than given back.
+const KEPT_BYTES: usize = 8 << 20;
+
+/// With the rows of `ad_days`.
 pub(super) fn published(output: &Lake, request: &ReportRequest, horizon: Horizon) -> Result<Published> {
-    published_with(&AD_DAY, output, request, horizon)
+    with_ad_days(&[IMPRESSIONS], output, request, horizon)
 }
 
 /// With the conversations that Meta counts.
 pub(super) fn published_for_reconciling(output: &Lake, request: &ReportRequest, horizon: Horizon) -> Result<Published> {
-    published_with(&[&AD_DAY[..], &[META_CONVERSATIONS]].concat(), output, request, horizon)
+    with_ad_days(&[IMPRESSIONS, META_CONVERSATIONS], output, request, horizon)
 }
 
-/// A day is published when its `bot_days`, written last, are there.
-fn published_with(ad_day: &[&str], output: &Lake, request: &ReportRequest, horizon: Horizon) -> Result<Published> {
-    let (all, ad_day_objects) = (output.published_days("bot_days")?, output.published_days("ad_days")?);
-    let (days, mut published) = (request.days, Published::default());
-    for (_, object) in ad_day_objects.range(days.first..=days.last).filter(|(day, _)| all.contains_key(day)) {
-        read(output, object, ad_day, |batch| ad_days(batch, &mut published.ad_days))?;
-    }
-    published.days = all.range(days.first..=days.last).map(|(day, _)| *day).collect();
+fn with_ad_days(more: &[Column], output: &Lake, request: &ReportRequest, horizon: Horizon) -> Result<Published> {
+    let columns = [&AD_DAY[..], more].concat();
+    let (published, ad_days) = published_beside(output, request, horizon, |objects| {
+        rows(output, objects, &columns, |batch, rows: &mut Vec<AdDay>| {
+            AdDayColumns::of(batch)?.add_rows(rows);
+            Ok(())
+        })
+    })?;
+    Ok(Published { ad_days, ..published })
+}
+
+/// With the rows of `ad_days` added up instead of kept.
+pub(super) fn tallied(output: &Lake, request: &ReportRequest, horizon: Horizon) -> Result<(Published, Tally)> {
+    let impressions = (request.by == By::ConversationDay).then_some(IMPRESSIONS);
+    let columns: Vec<Column> = AD_DAY.into_iter().chain(impressions).collect();
+    published_beside(output, request, horizon, |objects| {
+        let tally_part = |objects: &[(Day, Object)]| {
+            let (first, last) = (objects[0].0, objects[objects.len() - 1].0);
+            let mut tally = Tally::empty(DayRange { first, last });
+            each_batch(output, objects, &columns, |batch| {
+                AdDayColumns::of(batch)?.add_to(&mut tally);
+                Ok(())
+            })?;
+            Ok(tally)
+        };
+        Ok(Tally::joined(request.days, in_parts(output, objects, tally_part)?))
+    })
+}
+
+/// Everything but `ad_days`, of which `read` is given the objects. A day is published when its `bot_days`, written last, are there.
+fn published_beside<T>(
+    output: &Lake,
+    request: &ReportRequest,
+    horizon: Horizon,
+    read: impl FnOnce(&[(Day, Object)]) -> Result<T>,
+) -> Result<(Published, T)> {
+    let days = request.days;
+    let mut listings = while_waiting(&["ad_days", "bot_days"], |table| output.published_days(table));
+    let (Some(all), Some(ad_days)) = (listings.pop(), listings.pop()) else { return Err(Error::bug("two listings are not two")) };
+    let (all, ad_days) = (all?, ad_days?);
+    let objects: Vec<(Day, Object)> =
+        ad_days.into_iter().filter(|(day, _)| days.contains(*day) && all.contains_key(day)).collect();
+    let ad_days = read(&objects)?;
+    let mut published =
+        Published { days: all.range(days.first..=days.last).map(|(day, _)| *day).collect(), ..Published::default() };
     if published.days.is_empty() {
         let error = Error::not_ready("no day of the range is published").with("days", days);
         return Err(match (all.keys().next(), all.keys().next_back()) {
@@ -50,25 +95,23 @@ fn published_with(ad_day: &[&str], output: &Lake, request: &ReportRequest, horiz
     let ads_object = output.list("ads")?.into_iter().find(|object| object.path == ADS_OBJECT).ok_or_else(|| {
         Error::not_ready("the table of ads is not published").with("object", ADS_OBJECT).mend("build it with `ctwa run`")
     })?;
-    read(output, &ads_object, &AD, |batch| ads(batch, &mut published.ads))?;
-    for object in all.range(days.first..=days.last).map(|(_, object)| object) {
-        read(output, object, &BOT_DAY, |batch| bot_days(batch, &mut published.bot_days))?;
-    }
+    published.ads = rows(output, &[(days.last, ads_object)], &AD, ads)?;
+    let objects: Vec<(Day, Object)> = all.into_iter().filter(|(day, _)| days.contains(*day)).collect();
+    published.bot_days = rows(output, &objects, &BOT_DAY, bot_days)?;
     if request.by == By::ConversationDay {
         let tables = output.published_days("ad_conversions")?;
+        published.last_event_day = tables.keys().next_back().copied();
         // A clock change can push the end of the horizon one local day further.
         let last = days.last.plus(horizon.days + 1);
-        for object in tables.range(days.first..=last).map(|(_, object)| object) {
-            read(output, object, &AD_CONVERSION, |batch| ad_conversions(batch, days, &mut published.ad_conversions))?;
-        }
-        published.last_event_day = tables.keys().next_back().copied();
+        let objects: Vec<(Day, Object)> = tables.into_iter().filter(|(day, _)| days.first <= *day && *day <= last).collect();
+        published.ad_conversions = rows(output, &objects, &AD_CONVERSION, |batch, rows| ad_conversions(batch, days, rows))?;
     }
     if request.grain == Grain::Range
-        && let Some(object) = output.published_days("reach")?.get(&days.last)
+        && let Some(object) = output.published_days("reach")?.remove(&days.last)
     {
-        read(output, object, &REACH, |batch| reach(batch, |of| of == days, &mut published.reach))?;
+        published.reach = rows(output, &[(days.last, object)], &REACH, |batch, rows| reach(batch, |of| of == days, rows))?;
     }
-    Ok(published)
+    Ok((published, ad_days))
 }
 
 /// The same for a reader who may look at any part of the range, on either day of a conversion.
@@ -76,136 +119,54 @@ pub(super) fn published_day_by_day(output: &Lake, request: &ReportRequest, horiz
     let days = request.days;
     let request = ReportRequest { by: By::ConversationDay, grain: Grain::Day, ..request.clone() };
     let mut published = published(output, &request, horizon)?;
-    for object in output.published_days("reach")?.range(days.first..=days.last).map(|(_, object)| object) {
-        read(output, object, &REACH, |batch| reach(batch, |of| days.first <= of.first, &mut published.reach))?;
-    }
+    let objects: Vec<(Day, Object)> =
+        output.published_days("reach")?.into_iter().filter(|(day, _)| days.contains(*day)).collect();
+    published.reach = rows(output, &objects, &REACH, |batch, rows| reach(batch, |of| days.first <= of.first, rows))?;
     Ok(published)
 }
 
-fn read(output: &Lake, object: &Object, columns: &[&str], mut each: impl FnMut(&RecordBatch) -> Result<()>) -> Result<()> {
-    let plan = ScanPlan { columns: columns.iter().map(|column| (column.to_string(), None)).collect(), filter: None };
-    output.scan(object, |_| Ok(plan), |batch| each(&batch))
+/// What `work` makes of the objects, a part at a time, in the order of the objects.
+fn in_parts<T: Send>(
+    output: &Lake,
+    objects: &[(Day, Object)],
+    work: impl Fn(&[(Day, Object)]) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    // An allocator that gives memory back to the system gets it anew for each column of each day, page by page. GNU's learns from
+    // a large block that is freed, without a page of it ever used, to keep what is smaller.
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(KEPT_BYTES)));
+    let parts: Vec<&[(Day, Object)]> = objects.chunks(DAYS_PER_PART).collect();
+    let of_part = |part: &&[(Day, Object)]| work(part);
+    let done = if output.is_on_disk() { on_all_cores(&parts, of_part) } else { while_waiting(&parts, of_part) };
+    done.into_iter().collect()
 }
 
-fn column<'a, A: Array + 'static>(batch: &'a RecordBatch, name: &'static str) -> Result<&'a A> {
-    batch.column_by_name(name).and_then(|column| column.as_any().downcast_ref()).ok_or_else(|| mistyped(name))
+fn rows<R: Send>(
+    output: &Lake,
+    objects: &[(Day, Object)],
+    columns: &[Column],
+    add: impl Fn(&RecordBatch, &mut Vec<R>) -> Result<()> + Sync,
+) -> Result<Vec<R>> {
+    let parts = in_parts(output, objects, |objects| {
+        let mut rows = Vec::new();
+        each_batch(output, objects, columns, |batch| add(batch, &mut rows))?;
+        Ok(rows)
+    })?;
+    let mut rows = Vec::with_capacity(parts.iter().map(Vec::len).sum());
+    parts.into_iter().for_each(|part| rows.extend(part));
+    Ok(rows)
 }
 
-fn mistyped(column: &'static str) -> Error {
-    Error::data("a published table lacks a column, or has it in another type")
-        .with("column", column)
-        .mend("build the day again with `ctwa backfill`: another version or program wrote it")
-}
-
-fn at<A: ArrayAccessor>(array: A, row: usize) -> Option<A::Item> {
-    array.is_valid(row).then(|| array.value(row))
-}
-
-fn text(array: &StringArray, row: usize) -> Option<String> {
-    at(array, row).map(str::to_string)
-}
-
-const AD_DAY: [&str; 10] =
-    ["date", "bot_id", "ad_id", "account_id", "currency", "conversations", "conversions", "spend", "impressions", "reach"];
-/// Read only where it is asked for.
-const META_CONVERSATIONS: &str = "meta_conversations";
-
-fn ad_days(batch: &RecordBatch, rows: &mut Vec<AdDay>) -> Result<()> {
-    let date: &Date32Array = column(batch, "date")?;
-    let [bot_id, ad_id, account_id, currency]: [&StringArray; 4] =
-        [column(batch, "bot_id")?, column(batch, "ad_id")?, column(batch, "account_id")?, column(batch, "currency")?];
-    let [conversations, conversions, impressions, reach]: [&Int64Array; 4] =
-        [column(batch, "conversations")?, column(batch, "conversions")?, column(batch, "impressions")?, column(batch, "reach")?];
-    let meta_conversations: Option<&Int64Array> =
-        batch.column_by_name(META_CONVERSATIONS).map(|_| column(batch, META_CONVERSATIONS)).transpose()?;
-    let spend: &Decimal128Array = column(batch, "spend")?;
-    if spend.scale() != MONEY_SCALE {
-        return Err(mistyped("spend"));
+fn each_batch(
+    output: &Lake,
+    objects: &[(Day, Object)],
+    columns: &[Column],
+    mut each: impl FnMut(&RecordBatch) -> Result<()>,
+) -> Result<()> {
+    for (_, object) in objects {
+        for batch in output.read_columns(object, columns)? {
+            each(&batch).map_err(|error| error.with("object", &object.path))?;
+        }
     }
-    rows.extend((0..batch.num_rows()).map(|row| AdDay {
-        date: Day(date.value(row)),
-        bot_id: text(bot_id, row),
-        ad_id: ad_id.value(row).to_string(),
-        account_id: text(account_id, row),
-        currency: text(currency, row),
-        conversations: conversations.value(row),
-        conversions: at(conversions, row),
-        spend: at(spend, row),
-        impressions: at(impressions, row),
-        reach: at(reach, row),
-        meta_conversations: meta_conversations.and_then(|counts| at(counts, row)),
-    }));
-    Ok(())
-}
-
-const AD: [&str; 7] = ["bot_id", "ad_id", "ad_type", "ad_title", "first_conversation_at", "account_id", "currency"];
-
-fn ads(batch: &RecordBatch, rows: &mut Vec<Ad>) -> Result<()> {
-    let [bot_id, ad_id, ad_type]: [&StringArray; 3] =
-        [column(batch, "bot_id")?, column(batch, "ad_id")?, column(batch, "ad_type")?];
-    let [ad_title, account_id, currency]: [&StringArray; 3] =
-        [column(batch, "ad_title")?, column(batch, "account_id")?, column(batch, "currency")?];
-    let first_conversation_at: &TimestampMicrosecondArray = column(batch, "first_conversation_at")?;
-    rows.extend((0..batch.num_rows()).map(|row| Ad {
-        bot_id: text(bot_id, row),
-        ad_id: ad_id.value(row).to_string(),
-        ad_type: text(ad_type, row),
-        ad_title: text(ad_title, row),
-        first_conversation_at: at(first_conversation_at, row),
-        account_id: text(account_id, row),
-        currency: text(currency, row),
-    }));
-    Ok(())
-}
-
-const BOT_DAY: [&str; 5] = ["date", "bot_id", "conversions", "complete", "insights_status"];
-
-fn bot_days(batch: &RecordBatch, rows: &mut Vec<BotDay>) -> Result<()> {
-    let date: &Date32Array = column(batch, "date")?;
-    let conversions: &Int64Array = column(batch, "conversions")?;
-    let complete: &BooleanArray = column(batch, "complete")?;
-    let [bot_id, insights_status]: [&StringArray; 2] = [column(batch, "bot_id")?, column(batch, "insights_status")?];
-    rows.extend((0..batch.num_rows()).map(|row| BotDay {
-        date: Day(date.value(row)),
-        bot_id: bot_id.value(row).to_string(),
-        conversions: at(conversions, row),
-        complete: complete.value(row),
-        insights_status: insights_status.value(row).to_string(),
-    }));
-    Ok(())
-}
-
-const AD_CONVERSION: [&str; 5] = ["date", "bot_id", "ad_id", "conversation_date", "conversions"];
-
-fn ad_conversions(batch: &RecordBatch, days: DayRange, rows: &mut Vec<AdConversion>) -> Result<()> {
-    let [date, conversation_date]: [&Date32Array; 2] = [column(batch, "date")?, column(batch, "conversation_date")?];
-    let [bot_id, ad_id]: [&StringArray; 2] = [column(batch, "bot_id")?, column(batch, "ad_id")?];
-    let conversions: &Int64Array = column(batch, "conversions")?;
-    let touches_range = |dates: &Date32Array, row: usize| days.contains(Day(dates.value(row)));
-    let in_range = (0..batch.num_rows()).filter(|row| touches_range(date, *row) || touches_range(conversation_date, *row));
-    rows.extend(in_range.map(|row| AdConversion {
-        date: Day(date.value(row)),
-        bot_id: bot_id.value(row).to_string(),
-        ad_id: ad_id.value(row).to_string(),
-        conversation_date: Day(conversation_date.value(row)),
-        conversions: conversions.value(row),
-    }));
-    Ok(())
-}
-
-const REACH: [&str; 5] = ["account_id", "ad_id", "since", "until", "reach"];
-
-fn reach(batch: &RecordBatch, is_wanted: impl Fn(DayRange) -> bool, rows: &mut Vec<RangeReach>) -> Result<()> {
-    let [since, until]: [&Date32Array; 2] = [column(batch, "since")?, column(batch, "until")?];
-    let [account_id, ad_id]: [&StringArray; 2] = [column(batch, "account_id")?, column(batch, "ad_id")?];
-    let reach: &Int64Array = column(batch, "reach")?;
-    let days = |row: usize| DayRange { first: Day(since.value(row)), last: Day(until.value(row)) };
-    rows.extend((0..batch.num_rows()).filter(|row| is_wanted(days(*row))).map(|row| RangeReach {
-        days: days(row),
-        account_id: account_id.value(row).to_string(),
-        ad_id: ad_id.value(row).to_string(),
-        reach: at(reach, row),
-    }));
     Ok(())
 }
 
@@ -213,7 +174,9 @@ fn reach(batch: &RecordBatch, is_wanted: impl Fn(DayRange) -> bool, rows: &mut V
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{ArrayRef, new_null_array};
+    use arrow::array::{
+        ArrayRef, BooleanArray, Date32Array, Decimal128Array, Int64Array, StringArray, TimestampMicrosecondArray, new_null_array,
+    };
     use arrow::datatypes::{DataType, Field, Schema};
 
     use super::*;
@@ -221,8 +184,9 @@ mod tests {
     use crate::error::ErrorKind;
     use crate::lake::layout::day_object;
     use crate::lake::{Environment, encode};
+    use crate::report::facts::Key;
     use crate::report::{Amount, Report, build};
-    use crate::schema::{self, MONEY_PRECISION, Table};
+    use crate::schema::{self, MONEY_PRECISION, MONEY_SCALE, Table};
 
     const PIPELINE: &str = r#"
         name = "test"
@@ -440,6 +404,72 @@ mod tests {
         for bot in ["shop-bra", "shop-br-sales"] {
             let error = report(bot).unwrap_err();
             assert!(error.kind() == ErrorKind::Usage && error.to_string().contains("shop-br"), "{error}");
+        }
+    }
+
+    /// More days than a part holds, so that several threads read them; each file numbers its texts for itself, and otherwise.
+    #[test]
+    fn days_read_at_once_give_what_their_rows_give() {
+        let output = Output::empty();
+        let (first, last) = (day("2026-03-01"), day("2026-03-01").plus(3 * DAYS_PER_PART as i32));
+        let all = DayRange { first, last };
+        for (n, at) in all.iter().enumerate() {
+            // Sorted as published, without a bot first; which ads there are changes from day to day.
+            let keys = [(None, "9"), (Some("a"), "3"), (Some("a"), "5"), (Some("b"), "1"), (Some("b"), "3")];
+            let keys: Vec<_> = keys.into_iter().enumerate().filter(|(i, _)| (n + i) % 5 != 0).map(|(_, key)| key).collect();
+            let numbers = || keys.iter().map(|(_, ad)| n as i64 * 10 + ad.parse::<i64>().unwrap());
+            let texts = |text: &dyn Fn(&Key<'_>) -> Option<String>| Arc::new(keys.iter().map(text).collect::<StringArray>());
+            let spends: Decimal128Array = numbers().map(|number| (number % 4 != 0).then_some(i128::from(number))).collect();
+            let cells: Vec<(&str, ArrayRef)> = vec![
+                ("date", Arc::new(keys.iter().map(|_| Some(at.0)).collect::<Date32Array>())),
+                ("bot_id", texts(&|(bot, _)| bot.map(str::to_string))),
+                ("ad_id", texts(&|(_, ad)| Some(ad.to_string()))),
+                ("account_id", texts(&|(_, ad)| (*ad != "5").then(|| "act_1".to_string()))),
+                ("currency", texts(&|_| Some(["BRL", "USD"][n % 2].to_string()))),
+                ("conversations", Arc::new(numbers().map(|number| Some(number % 7)).collect::<Int64Array>())),
+                (
+                    "conversions",
+                    Arc::new(numbers().map(|number| (number % 3 != 0).then_some(number % 5)).collect::<Int64Array>()),
+                ),
+                ("spend", Arc::new(spends.with_precision_and_scale(MONEY_PRECISION, MONEY_SCALE).unwrap())),
+                ("complete", Arc::new(keys.iter().map(|_| Some(true)).collect::<BooleanArray>())),
+            ];
+            let schema = schema::ad_days().schema;
+            let column = |field: &Arc<Field>| match cells.iter().find(|(name, _)| name == field.name()) {
+                Some((_, cell)) => cell.clone(),
+                None => new_null_array(field.data_type(), keys.len()),
+            };
+            let batch = RecordBatch::try_new(schema.clone(), schema.fields().iter().map(column).collect()).unwrap();
+            output.publish(&day_object("ad_days", at), batch);
+            output.publish(&day_object("bot_days", at), RecordBatch::new_empty(schema::bot_days().schema));
+        }
+        output.publish(ADS_OBJECT, RecordBatch::new_empty(schema::ads().schema));
+
+        let request = |by, grain| ReportRequest { days: all, bots: Vec::new(), ads: Vec::new(), by, grain, all_ads: true };
+        let report = build(&output.settings, &output.lake, &request(By::ConversionDay, Grain::Range)).unwrap();
+        let by_day = build(&output.settings, &output.lake, &request(By::ConversionDay, Grain::Day)).unwrap();
+        let keys: Vec<(Option<&str>, &str)> = report.rows.iter().map(|row| (row.bot_id.as_deref(), row.ad_id.as_str())).collect();
+        assert_eq!(keys.len(), 5);
+        for row in &report.rows {
+            let place = [(None, "9"), (Some("a"), "3"), (Some("a"), "5"), (Some("b"), "1"), (Some("b"), "3")]
+                .iter()
+                .position(|key| *key == (row.bot_id.as_deref(), row.ad_id.as_str()))
+                .unwrap();
+            let ad: i64 = row.ad_id.parse().unwrap();
+            let numbers = || (0..all.len()).filter(|n| (n + place) % 5 != 0).map(|n| n as i64 * 10 + ad);
+            assert_eq!(row.conversations, numbers().map(|number| number % 7).sum::<i64>());
+            let spend: i64 = numbers().filter(|number| number % 4 != 0).sum();
+            assert_eq!(row.spend, Some(Amount(spend.into())));
+            let conversions: i64 = numbers().filter(|number| number % 3 != 0).map(|number| number % 5).sum();
+            assert_eq!(row.conversions, Some(conversions));
+            let last = (0..all.len()).rev().find(|n| (n + place) % 5 != 0).unwrap();
+            assert_eq!(row.currency.as_deref(), Some(["BRL", "USD"][last % 2]));
+            let same_ad = by_day.rows.iter().filter(|of_day| (&of_day.bot_id, &of_day.ad_id) == (&row.bot_id, &row.ad_id));
+            assert_eq!(row.conversations, same_ad.map(|of_day| of_day.conversations).sum::<i64>());
+        }
+        for _ in 0..5 {
+            let again = build(&output.settings, &output.lake, &request(By::ConversionDay, Grain::Range)).unwrap();
+            assert_eq!(again.rows, report.rows);
         }
     }
 

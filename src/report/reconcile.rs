@@ -5,7 +5,7 @@
 //! so the two differ; a difference that grows is worth a look. It is taken over the days on which Meta's figure is known, and is
 //! NULL where there is none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::config::Settings;
 use crate::day::Day;
@@ -16,6 +16,7 @@ use crate::look::Look;
 use super::facts::Facts;
 use super::published::AdDay;
 use super::read;
+use super::tally::Tally;
 use super::{Format, Kind, Layout, ReportRequest, Sheet, Value, Written, spans};
 
 const COLUMNS: [(&str, Kind); 7] = [
@@ -53,16 +54,21 @@ pub fn reconcile(
         return Err(Error::usage("a reconciliation has no page").mend("leave out --format html"));
     }
     let published = read::published_for_reconciling(output, request, settings.horizon)?;
-    let facts = Facts::new(&published, &settings.bots);
+    let tally = Tally::of(&published.ad_days, request.days);
+    let facts = Facts::new(&published, &tally, &settings.bots);
     let mut ads: BTreeMap<&str, BTreeMap<Day, Vec<&AdDay>>> = BTreeMap::new();
     for row in published.ad_days.iter().filter(|row| request.asks_for(None, &row.ad_id)) {
         ads.entry(&row.ad_id).or_default().entry(row.date).or_default().push(row);
+    }
+    let mut titles: HashMap<&str, &str> = HashMap::new();
+    for (ad_id, title) in published.ads.iter().filter_map(|ad| Some((ad.ad_id.as_str(), ad.ad_title.as_deref()?))) {
+        titles.entry(ad_id).or_insert(title);
     }
     let mut rows = Vec::new();
     for (ad_id, days) in ads {
         let mut row = ReconciledAd {
             ad_id: ad_id.to_string(),
-            ad_title: published.ads.iter().filter(|ad| ad.ad_id == ad_id).find_map(|ad| ad.ad_title.clone()),
+            ad_title: titles.get(ad_id).map(|title| title.to_string()),
             account_id: facts.accounts.get(ad_id).map(|account| account.to_string()),
             conversations: 0,
             meta_conversations: None,

@@ -35,6 +35,7 @@ use crate::error::{Error, Result};
 
 use super::facts::{Facts, Key};
 use super::published::Published;
+use super::tally::Tally;
 use super::{By, ReportRequest};
 
 /// Whole numbers above this are not exact in a browser.
@@ -86,8 +87,14 @@ struct AdHeader<'a> {
     pattern: usize,
 }
 
-pub(super) fn pack(published: &Published, settings: &Settings, request: &ReportRequest, hidden_ads: usize) -> Result<Vec<u8>> {
-    let facts = Facts::new(published, &settings.bots);
+pub(super) fn pack(
+    published: &Published,
+    tally: &Tally,
+    settings: &Settings,
+    request: &ReportRequest,
+    hidden_ads: usize,
+) -> Result<Vec<u8>> {
+    let facts = Facts::new(published, tally, &settings.bots);
     let days = request.days;
     let is_held = |key: &Key| request.asks_for(key.0, key.1) && (request.all_ads || facts.clicked.contains(key.1));
     let mut keys: Vec<Key> = facts.ad_days.keys().copied().filter(is_held).collect();
@@ -182,8 +189,9 @@ fn bot_header<'a>(published: &Published, facts: &Facts, id: &'a str, days: DayRa
 
 /// What the days of an ad are that nothing is stored of.
 fn pattern(facts: &Facts, key: Key, days: DayRange) -> String {
+    let of_ad = facts.of(key);
     letters(days, |day| {
-        let of_day = facts.day(By::ConversionDay, key, None, day);
+        let of_day = of_ad.day(By::ConversionDay, None, day);
         let bits =
             u32::from(of_day.configured) | u32::from(of_day.conversions.is_some()) << 1 | u32::from(of_day.spend.is_some()) << 2;
         char::from_digit(bits, 10).unwrap_or('0')
@@ -231,17 +239,16 @@ struct Columns {
 
 impl Columns {
     fn add_rows(&mut self, facts: &Facts, key: Key, lags: Option<&Lags>, days: DayRange) {
-        let stored = &facts.ad_days[&key];
+        let (stored, of_ad) = (&facts.ad_days[&key], facts.of(key));
         // On a day that is not published everything is unknown, whatever its conversations became.
         let of_conversation = lags.into_iter().flatten().map(|((day, lag), _)| day.plus(-lag));
-        let cohort_days = of_conversation.filter(|day| facts.published_days.contains(day));
+        let cohort_days = of_conversation.filter(|day| facts.published_days.contains(*day));
         let row_days: BTreeSet<Day> = stored.keys().copied().chain(cohort_days).collect();
         self.rows_per_ad.push(row_days.len() as i64);
         let mut before = days.first;
         for day in row_days {
             let row = stored.get(&day).copied();
-            let (of_event, of_cohort) =
-                (facts.day(By::ConversionDay, key, row, day), facts.day(By::ConversationDay, key, row, day));
+            let (of_event, of_cohort) = (of_ad.day(By::ConversionDay, row, day), of_ad.day(By::ConversationDay, row, day));
             let flags = [
                 row.is_some(),
                 row.is_some_and(|row| Facts::shows(By::ConversationDay, row)),

@@ -82,17 +82,14 @@ pub(super) fn render(report: &Report, look: Look) -> String {
     }
 
     let bot_is_column = report.grain == Grain::Day && only_bot.is_none();
-    let mut columns = columns(report, bot_is_column);
-    let mut left_out = Vec::new();
+    let columns = columns(report, bot_is_column);
+    let mut spare: Vec<(u8, usize)> =
+        columns.iter().enumerate().filter_map(|(place, column)| Some((column.spare?, place))).collect();
+    spare.sort_unstable();
     let totals = totals(&report.rows);
     let mut grid = Grid::new(&columns, &report.rows, &totals, look.numerals);
-    while grid.width_min() > width
-        && let Some((place, _)) =
-            columns.iter().enumerate().filter(|(_, column)| column.spare.is_some()).min_by_key(|(_, column)| column.spare)
-    {
-        left_out.push(columns.remove(place).name());
-        grid = Grid::new(&columns, &report.rows, &totals, look.numerals);
-    }
+    let hidden = grid.hide_until(width, spare.into_iter().map(|(_, place)| place));
+    let left_out: Vec<String> = hidden.into_iter().map(|place| columns[place].name()).collect();
     let mut lines = grid.lines(width, totals.len());
     if only_bot.is_none() && !bot_is_column {
         name_bots(&mut lines.rows, &report.rows, look);
@@ -102,7 +99,7 @@ pub(super) fn render(report: &Report, look: Look) -> String {
     };
     styled(&mut lines.header, Look::heading);
     styled(&mut lines.totals, Look::heading);
-    for line in [lines.header, lines.rows, lines.totals].concat() {
+    for line in lines.header.iter().chain(&lines.rows).chain(&lines.totals) {
         text.push_str(line.trim_end());
         text.push('\n');
     }
@@ -210,26 +207,15 @@ struct Head<'a> {
 /// order of `spare`.
 pub(super) fn sheet(sheet: &Sheet<'_>, heading: &str, spare: &[&str], look: Look) -> String {
     let width = look.columns();
-    let mut shown: Vec<usize> = (0..sheet.columns.len()).collect();
-    let mut left_out = Vec::new();
-    let grid = |shown: &[usize]| {
-        let column = |i: &usize| sheet.columns[*i];
-        let is_number = |kind| matches!(kind, Kind::Count | Kind::Amount);
-        let head = |(name, kind): (&'static str, Kind)| Head { lines: name.split('_').collect(), is_number: is_number(kind) };
-        let heads: Vec<Head> = shown.iter().map(column).map(head).collect();
-        let lines = sheet.rows.iter().map(|row| shown.iter().map(|i| shown_cell(&row[*i], look.numerals)).collect());
-        Grid::of(&heads, lines, shown.iter().position(|i| sheet.columns[*i].0 == "ad_title"))
-    };
-    let mut laid_out = grid(&shown);
-    for name in spare {
-        if laid_out.width_min() <= width {
-            break;
-        }
-        shown.retain(|i| sheet.columns[*i].0 != *name);
-        left_out.push(*name);
-        laid_out = grid(&shown);
-    }
-    let lines = laid_out.lines(width, 0);
+    let is_number = |kind| matches!(kind, Kind::Count | Kind::Amount);
+    let head = |(name, kind): &(&'static str, Kind)| Head { lines: name.split('_').collect(), is_number: is_number(*kind) };
+    let heads: Vec<Head> = sheet.columns.iter().map(head).collect();
+    let lines = sheet.rows.iter().map(|row| row.iter().map(|cell| shown_cell(cell, look.numerals)).collect());
+    let place = |wanted: &str| sheet.columns.iter().position(|(name, _)| *name == wanted);
+    let mut grid = Grid::of(&heads, lines, place("ad_title"));
+    let hidden = grid.hide_until(width, spare.iter().filter_map(|name| place(name)));
+    let left_out: Vec<&str> = hidden.into_iter().map(|place| sheet.columns[place].0).collect();
+    let lines = grid.lines(width, 0);
     let mut text = format!("{heading}\n\n");
     for line in [lines.header, lines.rows].concat() {
         text.push_str(line.trim_end());
@@ -256,15 +242,18 @@ fn shown_cell(value: &Value<'_>, numerals: Numerals) -> String {
 struct Grid {
     table: Table,
     widths: Vec<usize>,
+    header_lines: Vec<usize>,
+    /// The places of the columns that are not hidden.
+    shown: Vec<usize>,
     title: Option<usize>,
-    header_lines: usize,
 }
 
 impl Grid {
     fn new(columns: &[Column], rows: &[ReportRow], totals: &[Total], numerals: Numerals) -> Grid {
         let heads: Vec<Head> =
             columns.iter().map(|column| Head { lines: column.header.to_vec(), is_number: column.is_number }).collect();
-        let written = |column: &Column, cell: String| if column.is_number { numerals.write(&cell) } else { cell };
+        let is_plain = numerals == Numerals::PLAIN;
+        let written = |column: &Column, cell: String| if column.is_number && !is_plain { numerals.write(&cell) } else { cell };
         let of_rows = rows.iter().map(|row| columns.iter().map(|column| written(column, (column.cell)(row))).collect());
         let of_totals = totals.iter().map(|total| columns.iter().map(|column| written(column, (column.total)(total))).collect());
         Grid::of(&heads, of_rows.chain(of_totals), columns.iter().position(|column| column.header == TITLE))
@@ -280,22 +269,41 @@ impl Grid {
             line.max_height(1);
             table.add_row(line);
         }
-        for (i, column) in table.column_iter_mut().enumerate() {
-            let last = i + 1 == heads.len();
-            column.set_padding((0, if last { 0 } else { GAP as u16 }));
-            if heads[i].is_number {
+        for (column, head) in table.column_iter_mut().zip(heads) {
+            if head.is_number {
                 column.set_cell_alignment(CellAlignment::Right);
             }
         }
         let widths = table.column_max_content_widths().into_iter().map(usize::from).collect();
-        let header_lines = heads.iter().map(|head| head.lines.len()).max().unwrap_or(0);
-        Grid { table, widths, title, header_lines }
+        let header_lines = heads.iter().map(|head| head.lines.len()).collect();
+        Grid { table, widths, header_lines, shown: (0..heads.len()).collect(), title }
+    }
+
+    /// Leaves out columns in this order until the rest have room; those left out.
+    fn hide_until(&mut self, width: usize, spare: impl IntoIterator<Item = usize>) -> Vec<usize> {
+        let mut hidden = Vec::new();
+        for place in spare {
+            if self.width_min() <= width {
+                break;
+            }
+            self.shown.retain(|shown| *shown != place);
+            self.title = self.title.filter(|title| *title != place);
+            if let Some(column) = self.table.column_mut(place) {
+                column.set_constraint(ColumnConstraint::Hidden);
+            }
+            hidden.push(place);
+        }
+        hidden
     }
 
     /// Of everything but the title.
     fn width_fixed(&self) -> usize {
-        let fixed: usize = self.widths.iter().enumerate().filter(|(i, _)| Some(*i) != self.title).map(|(_, width)| width).sum();
-        fixed + GAP * (self.widths.len() - 1)
+        let fixed: usize = self.shown.iter().filter(|i| Some(**i) != self.title).map(|i| self.widths[*i]).sum();
+        fixed + self.gaps()
+    }
+
+    fn gaps(&self) -> usize {
+        GAP * (self.shown.len() - 1)
     }
 
     /// With the title as short as it may get.
@@ -305,16 +313,19 @@ impl Grid {
 
     fn lines(mut self, width: usize, totals: usize) -> Lines {
         let room = width.saturating_sub(self.width_fixed()).max(TITLE_WIDTH_MIN);
-        if let Some(title) = self.title {
-            self.widths[title] = self.widths[title].min(room);
-            let padded = Width::Fixed((self.widths[title] + GAP) as u16);
-            if let Some(column) = self.table.column_mut(title) {
-                column.set_constraint(ColumnConstraint::Absolute(padded));
+        for place in &self.shown {
+            let gap = if Some(place) == self.shown.last() { 0 } else { GAP };
+            let Some(column) = self.table.column_mut(*place) else { continue };
+            column.set_padding((0, gap as u16));
+            if Some(*place) == self.title {
+                self.widths[*place] = self.widths[*place].min(room);
+                column.set_constraint(ColumnConstraint::Absolute(Width::Fixed((self.widths[*place] + gap) as u16)));
             }
         }
-        let rule = "─".repeat(self.widths.iter().sum::<usize>() + GAP * (self.widths.len() - 1));
+        let rule = "─".repeat(self.shown.iter().map(|i| self.widths[*i]).sum::<usize>() + self.gaps());
+        let header_lines = self.shown.iter().map(|i| self.header_lines[*i]).max().unwrap_or(0);
         let mut header: Vec<String> = self.table.lines().collect();
-        let mut rows = header.split_off(self.header_lines);
+        let mut rows = header.split_off(header_lines);
         let mut totals = rows.split_off(rows.len() - totals);
         header.push(rule.clone());
         totals.insert(0, rule);

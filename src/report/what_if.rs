@@ -16,6 +16,7 @@ use crate::lake::Lake;
 
 use super::facts::Facts;
 use super::published::{AdDay, Published};
+use super::tally::Tally;
 use super::{Amount, By, Grain, Kind, ReportRequest, ReportRow, Sheet, Value, figures, notes, read};
 
 pub struct WhatIfRequest<'a> {
@@ -110,30 +111,34 @@ pub fn what_if(settings: &Settings, output: &Lake, request: &WhatIfRequest<'_>) 
         all_ads: false,
     };
     let published = read::published(output, &asked, settings.horizon)?;
-    let (rows, hidden_ads) = figures::rows(&published, &settings.bots, &asked);
+    let tally = Tally::of(&published.ad_days, asked.days);
+    let (rows, hidden_ads) = figures::rows(&published, &tally, &settings.bots, &asked);
     let notes = notes(&published, settings, &asked, &rows, hidden_ads);
-    Ok(WhatIf { rows: compare(&published, settings, request, &asked, rows), notes })
+    Ok(WhatIf { rows: compare(&published, &tally, settings, request, &asked, rows), notes })
 }
 
 fn compare(
     published: &Published,
+    tally: &Tally,
     settings: &Settings,
     request: &WhatIfRequest<'_>,
     asked: &ReportRequest,
     mut rows: Vec<ReportRow>,
 ) -> Vec<WhatIfRow> {
-    let other = hypothetical(published, settings, request);
-    let (before, now) = (Facts::new(published, &settings.bots), Facts::new(&other, &settings.bots));
+    let before = Facts::new(published, tally, &settings.bots);
+    let other = hypothetical(published, &before, request);
+    let other_tally = Tally::of(&other.ad_days, asked.days);
+    let now = Facts::new(&other, &other_tally, &settings.bots);
     let difference = |ad: &str| {
         let key = (Some(request.bot.id.as_str()), ad);
         let conversions = |facts: &Facts<'_>, day: Day| {
             let row = facts.ad_days.get(&key).and_then(|days| days.get(&day)).copied();
-            facts.day(By::ConversionDay, key, row, day).conversions
+            facts.of(key).day(By::ConversionDay, row, day).conversions
         };
         let both = request.days.iter().filter_map(|day| Some(conversions(&now, day)? - conversions(&before, day)?));
         both.reduce(|sum, day| sum + day)
     };
-    let (hypothetical, _) = figures::rows(&other, &settings.bots, asked);
+    let (hypothetical, _) = figures::rows(&other, &other_tally, &settings.bots, asked);
     let row = |hypothetical: ReportRow| {
         let place = rows.iter().position(|row| row.ad_id == hypothetical.ad_id);
         let conversions_difference = difference(&hypothetical.ad_id);
@@ -145,9 +150,8 @@ fn compare(
 }
 
 /// What would have been published: the bot's conversions are others, all else stays.
-fn hypothetical(published: &Published, settings: &Settings, request: &WhatIfRequest<'_>) -> Published {
+fn hypothetical(published: &Published, facts: &Facts<'_>, request: &WhatIfRequest<'_>) -> Published {
     let bot_id = request.bot.id.as_str();
-    let facts = Facts::new(published, &settings.bots);
     let mut other = published.clone();
     let known = |day: Day| request.known.contains(&day);
     for row in other.bot_days.iter_mut().filter(|row| row.bot_id == bot_id) {
@@ -167,7 +171,7 @@ fn hypothetical(published: &Published, settings: &Settings, request: &WhatIfRequ
         currency: facts.ads.get(&(Some(bot_id), &ad_id)).and_then(|ad| ad.currency.clone()),
         conversations: 0,
         conversions: Some(count),
-        spend: facts.day(By::ConversionDay, (Some(bot_id), &ad_id), None, date).spend,
+        spend: facts.of((Some(bot_id), &ad_id)).day(By::ConversionDay, None, date).spend,
         impressions: None,
         reach: None,
         meta_conversations: None,

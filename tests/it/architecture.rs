@@ -83,6 +83,7 @@ const SEE_THE_LAKE: &[&str] = &[
     "reach.rs",
     "receipt.rs",
     "report/batch.rs",
+    "report/columns.rs",
     "report/mod.rs",
     "report/read.rs",
     "report/reconcile.rs",

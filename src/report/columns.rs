@@ -1,0 +1,240 @@
+//! The columns of the published tables: which are read, in what form, and the rows they make.
+//!
+//! In: batches as `read` decodes them. Out: rows, or numbers added to a [`Tally`]. A column that is not there, or of another type,
+//! is an error that names it.
+
+use arrow::array::{
+    Array, ArrayAccessor, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Int32Array, Int64Array, RecordBatch,
+    StringArray, StringViewArray, TimestampMicrosecondArray,
+};
+use arrow::datatypes::Int32Type;
+
+use crate::day::{Day, DayRange};
+use crate::error::{Error, Result};
+use crate::lake::Texts;
+use crate::schema::MONEY_SCALE;
+
+use super::published::{Ad, AdConversion, AdDay, BotDay, RangeReach};
+use super::tally::{NONE, StoredDay, Tally};
+
+pub(super) type Column = (&'static str, Texts);
+
+const fn stored(name: &'static str) -> Column {
+    (name, Texts::AsStored)
+}
+
+pub(super) const AD_DAY: [Column; 9] = [
+    stored("date"),
+    ("bot_id", Texts::Numbered),
+    ("ad_id", Texts::Views),
+    ("account_id", Texts::Numbered),
+    ("currency", Texts::Numbered),
+    stored("conversations"),
+    stored("conversions"),
+    stored("spend"),
+    stored("reach"),
+];
+/// Read only where they are asked for.
+pub(super) const IMPRESSIONS: Column = stored("impressions");
+pub(super) const META_CONVERSATIONS: Column = stored("meta_conversations");
+
+fn column<'a, A: Array + 'static>(batch: &'a RecordBatch, name: &'static str) -> Result<&'a A> {
+    batch.column_by_name(name).and_then(|column| column.as_any().downcast_ref()).ok_or_else(|| mistyped(name))
+}
+
+fn mistyped(column: &'static str) -> Error {
+    Error::data("a published table lacks a column, or has it in another type")
+        .with("column", column)
+        .mend("build the day again with `ctwa backfill`: another version or program wrote it")
+}
+
+fn at<A: ArrayAccessor>(array: A, row: usize) -> Option<A::Item> {
+    array.is_valid(row).then(|| array.value(row))
+}
+
+fn text(array: &StringArray, row: usize) -> Option<String> {
+    at(array, row).map(str::to_string)
+}
+
+/// Texts of which few differ, each once.
+struct Numbered<'a> {
+    keys: &'a Int32Array,
+    texts: &'a StringArray,
+}
+
+impl<'a> Numbered<'a> {
+    fn of(batch: &'a RecordBatch, name: &'static str) -> Result<Numbered<'a>> {
+        let column: &DictionaryArray<Int32Type> = column(batch, name)?;
+        let texts = column.values().as_any().downcast_ref().ok_or_else(|| mistyped(name))?;
+        Ok(Numbered { keys: column.keys(), texts })
+    }
+
+    fn text(&self, row: usize) -> Option<String> {
+        at(self.keys, row).and_then(|key| text(self.texts, key as usize))
+    }
+
+    /// The tally's number of each text.
+    fn numbers(&self, tally: &mut Tally) -> Vec<u32> {
+        (0..self.texts.len()).map(|i| tally.number(at(self.texts, i))).collect()
+    }
+
+    fn number(&self, numbers: &[u32], row: usize) -> u32 {
+        at(self.keys, row).map_or(NONE, |key| numbers[key as usize])
+    }
+}
+
+pub(super) struct AdDayColumns<'a> {
+    rows: usize,
+    date: &'a Date32Array,
+    bot_id: Numbered<'a>,
+    ad_id: &'a StringViewArray,
+    account_id: Numbered<'a>,
+    currency: Numbered<'a>,
+    conversations: &'a Int64Array,
+    conversions: &'a Int64Array,
+    spend: &'a Decimal128Array,
+    reach: &'a Int64Array,
+    impressions: Option<&'a Int64Array>,
+    meta_conversations: Option<&'a Int64Array>,
+}
+
+impl<'a> AdDayColumns<'a> {
+    pub fn of(batch: &'a RecordBatch) -> Result<AdDayColumns<'a>> {
+        let if_read = |(name, _): Column| batch.column_by_name(name).map(|_| column(batch, name)).transpose();
+        let (date, spend): (&Date32Array, &Decimal128Array) = (column(batch, "date")?, column(batch, "spend")?);
+        if spend.scale() != MONEY_SCALE {
+            return Err(mistyped("spend"));
+        }
+        Ok(AdDayColumns {
+            rows: batch.num_rows(),
+            date,
+            bot_id: Numbered::of(batch, "bot_id")?,
+            ad_id: column(batch, "ad_id")?,
+            account_id: Numbered::of(batch, "account_id")?,
+            currency: Numbered::of(batch, "currency")?,
+            conversations: column(batch, "conversations")?,
+            conversions: column(batch, "conversions")?,
+            spend,
+            reach: column(batch, "reach")?,
+            impressions: if_read(IMPRESSIONS)?,
+            meta_conversations: if_read(META_CONVERSATIONS)?,
+        })
+    }
+
+    pub fn add_to(&self, tally: &mut Tally) {
+        let bots = self.bot_id.numbers(tally);
+        let accounts = self.account_id.numbers(tally);
+        let currencies = self.currency.numbers(tally);
+        for row in 0..self.rows {
+            let stored = StoredDay {
+                date: Day(self.date.value(row)),
+                account: self.account_id.number(&accounts, row),
+                currency: self.currency.number(&currencies, row),
+                conversations: self.conversations.value(row),
+                conversions: at(self.conversions, row),
+                spend: at(self.spend, row),
+                impressions: self.impressions.and_then(|counts| at(counts, row)),
+                reach: at(self.reach, row),
+                meta_conversations: self.meta_conversations.and_then(|counts| at(counts, row)),
+            };
+            tally.add(self.bot_id.number(&bots, row), self.ad_id.value(row), &stored);
+        }
+    }
+
+    pub fn add_rows(&self, rows: &mut Vec<AdDay>) {
+        rows.extend((0..self.rows).map(|row| AdDay {
+            date: Day(self.date.value(row)),
+            bot_id: self.bot_id.text(row),
+            ad_id: self.ad_id.value(row).to_string(),
+            account_id: self.account_id.text(row),
+            currency: self.currency.text(row),
+            conversations: self.conversations.value(row),
+            conversions: at(self.conversions, row),
+            spend: at(self.spend, row),
+            impressions: self.impressions.and_then(|counts| at(counts, row)),
+            reach: at(self.reach, row),
+            meta_conversations: self.meta_conversations.and_then(|counts| at(counts, row)),
+        }));
+    }
+}
+
+pub(super) const AD: [Column; 7] = [
+    stored("bot_id"),
+    stored("ad_id"),
+    stored("ad_type"),
+    stored("ad_title"),
+    stored("first_conversation_at"),
+    stored("account_id"),
+    stored("currency"),
+];
+
+pub(super) fn ads(batch: &RecordBatch, rows: &mut Vec<Ad>) -> Result<()> {
+    let [bot_id, ad_id, ad_type]: [&StringArray; 3] =
+        [column(batch, "bot_id")?, column(batch, "ad_id")?, column(batch, "ad_type")?];
+    let [ad_title, account_id, currency]: [&StringArray; 3] =
+        [column(batch, "ad_title")?, column(batch, "account_id")?, column(batch, "currency")?];
+    let first_conversation_at: &TimestampMicrosecondArray = column(batch, "first_conversation_at")?;
+    rows.extend((0..batch.num_rows()).map(|row| Ad {
+        bot_id: text(bot_id, row),
+        ad_id: ad_id.value(row).to_string(),
+        ad_type: text(ad_type, row),
+        ad_title: text(ad_title, row),
+        first_conversation_at: at(first_conversation_at, row),
+        account_id: text(account_id, row),
+        currency: text(currency, row),
+    }));
+    Ok(())
+}
+
+pub(super) const BOT_DAY: [Column; 5] =
+    [stored("date"), stored("bot_id"), stored("conversions"), stored("complete"), stored("insights_status")];
+
+pub(super) fn bot_days(batch: &RecordBatch, rows: &mut Vec<BotDay>) -> Result<()> {
+    let date: &Date32Array = column(batch, "date")?;
+    let conversions: &Int64Array = column(batch, "conversions")?;
+    let complete: &BooleanArray = column(batch, "complete")?;
+    let [bot_id, insights_status]: [&StringArray; 2] = [column(batch, "bot_id")?, column(batch, "insights_status")?];
+    rows.extend((0..batch.num_rows()).map(|row| BotDay {
+        date: Day(date.value(row)),
+        bot_id: bot_id.value(row).to_string(),
+        conversions: at(conversions, row),
+        complete: complete.value(row),
+        insights_status: insights_status.value(row).to_string(),
+    }));
+    Ok(())
+}
+
+pub(super) const AD_CONVERSION: [Column; 5] =
+    [stored("date"), stored("bot_id"), stored("ad_id"), stored("conversation_date"), stored("conversions")];
+
+pub(super) fn ad_conversions(batch: &RecordBatch, days: DayRange, rows: &mut Vec<AdConversion>) -> Result<()> {
+    let [date, conversation_date]: [&Date32Array; 2] = [column(batch, "date")?, column(batch, "conversation_date")?];
+    let [bot_id, ad_id]: [&StringArray; 2] = [column(batch, "bot_id")?, column(batch, "ad_id")?];
+    let conversions: &Int64Array = column(batch, "conversions")?;
+    let touches_range = |dates: &Date32Array, row: usize| days.contains(Day(dates.value(row)));
+    let in_range = (0..batch.num_rows()).filter(|row| touches_range(date, *row) || touches_range(conversation_date, *row));
+    rows.extend(in_range.map(|row| AdConversion {
+        date: Day(date.value(row)),
+        bot_id: bot_id.value(row).to_string(),
+        ad_id: ad_id.value(row).to_string(),
+        conversation_date: Day(conversation_date.value(row)),
+        conversions: conversions.value(row),
+    }));
+    Ok(())
+}
+
+pub(super) const REACH: [Column; 5] = [stored("account_id"), stored("ad_id"), stored("since"), stored("until"), stored("reach")];
+
+pub(super) fn reach(batch: &RecordBatch, is_wanted: impl Fn(DayRange) -> bool, rows: &mut Vec<RangeReach>) -> Result<()> {
+    let [since, until]: [&Date32Array; 2] = [column(batch, "since")?, column(batch, "until")?];
+    let [account_id, ad_id]: [&StringArray; 2] = [column(batch, "account_id")?, column(batch, "ad_id")?];
+    let reach: &Int64Array = column(batch, "reach")?;
+    let days = |row: usize| DayRange { first: Day(since.value(row)), last: Day(until.value(row)) };
+    rows.extend((0..batch.num_rows()).filter(|row| is_wanted(days(*row))).map(|row| RangeReach {
+        days: days(row),
+        account_id: account_id.value(row).to_string(),
+        ad_id: ad_id.value(row).to_string(),
+        reach: at(reach, row),
+    }));
+    Ok(())
+}
