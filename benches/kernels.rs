@@ -139,7 +139,7 @@ fn read_events(table: &RecordBatch) -> Conversions {
 }
 
 fn copies(criterion: &mut Criterion, touches: &RecordBatch) -> Result<()> {
-    if read_touches(touches).drop_copies().rows.is_empty() {
+    if read_touches(touches).drop_copies()?.rows.is_empty() {
         return Err(Error::bug("the rows hold no copies"));
     }
     let mut group = criterion.benchmark_group("copies");

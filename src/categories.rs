@@ -165,7 +165,7 @@ pub fn categories(job: &Job<'_>, bots: &[String], days: u16) -> Result<Categorie
     let (mut touches, mut events) = before(job, &window, &mut survey, &mut failures)?;
     touches.rows.retain(|touch| window.spans.contains_key(&(touch.bot as usize)));
     events.rows.retain(|event| window.spans.get(&(event.bot as usize)).is_some_and(|(start, _)| event.occurred_at < *start));
-    touches.drop_copies();
+    touches.drop_copies()?;
     let contacts = touches.rows.iter().map(|touch| {
         let bot = touch.bot as usize;
         (bot, identities.resolve(bot, touches.contact(touch)))

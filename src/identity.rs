@@ -114,10 +114,15 @@ impl Identities {
         changed
     }
 
+    /// The ids of a bot that have a target.
+    pub fn aliases(&self, bot: usize) -> impl Iterator<Item = &str> {
+        let of_bot = self.of_bot.get(bot).into_iter().flat_map(HashMap::keys);
+        of_bot.chain(self.of_every_bot.keys()).map(String::as_str)
+    }
+
     /// All ids that stand for these contacts of a bot, their own among them.
     pub fn ids_of(&self, bot: usize, contacts: &HashSet<&str>) -> HashSet<String> {
-        let aliases = self.of_bot.get(bot).into_iter().flat_map(HashMap::keys).chain(self.of_every_bot.keys());
-        let standing = aliases.map(String::as_str).filter(|alias| contacts.contains(self.resolve(bot, alias)));
+        let standing = self.aliases(bot).filter(|alias| contacts.contains(self.resolve(bot, alias)));
         standing.chain(contacts.iter().copied()).map(str::to_string).collect()
     }
 

@@ -4,34 +4,31 @@
 //! partitions that are in them. As long as those are what they were, a run adds the new ones. Otherwise, or where the file is lost
 //! or of another version, everything is read again: nothing here is needed for a right answer.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::Settings;
 use crate::day::Day;
 use crate::digest::Digest;
-use crate::engine::embedded::{Settled, settle};
 use crate::engine::{AdFacts, FactsOfAds};
 use crate::error::Result;
-use crate::identity::Identities;
 use crate::insights::{InsightsIndex, KnownAd};
 use crate::lake::Lake;
 use crate::receipt::{read_json, write_json};
 use crate::scan::Places;
 use crate::schema::LOGIC;
 use crate::survey::{Survey, insights_settings};
-use crate::working::{self, Fresh, Needs};
 
 const KEPT_FACTS: &str = "work/ad_facts.json";
 const KEPT_INSIGHTS: &str = "work/known_ads.json";
 
 /// What the touches of some partitions say of ads.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct KeptFacts {
+pub struct KeptFacts {
     logic: [u32; 2],
     /// The messages partitions, with the digest of their rows.
-    partitions: BTreeMap<Day, Digest>,
+    pub partitions: BTreeMap<Day, Digest>,
     /// By bot id and ad.
     facts: BTreeMap<String, BTreeMap<String, AdFacts>>,
 }
@@ -40,7 +37,7 @@ const FACTS_LOGIC: [u32; 2] = [LOGIC.touches, LOGIC.ads];
 
 impl KeptFacts {
     /// Those that were kept, if every partition in them is what it was.
-    fn read(output: &Lake, survey: &Survey) -> Result<Option<KeptFacts>> {
+    pub fn read(output: &Lake, survey: &Survey) -> Result<Option<KeptFacts>> {
         let rows = |day: Day| survey.receipts.messages.get(day).map(|receipt| receipt.content.rows);
         let is_true = |kept: &KeptFacts| {
             kept.logic == FACTS_LOGIC && kept.partitions.iter().all(|(day, digest)| rows(*day) == Some(*digest))
@@ -49,7 +46,7 @@ impl KeptFacts {
     }
 
     /// Of all partitions that have a receipt.
-    fn of(settings: &Settings, survey: &Survey, facts: &FactsOfAds) -> KeptFacts {
+    pub fn of(settings: &Settings, survey: &Survey, facts: &FactsOfAds) -> KeptFacts {
         let partitions = survey.receipts.messages.iter().map(|(day, receipt)| (day, receipt.content.rows)).collect();
         let mut kept = KeptFacts { logic: FACTS_LOGIC, partitions, facts: BTreeMap::new() };
         for (ad, of_bots) in facts {
@@ -61,7 +58,11 @@ impl KeptFacts {
         kept
     }
 
-    fn of_ads(&self, settings: &Settings) -> FactsOfAds {
+    pub fn keep(&self, output: &Lake, before: Option<&KeptFacts>) -> Result<()> {
+        if before == Some(self) { Ok(()) } else { write_json(output, KEPT_FACTS, self) }
+    }
+
+    pub fn of_ads(&self, settings: &Settings) -> FactsOfAds {
         let mut facts = FactsOfAds::new();
         for (i, bot) in settings.bots.iter().enumerate() {
             for (ad, of_bot) in self.facts.get(&bot.id).into_iter().flatten() {
@@ -69,61 +70,6 @@ impl KeptFacts {
             }
         }
         facts
-    }
-}
-
-/// What some days are built from: the rows they need, and what all touches say of ads.
-pub struct Gathered {
-    pub settled: Settled,
-    pub facts: FactsOfAds,
-    days: BTreeSet<Day>,
-    before: Option<KeptFacts>,
-}
-
-/// Loads what these local days need, and what is new of ads.
-pub fn gather(
-    places: &Places<'_>,
-    survey: &Survey,
-    fresh: &mut Fresh,
-    identities: &Identities,
-    days: BTreeSet<Day>,
-) -> Result<Gathered> {
-    let before = KeptFacts::read(places.output, survey)?;
-    let mut load = |is_known: &dyn Fn(Day) -> bool| {
-        let (touches, events) = working::needed(places, survey, fresh, &Needs { days: &days, is_known, identities })?;
-        settle(touches, events)
-    };
-    if let Some(before) = &before {
-        let mut settled = load(&|day| before.partitions.contains_key(&day))?;
-        if !settled.displaces_known {
-            let mut facts = before.of_ads(places.settings);
-            for (ad, of_bots) in std::mem::take(&mut settled.ad_facts) {
-                let known = facts.entry(ad).or_default();
-                for (bot, new) in of_bots {
-                    match known.get_mut(&bot) {
-                        Some(known) => known.add(new),
-                        None => drop(known.insert(bot, new)),
-                    }
-                }
-            }
-            return Ok(Gathered { settled, facts, days, before: Some(before.clone()) });
-        }
-    }
-    let mut settled = load(&|_| false)?;
-    let facts = std::mem::take(&mut settled.ad_facts);
-    Ok(Gathered { settled, facts, days, before })
-}
-
-impl Gathered {
-    /// Whether what these days need was loaded.
-    pub fn covers(&self, days: &BTreeSet<Day>) -> bool {
-        days.is_subset(&self.days)
-    }
-
-    /// Keeps what touches say of ads for the next run.
-    pub fn keep_facts(&self, places: &Places<'_>, survey: &Survey) -> Result<()> {
-        let now = KeptFacts::of(places.settings, survey, &self.facts);
-        if self.before.as_ref() == Some(&now) { Ok(()) } else { write_json(places.output, KEPT_FACTS, &now) }
     }
 }
 

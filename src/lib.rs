@@ -38,7 +38,8 @@
 //! plan.rs                 which days are stale, and why       reach.rs                what aliases and ads reach
 //!
 //! scan.rs                 reads what is new or changed        extract.rs              a raw partition, read once
-//! working.rs              which working rows are loaded       kept.rs                 what is known of ads
+//! attribution.rs          counts of the days to be built      working.rs              which working rows they need
+//! kept.rs                 what is known of ads
 //! texts.rs                texts as small integers
 //! mapping.rs              the lake's columns as the contract's
 //! touches.rs, conversions.rs                                  the rows that count, and those set aside
@@ -92,6 +93,7 @@
 //! object per table, or not at all; a day that fails never stops another.
 pub mod ad_days;
 pub mod ads;
+pub mod attribution;
 pub mod audit;
 pub mod bot_days;
 pub mod build;

@@ -32,6 +32,19 @@ pub fn while_waiting<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> Result<
     on_threads(AT_ONCE, items, work)
 }
 
+/// Sorts on two cores where there is much to sort.
+pub fn sort_by<T: Send>(items: &mut [T], order: impl Fn(&T, &T) -> std::cmp::Ordering + Sync) -> Result<()> {
+    const MUCH: usize = 100_000;
+    if items.len() < MUCH {
+        items.sort_unstable_by(&order);
+        return Ok(());
+    }
+    let middle = items.len() / 2;
+    items.select_nth_unstable_by(middle, &order);
+    let (low, high) = items.split_at_mut(middle);
+    at_once(|| low.sort_unstable_by(&order), || high.sort_unstable_by(&order)).map(drop)
+}
+
 fn on_threads<T: Sync, R: Send>(threads: usize, items: &[T], work: impl Fn(&T) -> Result<R> + Sync) -> Vec<Result<R>> {
     let (next, done) = (AtomicUsize::new(0), Mutex::new(HashMap::new()));
     let worker = || {

@@ -11,18 +11,17 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use tracing::info;
 
 use crate::ads::AdIndex;
+use crate::attribution::attribute_days;
 use crate::audit;
 use crate::build::{Figures, tables};
 use crate::calendar::{Calendar, Raw};
 use crate::config::Settings;
 use crate::day::{Day, DayRange};
-use crate::engine::Request;
-use crate::engine::embedded::{Settled, attribute};
+use crate::engine::Answer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::ACCEPTED_OBJECT;
 use crate::identity::Identities;
 use crate::insights::InsightsIndex;
-use crate::kept::gather;
 use crate::lake::layout::{ADS_OBJECT, day_object};
 use crate::lake::{Lake, Lock, Put, encode};
 use crate::parallel::on_all_cores;
@@ -328,19 +327,20 @@ impl<'a> Run<'a> {
         if !steps.days.is_empty() || ads_are_stale {
             let places = Places { settings, lake, output };
             let days = |steps: &Steps| steps.days.iter().map(|step| step.day).collect::<BTreeSet<Day>>();
-            let mut gathered = gather(&places, &self.survey, &mut self.fresh, identities, days(&steps))?;
-            let ads = AdIndex::new(settings, gathered.facts.clone(), insights);
+            let watermark = self.calendar.last().map_or(0, |last| last.next().start_utc());
+            let mut attributed = attribute_days(&places, &self.survey, &mut self.fresh, identities, days(&steps), watermark)?;
+            let ads = AdIndex::new(settings, attributed.facts.clone(), insights);
             if ads_are_stale {
                 self.mark_moved_ads(&ads)?;
                 steps = self.steps();
                 self.publish_ads(&ads, inputs)?;
             }
-            gathered.keep_facts(&places, &self.survey)?;
-            if !gathered.covers(&days(&steps)) {
-                gathered = gather(&places, &self.survey, &mut self.fresh, identities, days(&steps))?;
+            attributed.keep_facts(&places, &self.survey)?;
+            if !attributed.covers(&days(&steps)) {
+                attributed = attribute_days(&places, &self.survey, &mut self.fresh, identities, days(&steps), watermark)?;
             }
             scan::add_figures(&places, &self.survey, insights, days(&steps))?;
-            self.build_days(&steps, identities, insights, &gathered.settled, &ads)?;
+            self.build_days(&steps, insights, &attributed.answer, &ads)?;
         }
         self.report.note_blocked(&steps);
         let removals = self.planner().removals(range);
@@ -380,20 +380,12 @@ impl<'a> Run<'a> {
         published.into_iter().map(|done| done.map(|done| self.report.count_object(done))).collect()
     }
 
-    fn build_days(
-        &mut self,
-        steps: &Steps,
-        identities: &Identities,
-        insights: &InsightsIndex,
-        settled: &Settled,
-        ads: &AdIndex,
-    ) -> Result<()> {
-        let Some((first, last)) = steps.days.first().zip(steps.days.last()) else { return Ok(()) };
+    fn build_days(&mut self, steps: &Steps, insights: &InsightsIndex, answer: &Answer, ads: &AdIndex) -> Result<()> {
+        if steps.days.is_empty() {
+            return Ok(());
+        }
         let settings = self.job.settings;
-        let watermark = self.calendar.last().map_or(0, |last| last.next().start_utc());
-        let request = Request { settings, identities, days: DayRange { first: first.day, last: last.day }, watermark };
-        let answer = attribute(&request, settled)?;
-        audit::states(&answer)?;
+        audit::states(answer)?;
         info!(days = steps.days.len(), "building");
         let progress = self.job.progress;
         progress(Progress::Begin { step: "building", of: "days", items: steps.days.len() as u64, bytes: 0 });
@@ -403,7 +395,7 @@ impl<'a> Run<'a> {
             let rejected = |day: Day| settings.bots.iter().map(|bot| (bot.id.clone(), planner.rejected(&bot.id, day))).collect();
             let wanted: Vec<(Day, DayReceipt, HashMap<String, u64>)> =
                 steps.iter().map(|step| (step.day, planner.expected(step.day), rejected(step.day))).collect();
-            let figures = Figures { settings, calendar: &self.calendar, answer: &answer, insights, ads };
+            let figures = Figures { settings, calendar: &self.calendar, answer, insights, ads };
             let published = &self.survey.published;
             let made = on_all_cores(&wanted, |(day, _, rejected)| {
                 let rows = figures.rows(*day, &|bot| rejected.get(bot).copied().unwrap_or_default());

@@ -22,7 +22,7 @@ use crate::lake::{Lake, Object, encode, encode_working};
 use crate::parallel::{cores, on_all_cores};
 use crate::plan::Change;
 use crate::progress::{Listener, Progress};
-use crate::receipt::PartitionReceipt;
+use crate::receipt::{InsightsContent, PartitionReceipt};
 use crate::schema::{self, InputTable, Table};
 use crate::survey::{PartitionStep, Survey, insights_settings, raw_settings};
 use crate::working::Fresh;
@@ -49,7 +49,7 @@ fn working_table(table: Raw) -> Table {
 }
 
 /// How many rows of working tables are kept in memory, so that they need not be read again.
-const ROWS_KEPT: usize = 4_000_000;
+const ROWS_KEPT: usize = 1_500_000;
 
 /// How many partitions are read between two writes of the receipts.
 const PARTITIONS_PER_BATCH: usize = 32;
@@ -263,7 +263,6 @@ fn read_new_insights(
     kept: &KeptInsights,
     fail: &mut dyn FnMut(Error),
 ) -> Result<Option<InsightsIndex>> {
-    let listed = places.settings.listed_accounts();
     let of = insights_settings(places.settings);
     let is_same = |partition: &&Partition| {
         let receipt = survey.receipts.insights.get(partition.day);
@@ -275,10 +274,10 @@ fn read_new_insights(
     if partitions.iter().any(|partition| !kept.partitions.contains_key(&partition.day) && Some(&partition.day) < last) {
         return Ok(None);
     }
-    let rows = on_all_cores(&partitions, |partition| read(|| insights::read_partition(places.lake, partition)));
-    let says_the_same = |(partition, rows): (&Partition, &Result<Vec<InsightRow>>)| {
+    let rows = read_partitions(places, &partitions);
+    let says_the_same = |(partition, rows): (&Partition, &Result<(Vec<InsightRow>, InsightsContent)>)| {
         let before = kept.partitions.get(&partition.day);
-        before.is_none_or(|before| rows.as_ref().is_ok_and(|rows| insights::content(rows, &listed).index == *before))
+        before.is_none_or(|before| rows.as_ref().is_ok_and(|(_, content)| content.index == *before))
     };
     if !partitions.iter().zip(&rows).all(says_the_same) {
         return Ok(None);
@@ -322,12 +321,22 @@ pub fn read_insights(
     fail: &mut dyn FnMut(Error),
 ) -> Result<InsightsIndex> {
     let partitions: Vec<Partition> = survey.insights.partitions.values().cloned().collect();
-    let rows = on_all_cores(&partitions, |partition| read(|| insights::read_partition(places.lake, partition)));
+    let rows = read_partitions(places, &partitions);
     let mut index = InsightsIndex::new(survey.ledgers.clone());
     for (partition, rows) in partitions.into_iter().zip(rows) {
         add_insights(places, survey, calendar, &mut index, partition, rows, false, fail)?;
     }
     Ok(index)
+}
+
+/// The rows of insights partitions, with what receipts remember of them.
+fn read_partitions(places: &Places<'_>, partitions: &[Partition]) -> Vec<Result<(Vec<InsightRow>, InsightsContent)>> {
+    let listed = places.settings.listed_accounts();
+    on_all_cores(partitions, |partition| {
+        let rows = read(|| insights::read_partition(places.lake, partition))?;
+        let content = insights::content(&rows, &listed);
+        Ok((rows, content))
+    })
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -337,13 +346,12 @@ fn add_insights(
     calendar: &mut Calendar,
     index: &mut InsightsIndex,
     partition: Partition,
-    rows: Result<Vec<InsightRow>>,
+    rows: Result<(Vec<InsightRow>, InsightsContent)>,
     is_known: bool,
     fail: &mut dyn FnMut(Error),
 ) -> Result<()> {
     let (day, listed) = (partition.day, places.settings.listed_accounts());
-    let added = rows.and_then(|rows| {
-        let content = insights::content(&rows, &listed);
+    let added = rows.and_then(|(rows, content)| {
         if is_known {
             index.add_figures(day, rows, &listed);
         } else {

@@ -19,6 +19,7 @@ use crate::digest::{Digest, short_hash};
 use crate::error::{Error, Result};
 use crate::extract::{Extract, NotedRow, Scope, set_aside};
 use crate::mapping::{Bound, Instant};
+use crate::parallel::sort_by;
 use crate::schema;
 use crate::texts::{Codes, Texts};
 
@@ -340,12 +341,12 @@ impl Touches {
     /// A copy with an ad id is dropped when another copy with an ad id lies at most seven days before it; one without an ad id
     /// when a copy with an ad id lies within seven days of it, or another without at most seven days before it. Whether the
     /// other copy is itself dropped does not matter, so a decision looks no further than seven days.
-    pub fn drop_copies(&mut self) -> DroppedTouches {
+    pub fn drop_copies(&mut self) -> Result<DroppedTouches> {
         let mut rows = std::mem::take(&mut self.rows);
-        rows.sort_unstable_by(|a, b| self.delivery_order(a, b));
+        sort_by(&mut rows, |a, b| self.delivery_order(a, b))?;
         let mut is_copy = vec![false; rows.len()];
         let mut displaces_known = false;
-        for copies in self.deliveries(&rows) {
+        for copies in self.deliveries(&rows)? {
             for i in self.repeated(&rows, &copies) {
                 is_copy[i as usize] = true;
             }
@@ -360,7 +361,7 @@ impl Touches {
             if is_copy { dropped.push(touch) } else { kept.push(touch) }
         }
         self.rows = kept;
-        DroppedTouches { rows: dropped, displaces_known }
+        Ok(DroppedTouches { rows: dropped, displaces_known })
     }
 
     /// Which of the deliveries of one message are dropped. They are in order of time, at equal times by contact, ad and title.
@@ -381,11 +382,11 @@ impl Touches {
     /// The rows of each message that was delivered more than once, as indices in their order.
     ///
     /// Few are, so rows are brought together by a short hash first, and only those are compared whose hashes are equal.
-    fn deliveries(&self, rows: &[Touch]) -> Vec<Vec<u32>> {
+    fn deliveries(&self, rows: &[Touch]) -> Result<Vec<Vec<u32>>> {
         let key = |touch: &Touch| (touch.bot, self.message(touch));
         let mut hashed: Vec<(i64, u32)> =
             rows.iter().enumerate().map(|(i, touch)| (self.message_hash(touch), i as u32)).collect();
-        hashed.sort_unstable();
+        sort_by(&mut hashed, Ord::cmp)?;
         let mut deliveries = Vec::new();
         for run in hashed.chunk_by(|a, b| a.0 == b.0).filter(|run| run.len() > 1) {
             let mut of_message: BTreeMap<(u32, &str), Vec<u32>> = BTreeMap::new();
@@ -394,7 +395,7 @@ impl Touches {
             }
             deliveries.extend(of_message.into_values().filter(|copies| copies.len() > 1));
         }
-        deliveries
+        Ok(deliveries)
     }
 
     /// A total order up to rows that are equal in all that matters. Of equal ones the known stay before the new.

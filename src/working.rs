@@ -53,8 +53,9 @@ pub fn of_contacts(places: &Places<'_>, survey: &Survey, ids: &HashSet<String>, 
     let contacts: Hashes = ids.iter().map(|id| short_hash(id)).collect();
     let tables: Vec<(Raw, Day)> = tables(survey).map(|(table, day, _)| (table, day)).collect();
     let found = while_waiting(&tables, |(table, day)| {
-        let candidate = candidate(places, survey, *table, *day)?.with_contacts(&contacts);
-        if candidate.rows.is_empty() { Ok(Vec::new()) } else { some(places, survey, &candidate) }
+        let found = candidate(places, survey, *table, *day)?;
+        let theirs = (0..found.contacts.len()).filter(|row| has(&found.contacts, *row, &contacts));
+        some(places, survey, &found, &theirs.map(|row| row as u32).collect::<Vec<u32>>())
     });
     let mut rows = Rows::new(places);
     for ((table, _), batches) in tables.iter().zip(found) {
@@ -144,7 +145,7 @@ pub struct Needs<'a> {
 
 type Hashes = HashSet<i64, FixedState>;
 
-/// A table of which some rows may be needed.
+/// A table of which some rows may be needed, and those that were loaded, in ascending order.
 struct Candidate {
     table: Raw,
     day: Day,
@@ -154,71 +155,147 @@ struct Candidate {
     rows: Vec<u32>,
 }
 
-/// Loads what these days' figures can depend on (rule 21), and what is new of ads with its copies. Rows of other contacts and days
-/// come along; what they say of other days is not the whole. What is fresh is taken out of `fresh`.
-pub fn needed(places: &Places<'_>, survey: &Survey, fresh: &mut Fresh, needs: &Needs<'_>) -> Result<(Touches, Conversions)> {
+/// A part of all contacts, by the short hashes of those that their ids stand for. A table is sorted by the hashes of its ids, so
+/// the rows of a part lie together, but for aliases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    pub number: u32,
+    pub of: u32,
+}
+
+impl Part {
+    pub const WHOLE: Part = Part { number: 0, of: 1 };
+
+    fn has(self, hash: i64) -> bool {
+        ((u128::from(hash.cast_unsigned()) * u128::from(self.of)) >> 64) as u32 == self.number
+    }
+
+    /// Whether a row counts in this part. One without a contact counts in the first.
+    pub fn counts(self, identities: &Identities, bot: u32, contact: Option<(&str, i64)>) -> bool {
+        let Some((id, hash)) = contact.filter(|_| self.of > 1) else { return self.number == 0 };
+        let resolved = identities.resolve(bot as usize, id);
+        self.has(if std::ptr::eq(resolved, id) { hash } else { short_hash(resolved) })
+    }
+}
+
+/// Rows that are loaded at once, about 120 bytes each.
+const ROWS_AT_ONCE: u64 = 3_000_000;
+
+/// The tables that some days need.
+struct Reach<'a> {
+    /// Those with rows on the days to be built, and those that are new.
+    wholes: Vec<(Raw, Day, &'a PartitionReceipt<Extract>)>,
+    others: Vec<(Raw, Day)>,
+}
+
+fn is_new(needs: &Needs<'_>, table: Raw, day: Day) -> bool {
+    table == Raw::Messages && !(needs.is_known)(day)
+}
+
+fn reach<'s>(places: &Places<'_>, survey: &'s Survey, needs: &Needs<'_>) -> Reach<'s> {
     let settings = places.settings;
-    let is_new = |table: Raw, day: Day| table == Raw::Messages && !(needs.is_known)(day);
     let days_of = |receipt: &PartitionReceipt<Extract>| receipt.content.days.values().flat_map(BTreeMap::keys).copied().collect();
-    let of_new = tables(survey).filter(|(table, day, _)| is_new(*table, *day)).map(|(.., receipt)| days_of(receipt));
-    let of_new: BTreeSet<Day> = of_new.fold(BTreeSet::new(), |all, days: BTreeSet<Day>| &all | &days);
-    let (first, last) = (needs.days.first().min(of_new.first()), needs.days.last().max(of_new.last()));
-    let Some((first, last)) = first.or(of_new.first()).or(needs.days.first()).zip(last) else {
-        return Ok((Touches::default(), Conversions::default()));
-    };
+    let of_new = tables(survey).filter(|(table, day, _)| is_new(needs, *table, *day)).map(|(.., receipt)| days_of(receipt));
+    let days = of_new.fold(needs.days.clone(), |all, days: BTreeSet<Day>| &all | &days);
+    let Some((first, last)) = days.first().zip(days.last()) else { return Reach { wholes: Vec::new(), others: Vec::new() } };
     let first = settings.bots.iter().map(|bot| first_in_reach(settings, bot, *first)).min().unwrap_or(*first);
     let in_reach = DayRange { first, last: last.plus(COPY_DAYS + 1) };
-
     let is_whole = |table: Raw, day: Day, receipt: &PartitionReceipt<Extract>| {
-        is_new(table, day) || days_of(receipt).iter().any(|day: &Day| needs.days.contains(day))
+        is_new(needs, table, day) || days_of(receipt).iter().any(|day: &Day| needs.days.contains(day))
     };
     let (wholes, others): (Vec<_>, Vec<_>) = tables(survey)
-        .filter(|(table, day, receipt)| is_new(*table, *day) || has_rows(&receipt.content, in_reach))
+        .filter(|(table, day, receipt)| is_new(needs, *table, *day) || has_rows(&receipt.content, in_reach))
         .partition(|(table, day, receipt)| is_whole(*table, *day, receipt));
+    Reach { wholes, others: others.into_iter().map(|(table, day, _)| (table, day)).collect() }
+}
+
+/// In how many parts the rows are to be loaded that these days need.
+pub fn parts(places: &Places<'_>, survey: &Survey, needs: &Needs<'_>) -> u32 {
+    let rows: u64 = reach(places, survey, needs).wholes.iter().map(|(.., receipt)| receipt.content.accepted).sum();
+    rows.div_ceil(ROWS_AT_ONCE).max(1) as u32
+}
+
+/// Loads what these days' figures can depend on (rule 21), and what is new of ads with its copies, of one part of the contacts. Rows
+/// of other contacts and days come along; what they say of other days is not the whole. What is fresh is taken out of `fresh`.
+pub fn needed(
+    places: &Places<'_>,
+    survey: &Survey,
+    fresh: &mut Fresh,
+    needs: &Needs<'_>,
+    part: Part,
+) -> Result<(Touches, Conversions)> {
+    let Reach { wholes, others } = reach(places, survey, needs);
     let mut rows = Rows::new(places);
-    let (at_hand, stored): (Vec<_>, Vec<_>) = wholes.into_iter().partition(|(table, day, _)| fresh.contains_key(&(*table, *day)));
-    for (table, day, _) in at_hand {
-        fresh.remove(&(table, day)).iter().for_each(|batch| rows.add(table, batch, !is_new(table, day)));
-    }
-    let loaded = while_waiting(&stored, |(table, day, _)| whole(places, survey, *table, *day));
-    for ((table, day, _), batches) in stored.iter().zip(loaded) {
-        batches?.iter().for_each(|batch| rows.add(*table, batch, !is_new(*table, *day)));
-    }
-    if others.is_empty() {
-        return Ok((rows.touches, rows.events));
+    // Of tables that are not loaded as a whole: copies may be among their other rows.
+    let mut rest: Vec<Candidate> = Vec::new();
+    if part == Part::WHOLE {
+        let is_fresh = |(table, day, _): &(Raw, Day, _)| fresh.contains_key(&(*table, *day));
+        let (at_hand, stored): (Vec<_>, Vec<_>) = wholes.into_iter().partition(is_fresh);
+        for (table, day, _) in at_hand {
+            fresh.remove(&(table, day)).iter().for_each(|batch| rows.add(table, batch, !is_new(needs, table, day)));
+        }
+        let loaded = while_waiting(&stored, |(table, day, _)| whole(places, survey, *table, *day));
+        for ((table, day, _), batches) in stored.iter().zip(loaded) {
+            batches?.iter().for_each(|batch| rows.add(*table, batch, !is_new(needs, *table, *day)));
+        }
+        if others.is_empty() {
+            return Ok((rows.touches, rows.events));
+        }
+    } else {
+        // They would take the room that the part needs.
+        fresh.clear();
+        let aliases = alias_hashes(places, needs.identities, part);
+        let found = while_waiting(&wholes, |(table, day, _)| {
+            let mut found = candidate(places, survey, *table, *day)?;
+            let is_in = |row: &usize| match value(&found.contacts, *row) {
+                Some(hash) => part.has(hash) || aliases.contains(&hash),
+                None => part.number == 0,
+            };
+            found.rows = (0..found.contacts.len()).filter(is_in).map(|row| row as u32).collect();
+            let batches = some(places, survey, &found, &found.rows)?;
+            Ok((found, batches))
+        });
+        for found in found {
+            let (found, batches) = found?;
+            batches.iter().for_each(|batch| rows.add(found.table, batch, !is_new(needs, found.table, found.day)));
+            rest.push(found);
+        }
     }
 
     let spans = Spans::new(places, needs.days);
     let contacts = contacts_on(&spans, &rows.events, needs.identities);
     let mut deliveries = deliveries_of(&spans, &rows, &contacts);
-    let found = while_waiting(&others, |(table, day, _)| Ok(candidate(places, survey, *table, *day)?.with_contacts(&contacts)));
-    let mut candidates = found.into_iter().collect::<Result<Vec<Candidate>>>()?;
-    for candidate in &candidates {
-        let theirs = candidate.rows.iter().filter_map(|row| value(&candidate.deliveries, *row as usize));
-        deliveries[candidate.table as usize].extend(theirs);
+    let found = while_waiting(&others, |(table, day)| {
+        let found = candidate(places, survey, *table, *day)?;
+        let theirs = (0..found.contacts.len()).filter(|row| has(&found.contacts, *row, &contacts));
+        let rows = theirs.map(|row| row as u32).collect::<Vec<u32>>();
+        let batches = some(places, survey, &found, &rows)?;
+        Ok((Candidate { rows, ..found }, batches))
+    });
+    for found in found {
+        let (found, batches) = found?;
+        batches.iter().for_each(|batch| rows.add(found.table, batch, true));
+        let theirs = found.rows.iter().filter_map(|row| value(&found.deliveries, *row as usize));
+        deliveries[found.table as usize].extend(theirs);
+        rest.push(found);
     }
-    for candidate in &mut candidates {
-        let copies = 0..candidate.deliveries.len();
-        let of_table = &deliveries[candidate.table as usize];
-        let copies: Vec<u32> = copies.filter(|row| has(&candidate.deliveries, *row, of_table)).map(|row| row as u32).collect();
-        candidate.rows.extend(copies);
-        candidate.rows.sort_unstable();
-        candidate.rows.dedup();
-    }
-    candidates.retain(|candidate| !candidate.rows.is_empty());
-    let loaded = while_waiting(&candidates, |candidate| some(places, survey, candidate));
-    for (candidate, batches) in candidates.iter().zip(loaded) {
-        batches?.iter().for_each(|batch| rows.add(candidate.table, batch, true));
+    let copies = while_waiting(&rest, |found| {
+        let of_table = &deliveries[found.table as usize];
+        let copies = (0..found.deliveries.len()).filter(|row| has(&found.deliveries, *row, of_table)).map(|row| row as u32);
+        let copies: Vec<u32> = copies.filter(|row| found.rows.binary_search(row).is_err()).collect();
+        some(places, survey, found, &copies)
+    });
+    for (found, batches) in rest.iter().zip(copies) {
+        batches?.iter().for_each(|batch| rows.add(found.table, batch, !is_new(needs, found.table, found.day)));
     }
     Ok((rows.touches, rows.events))
 }
 
-impl Candidate {
-    fn with_contacts(mut self, contacts: &Hashes) -> Candidate {
-        let rows = 0..self.contacts.len();
-        self.rows = rows.filter(|row| has(&self.contacts, *row, contacts)).map(|row| row as u32).collect();
-        self
-    }
+/// The hashes of the ids that stand for a contact of this part.
+fn alias_hashes(places: &Places<'_>, identities: &Identities, part: Part) -> Hashes {
+    let bots = 0..places.settings.bots.len();
+    let targets = bots.flat_map(|bot| identities.aliases(bot).map(move |alias| (alias, identities.resolve(bot, alias))));
+    targets.filter(|(_, target)| part.has(short_hash(target))).map(|(alias, _)| short_hash(alias)).collect()
 }
 
 fn value(hashes: &Int64Array, row: usize) -> Option<i64> {
@@ -302,11 +379,14 @@ fn candidate(places: &Places<'_>, survey: &Survey, table: Raw, day: Day) -> Resu
 }
 
 /// Some rows of a working table.
-fn some(places: &Places<'_>, survey: &Survey, candidate: &Candidate) -> Result<Vec<RecordBatch>> {
+fn some(places: &Places<'_>, survey: &Survey, candidate: &Candidate, rows: &[u32]) -> Result<Vec<RecordBatch>> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
     let path = working_object(candidate.table, candidate.day);
     let object = survey.working(candidate.table, candidate.day).ok_or_else(|| gone(&path))?;
     match places.output.get_versioned(&path)?.filter(|(_, version)| *version == object.version) {
-        Some((bytes, _)) => decode_rows(bytes, &candidate.rows).map_err(|error| unreadable(error, &path)),
+        Some((bytes, _)) => decode_rows(bytes, rows).map_err(|error| unreadable(error, &path)),
         None => Err(gone(&path)),
     }
 }

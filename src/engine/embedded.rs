@@ -36,24 +36,41 @@ pub struct Settled {
     pub displaces_known: bool,
 }
 
-pub fn settle(mut touches: touches::Touches, mut events: conversions::Conversions) -> Result<Settled> {
+pub fn settle(touches: touches::Touches, events: conversions::Conversions) -> Result<Settled> {
+    settle_part(touches, events, &|_, _| true)
+}
+
+/// The same for a part of the contacts: of the rows, those count that `counts` names, by bot and contact with its short hash; the
+/// others are there for their copies' sake.
+pub fn settle_part(
+    mut touches: touches::Touches,
+    mut events: conversions::Conversions,
+    counts: &(dyn Fn(u32, Option<(&str, i64)>) -> bool + Sync),
+) -> Result<Settled> {
     let (of_touches, dropped_events) = at_once(
-        || {
-            let dropped = touches.drop_copies();
-            let ad_facts = ad_facts(&touches);
-            (dropped, ad_facts)
+        || -> Result<_> {
+            let dropped = touches.drop_copies()?;
+            let (mut rows, mut dropped_rows) = (std::mem::take(&mut touches.rows), dropped.rows);
+            let is_counted =
+                |touch: &touches::Touch| counts(touch.bot, Some((touches.contact(touch), touches.contact_hash(touch))));
+            rows.retain(is_counted);
+            dropped_rows.retain(is_counted);
+            touches.rows = rows;
+            Ok((dropped_rows, dropped.displaces_known, ad_facts(&touches)))
         },
-        || events.drop_copies(),
+        || {
+            let mut dropped = events.drop_copies();
+            let mut rows = std::mem::take(&mut events.rows);
+            let is_counted =
+                |event: &conversions::Conversion| counts(event.bot, events.contact(event).zip(events.contact_hash(event)));
+            rows.retain(is_counted);
+            dropped.retain(is_counted);
+            events.rows = rows;
+            dropped
+        },
     )?;
-    let (dropped, ad_facts) = of_touches;
-    Ok(Settled {
-        touches,
-        events,
-        dropped_touches: dropped.rows,
-        dropped_events,
-        ad_facts,
-        displaces_known: dropped.displaces_known,
-    })
+    let (dropped_touches, displaces_known, ad_facts) = of_touches?;
+    Ok(Settled { touches, events, dropped_touches, dropped_events, ad_facts, displaces_known })
 }
 
 /// Attributes the conversion events to the touches.
@@ -107,21 +124,20 @@ fn attribute_in_shards(request: &Request<'_>, settled: &Settled, shards: u32) ->
         }
     }
     let of_shards = in_shards(request, settled, &zones, shards, &|ledger, rows| {
-        let mut answer = Answer::default();
-        for (i, day) in &rows.touches {
-            if request.days.contains(*day) {
-                let counts = bot_day(&mut answer, *day, touches.rows[*i as usize].bot);
-                match touches.ad_code(&touches.rows[*i as usize]) {
-                    Some(_) => counts.touches += 1,
-                    None => counts.unattributed_touches += 1,
-                }
+        let mut of_bots: HashMap<(u32, Day), BotDay, FixedState> = HashMap::default();
+        for (i, day) in rows.touches.iter().filter(|(_, day)| request.days.contains(*day)) {
+            let touch = &touches.rows[*i as usize];
+            let counts = of_bots.entry((touch.bot, *day)).or_default();
+            match touches.ad_code(touch) {
+                Some(_) => counts.touches += 1,
+                None => counts.unattributed_touches += 1,
             }
         }
-        for (i, day) in &rows.events {
-            if request.days.contains(*day) {
-                bot_day(&mut answer, *day, events.rows[*i as usize].bot).conversion_events += 1;
-            }
+        for (i, day) in rows.events.iter().filter(|(_, day)| request.days.contains(*day)) {
+            of_bots.entry((events.rows[*i as usize].bot, *day)).or_default().conversion_events += 1;
         }
+        let bot_days = of_bots.into_iter().map(|((bot, day), counts)| ((day, bot), counts)).collect();
+        let mut answer = Answer { bot_days, ..Answer::default() };
         count(&mut answer, ledger, request)?;
         Ok(answer)
     })?;
@@ -158,7 +174,7 @@ impl<'a> Contact<'a> {
     }
 
     fn shard(&self, shards: u32) -> u32 {
-        ((u128::from(self.hash.cast_unsigned()) * u128::from(shards)) >> 64) as u32
+        (self.hash.cast_unsigned() % u64::from(shards)) as u32
     }
 }
 

@@ -6,7 +6,7 @@
 pub mod embedded;
 pub mod yields;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -40,8 +40,29 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// Adds the counts of other contacts, whatever their ads and categories.
+    pub fn merge(&mut self, mut other: Answer) {
+        let code = |known: &mut Vec<String>, codes: &mut HashMap<String, u32>, text: String| {
+            *codes.entry(text).or_insert_with_key(|text| {
+                known.push(text.clone());
+                known.len() as u32 - 1
+            })
+        };
+        let numbered = |texts: &[String]| texts.iter().cloned().zip(0..).collect::<HashMap<String, u32>>();
+        let (mut ads, mut categories) = (numbered(&self.ads), numbered(&self.categories));
+        let of_ads: Vec<u32> = std::mem::take(&mut other.ads).into_iter().map(|ad| code(&mut self.ads, &mut ads, ad)).collect();
+        let of_categories = std::mem::take(&mut other.categories).into_iter();
+        let of_categories: Vec<u32> =
+            of_categories.map(|category| code(&mut self.categories, &mut categories, category)).collect();
+        other.conversations.values_mut().flatten().for_each(|row| row.ad = of_ads[row.ad as usize]);
+        for row in other.conversions.values_mut().flatten() {
+            (row.ad, row.category) = (of_ads[row.ad as usize], of_categories[row.category as usize]);
+        }
+        self.add(other);
+    }
+
     /// Adds the counts of other contacts, of the same ads and categories.
-    pub fn add(&mut self, other: Answer) {
+    fn add(&mut self, other: Answer) {
         for (day, rows) in other.conversations {
             let known = self.conversations.entry(day).or_default();
             known.extend(rows);

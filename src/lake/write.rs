@@ -27,6 +27,7 @@ use super::failure::{Operation, io_error};
 pub(super) const STAGING: &str = "work/staging";
 
 const ROWS_PER_GROUP: usize = 1 << 20;
+const ROWS_PER_PAGE: usize = 1 << 13;
 
 fn not_written(error: parquet::errors::ParquetError) -> Error {
     Error::bug("a table cannot be written as Parquet").source(error)
@@ -44,7 +45,11 @@ pub fn encode(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Bytes> {
 
 /// A working table as the bytes of a Parquet file: read back whole and soon, mostly ids of which few repeat.
 pub fn encode_working(schema: &SchemaRef, batch: &RecordBatch) -> Result<Bytes> {
-    let mut properties = properties().set_compression(Compression::LZ4_RAW).set_statistics_enabled(EnabledStatistics::None);
+    // Some rows are read without the others: a page is what is decoded at least.
+    let mut properties = properties()
+        .set_compression(Compression::LZ4_RAW)
+        .set_statistics_enabled(EnabledStatistics::None)
+        .set_data_page_row_count_limit(ROWS_PER_PAGE);
     for id in ["contact_id", "message_id", "event_id"] {
         properties = properties.set_column_dictionary_enabled(id.into(), false);
     }

@@ -1,0 +1,85 @@
+//! Attribution: the counts of the days to be built, and what is new of ads.
+//!
+//! In: the working tables, of which only those rows are loaded that the days need; where these are many, one part of the contacts after
+//! the other. Out: the engine's answer, and what all touches say of ads, which is kept for the next run.
+
+use std::collections::BTreeSet;
+
+use crate::day::{Day, DayRange};
+use crate::engine::embedded::{attribute, settle_part};
+use crate::engine::{Answer, FactsOfAds, Request};
+use crate::error::{Error, Result};
+use crate::identity::Identities;
+use crate::kept::KeptFacts;
+use crate::scan::Places;
+use crate::survey::Survey;
+use crate::working::{self, Fresh, Needs, Part};
+
+/// What some days are built from: their counts, and what all touches say of ads.
+pub struct Attributed {
+    pub answer: Answer,
+    pub facts: FactsOfAds,
+    days: BTreeSet<Day>,
+    kept: Option<KeptFacts>,
+}
+
+/// Attributes what happened on these local days, a part of the contacts after the other, and adds what is new of ads.
+pub fn attribute_days(
+    places: &Places<'_>,
+    survey: &Survey,
+    fresh: &mut Fresh,
+    identities: &Identities,
+    days: BTreeSet<Day>,
+    watermark: i64,
+) -> Result<Attributed> {
+    let kept = KeptFacts::read(places.output, survey)?;
+    let mut attribute = |kept: Option<&KeptFacts>| -> Result<Option<(Answer, FactsOfAds)>> {
+        let is_known = |day: Day| kept.is_some_and(|kept| kept.partitions.contains_key(&day));
+        let needs = Needs { days: &days, is_known: &is_known, identities };
+        let range = days.first().zip(days.last()).map(|(first, last)| DayRange { first: *first, last: *last });
+        let (mut answer, mut facts) = (Answer::default(), kept.map(|kept| kept.of_ads(places.settings)).unwrap_or_default());
+        let parts = working::parts(places, survey, &needs);
+        for part in (0..parts).map(|number| Part { number, of: parts }) {
+            let (touches, events) = working::needed(places, survey, fresh, &needs, part)?;
+            let settled = settle_part(touches, events, &|bot, contact| part.counts(identities, bot, contact))?;
+            if settled.displaces_known {
+                return Ok(None);
+            }
+            if let Some(days) = range {
+                answer.merge(attribute(&Request { settings: places.settings, identities, days, watermark }, &settled)?);
+            }
+            add(&mut facts, settled.ad_facts);
+        }
+        Ok(Some((answer, facts)))
+    };
+    let attributed = match attribute(kept.as_ref())? {
+        Some(attributed) => Some(attributed),
+        None => attribute(None)?,
+    };
+    let (answer, facts) = attributed.ok_or_else(|| Error::bug("nothing is known of ads, and yet it changed"))?;
+    Ok(Attributed { answer, facts, days, kept })
+}
+
+fn add(known: &mut FactsOfAds, new: FactsOfAds) {
+    for (ad, of_bots) in new {
+        let known = known.entry(ad).or_default();
+        for (bot, new) in of_bots {
+            match known.get_mut(&bot) {
+                Some(known) => known.add(new),
+                None => drop(known.insert(bot, new)),
+            }
+        }
+    }
+}
+
+impl Attributed {
+    /// Whether these days were attributed.
+    pub fn covers(&self, days: &BTreeSet<Day>) -> bool {
+        days.is_subset(&self.days)
+    }
+
+    /// Keeps what touches say of ads for the next run.
+    pub fn keep_facts(&self, places: &Places<'_>, survey: &Survey) -> Result<()> {
+        KeptFacts::of(places.settings, survey, &self.facts).keep(places.output, self.kept.as_ref())
+    }
+}
