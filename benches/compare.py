@@ -16,7 +16,7 @@ are held against each other. Parts:
     large        memory of a night whose new day is ten times larger
     history      a night with 400 days of history beside one with 100
     report       benches/report.py
-    attribution  cargo bench --bench attribution
+    attribution  benches/attribution.py
 
 Needs Linux.
 """
@@ -172,12 +172,9 @@ def history(text, asked):
     text.goal(f"night with {many} days of history, wall, of one with {few}", longer, 1.2)
 
 
-def others(text, what, file, command):
+def others(text, what, command):
     """What another benchmark prints."""
     text.say("", f"{what}:")
-    if not (HERE / file).exists():
-        text.say(f"not measured: there is no benches/{file}")
-        return
     note(what)
     ran = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     text.say(*ran.stdout.strip().splitlines())
@@ -208,10 +205,9 @@ def main():
     if "history" in wanted:
         history(text, asked)
     if "report" in wanted:
-        others(text, "a report over 365 days x 5,000 ads", "report.py", [sys.executable, HERE / "report.py"])
+        others(text, "a report over 365 days x 5,000 ads", [sys.executable, HERE / "report.py"])
     if "attribution" in wanted:
-        command = ["cargo", "bench", "--locked", "--bench", "attribution"]
-        others(text, "attribution alone, over 20 million rows", "attribution.rs", command)
+        others(text, "attribution alone, over 20 million rows", [sys.executable, HERE / "attribution.py"])
     if text.goals:
         text.say("", "the goals:", *text.goals)
     text.write(asked.out)

@@ -23,14 +23,15 @@ pub struct Attributed {
     kept: Option<KeptFacts>,
 }
 
-/// Attributes what happened on these local days, a part of the contacts after the other, and adds what is new of ads.
+/// Attributes what happened on these local days, where there are more rows than these at once a part of the contacts after the other,
+/// and adds what is new of ads.
 pub fn attribute_days(
     places: &Places<'_>,
     survey: &Survey,
     fresh: &mut Fresh,
     identities: &Identities,
     days: BTreeSet<Day>,
-    watermark: i64,
+    (watermark, rows_at_once): (i64, u64),
 ) -> Result<Attributed> {
     let kept = KeptFacts::read(places.output, survey)?;
     let mut attribute = |kept: Option<&KeptFacts>| -> Result<Option<(Answer, FactsOfAds)>> {
@@ -38,7 +39,7 @@ pub fn attribute_days(
         let needs = Needs { days: &days, is_known: &is_known, identities };
         let range = days.first().zip(days.last()).map(|(first, last)| DayRange { first: *first, last: *last });
         let (mut answer, mut facts) = (Answer::default(), kept.map(|kept| kept.of_ads(places.settings)).unwrap_or_default());
-        let parts = working::parts(places, survey, &needs);
+        let parts = working::parts(places, survey, &needs, rows_at_once);
         for part in (0..parts).map(|number| Part { number, of: parts }) {
             let (touches, events) = working::needed(places, survey, fresh, &needs, part)?;
             let settled = settle_part(touches, events, &|bot, contact| part.counts(identities, bot, contact))?;

@@ -59,6 +59,9 @@ pub struct Job<'a> {
     pub stopped: &'a dyn Fn() -> Result<()>,
     /// Lets seconds pass where Meta wants us to wait; none: real ones.
     pub pause: Option<&'a dyn Fn(u64) -> Result<()>>,
+    /// How many rows of working tables are held in memory at once, about 120 bytes each; with more, one part of the contacts comes after
+    /// the other.
+    pub rows_at_once: u64,
     /// Told how far long steps are.
     pub progress: Listener<'a>,
 }
@@ -328,7 +331,8 @@ impl<'a> Run<'a> {
             let places = Places { settings, lake, output };
             let days = |steps: &Steps| steps.days.iter().map(|step| step.day).collect::<BTreeSet<Day>>();
             let watermark = self.calendar.last().map_or(0, |last| last.next().start_utc());
-            let mut attributed = attribute_days(&places, &self.survey, &mut self.fresh, identities, days(&steps), watermark)?;
+            let limits = (watermark, self.job.rows_at_once);
+            let mut attributed = attribute_days(&places, &self.survey, &mut self.fresh, identities, days(&steps), limits)?;
             let ads = AdIndex::new(settings, attributed.facts.clone(), insights);
             if ads_are_stale {
                 self.mark_moved_ads(&ads)?;
@@ -337,7 +341,7 @@ impl<'a> Run<'a> {
             }
             attributed.keep_facts(&places, &self.survey)?;
             if !attributed.covers(&days(&steps)) {
-                attributed = attribute_days(&places, &self.survey, &mut self.fresh, identities, days(&steps), watermark)?;
+                attributed = attribute_days(&places, &self.survey, &mut self.fresh, identities, days(&steps), limits)?;
             }
             scan::add_figures(&places, &self.survey, insights, days(&steps))?;
             self.build_days(&steps, insights, &attributed.answer, &ads)?;

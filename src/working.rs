@@ -178,8 +178,8 @@ impl Part {
     }
 }
 
-/// Rows that are loaded at once, about 120 bytes each.
-const ROWS_AT_ONCE: u64 = 3_000_000;
+/// Rows that are loaded at once, unless somebody asks for another number.
+pub const ROWS_AT_ONCE: u64 = 3_000_000;
 
 /// The tables that some days need.
 struct Reach<'a> {
@@ -210,9 +210,9 @@ fn reach<'s>(places: &Places<'_>, survey: &'s Survey, needs: &Needs<'_>) -> Reac
 }
 
 /// In how many parts the rows are to be loaded that these days need.
-pub fn parts(places: &Places<'_>, survey: &Survey, needs: &Needs<'_>) -> u32 {
+pub fn parts(places: &Places<'_>, survey: &Survey, needs: &Needs<'_>, rows_at_once: u64) -> u32 {
     let rows: u64 = reach(places, survey, needs).wholes.iter().map(|(.., receipt)| receipt.content.accepted).sum();
-    rows.div_ceil(ROWS_AT_ONCE).max(1) as u32
+    rows.div_ceil(rows_at_once).max(1) as u32
 }
 
 /// Loads what these days' figures can depend on (rule 21), and what is new of ads with its copies, of one part of the contacts. Rows

@@ -31,6 +31,7 @@ use crate::preview;
 use crate::report::{self, Format, ReportRequest};
 use crate::run::{self, Job, Outcome, Wanted};
 use crate::verify;
+use crate::working;
 use args::{Cli, Command, Days, How, LogFormat};
 use signals::Signals;
 
@@ -205,6 +206,7 @@ fn with_job<T>(
         clock: &chrono::Utc::now,
         stopped: &stopped,
         pause: None,
+        rows_at_once: working::ROWS_AT_ONCE,
         progress: &progress::show,
     });
     progress::clear();

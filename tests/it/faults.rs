@@ -124,6 +124,7 @@ impl Input {
             clock: &|| now,
             stopped,
             pause: None,
+            rows_at_once: ctwa::working::ROWS_AT_ONCE,
             progress: &ctwa::progress::unheard,
         })
     }

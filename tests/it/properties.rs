@@ -12,6 +12,11 @@ use proptest::sample::Index;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 
+use ctwa::config::Settings;
+use ctwa::day::DayRange;
+use ctwa::lake::Environment;
+use ctwa::run::{self, Job, Wanted};
+
 use crate::lake::{self, Form, Lake};
 use crate::oracle::{self, State, Tables};
 use crate::rows;
@@ -182,6 +187,42 @@ fn form_and_repetition_change_no_byte() {
         let lake = lake::write(&world, &other, second.path());
         run(&lake, &world)?;
         prop_assert_eq!(lake::unequal_objects(&built, &objects(&lake)?), Vec::<String>::new(), "stored otherwise");
+        Ok(())
+    });
+}
+
+/// However few rows are held in memory at once, no byte changes, from nothing and from what a run left.
+#[test]
+fn parts_of_the_contacts_add_up_to_the_whole() {
+    check(10, (worlds::world(), 1..30u64, 1..30u64), |(world, one, other)| {
+        let (whole, parted) = (folder()?, folder()?);
+        let lake = lake::write(&world, &Form::default(), whole.path());
+        run(&lake, &world)?;
+        let built = objects(&lake)?;
+        let lake = lake::write(&world, &Form::default(), parted.path());
+        let run = |wanted, rows_at_once| {
+            let settings = Settings::load(&lake.pipeline)?;
+            let environment = Environment::default();
+            run::run(&Job {
+                settings: &settings,
+                lake: &ctwa::lake::Lake::open(&settings.lake, &environment)?,
+                output: &ctwa::lake::Lake::open_or_create(&settings.output, &environment)?,
+                wanted,
+                accept_history_change: false,
+                clock: &|| chrono::DateTime::UNIX_EPOCH,
+                stopped: &|| Ok(()),
+                pause: None,
+                rows_at_once,
+                progress: &ctwa::progress::unheard,
+            })
+        };
+        let done = run(Wanted::Through(None), one).map_err(|error| fail(error.to_string()))?;
+        prop_assert_eq!(lake::unequal_objects(&built, &objects(&lake)?), Vec::<String>::new(), "in parts");
+        if let Some((first, last)) = done.report.days.first().zip(done.report.days.last()) {
+            let days = DayRange { first: first.day, last: last.day };
+            run(Wanted::Days(days), other).map_err(|error| fail(error.to_string()))?;
+            prop_assert_eq!(lake::unequal_objects(&built, &objects(&lake)?), Vec::<String>::new(), "again in other parts");
+        }
         Ok(())
     });
 }

@@ -157,6 +157,7 @@ impl Shop {
             clock: &clock,
             stopped,
             pause: Some(&pause),
+            rows_at_once: ctwa::working::ROWS_AT_ONCE,
             progress: &ctwa::progress::unheard,
         });
         assert_eq!(self.server.stage().violations, Vec::<String>::new(), "Meta would not take these requests");
