@@ -6,10 +6,10 @@
 use arrow::array::RecordBatch;
 
 use crate::audit::{self, DayRows};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::lake::{Lake, Lock, Object, Put, encode};
 use crate::parallel::while_waiting;
-use crate::plan::DayStep;
+use crate::plan::{DAY_TABLES, DayStep};
 use crate::receipt::DayReceipt;
 use crate::schema::Table;
 
@@ -34,6 +34,38 @@ pub fn put(table: &Table, path: String, rows: &RecordBatch, surveyed: Option<Obj
     let bytes = encode(&table.schema, std::slice::from_ref(rows))?;
     audit::footer(table, rows.num_rows(), &bytes)?;
     Ok(Put { path, bytes, surveyed })
+}
+
+/// Days that were put. Where something failed, they are not whole.
+pub struct PublishedDays<'s> {
+    pub days: Vec<BuiltDay<'s>>,
+    pub objects: Vec<Published>,
+    pub failed: Option<Error>,
+}
+
+/// Publishes days table by table, so that of each day `bot_days` comes last.
+pub fn days<'s>(lock: &Lock, output: &Lake, days: Vec<BuiltDay<'s>>) -> PublishedDays<'s> {
+    let mut published = PublishedDays { days, objects: Vec::new(), failed: None };
+    if published.days.is_empty() {
+        return published;
+    }
+    for (i, table) in DAY_TABLES.iter().enumerate() {
+        let puts: Vec<Put> = published.days.iter().map(|built| built.puts[i].clone()).collect();
+        for (built, object) in published.days.iter_mut().zip(publish(lock, output, &puts)) {
+            match object {
+                Ok(object) => {
+                    built.receipt.objects.insert(table.to_string(), object.version.clone());
+                    published.objects.push(object);
+                }
+                // What storage refuses now it would refuse for every day.
+                Err(error) => _ = published.failed.get_or_insert(error.with("day", built.step.day)),
+            }
+        }
+        if published.failed.is_some() {
+            break;
+        }
+    }
+    published
 }
 
 /// Publishes objects, in no order among themselves. One error alone says that nothing was put: the lock is lost.

@@ -24,10 +24,10 @@ use crate::identity::Identities;
 use crate::insights::InsightsIndex;
 use crate::lake::layout::{ADS_OBJECT, day_object};
 use crate::lake::{Lake, Lock, Put, encode};
-use crate::parallel::on_all_cores;
-use crate::plan::{Change, DAY_TABLES, Planner, Steps};
+use crate::parallel::{at_once, on_all_cores};
+use crate::plan::{Change, DAY_TABLES, DayStep, Planner, Steps};
 use crate::progress::{Listener, Progress};
-use crate::publish::{self, BuiltDay, put};
+use crate::publish::{self, BuiltDay, PublishedDays, put};
 use crate::pull::{self, Pull, touched_ads};
 use crate::reach::{self, AD_PLACES, KNOWN_IDENTITIES, Reached};
 use crate::receipt::{AdsReceipt, DayReceipt, write_json};
@@ -160,7 +160,7 @@ pub fn ads_are_stale(survey: &Survey, planner: &Planner<'_>) -> bool {
 }
 
 /// How many days are held in memory and published together.
-const DAYS_AT_ONCE: usize = 16;
+const DAYS_AT_ONCE: usize = 8;
 
 /// A run that holds the lock.
 struct Run<'a> {
@@ -393,48 +393,52 @@ impl<'a> Run<'a> {
         info!(days = steps.days.len(), "building");
         let progress = self.job.progress;
         progress(Progress::Begin { step: "building", of: "days", items: steps.days.len() as u64, bytes: 0 });
-        for steps in steps.days.chunks(DAYS_AT_ONCE) {
-            (self.job.stopped)()?;
-            let planner = self.planner();
-            let rejected = |day: Day| settings.bots.iter().map(|bot| (bot.id.clone(), planner.rejected(&bot.id, day))).collect();
-            let wanted: Vec<(Day, DayReceipt, HashMap<String, u64>)> =
-                steps.iter().map(|step| (step.day, planner.expected(step.day), rejected(step.day))).collect();
+        let planner = self.planner();
+        let rejected = |day: Day| settings.bots.iter().map(|bot| (bot.id.clone(), planner.rejected(&bot.id, day))).collect();
+        let wanted: Vec<(&DayStep, DayReceipt, HashMap<String, u64>)> =
+            steps.days.iter().map(|step| (step, planner.expected(step.day), rejected(step.day))).collect();
+        // Some days are put while the next ones are made.
+        let mut waiting = Vec::new();
+        for wanted in wanted.chunks(DAYS_AT_ONCE) {
+            if let Err(stopped) = (self.job.stopped)() {
+                self.note_published(publish::days(self.lock, self.job.output, waiting))?;
+                return Err(stopped);
+            }
             let figures = Figures { settings, calendar: &self.calendar, answer, insights, ads };
             let published = &self.survey.published;
-            let made = on_all_cores(&wanted, |(day, _, rejected)| {
-                let rows = figures.rows(*day, &|bot| rejected.get(bot).copied().unwrap_or_default());
-                audit::day(*day, &rows, insights)?;
-                let surveyed = |table: &Table| published.get(table.name).and_then(|days| days.get(day)).cloned();
-                let put = |(table, batch)| put(&table, day_object(table.name, *day), &batch, surveyed(&table));
-                let puts = tables(*day, &rows)?.into_iter().map(put).collect::<Result<Vec<_>>>()?;
+            let make = |(step, _, rejected): &(&DayStep, DayReceipt, HashMap<String, u64>)| {
+                let rows = figures.rows(step.day, &|bot| rejected.get(bot).copied().unwrap_or_default());
+                audit::day(step.day, &rows, insights)?;
+                let surveyed = |table: &Table| published.get(table.name).and_then(|days| days.get(&step.day)).cloned();
+                let put = |(table, batch)| put(&table, day_object(table.name, step.day), &batch, surveyed(&table));
+                let puts = tables(step.day, &rows)?.into_iter().map(put).collect::<Result<Vec<_>>>()?;
                 progress(Progress::Done { rows: rows.ad_days.len() as u64, bytes: 0 });
                 Ok((rows, puts))
-            });
-            let mut built = Vec::new();
-            for ((made, step), (day, receipt, _)) in made.into_iter().zip(steps).zip(wanted) {
+            };
+            let (lock, output) = (self.lock, self.job.output);
+            let (made, put) = at_once(|| on_all_cores(wanted, make), || publish::days(lock, output, waiting))?;
+            self.note_published(put)?;
+            waiting = Vec::new();
+            for (made, (step, receipt, _)) in made.into_iter().zip(wanted) {
                 match made {
-                    Ok((rows, puts)) => built.push(BuiltDay { step, rows, puts, receipt }),
-                    Err(error) if error.kind() == ErrorKind::Data => self.failures.add(error.with("day", day)),
-                    Err(error) => return Err(error.with("day", day)),
+                    Ok((rows, puts)) => waiting.push(BuiltDay { step, rows, puts, receipt: receipt.clone() }),
+                    Err(error) if error.kind() == ErrorKind::Data => self.failures.add(error.with("day", step.day)),
+                    Err(error) => return Err(error.with("day", step.day)),
                 }
             }
-            self.publish_days(built)?;
         }
+        self.note_published(publish::days(self.lock, self.job.output, waiting))?;
         progress(Progress::End);
         Ok(())
     }
 
-    /// Publishes days table by table, so that of each day `bot_days` comes last; then their receipts.
-    fn publish_days(&mut self, mut days: Vec<BuiltDay<'_>>) -> Result<()> {
-        for (i, table) in DAY_TABLES.iter().enumerate() {
-            let puts: Vec<Put> = days.iter().map(|built| built.puts[i].clone()).collect();
-            for (built, version) in days.iter_mut().zip(self.publish(&puts)) {
-                // What storage refuses now it would refuse for every day.
-                let version = version.map_err(|error| error.with("day", built.step.day))?;
-                built.receipt.objects.insert(table.to_string(), version);
-            }
+    /// Counts what was put, and writes the receipts of the days that are whole.
+    fn note_published(&mut self, put: PublishedDays<'_>) -> Result<()> {
+        put.objects.into_iter().for_each(|object| _ = self.report.count_object(object));
+        if let Some(error) = put.failed {
+            return Err(error);
         }
-        for built in days {
+        for built in put.days {
             self.survey.receipts.days.set(built.step.day, built.receipt);
             self.report.count(&built.rows);
             self.report.days.push(built.step.clone());

@@ -179,7 +179,10 @@ impl Part {
 }
 
 /// Rows that are loaded at once, unless somebody asks for another number.
-pub const ROWS_AT_ONCE: u64 = 3_000_000;
+pub const ROWS_AT_ONCE: u64 = 2_000_000;
+
+/// How many tables are read together.
+const TABLES_AT_ONCE: usize = 16;
 
 /// The tables that some days need.
 struct Reach<'a> {
@@ -245,7 +248,7 @@ pub fn needed(
         // They would take the room that the part needs.
         fresh.clear();
         let aliases = alias_hashes(places, needs.identities, part);
-        let found = while_waiting(&wholes, |(table, day, _)| {
+        let load = |(table, day, _): &(Raw, Day, _)| {
             let mut found = candidate(places, survey, *table, *day)?;
             let is_in = |row: &usize| match value(&found.contacts, *row) {
                 Some(hash) => part.has(hash) || aliases.contains(&hash),
@@ -253,12 +256,15 @@ pub fn needed(
             };
             found.rows = (0..found.contacts.len()).filter(is_in).map(|row| row as u32).collect();
             let batches = some(places, survey, &found, &found.rows)?;
-            Ok((found, batches))
-        });
-        for found in found {
-            let (found, batches) = found?;
-            batches.iter().for_each(|batch| rows.add(found.table, batch, !is_new(needs, found.table, found.day)));
-            rest.push(found);
+            Ok((found.without_contacts(), batches))
+        };
+        // What was read is more than what is kept of it.
+        for wholes in wholes.chunks(TABLES_AT_ONCE) {
+            for found in while_waiting(wholes, load) {
+                let (found, batches) = found?;
+                batches.iter().for_each(|batch| rows.add(found.table, batch, !is_new(needs, found.table, found.day)));
+                rest.push(found);
+            }
         }
     }
 
@@ -270,12 +276,13 @@ pub fn needed(
         let theirs = (0..found.contacts.len()).filter(|row| has(&found.contacts, *row, &contacts));
         let rows = theirs.map(|row| row as u32).collect::<Vec<u32>>();
         let batches = some(places, survey, &found, &rows)?;
-        Ok((Candidate { rows, ..found }, batches))
+        Ok((Candidate { rows, ..found.without_contacts() }, batches))
     });
     for found in found {
         let (found, batches) = found?;
         batches.iter().for_each(|batch| rows.add(found.table, batch, true));
-        let theirs = found.rows.iter().filter_map(|row| value(&found.deliveries, *row as usize));
+        let has_deliveries = !found.deliveries.is_empty();
+        let theirs = found.rows.iter().filter(|_| has_deliveries).filter_map(|row| value(&found.deliveries, *row as usize));
         deliveries[found.table as usize].extend(theirs);
         rest.push(found);
     }
@@ -296,6 +303,15 @@ fn alias_hashes(places: &Places<'_>, identities: &Identities, part: Part) -> Has
     let bots = 0..places.settings.bots.len();
     let targets = bots.flat_map(|bot| identities.aliases(bot).map(move |alias| (alias, identities.resolve(bot, alias))));
     targets.filter(|(_, target)| part.has(short_hash(target))).map(|(alias, _)| short_hash(alias)).collect()
+}
+
+impl Candidate {
+    /// What is left to look at once the rows of its contacts are known: deliveries, if there are any that can be copies.
+    fn without_contacts(self) -> Candidate {
+        let none = || Int64Array::from(Vec::<i64>::new());
+        let has_deliveries = self.deliveries.null_count() < self.deliveries.len();
+        Candidate { contacts: none(), deliveries: if has_deliveries { self.deliveries } else { none() }, ..self }
+    }
 }
 
 fn value(hashes: &Int64Array, row: usize) -> Option<i64> {

@@ -68,11 +68,10 @@ fn write(schema: &SchemaRef, batches: &[RecordBatch], properties: WriterProperti
 /// The rows of an encoded table of ours.
 pub fn decode(bytes: Bytes) -> Result<Vec<RecordBatch>> {
     let failed = |error: parquet::errors::ParquetError| Error::data("a stored table is not readable Parquet").source(error);
-    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)
-        .map_err(failed)?
-        .with_batch_size(ROWS_PER_GROUP)
-        .build()
-        .map_err(failed)?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(failed)?;
+    // The reader takes memory for a whole batch at once.
+    let rows = usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or_default();
+    let reader = builder.with_batch_size(rows.clamp(1, ROWS_PER_GROUP)).build().map_err(failed)?;
     reader.map(|batch| batch.map_err(|error| Error::data("a stored table is not readable Parquet").source(error))).collect()
 }
 
@@ -85,7 +84,7 @@ pub fn decode_rows(bytes: Bytes, rows: &[u32]) -> Result<Vec<RecordBatch>> {
     let reader = builder
         .with_row_selection(RowSelection::from_consecutive_ranges(runs, total))
         .with_row_selection_policy(RowSelectionPolicy::Selectors)
-        .with_batch_size(ROWS_PER_GROUP)
+        .with_batch_size(rows.len().clamp(1, ROWS_PER_GROUP))
         .build()
         .map_err(failed)?;
     reader.map(|batch| batch.map_err(|error| Error::data("a stored table is not readable Parquet").source(error))).collect()
