@@ -5,7 +5,7 @@
 
 Worlds that differ in messages a day, share of touches and days are built once, then a night is added, then nothing is left to do;
 every figure is fitted as a sum of a constant and of costs per million messages, per million touches and conversion events in the
-horizon, per million older ones, and per day of history. Requests are counted on the tests' S3 server, in some of the worlds. Where
+horizon, per million older ones, and per day of history; of memory, only the rows that are held at once count. Requests are counted on the tests' S3 server, in some of the worlds. Where
 compare.py has left its own worlds, what the model says of them is held against what they take, without being fitted to them. Needs
 Linux, and numpy.
 """
@@ -26,6 +26,8 @@ KINDS = {"first": "first build", "night": "night", "idle": "idle"}
 UNITS = ["constant", "million messages", "million touches and events", "million older ones", "day of history"]
 # Name, and whether it is of the run's largest partition instead of all that it reads.
 QUANTITIES = {"wall s": False, "cpu s": False, "peak MB": True, "lake MB": False, "read MB": False, "stored MB": False}
+# Of touches and events, so many millions are in memory at once; of those beyond, two short hashes of 8 bytes each.
+MILLIONS_AT_ONCE, MB_OF_A_MILLION_BEYOND = 2, 16
 REQUESTS = {"reads": ["get", "head"], "writes and lists": ["put", "list", "delete"]}
 
 
@@ -52,7 +54,12 @@ class Size:
         messages = {"first": self.messages if largest else self.messages * self.days, "night": self.messages, "idle": 0}[kind]
         near = {"first": self.days, "night": min(self.days + 1, HORIZON_DAYS), "idle": 0}[kind]
         older = self.days + 1 - near if kind == "night" else 0
-        return [1, messages / 1e6, near * self.counted, older * self.counted, self.days]
+        rows = min(near * self.counted, MILLIONS_AT_ONCE) if largest else near * self.counted
+        return [1, messages / 1e6, rows, older * self.counted, self.days]
+
+    def beyond_memory(self, kind):
+        """Millions of touches and events that a run does not hold in memory at once."""
+        return max(self.units(kind)[2] - MILLIONS_AT_ONCE, 0)
 
     def world(self):
         sizes = {"messages": self.messages, "events": self.events, "one-in": self.one_in}
@@ -131,8 +138,8 @@ def fit(measured, requests):
 
 
 def predicted(fits, kind, name, size):
-    units = size.units(kind, QUANTITIES.get(name, False))
-    return fits[kind, name].of(units)
+    guess = fits[kind, name].of(size.units(kind, QUANTITIES.get(name, False)))
+    return guess + (MB_OF_A_MILLION_BEYOND * size.beyond_memory(kind) if name == "peak MB" else 0)
 
 
 def beyond(kind, size):

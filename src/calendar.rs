@@ -176,12 +176,39 @@ impl Calendar {
         self.awaited(bot, day).next().is_none()
     }
 
+    /// The same, to be asked of many days.
+    pub fn awaited_days(&self) -> AwaitedDays {
+        let Some(first) = self.first() else { return AwaitedDays { days: Vec::new(), all_from: Day(i32::MAX) } };
+        let known = self.landed.values().chain(self.never.values()).filter_map(|days| days.last()).copied();
+        let last = known.max().unwrap_or(first).max(first);
+        let is_awaited = |day: &Day| Raw::BOTH.iter().any(|table| !self.is_settled(*table, *day));
+        let missing = DayRange { first, last }.iter().filter(is_awaited);
+        let days = missing.chain(self.lost.iter().map(|(_, day)| *day)).collect::<BTreeSet<Day>>();
+        AwaitedDays { days: days.into_iter().collect(), all_from: last.next() }
+    }
+
     /// The partitions that this local day of a bot still waits for: not landed, refused, or gone with their rows.
     pub fn awaited(&self, bot: &Bot, day: Day) -> impl Iterator<Item = (Raw, Day)> + '_ {
         let utc = bot.zone.utc_days(day);
         let days = DayRange { first: utc.first.plus(-REACH_DAYS), last: utc.last };
         let is_awaited = |(table, day): &(Raw, Day)| !self.is_settled(*table, *day) || self.lost.contains(&(*table, *day));
         days.iter().flat_map(|day| Raw::BOTH.map(|table| (table, day))).filter(is_awaited)
+    }
+}
+
+/// The UTC days of which a partition is still waited for.
+pub struct AwaitedDays {
+    days: Vec<Day>,
+    /// Of these and all later ones.
+    all_from: Day,
+}
+
+impl AwaitedDays {
+    /// As [`Calendar::is_complete`].
+    pub fn is_complete(&self, bot: &Bot, day: Day) -> bool {
+        let utc = bot.zone.utc_days(day);
+        let first = self.days.partition_point(|awaited| *awaited < utc.first.plus(-REACH_DAYS));
+        utc.last < self.all_from && self.days.get(first).is_none_or(|awaited| *awaited > utc.last)
     }
 }
 
@@ -220,6 +247,26 @@ mod tests {
         assert_eq!(blocked, [Day(20_050)]);
         assert!(!calendar.is_complete(&settings.bots[0], Day(20_147)));
         assert!(calendar.is_complete(&settings.bots[0], Day(20_148)));
+    }
+
+    #[test]
+    fn asked_of_many_days_a_day_is_as_complete_as_asked_alone() {
+        let hole: Day = "2024-11-22".parse().unwrap();
+        let settings = settings("America/Sao_Paulo", "[inputs.messages]\nallow_missing = ['2024-11-22', '2025-06-01']");
+        let landed = |missing: &[i32]| {
+            days(hole.0 - 50..=hole.0 + 150).into_iter().filter(|day| !missing.contains(&(day.0 - hole.0))).collect::<Vec<_>>()
+        };
+        let mut calendar = Calendar::new(&settings, landed(&[0, 20, 150]), landed(&[-30, 21]));
+        calendar.refuse(Raw::Events, Day(hole.0 + 140));
+        calendar.retire(Raw::Messages, vec![DayRange { first: Day(hole.0 - 80), last: Day(hole.0 - 51) }]);
+        calendar.lose(Raw::Messages, Day(hole.0 - 70));
+        let awaited = calendar.awaited_days();
+        let bot = &settings.bots[0];
+        let alone: Vec<bool> = days(hole.0 - 100..=hole.0 + 260).into_iter().map(|day| calendar.is_complete(bot, day)).collect();
+        let together: Vec<bool> =
+            days(hole.0 - 100..=hole.0 + 260).into_iter().map(|day| awaited.is_complete(bot, day)).collect();
+        assert_eq!(together, alone);
+        assert!(alone.contains(&true) && alone.contains(&false));
     }
 
     #[test]

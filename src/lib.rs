@@ -39,8 +39,7 @@
 //!
 //! scan.rs                 reads what is new or changed        extract.rs              a raw partition, read once
 //! attribution.rs          counts of the days to be built      working.rs              which working rows they need
-//! kept.rs                 what is known of ads
-//! texts.rs                texts as small integers
+//! kept.rs                 what is known of ads                texts.rs                texts as small integers
 //! mapping.rs              the lake's columns as the contract's
 //! touches.rs, conversions.rs                                  the rows that count, and those set aside
 //! insights/mod.rs         Meta's figures                      identity.rs             aliases

@@ -11,7 +11,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use crate::bot_days::insights_status;
-use crate::calendar::{Blocker, Calendar, Raw};
+use crate::calendar::{AwaitedDays, Blocker, Calendar, Raw};
 use crate::config::{Bot, Settings};
 use crate::day::{Day, DayRange, MICROS_PER_DAY};
 use crate::digest::Digest;
@@ -155,6 +155,7 @@ pub struct Planner<'a> {
     messages: &'a Receipts<PartitionReceipt<Extract>>,
     events: &'a Receipts<PartitionReceipt<Extract>>,
     rows: Vec<BotRows>,
+    awaited: AwaitedDays,
     settings_digest: Digest,
     /// What was fetched from Meta; none where others land the insights.
     pub fetched: Option<&'a Ledgers>,
@@ -247,6 +248,7 @@ impl<'a> Planner<'a> {
             messages,
             events,
             rows,
+            awaited: calendar.awaited_days(),
             settings_digest,
             fetched,
             changes,
@@ -284,7 +286,7 @@ impl<'a> Planner<'a> {
         let statuses = self.settings.bots.iter().map(|bot| insights_status(self.settings, bot, &is_whole, &is_final));
         let rejected = self.settings.bots.iter().map(|bot| self.rejected(&bot.id, day).to_string());
         let configured = self.settings.bots.iter().map(|bot| bot.is_configured_on(day).to_string());
-        let complete = |bot: &Bot| if self.calendar.is_complete(bot, day) { '1' } else { '0' };
+        let complete = |bot: &Bot| if self.awaited.is_complete(bot, day) { '1' } else { '0' };
         DayReceipt {
             logic: [LOGIC.ad_conversions, LOGIC.ad_days, LOGIC.bot_days],
             settings: Digest::of_texts(std::iter::once(self.settings_digest.to_string()).chain(configured)),

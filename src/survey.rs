@@ -15,6 +15,7 @@ use crate::identity::Identities;
 use crate::insights::ledger::{self, Answered, Ledgers};
 use crate::lake::layout::{ADS_OBJECT, Listing, partition_of, working_object};
 use crate::lake::{Lake, Object};
+use crate::parallel::at_once;
 use crate::plan::{DAY_TABLES, Planner};
 use crate::receipt::{AdsReceipt, DayReceipt, InsightsContent, PartitionReceipt, ReadingSettings, Receipts, read_json};
 use crate::schema::LOGIC;
@@ -77,6 +78,72 @@ pub struct IdentitiesReceipt {
     pub bots: Digest,
 }
 
+/// What is there of the lake.
+struct Landed {
+    messages: Listing,
+    events: Listing,
+    insights: Listing,
+    ledgers: Option<Ledgers>,
+    identities: Vec<Object>,
+}
+
+impl Landed {
+    fn take(lake: &Lake, settings: &Settings) -> Result<Landed> {
+        let list = |path: &str, marker: Option<&str>| {
+            let listing = lake.partitions(path, marker)?;
+            if listing.partitions.is_empty() {
+                return Err(Error::not_ready(format!("no partition has landed in {path}/"))
+                    .with("folder", lake.location().join(path))
+                    .mend("land partitions as date=YYYY-MM-DD/*.parquet there, or correct the path in the pipeline file"));
+            }
+            Ok(listing)
+        };
+        let (messages, events) = at_once(
+            || list(&settings.messages.path, settings.messages.marker.as_deref()),
+            || list(&settings.events.path, settings.events.marker.as_deref()),
+        )?;
+        let (messages, events) = (messages?, events?);
+        let (insights, ledgers) = Survey::take_insights(lake, settings)?;
+        let identities =
+            settings.identities.as_ref().map(|path| Identities::objects(lake, path)).transpose()?.unwrap_or_default();
+        Ok(Landed { messages, events, insights, ledgers, identities })
+    }
+}
+
+/// What is there of the output.
+struct Kept {
+    published: BTreeMap<&'static str, BTreeMap<Day, Object>>,
+    ads: Vec<Object>,
+    working: Vec<Object>,
+    rejected: Vec<Object>,
+    receipts: Book,
+    accepted: Accepted,
+}
+
+impl Kept {
+    fn take(output: &Lake) -> Result<Kept> {
+        let days = || DAY_TABLES.into_iter().map(|table| Ok((table, output.published_days(table)?))).collect::<Result<_>>();
+        let working = || Ok::<Vec<Object>, Error>([output.list("work/touches")?, output.list("work/conversions")?].concat());
+        let (published, working) = at_once(days, working)?;
+        let receipts = Book {
+            messages: Receipts::read(output, "messages")?,
+            events: Receipts::read(output, "events")?,
+            insights: Receipts::read(output, "insights")?,
+            days: Receipts::read(output, "days")?,
+            ads: read_json(output, ADS_RECEIPT)?,
+            identities: read_json(output, IDENTITIES_RECEIPT)?,
+        };
+        Ok(Kept {
+            published: published?,
+            working: working?,
+            ads: output.list("ads")?,
+            rejected: output.list("rejected")?,
+            receipts,
+            accepted: read_json(output, ACCEPTED_OBJECT)?.unwrap_or_default(),
+        })
+    }
+}
+
 /// A partition to be read, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PartitionStep {
@@ -88,45 +155,21 @@ pub struct PartitionStep {
 
 impl Survey {
     pub fn take(lake: &Lake, output: &Lake, settings: &Settings) -> Result<Survey> {
-        let messages = lake.partitions(&settings.messages.path, settings.messages.marker.as_deref())?;
-        let events = lake.partitions(&settings.events.path, settings.events.marker.as_deref())?;
-        for (listing, path) in [(&messages, &settings.messages.path), (&events, &settings.events.path)] {
-            if listing.partitions.is_empty() {
-                return Err(Error::not_ready(format!("no partition has landed in {path}/"))
-                    .with("folder", lake.location().join(path))
-                    .mend("land partitions as date=YYYY-MM-DD/*.parquet there, or correct the path in the pipeline file"));
-            }
-        }
-        let mut published = BTreeMap::new();
-        for table in DAY_TABLES {
-            published.insert(table, output.published_days(table)?);
-        }
-        let working: Vec<Object> = output.list("work/touches")?.into_iter().chain(output.list("work/conversions")?).collect();
-        let rejected = output.list("rejected")?;
-        let leavings = working.iter().chain(&rejected).filter_map(|object| partition_of(&object.path)).collect();
-        let (insights, ledgers) = Survey::take_insights(lake, settings)?;
+        let (landed, kept) = at_once(|| Landed::take(lake, settings), || Kept::take(output))?;
+        let (landed, kept) = (landed?, kept?);
+        let leavings = kept.working.iter().chain(&kept.rejected).filter_map(|object| partition_of(&object.path)).collect();
         Ok(Survey {
             leavings,
-            insights,
-            ledgers,
-            identities: match &settings.identities {
-                Some(path) => Identities::objects(lake, path)?,
-                None => Vec::new(),
-            },
-            published_ads: output.list("ads")?.into_iter().find(|object| object.path == ADS_OBJECT),
-            working: working.into_iter().map(|object| (object.path.clone(), object)).collect(),
-            receipts: Book {
-                messages: Receipts::read(output, "messages")?,
-                events: Receipts::read(output, "events")?,
-                insights: Receipts::read(output, "insights")?,
-                days: Receipts::read(output, "days")?,
-                ads: read_json(output, ADS_RECEIPT)?,
-                identities: read_json(output, IDENTITIES_RECEIPT)?,
-            },
-            accepted: read_json(output, ACCEPTED_OBJECT)?.unwrap_or_default(),
-            messages,
-            events,
-            published,
+            insights: landed.insights,
+            ledgers: landed.ledgers,
+            identities: landed.identities,
+            published_ads: kept.ads.into_iter().find(|object| object.path == ADS_OBJECT),
+            working: kept.working.into_iter().map(|object| (object.path.clone(), object)).collect(),
+            receipts: kept.receipts,
+            accepted: kept.accepted,
+            messages: landed.messages,
+            events: landed.events,
+            published: kept.published,
         })
     }
 

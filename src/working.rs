@@ -54,8 +54,7 @@ pub fn of_contacts(places: &Places<'_>, survey: &Survey, ids: &HashSet<String>, 
     let tables: Vec<(Raw, Day)> = tables(survey).map(|(table, day, _)| (table, day)).collect();
     let found = while_waiting(&tables, |(table, day)| {
         let found = candidate(places, survey, *table, *day)?;
-        let theirs = (0..found.contacts.len()).filter(|row| has(&found.contacts, *row, &contacts));
-        some(places, survey, &found, &theirs.map(|row| row as u32).collect::<Vec<u32>>())
+        some(places, survey, &found, &rows_with(&found.contacts, &contacts))
     });
     let mut rows = Rows::new(places);
     for ((table, _), batches) in tables.iter().zip(found) {
@@ -273,8 +272,7 @@ pub fn needed(
     let mut deliveries = deliveries_of(&spans, &rows, &contacts);
     let found = while_waiting(&others, |(table, day)| {
         let found = candidate(places, survey, *table, *day)?;
-        let theirs = (0..found.contacts.len()).filter(|row| has(&found.contacts, *row, &contacts));
-        let rows = theirs.map(|row| row as u32).collect::<Vec<u32>>();
+        let rows = rows_with(&found.contacts, &contacts);
         let batches = some(places, survey, &found, &rows)?;
         Ok((Candidate { rows, ..found.without_contacts() }, batches))
     });
@@ -287,9 +285,8 @@ pub fn needed(
         rest.push(found);
     }
     let copies = while_waiting(&rest, |found| {
-        let of_table = &deliveries[found.table as usize];
-        let copies = (0..found.deliveries.len()).filter(|row| has(&found.deliveries, *row, of_table)).map(|row| row as u32);
-        let copies: Vec<u32> = copies.filter(|row| found.rows.binary_search(row).is_err()).collect();
+        let mut copies = rows_with(&found.deliveries, &deliveries[found.table as usize]);
+        copies.retain(|row| found.rows.binary_search(row).is_err());
         some(places, survey, found, &copies)
     });
     for (found, batches) in rest.iter().zip(copies) {
@@ -318,8 +315,9 @@ fn value(hashes: &Int64Array, row: usize) -> Option<i64> {
     hashes.is_valid(row).then(|| hashes.value(row))
 }
 
-fn has(hashes: &Int64Array, row: usize, wanted: &Hashes) -> bool {
-    value(hashes, row).is_some_and(|hash| wanted.contains(&hash))
+fn rows_with(hashes: &Int64Array, wanted: &Hashes) -> Vec<u32> {
+    let is_wanted = |row: &u32| value(hashes, *row as usize).is_some_and(|hash| wanted.contains(&hash));
+    (0..hashes.len() as u32).filter(is_wanted).collect()
 }
 
 /// The instants of some local days, per bot.

@@ -22,7 +22,8 @@ use crate::lake::{self, Dice, Form, Lake};
 use crate::oracle;
 use crate::properties::{check, fail, folder, judged, objects};
 use crate::rows;
-use crate::world::{Identity, Insight, World};
+use crate::scene;
+use crate::world::{Identity, Insight, Message, World};
 use crate::worlds;
 
 type Checked<T = ()> = Result<T, TestCaseError>;
@@ -480,4 +481,62 @@ fn an_idle_run_writes_nothing_and_takes_no_lock() {
         lake::ctwa_expecting(&lake, &[code(&world)], "plan", &["--check"]).map_err(fail)?;
         Ok(())
     });
+}
+
+// ---------------------------------------------------------------------------------------------------- what is known of ads
+
+/// The scene without its last day, and that day with something more: two nights are the oracle's, and one run's.
+fn two_nights(from_the_start: impl Fn(&mut World), change: impl Fn(&mut World)) -> Checked {
+    let folder = folder()?;
+    let (form, mut whole) = (Form::default(), scene::world());
+    whole.bots[0].ad_accounts = vec!["act_1".into(), "act_2".into()];
+    from_the_start(&mut whole);
+    let last = scene::date(scene::DAYS[3]);
+    let mut first = whole.clone();
+    first.message_days.retain(|day| *day != last);
+    first.event_days.retain(|day| *day != last);
+    first.messages.retain(|row| row.partition != last);
+    first.events.retain(|row| row.partition != last);
+    first.insights.retain(|row| row.date != last);
+    let mut second = whole;
+    change(&mut second);
+    let nightly = pipeline(&first, &form, folder.path(), "nightly");
+    land(&World { identities: Vec::new(), ..landed_of(&first, &[]) }, &first, &form, folder.path());
+    run(&nightly, &first, &[])?;
+    land(&first, &second, &form, folder.path());
+    run(&nightly, &second, &[])?;
+    same_as_oracle(&nightly, &second)?;
+    same("two nights are not one run", &second, &fresh(&second, &form, folder.path(), "one")?, &objects(&nightly)?)
+}
+
+/// A touch of the first day, delivered again on the last as having been sent before: the older one counts from now on, for another ad.
+#[test]
+fn a_touch_that_turns_out_to_be_a_copy_takes_back_what_it_said_of_its_ad() {
+    let known = |row: &&mut Message| row.message_id.as_deref() == Some("m-1-ana");
+    // The only touch of its ad: nothing is left of the ad when it goes.
+    let alone = |world: &mut World| world.messages.iter_mut().find(known).expect("it is there").ad_id = Some("Z".into());
+    let outcome = two_nights(alone, |world| {
+        let touch = world.messages.iter_mut().find(known).expect("it is there").clone();
+        let (partition, sent_at) = (scene::date(scene::DAYS[3]), touch.sent_at.map(|at| at - 1));
+        world.messages.push(Message { partition, ad_id: Some("A".into()), sent_at, ..touch });
+    });
+    outcome.expect("as the oracle has it");
+}
+
+/// The name that Meta gives an ad changes on a day that was read before, and another ad gets its first row.
+#[test]
+fn an_ad_that_is_renamed_on_an_old_day_is_renamed() {
+    let named = |world: &mut World| world.insights.iter_mut().for_each(|row| row.ad_name = Some("a name".into()));
+    let outcome = two_nights(named, |world| {
+        let last = scene::date(scene::DAYS[3]);
+        // The later days say nothing of it.
+        world.insights.iter_mut().filter(|row| row.date == last).for_each(|row| row.ad_name = None);
+        let old = scene::date(scene::DAYS[2]);
+        let known = world.insights.iter().position(|row| row.date == old).expect("insights of that day");
+        world.insights[known].ad_name = Some("another name".into());
+        let mut new = world.insights[known].clone();
+        new.ad_id = "N".into();
+        world.insights.push(new);
+    });
+    outcome.expect("as the oracle has it");
 }
