@@ -5,7 +5,7 @@
 
 Worlds that differ in messages a day, share of touches and days are built once, then a night is added, then nothing is left to do;
 every figure is fitted as a sum of a constant and of costs per million messages, per million touches and conversion events in the
-horizon, per million older ones, and per day of history; of memory, only the rows that are held at once count. Requests are counted on the tests' S3 server, in some of the worlds. Where
+horizon, and per day of history; of memory, only the rows that are held at once count. Requests are counted on the tests' S3 server, in some of the worlds. Where
 compare.py has left its own worlds, what the model says of them is held against what they take, without being fitted to them. Needs
 Linux, and numpy.
 """
@@ -23,7 +23,7 @@ from timing import ROOT, Text, fastest, machine, note, peak, timed
 
 HORIZON_DAYS = 97
 KINDS = {"first": "first build", "night": "night", "idle": "idle"}
-UNITS = ["constant", "million messages", "million touches and events", "million older ones", "day of history"]
+UNITS = ["constant", "million messages", "million touches and events", "day of history"]
 # Name, and whether it is of the run's largest partition instead of all that it reads.
 QUANTITIES = {"wall s": False, "cpu s": False, "peak MB": True, "lake MB": False, "read MB": False, "stored MB": False}
 # Of touches and events, so many millions are in memory at once; of those beyond, two short hashes of 8 bytes each.
@@ -50,12 +50,11 @@ class Size:
         return (self.messages * 1.02 + self.events) / self.one_in / 1e6
 
     def units(self, kind, largest=False):
-        """What a run has of each unit. A first build reads everything; of a night, what is older than the horizon cannot matter."""
+        """What a run has of each unit. A first build reads everything; a night nothing older than the horizon."""
         messages = {"first": self.messages if largest else self.messages * self.days, "night": self.messages, "idle": 0}[kind]
         near = {"first": self.days, "night": min(self.days + 1, HORIZON_DAYS), "idle": 0}[kind]
-        older = self.days + 1 - near if kind == "night" else 0
         rows = min(near * self.counted, MILLIONS_AT_ONCE) if largest else near * self.counted
-        return [1, messages / 1e6, rows, older * self.counted, self.days]
+        return [1, messages / 1e6, rows, self.days]
 
     def beyond_memory(self, kind):
         """Millions of touches and events that a run does not hold in memory at once."""
@@ -132,7 +131,7 @@ def fit(measured, requests):
             fits[kind, name] = Fit(UNITS, rows, [found[kind][name] for found in measured.values()])
         for name in REQUESTS:
             # They follow objects, not rows: touches are no unit of theirs.
-            rows = [[*size.units(kind)[:2], 0, 0, size.days] for size in requests]
+            rows = [[*size.units(kind)[:2], 0, size.days] for size in requests]
             fits[kind, name] = Fit(UNITS, rows, [found[kind][name] for found in requests.values()])
     return fits
 

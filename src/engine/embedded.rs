@@ -40,12 +40,14 @@ pub fn settle(touches: touches::Touches, events: conversions::Conversions) -> Re
     settle_part(touches, events, &|_, _| true)
 }
 
-/// The same for a part of the contacts: of the rows, those count that `counts` names, by bot and contact with its short hash; the
-/// others are there for their copies' sake.
+/// Whether a row counts, by its bot and its contact with the short hash of it.
+pub type IsCounted<'a> = dyn Fn(u32, Option<(&str, i64)>) -> bool + Sync + 'a;
+
+/// The same for a part of the contacts: of the rows, those count that `counts` names; the others are there for their copies' sake.
 pub fn settle_part(
     mut touches: touches::Touches,
     mut events: conversions::Conversions,
-    counts: &(dyn Fn(u32, Option<(&str, i64)>) -> bool + Sync),
+    counts: &IsCounted<'_>,
 ) -> Result<Settled> {
     let (of_touches, dropped_events) = at_once(
         || -> Result<_> {
