@@ -5,9 +5,9 @@
 
 Worlds that differ in messages a day, share of touches and days are built once, then a night is added, then nothing is left to do;
 every figure is fitted as a sum of a constant and of costs per million messages, per million touches and conversion events in the
-horizon, and per day of history; of memory, only the rows that are held at once count. Requests are counted on the tests' S3 server, in some of the worlds. Where
-compare.py has left its own worlds, what the model says of them is held against what they take, without being fitted to them. Needs
-Linux, and numpy.
+horizon, and per day of history; of memory, only the rows that are held at once count. Requests are counted on the tests' S3 server, in
+some of the worlds. Where compare.py has left its own worlds, what the model says of them is held against what they take, without being
+fitted to them. Needs Linux, and numpy.
 """
 
 import argparse
