@@ -13,7 +13,7 @@ use crate::identity::Identities;
 use crate::kept::KeptFacts;
 use crate::scan::Places;
 use crate::survey::Survey;
-use crate::working::{self, Fresh, Needs, Part};
+use crate::working::{self, Fresh, NeededTables, Needs, Part};
 
 /// What some days are built from: their counts, and what all touches say of ads.
 pub struct Attributed {
@@ -23,15 +23,16 @@ pub struct Attributed {
     kept: Option<KeptFacts>,
 }
 
-/// Attributes what happened on these local days, where there are more rows than these at once a part of the contacts after the other,
-/// and adds what is new of ads.
+/// Attributes what happened on these local days, and adds what is new of ads. `watermark` is as in [`Request`]; of more rows than
+/// `rows_at_once` one part of the contacts comes after the other.
 pub fn attribute_days(
     places: &Places<'_>,
     survey: &Survey,
     fresh: &mut Fresh,
     identities: &Identities,
     days: BTreeSet<Day>,
-    (watermark, rows_at_once): (i64, u64),
+    watermark: i64,
+    rows_at_once: u64,
 ) -> Result<Attributed> {
     let kept = KeptFacts::read(places.output, survey)?;
     let mut attribute = |kept: Option<&KeptFacts>| -> Result<Option<(Answer, FactsOfAds)>> {
@@ -39,9 +40,10 @@ pub fn attribute_days(
         let needs = Needs { days: &days, is_known: &is_known, identities };
         let range = days.first().zip(days.last()).map(|(first, last)| DayRange { first: *first, last: *last });
         let (mut answer, mut facts) = (Answer::default(), kept.map(|kept| kept.of_ads(places.settings)).unwrap_or_default());
-        let parts = working::parts(places, survey, &needs, rows_at_once);
+        let tables = NeededTables::of(places, survey, &needs);
+        let parts = tables.parts(rows_at_once);
         for part in (0..parts).map(|number| Part { number, of: parts }) {
-            let (touches, events) = working::needed(places, survey, fresh, &needs, part)?;
+            let (touches, events) = working::needed(places, survey, &tables, fresh, &needs, part)?;
             let settled = settle_part(touches, events, &|bot, contact| part.counts(identities, bot, contact))?;
             if settled.displaces_known {
                 return Ok(None);

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::extract::TrackedEvent;
 use crate::lake::decode;
 use crate::lake::layout::{day_object, rejected_object};
-use crate::ledger::{COPY_DAYS, Known};
+use crate::ledger::{DAYS_AROUND, Known};
 use crate::look::visible;
 use crate::report::known_bot;
 use crate::run::Job;
@@ -62,7 +62,7 @@ pub fn explain(job: &Job<'_>, question: &Question, bot: Option<&str>, full_conta
     bot.map_or(Ok(()), |bot| known_bot(settings, bot))?;
     let is_asked = |of: &Bot| bot.is_none_or(|asked| asked == of.id);
     let bots: Vec<usize> = (0..settings.bots.len()).filter(|i| is_asked(&settings.bots[*i])).collect();
-    let reach = settings.horizon.days + COPY_DAYS;
+    let reach = settings.horizon.days + DAYS_AROUND;
     let around = match question {
         Question::Ad { day, .. } => DayRange { first: day.plus(-reach), last: day.plus(reach) },
         Question::Contact { days: Some(days), .. } => DayRange { first: days.first.plus(-reach), last: days.last.plus(reach) },

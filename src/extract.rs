@@ -223,19 +223,15 @@ pub struct Extracted {
 /// Reads a messages partition; where it is alone, its objects at once.
 pub fn messages(lake: &Lake, scope: &Scope<'_>, partition: &Partition, is_alone: bool) -> Result<Extracted> {
     let input = &scope.settings.messages;
-    let parts = each_object(partition, is_alone, |object| {
-        let (mut reader, mut warnings) = (TouchReader::new(scope, partition.day), Warnings::default());
-        scan(lake, input, object, partition.day, &AD_COLUMNS, could_be_touch, &mut warnings, |bound, batch| {
+    let (of_objects, warnings) = each_object(partition, is_alone, |object, warnings| {
+        let mut reader = TouchReader::new(scope, partition.day);
+        scan(lake, input, object, partition.day, &AD_COLUMNS, could_be_touch, warnings, |bound, batch| {
             reader.take(bound, batch)
         })?;
-        Ok((reader, warnings))
-    });
-    let (mut reader, mut warnings) = (TouchReader::new(scope, partition.day), Warnings::default());
-    for part in parts {
-        let (of_object, warned) = part?;
-        reader.append(of_object);
-        warnings.0.extend(warned.0);
-    }
+        Ok(reader)
+    })?;
+    let mut reader = TouchReader::new(scope, partition.day);
+    of_objects.into_iter().for_each(|of_object| reader.append(of_object));
     let (batch, mut extract) = reader.finish()?;
     extract.warnings = warnings.0;
     let refusal = extract.check_share(&schema::MESSAGES, partition.day, scope.settings.max_rejected_share).err();
@@ -246,27 +242,39 @@ pub fn messages(lake: &Lake, scope: &Scope<'_>, partition: &Partition, is_alone:
 pub fn events(lake: &Lake, scope: &Scope<'_>, partition: &Partition, is_alone: bool) -> Result<Extracted> {
     let input = &scope.settings.events;
     let categories = Arc::new(scope.categories.iter().map(|category| category.to_string()).collect::<HashSet<_, FixedState>>());
-    let parts = each_object(partition, is_alone, |object| {
-        let (mut reader, mut warnings) = (ConversionReader::new(scope, partition.day), Warnings::default());
+    let (of_objects, warnings) = each_object(partition, is_alone, |object, warnings| {
+        let mut reader = ConversionReader::new(scope, partition.day);
         let categories = categories.clone();
         let test = move |bound: &Bound, batch: &RecordBatch| could_convert(bound, &categories, batch);
-        scan(lake, input, object, partition.day, &["category"], test, &mut warnings, |bound, batch| reader.take(bound, batch))?;
-        Ok((reader, warnings))
-    });
-    let (mut reader, mut warnings) = (ConversionReader::new(scope, partition.day), Warnings::default());
-    for part in parts {
-        let (of_object, warned) = part?;
-        reader.append(of_object);
-        warnings.0.extend(warned.0);
-    }
+        scan(lake, input, object, partition.day, &["category"], test, warnings, |bound, batch| reader.take(bound, batch))?;
+        Ok(reader)
+    })?;
+    let mut reader = ConversionReader::new(scope, partition.day);
+    of_objects.into_iter().for_each(|of_object| reader.append(of_object));
     let (batch, mut extract) = reader.finish()?;
     extract.warnings = warnings.0;
     let refusal = extract.check_share(&schema::EVENTS, partition.day, scope.settings.max_rejected_share).err();
     Ok(Extracted { batch, extract, refusal })
 }
 
-fn each_object<R: Send>(partition: &Partition, at_once: bool, read: impl Fn(&Object) -> Result<R> + Sync) -> Vec<Result<R>> {
-    if at_once { on_all_cores(&partition.objects, read) } else { partition.objects.iter().map(read).collect() }
+/// What `read` makes of each object, in their order, with the warnings of all.
+fn each_object<R: Send>(
+    partition: &Partition,
+    at_once: bool,
+    read: impl Fn(&Object, &mut Warnings) -> Result<R> + Sync,
+) -> Result<(Vec<R>, Warnings)> {
+    let read = |object: &Object| {
+        let mut warnings = Warnings::default();
+        read(object, &mut warnings).map(|read| (read, warnings))
+    };
+    let found = if at_once { on_all_cores(&partition.objects, read) } else { partition.objects.iter().map(read).collect() };
+    let (mut of_objects, mut all) = (Vec::new(), Warnings::default());
+    for found in found {
+        let (of_object, warnings) = found?;
+        of_objects.push(of_object);
+        all.0.extend(warnings.0);
+    }
+    Ok((of_objects, all))
 }
 
 /// A tracked event of a named bot, of any category.

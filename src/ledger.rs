@@ -133,11 +133,11 @@ pub struct Unsettled {
 
 /// A session reaches this far from its touch, with the copies before and after it; a clock change can add a day.
 fn reach(settings: &Settings) -> i32 {
-    settings.horizon.days + COPY_DAYS
+    settings.horizon.days + DAYS_AROUND
 }
 
 /// Copies lie at most a week apart; local days are not 24 hours long, and hours spill over on both sides.
-pub const COPY_DAYS: i32 = 9;
+pub const DAYS_AROUND: i32 = 9;
 
 impl Known {
     /// The rows of these days and of others around them.
@@ -216,8 +216,8 @@ pub fn ledger(job: &Job<'_>, request: &LedgerRequest) -> Result<Ledger> {
     request.bots.iter().try_for_each(|bot| known_bot(settings, bot))?;
     let DayRange { first, last } = request.days;
     let around = match request.by {
-        By::ConversationDay => DayRange { first: first.plus(-COPY_DAYS), last: last.plus(reach(settings)) },
-        By::ConversionDay => DayRange { first: first.plus(-reach(settings)), last: last.plus(COPY_DAYS) },
+        By::ConversationDay => DayRange { first: first.plus(-DAYS_AROUND), last: last.plus(reach(settings)) },
+        By::ConversionDay => DayRange { first: first.plus(-reach(settings)), last: last.plus(DAYS_AROUND) },
     };
     let known = Known::of(job, around)?;
     let touches = &known.settled.touches;

@@ -331,8 +331,9 @@ impl<'a> Run<'a> {
             let places = Places { settings, lake, output };
             let days = |steps: &Steps| steps.days.iter().map(|step| step.day).collect::<BTreeSet<Day>>();
             let watermark = self.calendar.last().map_or(0, |last| last.next().start_utc());
-            let limits = (watermark, self.job.rows_at_once);
-            let mut attributed = attribute_days(&places, &self.survey, &mut self.fresh, identities, days(&steps), limits)?;
+            let rows = self.job.rows_at_once;
+            let mut attributed =
+                attribute_days(&places, &self.survey, &mut self.fresh, identities, days(&steps), watermark, rows)?;
             let ads = AdIndex::new(settings, attributed.facts.clone(), insights);
             if ads_are_stale {
                 self.mark_moved_ads(&ads)?;
@@ -341,7 +342,7 @@ impl<'a> Run<'a> {
             }
             attributed.keep_facts(&places, &self.survey)?;
             if !attributed.covers(&days(&steps)) {
-                attributed = attribute_days(&places, &self.survey, &mut self.fresh, identities, days(&steps), limits)?;
+                attributed = attribute_days(&places, &self.survey, &mut self.fresh, identities, days(&steps), watermark, rows)?;
             }
             scan::add_figures(&places, &self.survey, insights, days(&steps))?;
             self.build_days(&steps, insights, &attributed.answer, &ads)?;

@@ -111,7 +111,7 @@ impl Landed {
 }
 
 /// What is there of the output.
-struct Kept {
+struct Stored {
     published: BTreeMap<&'static str, BTreeMap<Day, Object>>,
     ads: Vec<Object>,
     working: Vec<Object>,
@@ -120,8 +120,8 @@ struct Kept {
     accepted: Accepted,
 }
 
-impl Kept {
-    fn take(output: &Lake) -> Result<Kept> {
+impl Stored {
+    fn take(output: &Lake) -> Result<Stored> {
         let days = || DAY_TABLES.into_iter().map(|table| Ok((table, output.published_days(table)?))).collect::<Result<_>>();
         let working = || Ok::<Vec<Object>, Error>([output.list("work/touches")?, output.list("work/conversions")?].concat());
         let (published, working) = at_once(days, working)?;
@@ -133,7 +133,7 @@ impl Kept {
             ads: read_json(output, ADS_RECEIPT)?,
             identities: read_json(output, IDENTITIES_RECEIPT)?,
         };
-        Ok(Kept {
+        Ok(Stored {
             published: published?,
             working: working?,
             ads: output.list("ads")?,
@@ -155,21 +155,21 @@ pub struct PartitionStep {
 
 impl Survey {
     pub fn take(lake: &Lake, output: &Lake, settings: &Settings) -> Result<Survey> {
-        let (landed, kept) = at_once(|| Landed::take(lake, settings), || Kept::take(output))?;
-        let (landed, kept) = (landed?, kept?);
-        let leavings = kept.working.iter().chain(&kept.rejected).filter_map(|object| partition_of(&object.path)).collect();
+        let (landed, stored) = at_once(|| Landed::take(lake, settings), || Stored::take(output))?;
+        let (landed, stored) = (landed?, stored?);
+        let leavings = stored.working.iter().chain(&stored.rejected).filter_map(|object| partition_of(&object.path)).collect();
         Ok(Survey {
             leavings,
             insights: landed.insights,
             ledgers: landed.ledgers,
             identities: landed.identities,
-            published_ads: kept.ads.into_iter().find(|object| object.path == ADS_OBJECT),
-            working: kept.working.into_iter().map(|object| (object.path.clone(), object)).collect(),
-            receipts: kept.receipts,
-            accepted: kept.accepted,
+            published_ads: stored.ads.into_iter().find(|object| object.path == ADS_OBJECT),
+            working: stored.working.into_iter().map(|object| (object.path.clone(), object)).collect(),
+            receipts: stored.receipts,
+            accepted: stored.accepted,
             messages: landed.messages,
             events: landed.events,
-            published: kept.published,
+            published: stored.published,
         })
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 
 /// Texts, each with a code: 0 for the first that came, and so on.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Texts {
     texts: Vec<Arc<str>>,
     codes: HashMap<Arc<str>, u32, FixedState>,
@@ -36,17 +36,18 @@ impl Texts {
             {
                 return code;
             }
-            let code = match self.codes.get(text) {
-                Some(code) => *code,
-                None => self.insert(text),
-            };
+            let code = self.code(text);
             last = Some((text, code));
             code
         };
         Codes(cells.map(code).collect())
     }
 
-    fn insert(&mut self, text: &str) -> u32 {
+    /// The code of a text, the next one where it is new.
+    pub fn code(&mut self, text: &str) -> u32 {
+        if let Some(code) = self.codes.get(text) {
+            return *code;
+        }
         let (text, code) = (Arc::<str>::from(text), self.texts.len() as u32);
         self.texts.push(text.clone());
         self.codes.insert(text, code);

@@ -15,7 +15,7 @@ use crate::day::{Day, DayRange};
 use crate::engine::Request;
 use crate::engine::embedded::{attribute, settle};
 use crate::error::{Error, Result};
-use crate::ledger::{COPY_DAYS, Known};
+use crate::ledger::{DAYS_AROUND, Known};
 use crate::report::{self, WhatIf, WhatIfRequest, known_bot, spans};
 use crate::run::Job;
 use crate::scan::{self, Places};
@@ -77,7 +77,7 @@ pub fn what_if(job: &Job<'_>, hypothesis: &Hypothesis) -> Result<WhatIf> {
         return Err(Error::bug("a bot that was found is gone"));
     };
     let DayRange { first, last } = hypothesis.days;
-    let around = DayRange { first: first.plus(-other.horizon.days - COPY_DAYS), last: last.plus(COPY_DAYS) };
+    let around = DayRange { first: first.plus(-other.horizon.days - DAYS_AROUND), last: last.plus(DAYS_AROUND) };
     let places = Places { settings: &other, lake, output };
     let known = Known::unsettled(job, around)?;
     let mut notes = known.notes.clone();
@@ -136,7 +136,7 @@ fn known_days(
 ) -> BTreeSet<Day> {
     let (bot, needs_raw) = (&other.bots[bot], hypothesis.category.is_some());
     let is_gone = |day: &Day| {
-        let needed = DayRange { first: day.plus(-other.horizon.days - COPY_DAYS), last: day.plus(DAYS_LATE + 1) };
+        let needed = DayRange { first: day.plus(-other.horizon.days - DAYS_AROUND), last: day.plus(DAYS_LATE + 1) };
         needs_raw && calendar.retired(needed).iter().any(|(table, _)| *table == Raw::Events)
     };
     let gone: Vec<Day> = hypothesis.days.iter().filter(is_gone).collect();

@@ -56,15 +56,7 @@ pub fn of_contacts(places: &Places<'_>, survey: &Survey, ids: &HashSet<String>, 
         let found = candidate(places, survey, *table, *day)?;
         some(places, survey, &found, &rows_with(&found.contacts, &contacts))
     });
-    let mut rows = Rows::new(places);
-    for ((table, _), batches) in tables.iter().zip(found) {
-        let batches = match lost {
-            Lost::Refused => batches?,
-            Lost::Allowed => batches.unwrap_or_default(),
-        };
-        batches.iter().for_each(|batch| rows.add(*table, batch, false));
-    }
-    Ok((rows.touches, rows.events))
+    together(places, &tables, found, lost)
 }
 
 fn has_rows(content: &Extract, days: DayRange) -> bool {
@@ -74,8 +66,19 @@ fn has_rows(content: &Extract, days: DayRange) -> bool {
 fn load(places: &Places<'_>, survey: &Survey, lost: Lost, wanted: &dyn Fn(&Extract) -> bool) -> Result<(Touches, Conversions)> {
     let tables: Vec<(Raw, Day)> =
         tables(survey).filter(|(.., receipt)| wanted(&receipt.content)).map(|(t, d, _)| (t, d)).collect();
+    let found = while_waiting(&tables, |(table, day)| whole(places, survey, *table, *day));
+    together(places, &tables, found, lost)
+}
+
+/// What was read of these tables.
+fn together(
+    places: &Places<'_>,
+    tables: &[(Raw, Day)],
+    found: Vec<Result<Vec<RecordBatch>>>,
+    lost: Lost,
+) -> Result<(Touches, Conversions)> {
     let mut rows = Rows::new(places);
-    for ((table, _), batches) in tables.iter().zip(while_waiting(&tables, |(table, day)| whole(places, survey, *table, *day))) {
+    for ((table, _), batches) in tables.iter().zip(found) {
         let batches = match lost {
             Lost::Refused => batches?,
             Lost::Allowed => batches.unwrap_or_default(),
@@ -184,7 +187,7 @@ pub const ROWS_AT_ONCE: u64 = 2_000_000;
 const TABLES_AT_ONCE: usize = 16;
 
 /// The tables that some days need.
-struct Reach<'a> {
+pub struct NeededTables<'a> {
     /// Those with rows on the days to be built, and those that are new.
     wholes: Vec<(Raw, Day, &'a PartitionReceipt<Extract>)>,
     others: Vec<(Raw, Day)>,
@@ -194,27 +197,32 @@ fn is_new(needs: &Needs<'_>, table: Raw, day: Day) -> bool {
     table == Raw::Messages && !(needs.is_known)(day)
 }
 
-fn reach<'s>(places: &Places<'_>, survey: &'s Survey, needs: &Needs<'_>) -> Reach<'s> {
-    let settings = places.settings;
-    let days_of = |receipt: &PartitionReceipt<Extract>| receipt.content.days.values().flat_map(BTreeMap::keys).copied().collect();
-    let of_new = tables(survey).filter(|(table, day, _)| is_new(needs, *table, *day)).map(|(.., receipt)| days_of(receipt));
-    let days = of_new.fold(needs.days.clone(), |all, days: BTreeSet<Day>| &all | &days);
-    let Some((first, last)) = days.first().zip(days.last()) else { return Reach { wholes: Vec::new(), others: Vec::new() } };
-    let first = settings.bots.iter().map(|bot| first_in_reach(settings, bot, *first)).min().unwrap_or(*first);
-    let in_reach = DayRange { first, last: last.plus(COPY_DAYS + 1) };
-    let is_whole = |table: Raw, day: Day, receipt: &PartitionReceipt<Extract>| {
-        is_new(needs, table, day) || days_of(receipt).iter().any(|day: &Day| needs.days.contains(day))
-    };
-    let (wholes, others): (Vec<_>, Vec<_>) = tables(survey)
-        .filter(|(table, day, receipt)| is_new(needs, *table, *day) || has_rows(&receipt.content, in_reach))
-        .partition(|(table, day, receipt)| is_whole(*table, *day, receipt));
-    Reach { wholes, others: others.into_iter().map(|(table, day, _)| (table, day)).collect() }
-}
+impl<'s> NeededTables<'s> {
+    pub fn of(places: &Places<'_>, survey: &'s Survey, needs: &Needs<'_>) -> NeededTables<'s> {
+        let settings = places.settings;
+        let days_of =
+            |receipt: &PartitionReceipt<Extract>| receipt.content.days.values().flat_map(BTreeMap::keys).copied().collect();
+        let of_new = tables(survey).filter(|(table, day, _)| is_new(needs, *table, *day)).map(|(.., receipt)| days_of(receipt));
+        let days = of_new.fold(needs.days.clone(), |all, days: BTreeSet<Day>| &all | &days);
+        let Some((first, last)) = days.first().zip(days.last()) else {
+            return NeededTables { wholes: Vec::new(), others: Vec::new() };
+        };
+        let first = settings.bots.iter().map(|bot| first_in_reach(settings, bot, *first)).min().unwrap_or(*first);
+        let in_reach = DayRange { first, last: last.plus(COPY_DAYS + 1) };
+        let is_whole = |table: Raw, day: Day, receipt: &PartitionReceipt<Extract>| {
+            is_new(needs, table, day) || days_of(receipt).iter().any(|day: &Day| needs.days.contains(day))
+        };
+        let (wholes, others): (Vec<_>, Vec<_>) = tables(survey)
+            .filter(|(table, day, receipt)| is_new(needs, *table, *day) || has_rows(&receipt.content, in_reach))
+            .partition(|(table, day, receipt)| is_whole(*table, *day, receipt));
+        NeededTables { wholes, others: others.into_iter().map(|(table, day, _)| (table, day)).collect() }
+    }
 
-/// In how many parts the rows are to be loaded that these days need.
-pub fn parts(places: &Places<'_>, survey: &Survey, needs: &Needs<'_>, rows_at_once: u64) -> u32 {
-    let rows: u64 = reach(places, survey, needs).wholes.iter().map(|(.., receipt)| receipt.content.accepted).sum();
-    rows.div_ceil(rows_at_once).max(1) as u32
+    /// In how many parts their rows are to be loaded.
+    pub fn parts(&self, rows_at_once: u64) -> u32 {
+        let rows: u64 = self.wholes.iter().map(|(.., receipt)| receipt.content.accepted).sum();
+        rows.div_ceil(rows_at_once).max(1) as u32
+    }
 }
 
 /// Loads what these days' figures can depend on (rule 21), and what is new of ads with its copies, of one part of the contacts. Rows
@@ -222,18 +230,19 @@ pub fn parts(places: &Places<'_>, survey: &Survey, needs: &Needs<'_>, rows_at_on
 pub fn needed(
     places: &Places<'_>,
     survey: &Survey,
+    tables: &NeededTables<'_>,
     fresh: &mut Fresh,
     needs: &Needs<'_>,
     part: Part,
 ) -> Result<(Touches, Conversions)> {
-    let Reach { wholes, others } = reach(places, survey, needs);
+    let NeededTables { wholes, others } = tables;
     let mut rows = Rows::new(places);
     // Of tables that are not loaded as a whole: copies may be among their other rows.
     let mut rest: Vec<Candidate> = Vec::new();
     if part == Part::WHOLE {
-        let is_fresh = |(table, day, _): &(Raw, Day, _)| fresh.contains_key(&(*table, *day));
-        let (at_hand, stored): (Vec<_>, Vec<_>) = wholes.into_iter().partition(is_fresh);
-        for (table, day, _) in at_hand {
+        let is_fresh = |(table, day, _): &&(Raw, Day, _)| fresh.contains_key(&(*table, *day));
+        let (at_hand, stored): (Vec<_>, Vec<_>) = wholes.iter().partition(is_fresh);
+        for (table, day, _) in at_hand.into_iter().copied() {
             fresh.remove(&(table, day)).iter().for_each(|batch| rows.add(table, batch, !is_new(needs, table, day)));
         }
         let loaded = while_waiting(&stored, |(table, day, _)| whole(places, survey, *table, *day));
@@ -270,7 +279,7 @@ pub fn needed(
     let spans = Spans::new(places, needs.days);
     let contacts = contacts_on(&spans, &rows.events, needs.identities);
     let mut deliveries = deliveries_of(&spans, &rows, &contacts);
-    let found = while_waiting(&others, |(table, day)| {
+    let found = while_waiting(others, |(table, day)| {
         let found = candidate(places, survey, *table, *day)?;
         let rows = rows_with(&found.contacts, &contacts);
         let batches = some(places, survey, &found, &rows)?;

@@ -31,7 +31,7 @@ use store::Traffic;
 pub use location::Location;
 pub use lock::{Lock, Put};
 pub use probe::Probe;
-pub use read::{Filter, ScanPlan, StoredSpan, Texts};
+pub use read::{Filter, ScanPlan, StoredSpan, TextForm};
 pub use store::{Environment, Requests};
 pub use write::{decode, decode_rows, encode, encode_working, read_footer_schema};
 

@@ -195,7 +195,7 @@ impl Lake {
 
     /// All rows of an object in these columns; those that it lacks are left out. For a small object of which most columns are
     /// wanted: it is fetched whole, at once.
-    pub fn read_columns(&self, object: &Object, columns: &[(&str, Texts)]) -> Result<Vec<RecordBatch>> {
+    pub fn read_columns(&self, object: &Object, columns: &[(&str, TextForm)]) -> Result<Vec<RecordBatch>> {
         let bytes = self.whole(object)?;
         decoded(bytes, columns).map_err(|error| {
             let error = self.parquet_error(error, object);
@@ -243,7 +243,7 @@ impl Lake {
 
 /// In what form the texts of a column are wanted; other columns come as they are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Texts {
+pub enum TextForm {
     AsStored,
     /// Views into what was decoded: many different texts.
     Views,
@@ -251,20 +251,20 @@ pub enum Texts {
     Numbered,
 }
 
-impl Texts {
+impl TextForm {
     fn wanted(self, stored: &DataType) -> DataType {
         match (self, stored) {
-            (Texts::Views, DataType::Utf8) => DataType::Utf8View,
-            (Texts::Numbered, DataType::Utf8) => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
+            (TextForm::Views, DataType::Utf8) => DataType::Utf8View,
+            (TextForm::Numbered, DataType::Utf8) => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
             _ => stored.clone(),
         }
     }
 }
 
-fn decoded(bytes: Bytes, columns: &[(&str, Texts)]) -> Result<Vec<RecordBatch>, ParquetError> {
+fn decoded(bytes: Bytes, columns: &[(&str, TextForm)]) -> Result<Vec<RecordBatch>, ParquetError> {
     let stored = ArrowReaderMetadata::load(&bytes, ArrowReaderOptions::new())?;
     let wanted = |field: &Arc<Field>| {
-        let texts = columns.iter().find(|(column, _)| column == field.name()).map_or(Texts::AsStored, |(_, texts)| *texts);
+        let texts = columns.iter().find(|(column, _)| column == field.name()).map_or(TextForm::AsStored, |(_, texts)| *texts);
         match texts.wanted(field.data_type()) {
             same if same == *field.data_type() => field.clone(),
             wanted => Arc::new(field.as_ref().clone().with_data_type(wanted)),

@@ -11,24 +11,24 @@ use arrow::datatypes::Int32Type;
 
 use crate::day::{Day, DayRange};
 use crate::error::{Error, Result};
-use crate::lake::Texts;
+use crate::lake::TextForm;
 use crate::schema::MONEY_SCALE;
 
 use super::published::{Ad, AdConversion, AdDay, BotDay, RangeReach};
 use super::tally::{NONE, StoredDay, Tally};
 
-pub(super) type Column = (&'static str, Texts);
+pub(super) type Column = (&'static str, TextForm);
 
 const fn stored(name: &'static str) -> Column {
-    (name, Texts::AsStored)
+    (name, TextForm::AsStored)
 }
 
 pub(super) const AD_DAY: [Column; 9] = [
     stored("date"),
-    ("bot_id", Texts::Numbered),
-    ("ad_id", Texts::Views),
-    ("account_id", Texts::Numbered),
-    ("currency", Texts::Numbered),
+    ("bot_id", TextForm::Numbered),
+    ("ad_id", TextForm::Views),
+    ("account_id", TextForm::Numbered),
+    ("currency", TextForm::Numbered),
     stored("conversations"),
     stored("conversions"),
     stored("spend"),
@@ -56,7 +56,7 @@ fn text(array: &StringArray, row: usize) -> Option<String> {
     at(array, row).map(str::to_string)
 }
 
-/// Texts of which few differ, each once.
+/// TextForm of which few differ, each once.
 struct Numbered<'a> {
     keys: &'a Int32Array,
     texts: &'a StringArray,

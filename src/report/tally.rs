@@ -1,18 +1,18 @@
 //! What the stored days of each (bot, ad) add up to, without keeping the days. Pure.
 //!
 //! In: rows of `ad_days`, in the order of days and then of the files, all at once or a part of the range at a time. Out: [`Tally`],
-//! one [`AdTally`] per (bot, ad) with its [`Sums`], and what each day of the range has. Parts are joined in the order of their days, so that the same rows give the same tally, however they
-//! were parted.
+//! one [`AdTally`] per (bot, ad) with its [`Sums`], and what each day of the range has. Parts are joined in the order of their days, so
+//! that the same rows give the same tally, however they were parted.
 //!
 //! Ids are numbered. The files of all days are sorted alike, so after one (bot, ad) mostly comes the one that came after it the day
 //! before: it is tried first, and a look-up by its texts is rare.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 
 use crate::day::{Day, DayRange};
+use crate::texts::Texts;
 
 use super::facts::Key;
 use super::published::AdDay;
@@ -44,8 +44,7 @@ pub(super) struct StoredDay {
 #[derive(Debug)]
 pub(super) struct Tally {
     pub days: DayRange,
-    texts: Vec<Arc<str>>,
-    numbers: HashMap<Arc<str>, u32, FixedState>,
+    texts: Texts,
     ads: Vec<AdTally>,
     places: HashMap<(u32, u32), u32, FixedState>,
     /// A byte for each day of each of `ads`.
@@ -150,8 +149,7 @@ impl Mark {
 
 impl Tally {
     pub fn empty(days: DayRange) -> Tally {
-        let (numbers, places) = (HashMap::default(), HashMap::default());
-        Tally { days, texts: Vec::new(), numbers, ads: Vec::new(), places, marks: Vec::new(), at: 0 }
+        Tally { days, texts: Texts::default(), ads: Vec::new(), places: HashMap::default(), marks: Vec::new(), at: 0 }
     }
 
     /// Of rows in memory.
@@ -180,7 +178,7 @@ impl Tally {
     pub fn joined(days: DayRange, parts: Vec<Tally>) -> Tally {
         let mut whole = Tally::empty(days);
         for part in parts {
-            let numbers: Vec<u32> = part.texts.iter().map(|text| whole.number(Some(text))).collect();
+            let numbers: Vec<u32> = part.texts.iter().map(|text| whole.texts.code(text)).collect();
             let number = |of_part: u32| numbers.get(of_part as usize).copied().unwrap_or(NONE);
             let offset = (part.days.first.0 - days.first.0) as usize;
             for (ad, marks) in part.ads.iter().zip(part.marks.chunks(part.days.len())) {
@@ -195,14 +193,7 @@ impl Tally {
     }
 
     pub fn number(&mut self, text: Option<&str>) -> u32 {
-        let Some(text) = text else { return NONE };
-        if let Some(number) = self.numbers.get(text) {
-            return *number;
-        }
-        let (text, number): (Arc<str>, u32) = (text.into(), self.texts.len() as u32);
-        self.texts.push(text.clone());
-        self.numbers.insert(text, number);
-        number
+        text.map_or(NONE, |text| self.texts.code(text))
     }
 
     /// The row of a (bot, ad). One outside the range is not of it.
@@ -220,7 +211,7 @@ impl Tally {
         for _ in 0..MOST_SKIPPED {
             let Some(before) = self.ads.get(place) else { break };
             place = before.next as usize;
-            if self.ads[place].bot == bot && *self.texts[self.ads[place].ad as usize] == *ad_id {
+            if self.ads[place].bot == bot && self.texts.text(self.ads[place].ad) == ad_id {
                 self.at = place;
                 return place;
             }
@@ -245,7 +236,7 @@ impl Tally {
     }
 
     fn text(&self, number: u32) -> Option<&str> {
-        self.texts.get(number as usize).map(|text| &**text)
+        (number != NONE).then(|| self.texts.text(number))
     }
 
     /// Each (bot, ad) with what its days have, in no order that matters.
