@@ -1,16 +1,20 @@
 //! Attribution: the counts of the days to be built, and what is new of ads.
 //!
 //! In: the working tables, of which only those rows are loaded that the days need; where these are many, one part of the contacts after
-//! the other. Out: the engine's answer, and what all touches say of ads, which is kept for the next run.
+//! the other. Days whose rows are what they were need none. Out: the engine's answer, and what all touches say of ads, which is kept for
+//! the next run.
 
 use std::collections::BTreeSet;
 
+use crate::audit;
 use crate::day::{Day, DayRange};
 use crate::engine::embedded::{attribute, settle_part};
 use crate::engine::{Answer, FactsOfAds, Request};
 use crate::error::{Error, Result};
 use crate::identity::Identities;
 use crate::kept::KeptFacts;
+use crate::plan::DayStep;
+use crate::published_counts;
 use crate::scan::Places;
 use crate::survey::Survey;
 use crate::working::{self, Fresh, NeededTables, Needs, Part};
@@ -23,17 +27,20 @@ pub struct Attributed {
     kept: Option<KeptFacts>,
 }
 
-/// Attributes what happened on these local days, and adds what is new of ads. `watermark` is as in [`Request`]; of more rows than
-/// `rows_at_once` one part of the contacts comes after the other.
+/// Attributes what happened on the local days of these steps, and adds what is new of ads. `watermark` is as in [`Request`]; of more
+/// rows than `rows_at_once` one part of the contacts comes after the other.
 pub fn attribute_days(
     places: &Places<'_>,
     survey: &Survey,
     fresh: &mut Fresh,
     identities: &Identities,
-    days: BTreeSet<Day>,
+    steps: &[DayStep],
     watermark: i64,
     rows_at_once: u64,
 ) -> Result<Attributed> {
+    let same = steps.iter().filter(|step| step.reason.leaves_counts()).map(|step| step.day);
+    let (published, same) = published_counts::read(places, survey, same)?;
+    let days: BTreeSet<Day> = steps.iter().map(|step| step.day).filter(|day| !same.contains(day)).collect();
     let kept = KeptFacts::read(places.output, survey)?;
     let mut attribute = |kept: Option<&KeptFacts>| -> Result<Option<(Answer, FactsOfAds)>> {
         let is_known = |day: Day| kept.is_some_and(|kept| kept.partitions.contains_key(&day));
@@ -59,8 +66,10 @@ pub fn attribute_days(
         Some(attributed) => Some(attributed),
         None => attribute(None)?,
     };
-    let (answer, facts) = attributed.ok_or_else(|| Error::bug("nothing is known of ads, and yet it changed"))?;
-    Ok(Attributed { answer, facts, days, kept })
+    let (mut answer, facts) = attributed.ok_or_else(|| Error::bug("nothing is known of ads, and yet it changed"))?;
+    audit::states(&answer)?;
+    answer.merge(published);
+    Ok(Attributed { answer, facts, days: &days | &same, kept })
 }
 
 fn add(known: &mut FactsOfAds, new: FactsOfAds) {
@@ -76,9 +85,9 @@ fn add(known: &mut FactsOfAds, new: FactsOfAds) {
 }
 
 impl Attributed {
-    /// Whether these days were attributed.
-    pub fn covers(&self, days: &BTreeSet<Day>) -> bool {
-        days.is_subset(&self.days)
+    /// Whether the counts of these days are there.
+    pub fn covers(&self, steps: &[DayStep]) -> bool {
+        steps.iter().all(|step| self.days.contains(&step.day))
     }
 
     /// Keeps what touches say of ads for the next run.

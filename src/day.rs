@@ -63,7 +63,7 @@ impl Day {
 impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.date() {
-            Some(date) => write!(f, "{}", date.format("%Y-%m-%d")),
+            Some(date) => write!(f, "{date}"),
             None => write!(f, "day {}", self.0),
         }
     }
@@ -76,9 +76,12 @@ impl FromStr for Day {
     fn from_str(text: &str) -> Result<Day> {
         let shaped = text.len() == 10
             && text.bytes().enumerate().all(|(i, b)| if i == 4 || i == 7 { b == b'-' } else { b.is_ascii_digit() });
-        NaiveDate::parse_from_str(text, "%Y-%m-%d")
-            .ok()
-            .filter(|_| shaped)
+        // In this shape its parts are numbers.
+        let part =
+            |range: std::ops::Range<usize>| text.as_bytes()[range].iter().fold(0, |n, digit| n * 10 + u32::from(digit - b'0'));
+        shaped
+            .then(|| NaiveDate::from_ymd_opt(part(0..4) as i32, part(5..7), part(8..10)))
+            .flatten()
             .map(|date| Day(date.num_days_from_ce() - DAYS_BEFORE_1970))
             .ok_or_else(|| Error::usage(format!("{text:?} is not a date")).mend("write it as YYYY-MM-DD"))
     }
@@ -165,11 +168,13 @@ impl Zone {
     /// The local day that holds an instant.
     pub fn local_day(self, micros: i64) -> Day {
         let seconds = micros.div_euclid(MICROS_PER_SECOND);
-        let offset = match DateTime::from_timestamp(seconds, 0) {
-            Some(utc) => self.0.offset_from_utc_datetime(&utc.naive_utc()).fix().local_minus_utc() as i64,
-            None => 0,
-        };
-        Day::of_instant((seconds + offset) * MICROS_PER_SECOND)
+        Day::of_instant((seconds + self.offset(seconds)) * MICROS_PER_SECOND)
+    }
+
+    /// Seconds that the zone is ahead of UTC, at these seconds since 1970.
+    fn offset(self, seconds: i64) -> i64 {
+        DateTime::from_timestamp(seconds, 0)
+            .map_or(0, |utc| i64::from(self.0.offset_from_utc_datetime(&utc.naive_utc()).fix().local_minus_utc()))
     }
 
     /// An instant as RFC 3339 text with the zone's offset at it.
@@ -181,10 +186,15 @@ impl Zone {
     }
 
     /// The first instant of a local day. Days of 23 and 25 hours, and midnights that a clock change skips, come out right,
-    /// because the instant is searched for, not computed from an offset.
+    /// because the instant is searched for wherever the clocks change near it.
     pub fn start_of(self, day: Day) -> i64 {
         // No zone is more than a day away from UTC.
         let (mut before, mut at) = (day.start_utc() - 2 * MICROS_PER_DAY, day.start_utc() + 2 * MICROS_PER_DAY);
+        let [first, middle, last] = [before, day.start_utc(), at].map(|micros| self.offset(micros / MICROS_PER_SECOND));
+        let start = day.start_utc() - middle * MICROS_PER_SECOND;
+        if first == middle && middle == last && self.local_day(start) == day && self.local_day(start - 1) < day {
+            return start;
+        }
         while at - before > MICROS_PER_SECOND {
             let middle = (before + (at - before) / 2).div_euclid(MICROS_PER_SECOND) * MICROS_PER_SECOND;
             if self.local_day(middle) >= day { at = middle } else { before = middle }
@@ -272,6 +282,18 @@ mod tests {
         let sao_paulo: Zone = "America/Sao_Paulo".parse().unwrap();
         let day: Day = "2018-11-04".parse().unwrap();
         assert_eq!(sao_paulo.start_of(day), instant("2018-11-04T01:00:00-02:00"));
+    }
+
+    #[test]
+    fn a_day_starts_where_the_zone_says_whatever_the_clocks_do() {
+        for name in ["America/New_York", "America/Sao_Paulo", "America/Havana", "Africa/Casablanca", "Australia/Lord_Howe", "UTC"]
+        {
+            let zone: Zone = name.parse().unwrap();
+            for day in (7_000..21_900).map(Day) {
+                let start = zone.start_of(day);
+                assert!(zone.local_day(start) == day && zone.local_day(start - MICROS_PER_SECOND) < day, "{name} {day}");
+            }
+        }
     }
 
     #[test]

@@ -35,9 +35,11 @@
 //!
 //! survey.rs               what is there                       calendar.rs             which days can be built
 //! receipt.rs, digest.rs   what a stored thing was made from   history.rs              what was accepted and stays
+//! bot_rows.rs             rows by local day, as receipts tell
 //! plan.rs                 which days are stale, and why       reach.rs                what aliases and ads reach
 //!
 //! scan.rs                 reads what is new or changed        extract.rs              a raw partition, read once
+//! published_counts.rs     counts of days whose rows did not change
 //! attribution.rs          counts of the days to be built      working.rs              which working rows they need
 //! kept.rs                 what is known of ads                texts.rs                texts as small integers
 //! mapping.rs              the lake's columns as the contract's
@@ -74,7 +76,9 @@
 //!
 //! lake/mod.rs             the only user of storage            lake/layout.rs          where things lie
 //! lake/location.rs        a folder, or a prefix in a bucket   lake/store.rs           opened by the environment
-//! lake/read.rs, lake/write.rs                                 Parquet in batches; one object at once
+//! lake/read.rs            Parquet in batches              lake/write.rs           one object at once
+//! lake/table.rs           our own tables as Parquet
+//! lake/disk.rs            a folder on a local disk
 //! lake/lock.rs            one run at a time                   lake/probe.rs           what a store can do
 //! lake/failure.rs         what a failure of storage means
 //! schema.rs               every table                         day.rs                  days, zones, local days
@@ -95,6 +99,7 @@ pub mod ads;
 pub mod attribution;
 pub mod audit;
 pub mod bot_days;
+pub mod bot_rows;
 pub mod build;
 pub mod calendar;
 pub mod categories;
@@ -123,6 +128,7 @@ pub mod plan;
 pub mod preview;
 pub mod progress;
 pub mod publish;
+pub mod published_counts;
 pub mod pull;
 pub mod reach;
 pub mod receipt;

@@ -7,10 +7,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
 use crate::bot_days::insights_status;
+use crate::bot_rows::BotRows;
 use crate::calendar::{AwaitedDays, Blocker, Calendar, Raw};
 use crate::config::{Bot, Settings};
 use crate::day::{Day, DayRange, MICROS_PER_DAY};
@@ -18,6 +20,7 @@ use crate::digest::Digest;
 use crate::extract::{DayDigest, Extract};
 use crate::insights::ledger::{FINAL_AFTER_DAYS, Ledgers};
 use crate::lake::Object;
+use crate::parallel::on_all_cores;
 use crate::receipt::{DayReceipt, InsightsContent, PartitionReceipt, Receipts};
 use crate::schema::LOGIC;
 use crate::touches::{COPY_WINDOW, DAYS_AHEAD, DAYS_LATE};
@@ -70,6 +73,17 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Whether the day's rows and settings are what they were, and its counts with them.
+    pub fn leaves_counts(&self) -> bool {
+        use Reason::{
+            BecameComplete, CompletenessChanged, InsightsLanded, InsightsStatusChanged, MetaRestated, RejectedRowsChanged,
+        };
+        matches!(
+            self,
+            InsightsLanded | MetaRestated | BecameComplete | CompletenessChanged | InsightsStatusChanged | RejectedRowsChanged
+        )
+    }
+
     /// Whether it comes from what the receipts of partitions say of their rows.
     pub fn is_of_rows(&self) -> bool {
         use Reason::{CopiesCame, LateRows, NewPartition, PartitionChanged, RejectedRowsChanged, RowsChanged};
@@ -145,6 +159,13 @@ impl Change {
     }
 }
 
+/// What a planner has worked out from the receipts of partitions, for others over the same ones.
+#[derive(Clone)]
+pub struct WorkedOut {
+    rows: Arc<Vec<BotRows>>,
+    expected: Arc<BTreeMap<Day, DayReceipt>>,
+}
+
 /// Everything the planner looks at.
 pub struct Planner<'a> {
     settings: &'a Settings,
@@ -154,7 +175,7 @@ pub struct Planner<'a> {
     published: &'a BTreeMap<&'static str, BTreeMap<Day, Object>>,
     messages: &'a Receipts<PartitionReceipt<Extract>>,
     events: &'a Receipts<PartitionReceipt<Extract>>,
-    rows: Vec<BotRows>,
+    worked_out: WorkedOut,
     awaited: AwaitedDays,
     settings_digest: Digest,
     /// What was fetched from Meta; none where others land the insights.
@@ -162,67 +183,6 @@ pub struct Planner<'a> {
     pub changes: Vec<Change>,
     /// Per bot id, the day from which its conversion events are others than before.
     pub setting_changes: BTreeMap<String, Day>,
-}
-
-/// The rows of one bot by local day.
-#[derive(Default)]
-struct BotRows {
-    touches: BTreeMap<Day, DayDigest>,
-    events: BTreeMap<Day, Digest>,
-    /// Days with rows, and the running sum of their digests.
-    sums: Vec<(Day, Digest)>,
-}
-
-impl BotRows {
-    fn new(bot: &Bot, messages: &Receipts<PartitionReceipt<Extract>>, events: &Receipts<PartitionReceipt<Extract>>) -> BotRows {
-        let mut rows = BotRows::default();
-        for (day, digest) in messages.iter().filter_map(|(_, receipt)| receipt.content.days.get(&bot.id)).flatten() {
-            let sum = rows.touches.entry(*day).or_default();
-            sum.attributed = sum.attributed.plus(digest.attributed);
-            sum.other = sum.other.plus(digest.other);
-        }
-        for (day, digest) in events.iter().filter_map(|(_, receipt)| receipt.content.days.get(&bot.id)).flatten() {
-            let sum = rows.events.entry(*day).or_default();
-            *sum = sum.plus(digest.other);
-        }
-        let mut sum = Digest::NONE;
-        for day in rows.touches.keys().chain(rows.events.keys()).copied().collect::<BTreeSet<Day>>() {
-            sum = sum.plus(rows.own(bot, day));
-            rows.sums.push((day, sum));
-        }
-        rows
-    }
-
-    /// The rows of one day, told apart from the same rows on another day.
-    fn own(&self, bot: &Bot, day: Day) -> Digest {
-        let (touches, events) = (self.touches.get(&day), self.events.get(&day));
-        if touches.is_none() && events.is_none() {
-            return Digest::NONE;
-        }
-        let touches = touches.copied().unwrap_or_default();
-        let parts = [touches.attributed, touches.other, events.copied().unwrap_or_default()].map(|digest| digest.to_string());
-        Digest::of_texts([bot.id.clone(), day.to_string()].iter().chain(&parts))
-    }
-
-    fn sum_through(&self, day: Day) -> Digest {
-        let n = self.sums.partition_point(|(known, _)| *known <= day);
-        n.checked_sub(1).map_or(Digest::NONE, |i| self.sums[i].1)
-    }
-
-    /// The rows that a day's figures can depend on.
-    fn in_reach(&self, bot: &Bot, first: Day, day: Day) -> Digest {
-        let until_day = self.sum_through(day).minus(self.sum_through(first.plus(-1)));
-        // A later copy with an ad id takes an unattributed touch away, up to seven times 24 h after it.
-        let shadowed_from = day.plus(-COPY_DAYS - 1);
-        let has_unattributed = self.touches.range(shadowed_from..=day).any(|(_, rows)| rows.other != Digest::NONE);
-        if !has_unattributed {
-            return until_day;
-        }
-        let later = self.touches.range(day.next()..=day.plus(COPY_DAYS + 1));
-        later.fold(until_day, |sum, (later, rows)| {
-            sum.plus(Digest::of_texts([&bot.id, "copies", &later.to_string(), &rows.attributed.to_string()]))
-        })
-    }
 }
 
 impl<'a> Planner<'a> {
@@ -235,8 +195,10 @@ impl<'a> Planner<'a> {
         insights: &'a Receipts<PartitionReceipt<InsightsContent>>,
         days: &'a Receipts<DayReceipt>,
         published: &'a BTreeMap<&'static str, BTreeMap<Day, Object>>,
+        worked_out: Option<WorkedOut>,
     ) -> Planner<'a> {
-        let rows = settings.bots.iter().map(|bot| BotRows::new(bot, messages, events)).collect();
+        let rows = || settings.bots.iter().map(|bot| BotRows::new(bot, messages, events)).collect::<Vec<_>>();
+        let worked_out = worked_out.unwrap_or_else(|| WorkedOut { rows: Arc::new(rows()), expected: Arc::default() });
         let (fetched, changes, setting_changes) = (None, Vec::new(), BTreeMap::new());
         let settings_digest = shared_settings(settings);
         Planner {
@@ -247,7 +209,7 @@ impl<'a> Planner<'a> {
             published,
             messages,
             events,
-            rows,
+            worked_out,
             awaited: calendar.awaited_days(),
             settings_digest,
             fetched,
@@ -258,7 +220,7 @@ impl<'a> Planner<'a> {
 
     /// From the first local day with a usable row to the last day with both partitions.
     pub fn range(&self) -> Option<DayRange> {
-        let first = self.rows.iter().filter_map(|rows| rows.sums.first()).map(|(day, _)| *day).min()?;
+        let first = self.worked_out.rows.iter().filter_map(BotRows::first).min()?;
         DayRange::new(first, self.calendar.last()?)
     }
 
@@ -267,14 +229,30 @@ impl<'a> Planner<'a> {
         self.range().map(|range| range.first).or(self.calendar.first())
     }
 
+    /// Works out the receipts of these days, which are then at hand.
+    pub fn expect(&mut self, days: DayRange) {
+        let days: Vec<Day> = days.iter().collect();
+        let receipts = on_all_cores(&days, |day| Ok(self.expected_of(*day)));
+        let expected = days.into_iter().zip(receipts).filter_map(|(day, receipt)| Some((day, receipt.ok()?)));
+        self.worked_out.expected = Arc::new(expected.collect());
+    }
+
+    pub fn worked_out(&self) -> WorkedOut {
+        self.worked_out.clone()
+    }
+
     /// The receipt that a day would have if it were built now, but for its objects.
     pub fn expected(&self, day: Day) -> DayReceipt {
-        let bots = || self.settings.bots.iter().zip(&self.rows);
+        self.worked_out.expected.get(&day).cloned().unwrap_or_else(|| self.expected_of(day))
+    }
+
+    fn expected_of(&self, day: Day) -> DayReceipt {
+        let bots = || self.settings.bots.iter().zip(self.worked_out.rows.iter());
         let insights = self.insights.get(day).map(|receipt| &receipt.content.accounts);
         let figures = insights.into_iter().flatten().map(|(account, figures)| format!("{account} {figures}"));
         // Where others land the table, a day with rows is whole: the figures tell.
         let whole = self.fetched.into_iter().flat_map(|ledgers| ledgers.whole_on(day)).map(|account| format!("{account} whole"));
-        let newest = self.insights.iter().map(|(day, _)| day).last();
+        let newest = self.insights.last();
         let is_whole = |account: &str| match self.fetched {
             Some(ledgers) => ledgers.is_whole(account, day),
             None => insights.is_some_and(|accounts| accounts.contains_key(account)),
@@ -305,7 +283,7 @@ impl<'a> Planner<'a> {
 
     /// The rows of all bots on one day.
     fn own_rows(&self, day: Day) -> Digest {
-        let bots = self.settings.bots.iter().zip(&self.rows);
+        let bots = self.settings.bots.iter().zip(self.worked_out.rows.iter());
         bots.fold(Digest::NONE, |sum, (bot, rows)| sum.plus(rows.own(bot, day)))
     }
 
@@ -441,7 +419,8 @@ impl<'a> Planner<'a> {
         if self.calendar.has_refusals() {
             return BTreeSet::new();
         }
-        let has_row = |day: &Day| self.rows.iter().any(|rows| rows.touches.contains_key(day) || rows.events.contains_key(day));
+        let has_row =
+            |day: &Day| self.worked_out.rows.iter().any(|rows| rows.touches.contains_key(day) || rows.events.contains_key(day));
         let is_outside = |day: &Day| range.is_none_or(|range| !range.contains(*day)) && !has_row(day);
         let may_be_retired = |day: &Day| self.calendar.is_frozen(&self.settings.bots, *day) || !self.has_history(*day);
         let published = self.published.values().flat_map(BTreeMap::keys).copied();

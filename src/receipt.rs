@@ -130,6 +130,11 @@ impl<T: Serialize + DeserializeOwned + PartialEq> Receipts<T> {
         self.days.iter().map(|(day, receipt)| (*day, receipt))
     }
 
+    /// The last day with a receipt.
+    pub fn last(&self) -> Option<Day> {
+        self.days.keys().next_back().copied()
+    }
+
     pub fn set(&mut self, day: Day, receipt: T) {
         if self.days.get(&day) != Some(&receipt) {
             self.days.insert(day, receipt);

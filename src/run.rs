@@ -5,7 +5,7 @@
 //! kind of what failed. A run that finds nothing stale takes no lock and writes nothing. Killed at any point, the next run
 //! completes to the same bytes: a day is finished when its receipt is written, and everything before that can be repeated.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use tracing::info;
@@ -25,7 +25,7 @@ use crate::insights::InsightsIndex;
 use crate::lake::layout::{ADS_OBJECT, day_object};
 use crate::lake::{Lake, Lock, Put, encode};
 use crate::parallel::{at_once, on_all_cores};
-use crate::plan::{Change, DAY_TABLES, DayStep, Planner, Steps};
+use crate::plan::{Change, DAY_TABLES, DayStep, Planner, Steps, WorkedOut};
 use crate::progress::{Listener, Progress};
 use crate::publish::{self, BuiltDay, PublishedDays, put};
 use crate::pull::{self, Pull, touched_ads};
@@ -80,13 +80,17 @@ pub struct Outcome {
 
 pub fn run(job: &Job<'_>) -> Result<Outcome> {
     let started = (job.clock)();
+    let released = job.output.released()?;
     let survey = Survey::take(job.lake, job.output, job.settings)?;
     if let Some(outcome) = idle(job, &survey)? {
         return Ok(outcome);
     }
     let lock = job.output.lock(started)?;
     lock.keep(job.clock, || {
-        // Another run may have finished between the look and the lock, and left nothing to do.
+        if lock.follows(released.as_ref()) {
+            return Ok(Run::new(job, &lock, survey).walk(started));
+        }
+        // Another run has finished between the look and the lock, and may have left nothing to do.
         let survey = Survey::take(job.lake, job.output, job.settings)?;
         match idle(job, &survey)? {
             Some(outcome) => Ok(outcome),
@@ -99,8 +103,9 @@ pub fn run(job: &Job<'_>) -> Result<Outcome> {
 fn idle(job: &Job<'_>, survey: &Survey) -> Result<Option<Outcome>> {
     let calendar = survey.calendar(job.settings);
     check_history(job, survey, &calendar)?;
-    let planner = survey.planner(job.settings, &calendar);
+    let mut planner = survey.planner(job.settings, &calendar);
     let days = wanted_days(job, planner.range(), &calendar, &mut Failures::silent());
+    days.filter(|_| !job.is_backfill()).into_iter().for_each(|days| planner.expect(days));
     let steps = days.map(|days| planner.steps(days, job.is_backfill())).unwrap_or_default();
     let is_idle = steps.days.is_empty()
         && survey.unread(job.settings).is_empty()
@@ -169,6 +174,8 @@ struct Run<'a> {
     survey: Survey,
     calendar: Calendar,
     changes: Vec<Change>,
+    /// From the receipts of partitions, once all are read.
+    worked_out: Option<WorkedOut>,
     fresh: Fresh,
     failures: Failures,
     report: RunReport,
@@ -185,6 +192,7 @@ impl<'a> Run<'a> {
             survey,
             calendar,
             changes: Vec::new(),
+            worked_out: None,
             fresh: Fresh::new(),
             failures: Failures::default(),
             report,
@@ -226,6 +234,7 @@ impl<'a> Run<'a> {
             self.changes.extend(changes);
             self.fresh.extend(fresh);
         }
+        self.worked_out = Some(self.planner().worked_out());
         Ok(())
     }
 
@@ -279,7 +288,7 @@ impl<'a> Run<'a> {
     }
 
     fn planner(&self) -> Planner<'_> {
-        let mut planner = self.survey.planner(self.job.settings, &self.calendar);
+        let mut planner = self.survey.planner_with(self.job.settings, &self.calendar, self.worked_out.clone());
         planner.changes = self.changes.clone();
         planner
     }
@@ -321,19 +330,21 @@ impl<'a> Run<'a> {
 
     fn build(&mut self, identities: &Identities, insights: &mut InsightsIndex) -> Result<()> {
         let Job { settings, lake, output, .. } = self.job;
-        let planner = self.planner();
+        let mut planner = self.planner();
         let range = planner.range();
+        range.into_iter().for_each(|range| planner.expect(range));
+        let worked_out = planner.worked_out();
         let (inputs, ads_are_stale) = (planner.ads_inputs(), ads_are_stale(&self.survey, &planner));
+        self.worked_out = Some(worked_out);
         wanted_days(self.job, range, &self.calendar, &mut self.failures);
         self.report.set_range(range);
         let mut steps = self.steps();
         if !steps.days.is_empty() || ads_are_stale {
             let places = Places { settings, lake, output };
-            let days = |steps: &Steps| steps.days.iter().map(|step| step.day).collect::<BTreeSet<Day>>();
             let watermark = self.calendar.last().map_or(0, |last| last.next().start_utc());
             let rows = self.job.rows_at_once;
             let mut attributed =
-                attribute_days(&places, &self.survey, &mut self.fresh, identities, days(&steps), watermark, rows)?;
+                attribute_days(&places, &self.survey, &mut self.fresh, identities, &steps.days, watermark, rows)?;
             let ads = AdIndex::new(settings, attributed.facts.clone(), insights);
             if ads_are_stale {
                 self.mark_moved_ads(&ads)?;
@@ -341,10 +352,10 @@ impl<'a> Run<'a> {
                 self.publish_ads(&ads, inputs)?;
             }
             attributed.keep_facts(&places, &self.survey)?;
-            if !attributed.covers(&days(&steps)) {
-                attributed = attribute_days(&places, &self.survey, &mut self.fresh, identities, days(&steps), watermark, rows)?;
+            if !attributed.covers(&steps.days) {
+                attributed = attribute_days(&places, &self.survey, &mut self.fresh, identities, &steps.days, watermark, rows)?;
             }
-            scan::add_figures(&places, &self.survey, insights, days(&steps))?;
+            scan::add_figures(&places, &self.survey, insights, steps.days.iter().map(|step| step.day))?;
             self.build_days(&steps, insights, &attributed.answer, &ads)?;
         }
         self.report.note_blocked(&steps);
@@ -390,7 +401,6 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         let settings = self.job.settings;
-        audit::states(answer)?;
         info!(days = steps.days.len(), "building");
         let progress = self.job.progress;
         progress(Progress::Begin { step: "building", of: "days", items: steps.days.len() as u64, bytes: 0 });

@@ -16,7 +16,7 @@ use crate::insights::ledger::{self, Answered, Ledgers};
 use crate::lake::layout::{ADS_OBJECT, Listing, partition_of, working_object};
 use crate::lake::{Lake, Object};
 use crate::parallel::at_once;
-use crate::plan::{DAY_TABLES, Planner};
+use crate::plan::{DAY_TABLES, Planner, WorkedOut};
 use crate::receipt::{AdsReceipt, DayReceipt, InsightsContent, PartitionReceipt, ReadingSettings, Receipts, read_json};
 use crate::schema::LOGIC;
 
@@ -123,7 +123,7 @@ struct Stored {
 impl Stored {
     fn take(output: &Lake) -> Result<Stored> {
         let days = || DAY_TABLES.into_iter().map(|table| Ok((table, output.published_days(table)?))).collect::<Result<_>>();
-        let working = || Ok::<Vec<Object>, Error>([output.list("work/touches")?, output.list("work/conversions")?].concat());
+        let working = || Raw::BOTH.into_iter().map(|table| output.working_tables(table)).collect::<Result<Vec<_>>>();
         let (published, working) = at_once(days, working)?;
         let receipts = Book {
             messages: Receipts::read(output, "messages")?,
@@ -135,7 +135,7 @@ impl Stored {
         };
         Ok(Stored {
             published: published?,
-            working: working?,
+            working: working?.concat(),
             ads: output.list("ads")?,
             rejected: output.list("rejected")?,
             receipts,
@@ -243,9 +243,18 @@ impl Survey {
 
     /// The planner over these receipts.
     pub fn planner<'a>(&'a self, settings: &'a Settings, calendar: &'a Calendar) -> Planner<'a> {
-        let book = &self.receipts;
-        let mut planner =
-            Planner::new(settings, calendar, &book.messages, &book.events, &book.insights, &book.days, &self.published);
+        self.planner_with(settings, calendar, None)
+    }
+
+    /// The same, where another planner over the same receipts of partitions has worked something out.
+    pub fn planner_with<'a>(
+        &'a self,
+        settings: &'a Settings,
+        calendar: &'a Calendar,
+        worked_out: Option<WorkedOut>,
+    ) -> Planner<'a> {
+        let Book { messages, events, insights, days, .. } = &self.receipts;
+        let mut planner = Planner::new(settings, calendar, messages, events, insights, days, &self.published, worked_out);
         planner.setting_changes = self.accepted.changes(settings);
         planner.fetched = self.ledgers.as_ref();
         planner

@@ -19,8 +19,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::extract::Extract;
 use crate::identity::Identities;
 use crate::lake::layout::working_object;
-use crate::lake::{ScanPlan, decode, decode_rows};
-use crate::parallel::while_waiting;
+use crate::lake::{StoredTable, decode};
+use crate::parallel::{on_all_cores, while_waiting};
 use crate::plan::{COPY_DAYS, first_in_reach};
 use crate::receipt::PartitionReceipt;
 use crate::scan::Places;
@@ -52,9 +52,9 @@ pub fn of_days(places: &Places<'_>, survey: &Survey, days: DayRange) -> Result<(
 pub fn of_contacts(places: &Places<'_>, survey: &Survey, ids: &HashSet<String>, lost: Lost) -> Result<(Touches, Conversions)> {
     let contacts: Hashes = ids.iter().map(|id| short_hash(id)).collect();
     let tables: Vec<(Raw, Day)> = tables(survey).map(|(table, day, _)| (table, day)).collect();
-    let found = while_waiting(&tables, |(table, day)| {
-        let found = candidate(places, survey, *table, *day)?;
-        some(places, survey, &found, &rows_with(&found.contacts, &contacts))
+    let found = reading(places, &tables, |(table, day)| {
+        let (found, stored) = candidate(places, survey, *table, *day)?;
+        some(&stored, &found, &rows_with(&found.contacts, &contacts))
     });
     together(places, &tables, found, lost)
 }
@@ -66,7 +66,7 @@ fn has_rows(content: &Extract, days: DayRange) -> bool {
 fn load(places: &Places<'_>, survey: &Survey, lost: Lost, wanted: &dyn Fn(&Extract) -> bool) -> Result<(Touches, Conversions)> {
     let tables: Vec<(Raw, Day)> =
         tables(survey).filter(|(.., receipt)| wanted(&receipt.content)).map(|(t, d, _)| (t, d)).collect();
-    let found = while_waiting(&tables, |(table, day)| whole(places, survey, *table, *day));
+    let found = reading(places, &tables, |(table, day)| whole(places, survey, *table, *day));
     together(places, &tables, found, lost)
 }
 
@@ -86,6 +86,11 @@ fn together(
         batches.iter().for_each(|batch| rows.add(*table, batch, false));
     }
     Ok((rows.touches, rows.events))
+}
+
+/// Work on what is read. On a local disk that is the processor's.
+fn reading<T: Sync, R: Send>(places: &Places<'_>, items: &[T], work: impl Fn(&T) -> Result<R> + Sync) -> Vec<Result<R>> {
+    if places.output.is_on_disk() { on_all_cores(items, work) } else { while_waiting(items, work) }
 }
 
 fn tables(survey: &Survey) -> impl Iterator<Item = (Raw, Day, &PartitionReceipt<Extract>)> {
@@ -245,7 +250,7 @@ pub fn needed(
         for (table, day, _) in at_hand.into_iter().copied() {
             fresh.remove(&(table, day)).iter().for_each(|batch| rows.add(table, batch, !is_new(needs, table, day)));
         }
-        let loaded = while_waiting(&stored, |(table, day, _)| whole(places, survey, *table, *day));
+        let loaded = reading(places, &stored, |(table, day, _)| whole(places, survey, *table, *day));
         for ((table, day, _), batches) in stored.iter().zip(loaded) {
             batches?.iter().for_each(|batch| rows.add(*table, batch, !is_new(needs, *table, *day)));
         }
@@ -257,18 +262,18 @@ pub fn needed(
         fresh.clear();
         let aliases = alias_hashes(places, needs.identities, part);
         let load = |(table, day, _): &(Raw, Day, _)| {
-            let mut found = candidate(places, survey, *table, *day)?;
+            let (mut found, stored) = candidate(places, survey, *table, *day)?;
             let is_in = |row: &usize| match value(&found.contacts, *row) {
                 Some(hash) => part.has(hash) || aliases.contains(&hash),
                 None => part.number == 0,
             };
             found.rows = (0..found.contacts.len()).filter(is_in).map(|row| row as u32).collect();
-            let batches = some(places, survey, &found, &found.rows)?;
+            let batches = some(&stored, &found, &found.rows)?;
             Ok((found.without_contacts(), batches))
         };
         // What was read is more than what is kept of it.
         for wholes in wholes.chunks(TABLES_AT_ONCE) {
-            for found in while_waiting(wholes, load) {
+            for found in reading(places, wholes, load) {
                 let (found, batches) = found?;
                 batches.iter().for_each(|batch| rows.add(found.table, batch, !is_new(needs, found.table, found.day)));
                 rest.push(found);
@@ -279,10 +284,10 @@ pub fn needed(
     let spans = Spans::new(places, needs.days);
     let contacts = contacts_on(&spans, &rows.events, needs.identities);
     let mut deliveries = deliveries_of(&spans, &rows, &contacts);
-    let found = while_waiting(others, |(table, day)| {
-        let found = candidate(places, survey, *table, *day)?;
+    let found = reading(places, others, |(table, day)| {
+        let (found, stored) = candidate(places, survey, *table, *day)?;
         let rows = rows_with(&found.contacts, &contacts);
-        let batches = some(places, survey, &found, &rows)?;
+        let batches = some(&stored, &found, &rows)?;
         Ok((Candidate { rows, ..found.without_contacts() }, batches))
     });
     for found in found {
@@ -293,10 +298,13 @@ pub fn needed(
         deliveries[found.table as usize].extend(theirs);
         rest.push(found);
     }
-    let copies = while_waiting(&rest, |found| {
+    let copies = reading(places, &rest, |found| {
         let mut copies = rows_with(&found.deliveries, &deliveries[found.table as usize]);
         copies.retain(|row| found.rows.binary_search(row).is_err());
-        some(places, survey, found, &copies)
+        if copies.is_empty() {
+            return Ok(Vec::new());
+        }
+        some(&stored_table(places, survey, found.table, found.day)?, found, &copies)
     });
     for (found, batches) in rest.iter().zip(copies) {
         batches?.iter().for_each(|batch| rows.add(found.table, batch, !is_new(needs, found.table, found.day)));
@@ -377,39 +385,36 @@ fn deliveries_of(spans: &Spans, rows: &Rows<'_>, contacts: &Hashes) -> [Hashes; 
     [messages.collect(), events.rows.iter().filter(is_needed).filter_map(|event| events.event_hash(event)).collect()]
 }
 
-/// The hashes of a table's rows.
-fn candidate(places: &Places<'_>, survey: &Survey, table: Raw, day: Day) -> Result<Candidate> {
+/// A working table as it was surveyed.
+fn stored_table(places: &Places<'_>, survey: &Survey, table: Raw, day: Day) -> Result<StoredTable> {
     let path = working_object(table, day);
     let object = survey.working(table, day).ok_or_else(|| gone(&path))?;
+    match places.output.get_versioned(&path)?.filter(|(_, version)| *version == object.version) {
+        Some((bytes, _)) => StoredTable::new(bytes).map_err(|error| unreadable(error, &path)),
+        None => Err(gone(&path)),
+    }
+}
+
+/// The hashes of a table's rows.
+fn candidate(places: &Places<'_>, survey: &Survey, table: Raw, day: Day) -> Result<(Candidate, StoredTable)> {
+    let stored = stored_table(places, survey, table, day)?;
     let columns = match table {
         Raw::Messages => ["contact_hash", "message_hash"],
         Raw::Events => ["contact_hash", "event_hash"],
     };
     let (mut contacts, mut deliveries) = (Vec::new(), Vec::new());
-    let plan = ScanPlan { columns: columns.map(|column| (column.to_string(), None)).into(), filter: None };
-    let scanned = places.output.scan(
-        object,
-        |_| Ok(plan),
-        |batch| {
-            let column = |i: usize| batch.column(i).as_primitive::<Int64Type>().clone();
-            contacts.extend(&column(0));
-            deliveries.extend(&column(1));
-            Ok(())
-        },
-    );
-    scanned.map_err(|error| unreadable(error, &path))?;
-    Ok(Candidate { table, day, contacts: contacts.into(), deliveries: deliveries.into(), rows: Vec::new() })
+    for batch in stored.columns(&columns).map_err(|error| unreadable(error, &working_object(table, day)))? {
+        let column = |i: usize| batch.column(i).as_primitive::<Int64Type>().clone();
+        contacts.extend(&column(0));
+        deliveries.extend(&column(1));
+    }
+    Ok((Candidate { table, day, contacts: contacts.into(), deliveries: deliveries.into(), rows: Vec::new() }, stored))
 }
 
 /// Some rows of a working table.
-fn some(places: &Places<'_>, survey: &Survey, candidate: &Candidate, rows: &[u32]) -> Result<Vec<RecordBatch>> {
+fn some(stored: &StoredTable, found: &Candidate, rows: &[u32]) -> Result<Vec<RecordBatch>> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let path = working_object(candidate.table, candidate.day);
-    let object = survey.working(candidate.table, candidate.day).ok_or_else(|| gone(&path))?;
-    match places.output.get_versioned(&path)?.filter(|(_, version)| *version == object.version) {
-        Some((bytes, _)) => decode_rows(bytes, rows).map_err(|error| unreadable(error, &path)),
-        None => Err(gone(&path)),
-    }
+    stored.rows(rows).map_err(|error| unreadable(error, &working_object(found.table, found.day)))
 }

@@ -72,13 +72,19 @@ impl Lake {
 
     /// The published days of an output table.
     pub fn published_days(&self, table: &str) -> Result<BTreeMap<Day, Object>> {
-        let objects = self.list(table)?;
+        let objects = self.list_each(table, &format!("{table}.parquet"))?;
         let day = |object: Object| {
             let day = object.path.strip_prefix(table)?.strip_prefix("/dt=")?.split_once('/')?.0.parse().ok()?;
             // Whatever else lies there is not ours.
             (object.path == day_object(table, day)).then_some((day, object))
         };
         Ok(objects.into_iter().filter_map(day).collect())
+    }
+
+    /// The working tables of a raw table's partitions.
+    pub fn working_tables(&self, table: Raw) -> Result<Vec<Object>> {
+        let (folder, name) = working_place(table);
+        self.list_each(folder, name)
     }
 }
 
@@ -91,9 +97,14 @@ pub const ADS_OBJECT: &str = "ads/ads.parquet";
 
 /// The working table of a raw partition.
 pub fn working_object(table: Raw, day: Day) -> String {
+    let (folder, name) = working_place(table);
+    format!("{folder}/date={day}/{name}")
+}
+
+fn working_place(table: Raw) -> (&'static str, &'static str) {
     match table {
-        Raw::Messages => format!("work/touches/date={day}/touches.parquet"),
-        Raw::Events => format!("work/conversions/date={day}/conversions.parquet"),
+        Raw::Messages => ("work/touches", "touches.parquet"),
+        Raw::Events => ("work/conversions", "conversions.parquet"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The lock of an output: one run at a time.
 //!
 //! On a local disk it is a `flock` on `state/lock`, which the system frees when its holder dies; the file tells who holds it since
-//! when.
+//! when, and who held it last and released it.
 //!
 //! On an object store it is a series of epochs, `state/lock/<epoch>.json`, each made by a create-only put, so that of two runs that
 //! want the next epoch one gets it. The highest epoch holds the output until it is released, or until 30 s after its last heartbeat,
@@ -71,6 +71,10 @@ impl Epoch {
     fn is_free(&self, now: DateTime<Utc>) -> bool {
         self.released || now - self.heartbeat > DEAD_AFTER
     }
+
+    fn released(&self, number: u64) -> Option<Released> {
+        self.released.then(|| Released(number.to_string()))
+    }
 }
 
 /// An instant as RFC 3339 text.
@@ -96,9 +100,15 @@ pub struct Put {
     pub surveyed: Option<Object>,
 }
 
+/// The state of a lock that nobody holds: it changes whenever somebody has held it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Released(String);
+
 /// A lock that is held until this is dropped.
 pub struct Lock {
     hold: Hold,
+    /// As it was found; none where the last holder died.
+    found: Option<Released>,
 }
 
 enum Hold {
@@ -106,13 +116,35 @@ enum Hold {
     Store(Box<Held>),
 }
 
+/// What lies in the file of a lock on a disk.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Record {
+    #[serde(flatten)]
+    holder: Holder,
+    #[serde(default)]
+    released: bool,
+}
+
 /// A locked file.
-struct Flock(File);
+struct Flock {
+    file: File,
+    record: Record,
+}
+
+impl Flock {
+    fn write(&mut self) -> std::io::Result<()> {
+        let text = serde_json::to_vec(&self.record)?;
+        self.file.set_len(0).and_then(|()| self.file.rewind()).and_then(|()| self.file.write_all(&text))
+    }
+}
 
 impl Drop for Flock {
     fn drop(&mut self) {
+        self.record.released = true;
+        // Where it does not say so, the next run looks at everything again.
+        let _ = self.write();
         // A child that is being started holds the file open for a moment: closing it here would not free it.
-        let _ = self.0.unlock();
+        let _ = self.file.unlock();
     }
 }
 
@@ -136,6 +168,20 @@ impl Lake {
         }
     }
 
+    /// The lock's state before a look at what it protects; none while it is held, or where its last holder died. Takes nothing.
+    pub fn released(&self) -> Result<Option<Released>> {
+        let Some(disk) = &self.disk else {
+            let Some((number, _)) = self.epochs()?.pop_last() else { return Ok(Some(Released::by_nobody())) };
+            return Ok(self.epoch(number)?.and_then(|epoch| epoch.released(number)));
+        };
+        match std::fs::read_to_string(disk.join(LOCK_OBJECT)) {
+            Ok(text) => Ok(Released::on_disk(text)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Some(Released::by_nobody())),
+            // Whoever takes the lock says what is wrong with it.
+            Err(_) => Ok(None),
+        }
+    }
+
     fn lock_on_disk(&self, disk: &std::path::Path, now: DateTime<Utc>) -> Result<Lock> {
         let path = disk.join(LOCK_OBJECT);
         let failed =
@@ -144,39 +190,41 @@ impl Lake {
             std::fs::create_dir_all(folder).map_err(failed)?;
         }
         let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+        let mut text = String::new();
         match file.try_lock() {
-            Ok(()) => {}
+            Ok(()) => drop(file.read_to_string(&mut text).map_err(failed)?),
             Err(TryLockError::Error(error)) => return Err(failed(error)),
             Err(TryLockError::WouldBlock) => {
-                let mut text = String::new();
                 let holder = file.read_to_string(&mut text).ok().and_then(|_| serde_json::from_str::<Holder>(&text).ok());
                 return Err(holder.map_or_else(|| held(self, "another run"), |holder| holder.refuses(self)));
             }
         }
-        let text = json(&Holder { owner: process(), since: now })?;
-        file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&text)).map_err(failed)?;
+        let mut flock = Flock { file, record: Record { holder: this_run(now), released: false } };
+        flock.write().map_err(failed)?;
         self.sweep_staging();
-        Ok(Lock { hold: Hold::Disk { _flock: Flock(file) } })
+        Ok(Lock { hold: Hold::Disk { _flock: flock }, found: Released::on_disk(text) })
     }
 
     fn lock_on_store(&self, now: DateTime<Utc>) -> Result<Lock> {
         let highest = self.epochs()?.pop_last();
+        let mut found = highest.is_none().then(Released::by_nobody);
         if let Some((number, _)) = highest
             && let Some(epoch) = self.epoch(number)?
-            && !epoch.is_free(now)
         {
-            return Err(epoch.holder.refuses(self).with("last heartbeat", rfc3339(epoch.heartbeat)));
+            if !epoch.is_free(now) {
+                return Err(epoch.holder.refuses(self).with("last heartbeat", rfc3339(epoch.heartbeat)));
+            }
+            found = epoch.released(number);
         }
         let number = highest.map_or(1, |(highest, _)| highest + 1);
-        let holder = Holder { owner: format!("{}, run {}", process(), token(now)), since: now };
-        let epoch = Epoch { holder, heartbeat: now, released: false };
+        let epoch = Epoch { holder: this_run(now), heartbeat: now, released: false };
         self.create_epoch(number, &epoch)?;
         let written = Mutex::new((epoch, None));
         let mut held = Held { output: self.clone(), number, written, lost: AtomicBool::new(false), is_fenced: false };
         // The epoch could be made because a later holder had swept this number away.
         held.check()?;
         held.is_fenced = held.try_fence()?;
-        let lock = Lock { hold: Hold::Store(Box::new(held)) };
+        let lock = Lock { hold: Hold::Store(Box::new(held)), found };
         for (old, _) in self.epochs()?.range(..number) {
             // What cannot be swept today is swept by the next holder.
             let _ = self.remove(&epoch_object(*old));
@@ -205,7 +253,7 @@ impl Lake {
         let object = epoch_object(number);
         let (location, bytes) = (self.object_path(&object)?, json(epoch)?);
         let put = self.store.put_opts(&location, bytes.into(), PutMode::Create.into());
-        let Err(error) = self.runtime.block_on(put) else { return Ok(()) };
+        let Err(error) = self.wait(put) else { return Ok(()) };
         // A put whose reply was lost, and was tried again, finds itself there.
         match self.epoch(number) {
             Ok(Some(there)) if there.holder.owner == epoch.holder.owner => Ok(()),
@@ -215,7 +263,23 @@ impl Lake {
     }
 }
 
+impl Released {
+    fn by_nobody() -> Released {
+        Released(String::new())
+    }
+
+    fn on_disk(text: String) -> Option<Released> {
+        let is_released = || serde_json::from_str::<Record>(&text).is_ok_and(|record| record.released);
+        (text.is_empty() || is_released()).then_some(Released(text))
+    }
+}
+
 impl Lock {
+    /// Whether nobody has held the lock since it was in this state: what was looked at after that is as it was then.
+    pub fn follows(&self, released: Option<&Released>) -> bool {
+        released.is_some() && self.found.as_ref() == released
+    }
+
     /// Replaces a published object, which must still be the one surveyed, where the store can tell. To be called soon after
     /// [`Lock::check`].
     pub fn publish(&self, output: &Lake, put: &Put) -> Result<String> {
@@ -328,7 +392,7 @@ impl Held {
         let (location, bytes) = (self.output.object_path(&object)?, json(&written.0)?);
         let put = self.output.store.put(&location, bytes.into());
         let failed = |error| self.output.failure(Operation::Write, &object, error);
-        let put = self.output.runtime.block_on(put).map_err(failed)?;
+        let put = self.output.wait(put).map_err(failed)?;
         written.1 = put.e_tag.map(|tag| self.output.version_of(tag));
         Ok(())
     }
@@ -355,8 +419,8 @@ fn rfc3339(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-fn process() -> String {
-    format!("process {} on {}", std::process::id(), host())
+fn this_run(now: DateTime<Utc>) -> Holder {
+    Holder { owner: format!("process {} on {}, run {}", std::process::id(), host(), token(now)), since: now }
 }
 
 /// Tells this run from every other, also from one with the same process id in another container.

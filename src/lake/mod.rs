@@ -4,6 +4,7 @@
 //! and use `/`. Publishing replaces one object at once: readers see the old bytes or the new ones, never a part, and no other
 //! name ever appears in the target's folder. Storage errors are classified here, while they are in hand.
 
+mod disk;
 mod failure;
 pub mod layout;
 mod location;
@@ -11,6 +12,7 @@ mod lock;
 mod probe;
 mod read;
 mod store;
+mod table;
 mod write;
 
 use std::path::PathBuf;
@@ -25,15 +27,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
 
+use disk::{list_each_on_disk, list_on_disk};
 use failure::{Operation, io_error};
 use store::Traffic;
 
 pub use location::Location;
-pub use lock::{Lock, Put};
+pub use lock::{Lock, Put, Released};
 pub use probe::Probe;
 pub use read::{Filter, ScanPlan, StoredSpan, TextForm};
 pub use store::{Environment, Requests};
-pub use write::{decode, decode_rows, encode, encode_working, read_footer_schema};
+pub use table::{StoredTable, decode, encode, encode_working, read_footer_schema};
 
 /// An object as a listing shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,7 +54,8 @@ pub struct Lake {
     location: Location,
     store: Arc<dyn ObjectStore>,
     prefix: Path,
-    runtime: Arc<tokio::runtime::Runtime>,
+    /// None on a local disk: there nobody waits for others, and reading happens in place.
+    runtime: Option<Arc<tokio::runtime::Runtime>>,
     /// Set on a local disk, where a put of `object_store` would stage inside the target's folder.
     disk: Option<PathBuf>,
     /// Where objects are staged on a local disk, below the location.
@@ -96,27 +100,27 @@ impl Lake {
         let traffic = Arc::default();
         let store = store::open(location, environment, &traffic)?;
         let prefix = object_path(location.prefix())?;
-        Ok(Lake { prefix, disk, environment: environment.clone(), traffic, ..Lake::on_store(location, store)? })
+        let runtime = if disk.is_some() { None } else { Some(runtime()?) };
+        Ok(Lake { prefix, disk, environment: environment.clone(), traffic, ..Lake::with(location, store, runtime) })
     }
 
     /// A store that is at hand, which is called this location.
     pub fn on_store(location: &Location, store: Arc<dyn ObjectStore>) -> Result<Lake> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .map_err(|error| Error::new(ErrorKind::Unavailable, "no threads can be started for reading").source(error))?;
-        Ok(Lake {
+        Ok(Lake::with(location, store, Some(runtime()?)))
+    }
+
+    fn with(location: &Location, store: Arc<dyn ObjectStore>, runtime: Option<Arc<tokio::runtime::Runtime>>) -> Lake {
+        Lake {
             location: location.clone(),
             store,
             prefix: Path::default(),
-            runtime: Arc::new(runtime),
+            runtime,
             disk: None,
-            staging: write::STAGING.to_string(),
+            staging: disk::STAGING.to_string(),
             environment: Environment::default(),
             traffic: Arc::default(),
             bytes_read: Arc::default(),
-        })
+        }
     }
 
     /// The same location, for landing objects in one of its folders: they are staged inside that folder, in one whose name begins
@@ -143,27 +147,35 @@ impl Lake {
 
     /// Every object below a folder; none when there is no such folder.
     pub fn list(&self, folder: &str) -> Result<Vec<Object>> {
-        if let Some(disk) = &self.disk
-            && !disk.join(folder).exists()
-        {
-            return Ok(Vec::new());
+        let mut objects = match &self.disk {
+            Some(disk) => list_on_disk(disk, folder)?,
+            None => self.list_in_store(folder)?,
+        };
+        objects.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        Ok(objects)
+    }
+
+    /// The objects of this name, one in each folder below a folder. What else lies there may come along.
+    fn list_each(&self, folder: &str, name: &str) -> Result<Vec<Object>> {
+        match &self.disk {
+            Some(disk) => list_each_on_disk(disk, folder, name),
+            None => self.list(folder),
         }
+    }
+
+    fn list_in_store(&self, folder: &str) -> Result<Vec<Object>> {
         let prefix = self.object_path(folder)?;
         let metas = self.list_whole(&prefix).map_err(|error| self.failure(Operation::List, folder, error))?;
         let relative = |location: &Path| location.as_ref()[self.prefix.as_ref().len()..].trim_start_matches('/').to_string();
-        let mut objects: Vec<Object> = metas
-            .into_iter()
-            .map(|meta| Object { path: relative(&meta.location), size: meta.size, version: self.version(&meta) })
-            .collect();
-        objects.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(objects)
+        let object = |meta: ObjectMeta| Object { path: relative(&meta.location), size: meta.size, version: self.version(&meta) };
+        Ok(metas.into_iter().map(object).collect())
     }
 
     /// A listing whose body breaks off is asked for again, which `object_store` does for objects only.
     fn list_whole(&self, prefix: &Path) -> object_store::Result<Vec<ObjectMeta>> {
         let mut tries_left = 5;
         loop {
-            match self.runtime.block_on(self.store.list(Some(prefix)).try_collect()) {
+            match self.wait(self.store.list(Some(prefix)).try_collect()) {
                 Err(error) if tries_left > 0 && failure::is_broken_listing(&error) => tries_left -= 1,
                 listed => return listed,
             }
@@ -178,10 +190,10 @@ impl Lake {
     /// The bytes of an object and their version, or none when there is no such object.
     pub fn get_versioned(&self, path: &str) -> Result<Option<(Bytes, String)>> {
         let location = self.object_path(path)?;
-        let got = self.runtime.block_on(async {
+        let got = self.wait(async {
             let found = self.store.get(&location).await?;
             let version = self.version(&found.meta);
-            Ok((found.bytes().await?, version))
+            Ok((read::bytes_of(found).await?, version))
         });
         match got {
             Ok((bytes, version)) => {
@@ -195,6 +207,14 @@ impl Lake {
 }
 
 impl Lake {
+    /// Waits for what storage answers.
+    fn wait<T>(&self, answer: impl Future<Output = T>) -> T {
+        match &self.runtime {
+            Some(runtime) => runtime.block_on(answer),
+            None => futures::executor::block_on(answer),
+        }
+    }
+
     fn version(&self, meta: &ObjectMeta) -> String {
         let tag = meta.e_tag.clone().map(|tag| self.version_of(tag));
         tag.unwrap_or_else(|| format!("{}-{}", meta.size, meta.last_modified.timestamp_micros()))
@@ -212,6 +232,13 @@ impl Lake {
     fn object_path(&self, path: &str) -> Result<Path> {
         object_path(&format!("{}/{path}", self.prefix))
     }
+}
+
+fn runtime() -> Result<Arc<tokio::runtime::Runtime>> {
+    let started = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    started
+        .map(Arc::new)
+        .map_err(|error| Error::new(ErrorKind::Unavailable, "no threads can be started for reading").source(error))
 }
 
 fn object_path(path: &str) -> Result<Path> {

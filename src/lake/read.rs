@@ -2,6 +2,7 @@
 //!
 //! The filter's columns are decoded first; the others are decoded for the rows that pass. Memory is bounded by the batch.
 
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -13,7 +14,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use object_store::path::Path;
-use object_store::{GetOptions, OBJECT_STORE_COALESCE_DEFAULT, ObjectStore, coalesce_ranges};
+use object_store::{GetOptions, GetResult, GetResultPayload, OBJECT_STORE_COALESCE_DEFAULT, ObjectStore, coalesce_ranges};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowFilter, RowSelectionPolicy,
@@ -86,7 +87,7 @@ impl Lake {
         let here = |error: Error| error.with("object", &object.path);
         let location = self.object_path(&object.path)?;
         let reader = self.object_reader(location, object);
-        self.runtime.block_on(async {
+        self.wait(async {
             let builder =
                 ParquetRecordBatchStreamBuilder::new(reader).await.map_err(|error| self.parquet_error(error, object))?;
             let schema = builder.schema().clone();
@@ -134,7 +135,7 @@ impl Lake {
     /// The schema in an object's footer.
     pub fn schema(&self, object: &Object) -> Result<arrow::datatypes::SchemaRef> {
         let reader = self.object_reader(self.object_path(&object.path)?, object);
-        let opened = self.runtime.block_on(ParquetRecordBatchStreamBuilder::new(reader));
+        let opened = self.wait(ParquetRecordBatchStreamBuilder::new(reader));
         opened.map(|builder| builder.schema().clone()).map_err(|error| self.parquet_error(error, object))
     }
 
@@ -142,10 +143,8 @@ impl Lake {
     /// it is stored: none where it does not tell, or there is no value.
     pub fn stored_span(&self, object: &Object, column: &str) -> Result<(i64, arrow::datatypes::SchemaRef, Option<StoredSpan>)> {
         let reader = self.object_reader(self.object_path(&object.path)?, object);
-        let opened = self
-            .runtime
-            .block_on(ParquetRecordBatchStreamBuilder::new(reader))
-            .map_err(|error| self.parquet_error(error, object))?;
+        let opened =
+            self.wait(ParquetRecordBatchStreamBuilder::new(reader)).map_err(|error| self.parquet_error(error, object))?;
         let of_group = |group: &parquet::file::metadata::RowGroupMetaData| {
             let chunk = group.columns().iter().find(|chunk| chunk.column_path().parts() == [column])?;
             let statistics = chunk.statistics()?;
@@ -200,7 +199,7 @@ impl Lake {
         decoded(bytes, columns).map_err(|error| {
             let error = self.parquet_error(error, object);
             let paths: Vec<ColumnPath> = columns.iter().map(|(column, _)| (column.to_string(), None)).collect();
-            match self.runtime.block_on(self.undecodable_column(object, &paths)) {
+            match self.wait(self.undecodable_column(object, &paths)) {
                 Some(column) => error.with("column", column),
                 None => error,
             }
@@ -215,7 +214,7 @@ impl Lake {
             return Ok(bytes);
         }
         let reader = self.object_reader(self.object_path(&object.path)?, object);
-        let fetched = self.runtime.block_on(reader.fetch_range(0..object.size));
+        let fetched = self.wait(reader.fetch_range(0..object.size));
         fetched.map_err(|error| self.failure(Operation::Read, &object.path, error))
     }
 
@@ -314,10 +313,24 @@ impl ObjectReader {
     async fn fetch_range(&self, range: Range<u64>) -> object_store::Result<Bytes> {
         let options = GetOptions { if_match: Some(self.object.version.clone()), ..GetOptions::default() };
         let found = self.lake.store.get_opts(&self.location, GetOptions { range: Some(range.into()), ..options }).await?;
-        let bytes = found.bytes().await?;
+        let bytes = bytes_of(found).await?;
         self.lake.bytes_read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         Ok(bytes)
     }
+}
+
+/// The bytes of an answer. A file is read where it is, into memory that need not be cleared before.
+pub(super) async fn bytes_of(found: GetResult) -> object_store::Result<Bytes> {
+    let range = found.range.clone();
+    let GetResultPayload::File(mut file, path) = found.payload else { return found.bytes().await };
+    let mut bytes = Vec::with_capacity(usize::try_from(range.end - range.start).unwrap_or_default());
+    let read = file.seek(SeekFrom::Start(range.start)).and_then(|_| file.take(range.end - range.start).read_to_end(&mut bytes));
+    let failed = |error: std::io::Error| {
+        let source = std::io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        object_store::Error::Generic { store: "disk", source: source.into() }
+    };
+    read.map_err(failed)?;
+    Ok(bytes.into())
 }
 
 fn external(error: object_store::Error) -> ParquetError {

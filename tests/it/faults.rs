@@ -19,6 +19,7 @@ use object_store::memory::InMemory;
 use tempfile::TempDir;
 
 use crate::lake::{self, Form};
+use crate::nights;
 use crate::scene::{self, DAYS, HOUR, date, noon};
 use crate::store::{Call, Fault, Faulty, How};
 use crate::world::{Identity, Insight, Message, World};
@@ -91,7 +92,7 @@ fn after() -> World {
 
 /// A lake on disk; outputs are in memory.
 struct Input {
-    _folder: TempDir,
+    folder: TempDir,
     settings: Settings,
     lake: Lake,
 }
@@ -102,7 +103,7 @@ impl Input {
         let written = lake::write(world, &Form::default(), folder.path());
         let settings = Settings::load(&written.pipeline).expect("the pipeline file is right");
         let lake = Lake::open(&settings.lake, &Environment::default()).expect("the lake is there");
-        Input { _folder: folder, settings, lake }
+        Input { folder, settings, lake }
     }
 
     fn run(&self, store: Arc<dyn ObjectStore>, now: DateTime<Utc>) -> Result<Outcome, Error> {
@@ -496,11 +497,64 @@ fn a_run_that_is_stopped_says_what_is_left_and_releases_the_lock() {
 fn a_run_that_comes_second_is_idle() {
     let change = Arc::new(Change::first_run());
     let store = Faulty::new(change.start.fork(), None);
-    let (first, first_store) = (change.clone(), store.clone());
-    store.before_next(Call::List, "state/lock", move || drop(first.input.run_well(&first_store, at(100))));
+    let (first, first_store, hooked) = (change.clone(), store.clone(), store.clone());
+    // The lock is looked at before anything else; when it is looked at again it is to be taken.
+    store.before_next(Call::List, "state/lock", move || {
+        hooked.before_next(Call::List, "state/lock", move || drop(first.input.run_well(&first_store, at(100))));
+    });
     let outcome = change.input.run_well(&store, at(101));
     assert_eq!(outcome.report.started, None);
     let runs = objects(&store, &["runs"]);
     assert_eq!(runs.len(), 1, "only the first run has a report: {:?}", runs.keys());
     assert_eq!(differing(&tables(&store), &change.new), Vec::<String>::new());
+    assert_eq!(looks(&store), 3, "one of the first run, and two of the second");
+}
+
+fn looks(store: &Faulty) -> usize {
+    store.calls().iter().filter(|(call, path)| (*call, path.as_str()) == (Call::List, "ad_days")).count()
+}
+
+/// Nobody held the lock meanwhile: the look before it is as good as one after it.
+#[test]
+fn a_run_that_nobody_disturbs_looks_once() {
+    let change = Change::first_run();
+    let store = Faulty::new(change.start.fork(), None);
+    change.input.run_well(&store, at(100));
+    assert_eq!(looks(&store), 1);
+    // A lock whose holder died tells nothing.
+    let other = Faulty::new(change.start.fork(), None);
+    let dead = output(other.clone()).lock(at(0)).expect("nobody holds it");
+    std::mem::forget(dead);
+    change.input.run_well(&other, at(100));
+    assert_eq!(looks(&other), 2);
+}
+
+/// Where Meta's figures alone changed, the day's counts are taken from what was published: no session is followed again.
+#[test]
+fn restated_figures_need_no_working_table() {
+    let mut world = scene::world();
+    world.bots[0].ad_accounts = vec!["act_1".into(), "act_2".into()];
+    let input = Input::new(&world);
+    let store = Faulty::new(InMemory::new(), None);
+    input.run_well(&store, at(0));
+    let mut restated = world.clone();
+    restated.insights.iter_mut().filter(|row| row.date == date(DAYS[1])).for_each(|row| row.spend_millionths += 1);
+    nights::land(&world, &restated, &Form::default(), input.folder.path());
+    let again = Faulty::new(store.inner.fork(), None);
+    let outcome = input.run_well(&again, at(100));
+    let built: Vec<String> = outcome.report.days.iter().map(|step| format!("{} {}", step.day, step.reason)).collect();
+    assert_eq!(built, [format!("{} Meta restated", DAYS[1])]);
+    let is_working = |(call, path): &&(Call, String)| {
+        *call == Call::Get && ["work/touches/", "work/conversions/"].iter().any(|folder| path.starts_with(folder))
+    };
+    assert_eq!(again.calls().iter().find(is_working), None);
+    let whole = Faulty::new(InMemory::new(), None);
+    input.run_well(&whole, at(200));
+    assert_eq!(differing(&tables(&again), &tables(&whole)), Vec::<String>::new());
+    let conversions = objects(&again, &["ad_conversions"]);
+    assert!(!conversions.is_empty() && differing(&tables(&store), &tables(&again)) == [day_object(DAYS[1])]);
+}
+
+fn day_object(day: &str) -> String {
+    format!("ad_days/dt={day}/ad_days.parquet")
 }

@@ -1,0 +1,213 @@
+//! A folder on a local disk: how it is listed, and how an object is replaced at once.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chrono::{DateTime, Utc};
+
+use crate::error::{Error, Result};
+
+use super::Object;
+use super::failure::io_error;
+
+pub(super) const STAGING: &str = "work/staging";
+
+static STAGED: AtomicU64 = AtomicU64::new(0);
+
+/// What changes when a file is replaced, as `object_store` tells it when the file is read.
+fn version(metadata: &Metadata) -> String {
+    #[cfg(unix)]
+    let inode = std::os::unix::fs::MetadataExt::ino(metadata);
+    #[cfg(not(unix))]
+    let inode = 0;
+    let modified = metadata.modified().map_or(0, |time| DateTime::<Utc>::from(time).timestamp_micros().max(0));
+    format!("{inode:x}-{modified:x}-{:x}", metadata.len())
+}
+
+/// Every file below a folder of a location, through links too; none when there is no such folder. A file is looked at once, where
+/// `object_store` does so six times.
+pub(super) fn list_on_disk(disk: &Path, folder: &str) -> Result<Vec<Object>> {
+    let mut objects = Vec::new();
+    walk(&disk.join(folder), folder.trim_matches('/'), &mut objects)?;
+    Ok(objects)
+}
+
+/// The file of this name in each folder below a folder: each is asked for once, and no folder is opened.
+pub(super) fn list_each_on_disk(disk: &Path, folder: &str, name: &str) -> Result<Vec<Object>> {
+    let whole = disk.join(folder);
+    let failed = |error: io::Error| io_error("a folder cannot be read", &error).with("folder", whole.display()).source(error);
+    let entries = match fs::read_dir(&whole) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed)?,
+    };
+    let mut objects = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        match fs::metadata(entry.path().join(name)) {
+            Ok(metadata) if metadata.is_file() => {
+                let path = format!("{folder}/{}/{name}", entry.file_name().to_string_lossy());
+                objects.push(Object { path, size: metadata.len(), version: version(&metadata) });
+            }
+            Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Err(failed(error));
+            }
+            _ => {}
+        }
+    }
+    Ok(objects)
+}
+
+fn walk(folder: &Path, path: &str, objects: &mut Vec<Object>) -> Result<()> {
+    let failed = |error: io::Error| io_error("a folder cannot be read", &error).with("folder", folder.display()).source(error);
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(failed)?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        let Some(name) = name.to_str() else {
+            return Err(Error::data("the name of a file is not UTF-8").with("file", entry.path().display()).mend("rename it"));
+        };
+        let path = if path.is_empty() { name.to_string() } else { format!("{path}/{name}") };
+        let kind = entry.file_type().map_err(failed)?;
+        if kind.is_dir() {
+            walk(&entry.path(), &path, objects)?;
+            continue;
+        }
+        let metadata = if kind.is_symlink() { fs::metadata(entry.path()) } else { entry.metadata() };
+        match metadata {
+            // Removed meanwhile, or a link to nothing.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(error)),
+            Ok(metadata) if metadata.is_dir() => walk(&entry.path(), &path, objects)?,
+            Ok(metadata) if metadata.is_file() => {
+                objects.push(Object { path, size: metadata.len(), version: version(&metadata) });
+            }
+            Ok(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// A path for a new folder outside the tables' folders and on the same volume, so that a rename moves in one step.
+fn new_staging(disk: &Path, staging: &str) -> io::Result<PathBuf> {
+    let staging = disk.join(staging);
+    fs::create_dir_all(&staging)?;
+    Ok(staging.join(format!("{}-{}", std::process::id(), STAGED.fetch_add(1, Ordering::Relaxed))))
+}
+
+/// Replaces a file at once; returns its version.
+pub(super) fn publish_on_disk(disk: &Path, staging: &str, path: &str, bytes: &[u8]) -> Result<String> {
+    let target = disk.join(path);
+    let failed =
+        |error: io::Error| io_error("an object cannot be written", &error).with("object", target.display()).source(error);
+    let (Some(folder), Some(name)) = (target.parent(), target.file_name()) else {
+        return Err(Error::bug("an object has no name").with("object", path));
+    };
+    // What lies under work/ can be made anew: a power cut may lose it, and its receipts tell.
+    let is_durable = !path.starts_with("work/");
+    let sync = |folder: &Path| if is_durable { File::open(folder)?.sync_all() } else { Ok(()) };
+    let staging = new_staging(disk, staging).map_err(failed)?;
+    let written = (|| {
+        fs::create_dir(&staging)?;
+        let staged = staging.join(name);
+        let mut file = File::create(&staged)?;
+        file.write_all(bytes)?;
+        if is_durable {
+            file.sync_all()?;
+        }
+        let version = version(&file.metadata()?);
+        if !folder.exists() {
+            sync(&staging)?;
+            let parent = folder.parent().unwrap_or(disk);
+            create_folders(parent, &sync)?;
+            match fs::rename(&staging, folder) {
+                Ok(()) => return sync(parent).map(|()| version),
+                Err(error) if !folder.exists() => return Err(error),
+                // Another thread has made it meanwhile, for an object of its own.
+                Err(_) => {}
+            }
+        }
+        fs::rename(&staged, &target)?;
+        sync(folder)?;
+        fs::remove_dir(&staging).map(|()| version)
+    })();
+    written.map_err(|error| {
+        let _ = fs::remove_dir_all(&staging);
+        failed(error)
+    })
+}
+
+/// Creates the folders that are not there, each flushed into the one that holds it.
+fn create_folders(folder: &Path, sync: &dyn Fn(&Path) -> io::Result<()>) -> io::Result<()> {
+    let Some(parent) = folder.parent().filter(|_| !folder.exists()) else { return Ok(()) };
+    create_folders(parent, sync)?;
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => sync(parent),
+    }
+}
+
+pub(super) fn remove_on_disk(disk: &Path, staging: &str, path: &str) -> Result<()> {
+    let target = disk.join(path);
+    let removed = (|| {
+        let folder = target.parent().filter(|folder| *folder != disk);
+        let is_alone = |folder: &Path| Ok::<bool, io::Error>(fs::read_dir(folder)?.take(2).count() == 1);
+        match folder {
+            Some(folder) if target.exists() && is_alone(folder)? => {
+                let staging = new_staging(disk, staging)?;
+                fs::rename(folder, &staging)?;
+                fs::remove_dir_all(&staging)
+            }
+            _ => fs::remove_file(&target),
+        }
+    })();
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(io_error("an object cannot be removed", &error).with("object", target.display()).source(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::executor::block_on;
+    use object_store::ObjectStoreExt;
+    use object_store::local::LocalFileSystem;
+
+    #[test]
+    fn a_file_is_listed_in_the_version_in_which_it_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = folder.path();
+        let version = publish_on_disk(disk, STAGING, "a/date=1/x y%2f#1é.parquet", b"abc").unwrap();
+        let listed = list_on_disk(disk, "a").unwrap();
+        let path = "a/date=1/x y%2f#1é.parquet".to_string();
+        assert_eq!(listed, [Object { path: path.clone(), size: 3, version: version.clone() }]);
+        let store = LocalFileSystem::new_with_prefix(disk).unwrap();
+        assert_eq!(block_on(store.head(&object_store::path::Path::parse(path).unwrap())).unwrap().e_tag, Some(version));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_and_links_to_nothing_are_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = folder.path();
+        publish_on_disk(disk, STAGING, "elsewhere/x.parquet", b"abc").unwrap();
+        fs::create_dir(disk.join("a")).unwrap();
+        std::os::unix::fs::symlink(disk.join("elsewhere"), disk.join("a/date=1")).unwrap();
+        std::os::unix::fs::symlink(disk.join("elsewhere/x.parquet"), disk.join("a/y.parquet")).unwrap();
+        std::os::unix::fs::symlink(disk.join("gone"), disk.join("a/z.parquet")).unwrap();
+        let mut listed: Vec<String> = list_on_disk(disk, "a").unwrap().into_iter().map(|object| object.path).collect();
+        listed.sort();
+        assert_eq!(listed, ["a/date=1/x.parquet", "a/y.parquet"]);
+        assert_eq!(list_on_disk(disk, "b").unwrap(), []);
+        let each: Vec<String> =
+            list_each_on_disk(disk, "a", "x.parquet").unwrap().into_iter().map(|object| object.path).collect();
+        assert_eq!(each, ["a/date=1/x.parquet"]);
+    }
+}
