@@ -220,7 +220,7 @@ pub struct Extracted {
     pub refusal: Option<Error>,
 }
 
-/// Reads a messages partition; where it is alone, its objects at once.
+/// Reads a messages partition; where it is alone and not large, its objects at once.
 pub fn messages(lake: &Lake, scope: &Scope<'_>, partition: &Partition, is_alone: bool) -> Result<Extracted> {
     let input = &scope.settings.messages;
     let (of_objects, warnings) = each_object(partition, is_alone, |object, warnings| {
@@ -238,7 +238,7 @@ pub fn messages(lake: &Lake, scope: &Scope<'_>, partition: &Partition, is_alone:
     Ok(Extracted { batch, extract, refusal })
 }
 
-/// Reads an events partition; where it is alone, its objects at once.
+/// Reads an events partition; where it is alone and not large, its objects at once.
 pub fn events(lake: &Lake, scope: &Scope<'_>, partition: &Partition, is_alone: bool) -> Result<Extracted> {
     let input = &scope.settings.events;
     let categories = Arc::new(scope.categories.iter().map(|category| category.to_string()).collect::<HashSet<_, FixedState>>());
@@ -257,6 +257,9 @@ pub fn events(lake: &Lake, scope: &Scope<'_>, partition: &Partition, is_alone: b
     Ok(Extracted { batch, extract, refusal })
 }
 
+/// A partition larger than this is read one object after the other: a core has the pages of a row group in memory.
+const BYTES_AT_ONCE: u64 = 64 << 20;
+
 /// What `read` makes of each object, in their order, with the warnings of all.
 fn each_object<R: Send>(
     partition: &Partition,
@@ -267,6 +270,7 @@ fn each_object<R: Send>(
         let mut warnings = Warnings::default();
         read(object, &mut warnings).map(|read| (read, warnings))
     };
+    let at_once = at_once && partition.bytes() <= BYTES_AT_ONCE;
     let found = if at_once { on_all_cores(&partition.objects, read) } else { partition.objects.iter().map(read).collect() };
     let (mut of_objects, mut all) = (Vec::new(), Warnings::default());
     for found in found {

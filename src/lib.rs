@@ -83,6 +83,7 @@
 //! lake/failure.rs         what a failure of storage means
 //! schema.rs               every table                         day.rs                  days, zones, local days
 //! error.rs                kind, what, to what, the mend       parallel.rs             several items at once
+//! memory.rs               how the allocator keeps it
 //! look.rs                 texts and numbers on a terminal     progress.rs             how far a long step is
 //! ```
 //!
@@ -122,6 +123,7 @@ pub mod lake;
 pub mod ledger;
 pub mod look;
 pub mod mapping;
+pub mod memory;
 pub mod new_setting;
 pub mod parallel;
 pub mod plan;

@@ -58,7 +58,11 @@ fn on_threads<T: Sync, R: Send>(threads: usize, items: &[T], work: impl Fn(&T) -
             }
         }
     };
-    std::thread::scope(|scope| (0..threads.min(items.len())).for_each(|_| drop(scope.spawn(worker))));
+    // Whoever asks works too: memory that one thread has freed is of little use to another.
+    std::thread::scope(|scope| {
+        (1..threads.min(items.len())).for_each(|_| drop(scope.spawn(worker)));
+        worker();
+    });
     let mut done = done.into_inner().unwrap_or_default();
     (0..items.len()).map(|i| done.remove(&i).unwrap_or_else(|| Err(Error::bug("a worker thread died")))).collect()
 }

@@ -36,6 +36,7 @@ use args::{Cli, Command, Days, How, LogFormat};
 use signals::Signals;
 
 pub fn main() -> ExitCode {
+    crate::memory::share();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -58,6 +58,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("f32", &[]),
     // What is told once, at the boundary.
     ("set_var", &[]),
+    ("unsafe", &["memory.rs"]),
     ("static mut", &[]),
 ];
 
