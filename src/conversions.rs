@@ -17,8 +17,9 @@ use crate::digest::{Digest, short_hash, short_hash_and};
 use crate::error::{Error, Result};
 use crate::extract::{Extract, NotedRow, Scope, set_aside};
 use crate::mapping::{Bound, Instant};
+use crate::parallel::at_once;
 use crate::schema;
-use crate::texts::{Codes, Texts};
+use crate::texts::{Codes, Texts, column};
 use crate::touches::{COPY_WINDOW, cell, time_fault};
 
 const COLUMNS: [&str; 5] = ["bot_id", "contact_id", "category", "occurred_at", "event_id"];
@@ -71,11 +72,11 @@ pub fn table(rows: &[ConversionCells<'_>]) -> Result<RecordBatch> {
         vec![
             Arc::new(rows.iter().map(|row| row.contact.map(short_hash)).collect::<Int64Array>()),
             Arc::new(rows.iter().map(event_hash).collect::<Int64Array>()),
-            Arc::new(rows.iter().map(|row| Some(row.bot)).collect::<StringArray>()),
-            Arc::new(rows.iter().map(|row| row.contact).collect::<StringArray>()),
+            Arc::new(column(rows.iter().map(|row| Some(row.bot)))),
+            Arc::new(column(rows.iter().map(|row| row.contact))),
             Arc::new(rows.iter().map(|row| row.occurred_at).collect::<Int64Array>()),
-            Arc::new(rows.iter().map(|row| Some(row.category)).collect::<StringArray>()),
-            Arc::new(rows.iter().map(|row| row.event).collect::<StringArray>()),
+            Arc::new(column(rows.iter().map(|row| Some(row.category)))),
+            Arc::new(column(rows.iter().map(|row| row.event))),
         ],
     );
     batch.map_err(|error| Error::bug("conversion events do not fit their schema").source(error))
@@ -160,8 +161,9 @@ impl<'a> ConversionReader<'a> {
             let digest = Digest::of_row([Some(row.bot), row.contact, Some(&at), Some(row.category), row.event]);
             NotedRow { bot: place.bot, at: row.occurred_at, attributed: false, counted: digest, whole: digest }
         });
-        extract.note_rows(noted, self.scope);
-        Ok((table(&rows)?, extract))
+        let instants = order.iter().map(|row| (row.bot, row.occurred_at));
+        let (table, ()) = at_once(|| table(&rows), || extract.note_rows(noted, instants, self.scope))?;
+        Ok((table?, extract))
     }
 }
 

@@ -133,21 +133,29 @@ impl Extract {
         other.set_aside.into_iter().for_each(|(row, times)| *self.set_aside.entry(row).or_default() += times);
     }
 
-    /// Notes the days and digests of the accepted rows.
-    pub fn note_rows(&mut self, rows: impl Iterator<Item = NotedRow>, scope: &Scope<'_>) {
-        let mut of_bots: Vec<Vec<NotedRow>> = scope.settings.bots.iter().map(|_| Vec::new()).collect();
-        rows.for_each(|row| of_bots[row.bot].push(row));
-        for (bot, rows) in scope.settings.bots.iter().zip(of_bots).filter(|(_, rows)| !rows.is_empty()) {
-            let span = rows.iter().map(|row| row.at).min().zip(rows.iter().map(|row| row.at).max());
-            let local_days = LocalDays::new(bot.zone, span);
-            let days = self.days.entry(bot.id.clone()).or_default();
-            for row in rows {
-                let day = days.entry(local_days.of(row.at)).or_default();
-                let part = if row.attributed { &mut day.attributed } else { &mut day.other };
-                *part = part.plus(row.counted);
-                self.rows = self.rows.plus(row.whole);
-            }
+    /// Notes the days and digests of the accepted rows, of which `instants` tells bots and times beforehand.
+    pub fn note_rows(
+        &mut self,
+        rows: impl Iterator<Item = NotedRow>,
+        instants: impl Iterator<Item = (usize, i64)>,
+        scope: &Scope<'_>,
+    ) {
+        let mut spans: Vec<Option<(i64, i64)>> = vec![None; scope.settings.bots.len()];
+        for (bot, at) in instants {
+            let (first, last) = spans[bot].unwrap_or((at, at));
+            spans[bot] = Some((first.min(at), last.max(at)));
         }
+        let zones = scope.settings.bots.iter().zip(&spans);
+        let zones: Vec<LocalDays> = zones.map(|(bot, span)| LocalDays::new(bot.zone, *span)).collect();
+        let mut of_bots: Vec<BTreeMap<Day, DayDigest>> = zones.iter().map(|_| BTreeMap::new()).collect();
+        for row in rows {
+            let day = of_bots[row.bot].entry(zones[row.bot].of(row.at)).or_default();
+            let part = if row.attributed { &mut day.attributed } else { &mut day.other };
+            *part = part.plus(row.counted);
+            self.rows = self.rows.plus(row.whole);
+        }
+        let found = scope.settings.bots.iter().zip(of_bots).filter(|(_, days)| !days.is_empty());
+        self.days.extend(found.map(|(bot, days)| (bot.id.clone(), days)));
     }
 
     pub fn rejected_of(&self, bot: &str) -> u64 {
@@ -220,10 +228,10 @@ pub struct Extracted {
     pub refusal: Option<Error>,
 }
 
-/// Reads a messages partition; where it is alone and not large, its objects at once.
-pub fn messages(lake: &Lake, scope: &Scope<'_>, partition: &Partition, is_alone: bool) -> Result<Extracted> {
+/// Reads a messages partition, all its objects at once or one after the other.
+pub fn messages(lake: &Lake, scope: &Scope<'_>, partition: &Partition, at_once: bool) -> Result<Extracted> {
     let input = &scope.settings.messages;
-    let (of_objects, warnings) = each_object(partition, is_alone, |object, warnings| {
+    let (of_objects, warnings) = each_object(partition, at_once, |object, warnings| {
         let mut reader = TouchReader::new(scope, partition.day);
         scan(lake, input, object, partition.day, &AD_COLUMNS, could_be_touch, warnings, |bound, batch| {
             reader.take(bound, batch)
@@ -238,11 +246,11 @@ pub fn messages(lake: &Lake, scope: &Scope<'_>, partition: &Partition, is_alone:
     Ok(Extracted { batch, extract, refusal })
 }
 
-/// Reads an events partition; where it is alone and not large, its objects at once.
-pub fn events(lake: &Lake, scope: &Scope<'_>, partition: &Partition, is_alone: bool) -> Result<Extracted> {
+/// Reads an events partition, likewise.
+pub fn events(lake: &Lake, scope: &Scope<'_>, partition: &Partition, at_once: bool) -> Result<Extracted> {
     let input = &scope.settings.events;
     let categories = Arc::new(scope.categories.iter().map(|category| category.to_string()).collect::<HashSet<_, FixedState>>());
-    let (of_objects, warnings) = each_object(partition, is_alone, |object, warnings| {
+    let (of_objects, warnings) = each_object(partition, at_once, |object, warnings| {
         let mut reader = ConversionReader::new(scope, partition.day);
         let categories = categories.clone();
         let test = move |bound: &Bound, batch: &RecordBatch| could_convert(bound, &categories, batch);
@@ -257,9 +265,6 @@ pub fn events(lake: &Lake, scope: &Scope<'_>, partition: &Partition, is_alone: b
     Ok(Extracted { batch, extract, refusal })
 }
 
-/// A partition larger than this is read one object after the other: a core has the pages of a row group in memory.
-const BYTES_AT_ONCE: u64 = 64 << 20;
-
 /// What `read` makes of each object, in their order, with the warnings of all.
 fn each_object<R: Send>(
     partition: &Partition,
@@ -270,7 +275,6 @@ fn each_object<R: Send>(
         let mut warnings = Warnings::default();
         read(object, &mut warnings).map(|read| (read, warnings))
     };
-    let at_once = at_once && partition.bytes() <= BYTES_AT_ONCE;
     let found = if at_once { on_all_cores(&partition.objects, read) } else { partition.objects.iter().map(read).collect() };
     let (mut of_objects, mut all) = (Vec::new(), Warnings::default());
     for found in found {

@@ -230,11 +230,12 @@ impl<'a> Planner<'a> {
     }
 
     /// Works out the receipts of these days, which are then at hand.
-    pub fn expect(&mut self, days: DayRange) {
-        let days: Vec<Day> = days.iter().collect();
+    pub fn expect(&mut self, days: Option<DayRange>) -> WorkedOut {
+        let days: Vec<Day> = days.iter().flat_map(|days| days.iter()).collect();
         let receipts = on_all_cores(&days, |day| Ok(self.expected_of(*day)));
         let expected = days.into_iter().zip(receipts).filter_map(|(day, receipt)| Some((day, receipt.ok()?)));
         self.worked_out.expected = Arc::new(expected.collect());
+        self.worked_out()
     }
 
     pub fn worked_out(&self) -> WorkedOut {

@@ -92,10 +92,7 @@ pub fn run(job: &Job<'_>) -> Result<Outcome> {
         }
         // Another run has finished between the look and the lock, and may have left nothing to do.
         let survey = Survey::take(job.lake, job.output, job.settings)?;
-        match idle(job, &survey)? {
-            Some(outcome) => Ok(outcome),
-            None => Ok(Run::new(job, &lock, survey).walk(started)),
-        }
+        Ok(idle(job, &survey)?.unwrap_or_else(|| Run::new(job, &lock, survey).walk(started)))
     })
 }
 
@@ -105,7 +102,7 @@ fn idle(job: &Job<'_>, survey: &Survey) -> Result<Option<Outcome>> {
     check_history(job, survey, &calendar)?;
     let mut planner = survey.planner(job.settings, &calendar);
     let days = wanted_days(job, planner.range(), &calendar, &mut Failures::silent());
-    days.filter(|_| !job.is_backfill()).into_iter().for_each(|days| planner.expect(days));
+    planner.expect(days.filter(|_| !job.is_backfill()));
     let steps = days.map(|days| planner.steps(days, job.is_backfill())).unwrap_or_default();
     let is_idle = steps.days.is_empty()
         && survey.unread(job.settings).is_empty()
@@ -332,8 +329,7 @@ impl<'a> Run<'a> {
         let Job { settings, lake, output, .. } = self.job;
         let mut planner = self.planner();
         let range = planner.range();
-        range.into_iter().for_each(|range| planner.expect(range));
-        let worked_out = planner.worked_out();
+        let worked_out = planner.expect(range);
         let (inputs, ads_are_stale) = (planner.ads_inputs(), ads_are_stale(&self.survey, &planner));
         self.worked_out = Some(worked_out);
         wanted_days(self.job, range, &self.calendar, &mut self.failures);
@@ -351,11 +347,13 @@ impl<'a> Run<'a> {
                 steps = self.steps();
                 self.publish_ads(&ads, inputs)?;
             }
-            attributed.keep_facts(&places, &self.survey)?;
             if !attributed.covers(&steps.days) {
                 attributed = attribute_days(&places, &self.survey, &mut self.fresh, identities, &steps.days, watermark, rows)?;
             }
-            scan::add_figures(&places, &self.survey, insights, steps.days.iter().map(|step| step.day))?;
+            let days = steps.days.iter().map(|step| step.day);
+            let added = || scan::add_figures(&places, &self.survey, insights, days);
+            let (kept, added) = at_once(|| attributed.keep_facts(&places, &self.survey), added)?;
+            kept.and(added)?;
             self.build_days(&steps, insights, &attributed.answer, &ads)?;
         }
         self.report.note_blocked(&steps);

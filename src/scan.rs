@@ -19,6 +19,7 @@ use crate::insights::{self, InsightRow, InsightsIndex};
 use crate::kept::KeptInsights;
 use crate::lake::layout::{Listing, Partition, rejected_object, working_object};
 use crate::lake::{Lake, Object, encode, encode_working};
+use crate::memory;
 use crate::parallel::{cores, on_all_cores};
 use crate::plan::Change;
 use crate::progress::{Listener, Progress};
@@ -51,11 +52,15 @@ fn working_table(table: Raw) -> Table {
 /// How many rows of working tables are kept in memory, so that they need not be read again.
 const ROWS_KEPT: usize = 1_500_000;
 
+/// A partition this small is never unusual.
+const FEW_BYTES: u64 = 32 << 20;
+
 /// How many partitions are read between two writes of the receipts.
 const PARTITIONS_PER_BATCH: usize = 32;
 
 /// Reads these partitions of a raw table. Returns what changed and the working tables it made, as many as
-/// memory is meant to hold; errors of the data go to `fail`, with the partitions refused.
+/// memory is meant to hold; errors of the data go to `fail`, with the partitions refused. A partition that comes alone is read with all
+/// cores, unless it is far larger than they usually are: then one object after the other, in the memory of an ordinary one.
 #[allow(clippy::too_many_arguments)]
 pub fn raw(
     places: &Places<'_>,
@@ -76,12 +81,18 @@ pub fn raw(
         let (items, bytes) = (mine.len() as u64, mine.iter().map(|step| step.bytes).sum());
         progress(Progress::Begin { step: table.table(), of: "partitions", items, bytes });
     }
+    let usual = usual_bytes(survey.raw(table));
     for batch in mine.chunks(PARTITIONS_PER_BATCH) {
         stopped()?;
         let partitions: Vec<Partition> =
             batch.iter().filter_map(|step| survey.raw(table).partitions.get(&step.day).cloned()).collect();
+        let is_unusual = |partition: &Partition| partition.bytes() > (2 * usual).max(FEW_BYTES);
+        let is_alone = partitions.len() < cores();
+        if is_alone && partitions.iter().any(is_unusual) {
+            memory::give_back();
+        }
         let extracted = on_all_cores(&partitions, |partition| {
-            let extracted = extract(places, table, &scope, partition, partitions.len() < cores())?;
+            let extracted = extract(places, table, &scope, partition, is_alone && !is_unusual(partition))?;
             let stored = store(places.output, table, partition.day, &extracted, survey.has_leavings(table, partition.day))?;
             progress(Progress::Done { rows: extracted.extract.accepted, bytes: partition.bytes() });
             Ok((extracted, stored))
@@ -129,10 +140,17 @@ pub fn raw(
     Ok((changes, fresh))
 }
 
-fn extract(places: &Places<'_>, table: Raw, scope: &Scope<'_>, partition: &Partition, is_alone: bool) -> Result<Extracted> {
+/// The bytes of the median partition.
+fn usual_bytes(listing: &Listing) -> u64 {
+    let mut bytes: Vec<u64> = listing.partitions.values().map(Partition::bytes).collect();
+    bytes.sort_unstable();
+    bytes.get(bytes.len() / 2).copied().unwrap_or_default()
+}
+
+fn extract(places: &Places<'_>, table: Raw, scope: &Scope<'_>, partition: &Partition, at_once: bool) -> Result<Extracted> {
     read(|| match table {
-        Raw::Messages => extract::messages(places.lake, scope, partition, is_alone),
-        Raw::Events => extract::events(places.lake, scope, partition, is_alone),
+        Raw::Messages => extract::messages(places.lake, scope, partition, at_once),
+        Raw::Events => extract::events(places.lake, scope, partition, at_once),
     })
 }
 

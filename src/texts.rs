@@ -1,8 +1,9 @@
-//! Texts as small integers, for columns in which few texts repeat many times.
+//! Texts as small integers, for columns in which few texts repeat many times; and as a column of their own.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow::array::{StringArray, StringBuilder};
 use foldhash::fast::FixedState;
 
 /// Texts, each with a code: 0 for the first that came, and so on.
@@ -62,6 +63,14 @@ impl Texts {
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.texts.iter().map(AsRef::as_ref)
     }
+}
+
+/// Texts as a column, in the memory that they need and no more.
+pub fn column<'t>(cells: impl ExactSizeIterator<Item = Option<&'t str>> + Clone) -> StringArray {
+    let bytes = cells.clone().flatten().map(str::len).sum();
+    let mut column = StringBuilder::with_capacity(cells.len(), bytes);
+    cells.for_each(|cell| column.append_option(cell));
+    column.finish()
 }
 
 #[cfg(test)]

@@ -19,9 +19,9 @@ use crate::digest::{Digest, short_hash};
 use crate::error::{Error, Result};
 use crate::extract::{Extract, NotedRow, Scope, set_aside};
 use crate::mapping::{Bound, Instant};
-use crate::parallel::sort_by;
+use crate::parallel::{at_once, sort_by};
 use crate::schema;
-use crate::texts::{Codes, Texts};
+use crate::texts::{Codes, Texts, column};
 
 /// Deliveries of one message repeat for at most this long (rule 1).
 pub const COPY_WINDOW: i64 = 7 * MICROS_PER_DAY;
@@ -165,8 +165,9 @@ impl<'a> TouchReader<'a> {
             let counted = Digest::of_row(counted);
             NotedRow { bot: place.bot, at: row.sent_at, attributed: row.ad.is_some(), counted, whole }
         });
-        extract.note_rows(noted, self.scope);
-        Ok((table(&rows)?, extract))
+        let instants = order.iter().map(|row| (row.bot, row.sent_at));
+        let (table, ()) = at_once(|| table(&rows), || extract.note_rows(noted, instants, self.scope))?;
+        Ok((table?, extract))
     }
 }
 
@@ -189,13 +190,13 @@ pub fn table(rows: &[TouchCells<'_>]) -> Result<RecordBatch> {
         vec![
             Arc::new(rows.iter().map(|row| short_hash(row.contact)).collect::<Int64Array>()),
             Arc::new(rows.iter().map(|row| short_hash(row.message)).collect::<Int64Array>()),
-            Arc::new(rows.iter().map(|row| Some(row.bot)).collect::<StringArray>()),
-            Arc::new(rows.iter().map(|row| Some(row.contact)).collect::<StringArray>()),
+            Arc::new(column(rows.iter().map(|row| Some(row.bot)))),
+            Arc::new(column(rows.iter().map(|row| Some(row.contact)))),
             Arc::new(rows.iter().map(|row| row.sent_at).collect::<Int64Array>()),
-            Arc::new(rows.iter().map(|row| Some(row.message)).collect::<StringArray>()),
-            Arc::new(rows.iter().map(|row| row.ad).collect::<StringArray>()),
-            Arc::new(rows.iter().map(|row| row.ad_type).collect::<StringArray>()),
-            Arc::new(rows.iter().map(|row| row.title).collect::<StringArray>()),
+            Arc::new(column(rows.iter().map(|row| Some(row.message)))),
+            Arc::new(column(rows.iter().map(|row| row.ad))),
+            Arc::new(column(rows.iter().map(|row| row.ad_type))),
+            Arc::new(column(rows.iter().map(|row| row.title))),
         ],
     );
     batch.map_err(|error| Error::bug("touches do not fit their schema").source(error))

@@ -150,7 +150,47 @@ pub struct Needs<'a> {
     pub identities: &'a Identities,
 }
 
-type Hashes = HashSet<i64, FixedState>;
+/// Short hashes that are looked for among many others.
+#[derive(Default)]
+struct Hashes {
+    set: HashSet<i64, FixedState>,
+    /// A bit for each beginning of a hash that is in the set: it tells of most others that they are not.
+    beginnings: Vec<u64>,
+}
+
+/// Of a hash, as many as a processor's cache has bits to spare.
+const BITS_OF_BEGINNING: u32 = 20;
+
+impl Hashes {
+    fn place(hash: i64) -> (usize, u64) {
+        let beginning = hash.cast_unsigned() >> (64 - BITS_OF_BEGINNING);
+        ((beginning / 64) as usize, 1 << (beginning % 64))
+    }
+
+    fn contains(&self, hash: i64) -> bool {
+        let (word, bit) = Hashes::place(hash);
+        self.beginnings.get(word).is_some_and(|bits| bits & bit != 0) && self.set.contains(&hash)
+    }
+}
+
+impl Extend<i64> for Hashes {
+    fn extend<I: IntoIterator<Item = i64>>(&mut self, hashes: I) {
+        self.beginnings.resize(1 << (BITS_OF_BEGINNING - 6), 0);
+        for hash in hashes {
+            let (word, bit) = Hashes::place(hash);
+            self.beginnings[word] |= bit;
+            self.set.insert(hash);
+        }
+    }
+}
+
+impl FromIterator<i64> for Hashes {
+    fn from_iter<I: IntoIterator<Item = i64>>(hashes: I) -> Hashes {
+        let mut found = Hashes::default();
+        found.extend(hashes);
+        found
+    }
+}
 
 /// A table of which some rows may be needed, and those that were loaded, in ascending order.
 struct Candidate {
@@ -188,6 +228,9 @@ impl Part {
 /// Rows that are loaded at once, unless somebody asks for another number.
 pub const ROWS_AT_ONCE: u64 = 2_000_000;
 
+/// As many rows are never too many.
+const FEW_ROWS: u64 = 50_000;
+
 /// How many tables are read together.
 const TABLES_AT_ONCE: usize = 16;
 
@@ -196,6 +239,8 @@ pub struct NeededTables<'a> {
     /// Those with rows on the days to be built, and those that are new.
     wholes: Vec<(Raw, Day, &'a PartitionReceipt<Extract>)>,
     others: Vec<(Raw, Day)>,
+    /// The rows of each table in reach.
+    usual: Vec<(Raw, u64)>,
 }
 
 fn is_new(needs: &Needs<'_>, table: Raw, day: Day) -> bool {
@@ -210,7 +255,7 @@ impl<'s> NeededTables<'s> {
         let of_new = tables(survey).filter(|(table, day, _)| is_new(needs, *table, *day)).map(|(.., receipt)| days_of(receipt));
         let days = of_new.fold(needs.days.clone(), |all, days: BTreeSet<Day>| &all | &days);
         let Some((first, last)) = days.first().zip(days.last()) else {
-            return NeededTables { wholes: Vec::new(), others: Vec::new() };
+            return NeededTables { wholes: Vec::new(), others: Vec::new(), usual: Vec::new() };
         };
         let first = settings.bots.iter().map(|bot| first_in_reach(settings, bot, *first)).min().unwrap_or(*first);
         let in_reach = DayRange { first, last: last.plus(COPY_DAYS + 1) };
@@ -220,13 +265,27 @@ impl<'s> NeededTables<'s> {
         let (wholes, others): (Vec<_>, Vec<_>) = tables(survey)
             .filter(|(table, day, receipt)| is_new(needs, *table, *day) || has_rows(&receipt.content, in_reach))
             .partition(|(table, day, receipt)| is_whole(*table, *day, receipt));
-        NeededTables { wholes, others: others.into_iter().map(|(table, day, _)| (table, day)).collect() }
+        let usual = wholes.iter().chain(&others).map(|(table, _, receipt)| (*table, receipt.content.accepted)).collect();
+        NeededTables { wholes, others: others.into_iter().map(|(table, day, _)| (table, day)).collect(), usual }
     }
 
-    /// In how many parts their rows are to be loaded.
+    /// In how many parts their rows are to be loaded: a day of which there is much more than usual takes no more memory than others.
     pub fn parts(&self, rows_at_once: u64) -> u32 {
         let rows: u64 = self.wholes.iter().map(|(.., receipt)| receipt.content.accepted).sum();
-        rows.div_ceil(rows_at_once).max(1) as u32
+        let usual = (self.usual_rows() * 5 / 4).max(FEW_ROWS);
+        rows.div_ceil(rows_at_once.min(usual).max(1)).max(1) as u32
+    }
+
+    /// As many rows as such tables have as a rule.
+    fn usual_rows(&self) -> u64 {
+        let of = |table: Raw| {
+            let mut rows = self.usual.clone();
+            rows.retain(|(of, _)| *of == table);
+            rows.sort_unstable();
+            let tables = self.wholes.iter().filter(|(of, ..)| *of == table).count() as u64;
+            rows.get(rows.len() / 2).map_or(0, |(_, median)| median * tables)
+        };
+        Raw::BOTH.into_iter().map(of).sum()
     }
 }
 
@@ -240,7 +299,7 @@ pub fn needed(
     needs: &Needs<'_>,
     part: Part,
 ) -> Result<(Touches, Conversions)> {
-    let NeededTables { wholes, others } = tables;
+    let NeededTables { wholes, others, .. } = tables;
     let mut rows = Rows::new(places);
     // Of tables that are not loaded as a whole: copies may be among their other rows.
     let mut rest: Vec<Candidate> = Vec::new();
@@ -264,7 +323,7 @@ pub fn needed(
         let load = |(table, day, _): &(Raw, Day, _)| {
             let (mut found, stored) = candidate(places, survey, *table, *day)?;
             let is_in = |row: &usize| match value(&found.contacts, *row) {
-                Some(hash) => part.has(hash) || aliases.contains(&hash),
+                Some(hash) => part.has(hash) || aliases.contains(hash),
                 None => part.number == 0,
             };
             found.rows = (0..found.contacts.len()).filter(is_in).map(|row| row as u32).collect();
@@ -333,7 +392,7 @@ fn value(hashes: &Int64Array, row: usize) -> Option<i64> {
 }
 
 fn rows_with(hashes: &Int64Array, wanted: &Hashes) -> Vec<u32> {
-    let is_wanted = |row: &u32| value(hashes, *row as usize).is_some_and(|hash| wanted.contains(&hash));
+    let is_wanted = |row: &u32| value(hashes, *row as usize).is_some_and(|hash| wanted.contains(hash));
     (0..hashes.len() as u32).filter(is_wanted).collect()
 }
 
@@ -375,11 +434,11 @@ fn contacts_on(spans: &Spans, events: &Conversions, identities: &Identities) -> 
 fn deliveries_of(spans: &Spans, rows: &Rows<'_>, contacts: &Hashes) -> [Hashes; 2] {
     let (touches, events) = (&rows.touches, &rows.events);
     let is_needed = |touch: &&Touch| {
-        !touches.is_known(touch) || spans.has(touch.bot, touch.sent_at) || contacts.contains(&touches.contact_hash(touch))
+        !touches.is_known(touch) || spans.has(touch.bot, touch.sent_at) || contacts.contains(touches.contact_hash(touch))
     };
     let messages = touches.rows.iter().filter(is_needed).map(|touch| touches.message_hash(touch));
     let is_needed = |event: &&Conversion| {
-        let is_theirs = || events.contact_hash(event).is_some_and(|contact| contacts.contains(&contact));
+        let is_theirs = || events.contact_hash(event).is_some_and(|contact| contacts.contains(contact));
         spans.has(event.bot, event.occurred_at) || is_theirs()
     };
     [messages.collect(), events.rows.iter().filter(is_needed).filter_map(|event| events.event_hash(event)).collect()]
@@ -402,13 +461,15 @@ fn candidate(places: &Places<'_>, survey: &Survey, table: Raw, day: Day) -> Resu
         Raw::Messages => ["contact_hash", "message_hash"],
         Raw::Events => ["contact_hash", "event_hash"],
     };
-    let (mut contacts, mut deliveries) = (Vec::new(), Vec::new());
-    for batch in stored.columns(&columns).map_err(|error| unreadable(error, &working_object(table, day)))? {
-        let column = |i: usize| batch.column(i).as_primitive::<Int64Type>().clone();
-        contacts.extend(&column(0));
-        deliveries.extend(&column(1));
-    }
-    Ok((Candidate { table, day, contacts: contacts.into(), deliveries: deliveries.into(), rows: Vec::new() }, stored))
+    let batches = stored.columns(&columns).map_err(|error| unreadable(error, &working_object(table, day)))?;
+    let column = |i: usize| {
+        let mut parts = batches.iter().map(|batch| batch.column(i).as_primitive::<Int64Type>());
+        match (parts.next(), batches.len()) {
+            (Some(only), 1) => only.clone(),
+            _ => batches.iter().flat_map(|batch| batch.column(i).as_primitive::<Int64Type>()).collect(),
+        }
+    };
+    Ok((Candidate { table, day, contacts: column(0), deliveries: column(1), rows: Vec::new() }, stored))
 }
 
 /// Some rows of a working table.

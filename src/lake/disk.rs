@@ -92,7 +92,7 @@ fn walk(folder: &Path, path: &str, objects: &mut Vec<Object>) -> Result<()> {
     Ok(())
 }
 
-/// A path for a new folder outside the tables' folders and on the same volume, so that a rename moves in one step.
+/// A path for a new file or folder outside the tables' folders and on the same volume, so that a rename moves in one step.
 fn new_staging(disk: &Path, staging: &str) -> io::Result<PathBuf> {
     let staging = disk.join(staging);
     fs::create_dir_all(&staging)?;
@@ -112,15 +112,18 @@ pub(super) fn publish_on_disk(disk: &Path, staging: &str, path: &str, bytes: &[u
     let sync = |folder: &Path| if is_durable { File::open(folder)?.sync_all() } else { Ok(()) };
     let staging = new_staging(disk, staging).map_err(failed)?;
     let written = (|| {
-        fs::create_dir(&staging)?;
-        let staged = staging.join(name);
+        let is_new = !folder.exists();
+        if is_new {
+            fs::create_dir(&staging)?;
+        }
+        let staged = if is_new { staging.join(name) } else { staging.clone() };
         let mut file = File::create(&staged)?;
         file.write_all(bytes)?;
         if is_durable {
             file.sync_all()?;
         }
         let version = version(&file.metadata()?);
-        if !folder.exists() {
+        if is_new {
             sync(&staging)?;
             let parent = folder.parent().unwrap_or(disk);
             create_folders(parent, &sync)?;
@@ -133,10 +136,10 @@ pub(super) fn publish_on_disk(disk: &Path, staging: &str, path: &str, bytes: &[u
         }
         fs::rename(&staged, &target)?;
         sync(folder)?;
-        fs::remove_dir(&staging).map(|()| version)
+        if is_new { fs::remove_dir(&staging).map(|()| version) } else { Ok(version) }
     })();
     written.map_err(|error| {
-        let _ = fs::remove_dir_all(&staging);
+        let _ = fs::remove_dir_all(&staging).or_else(|_| fs::remove_file(&staging));
         failed(error)
     })
 }
