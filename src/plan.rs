@@ -197,7 +197,12 @@ impl<'a> Planner<'a> {
         published: &'a BTreeMap<&'static str, BTreeMap<Day, Object>>,
         worked_out: Option<WorkedOut>,
     ) -> Planner<'a> {
-        let rows = || settings.bots.iter().map(|bot| BotRows::new(bot, messages, events)).collect::<Vec<_>>();
+        let rows = || {
+            let of_bot = |bot: &Bot| BotRows::new(bot, messages, events);
+            let rows = on_all_cores(&settings.bots, |bot| Ok(of_bot(bot)));
+            // What a worker could not do is done again here, where it cannot go unseen.
+            rows.into_iter().zip(&settings.bots).map(|(rows, bot)| rows.unwrap_or_else(|_| of_bot(bot))).collect::<Vec<_>>()
+        };
         let worked_out = worked_out.unwrap_or_else(|| WorkedOut { rows: Arc::new(rows()), expected: Arc::default() });
         let (fetched, changes, setting_changes) = (None, Vec::new(), BTreeMap::new());
         let settings_digest = shared_settings(settings);

@@ -50,6 +50,17 @@ pub struct Book {
 }
 
 impl Book {
+    fn read(output: &Lake) -> Result<Book> {
+        Ok(Book {
+            messages: Receipts::read(output, "messages")?,
+            events: Receipts::read(output, "events")?,
+            insights: Receipts::read(output, "insights")?,
+            days: Receipts::read(output, "days")?,
+            ads: read_json(output, ADS_RECEIPT)?,
+            identities: read_json(output, IDENTITIES_RECEIPT)?,
+        })
+    }
+
     pub fn raw(&self, table: Raw) -> &Receipts<PartitionReceipt<Extract>> {
         match table {
             Raw::Messages => &self.messages,
@@ -122,25 +133,16 @@ struct Stored {
 
 impl Stored {
     fn take(output: &Lake) -> Result<Stored> {
-        let days = || DAY_TABLES.into_iter().map(|table| Ok((table, output.published_days(table)?))).collect::<Result<_>>();
-        let working = || Raw::BOTH.into_iter().map(|table| output.working_tables(table)).collect::<Result<Vec<_>>>();
-        let (published, working) = at_once(days, working)?;
-        let receipts = Book {
-            messages: Receipts::read(output, "messages")?,
-            events: Receipts::read(output, "events")?,
-            insights: Receipts::read(output, "insights")?,
-            days: Receipts::read(output, "days")?,
-            ads: read_json(output, ADS_RECEIPT)?,
-            identities: read_json(output, IDENTITIES_RECEIPT)?,
+        let listed = || -> Result<_> {
+            let days = DAY_TABLES.into_iter().map(|table| Ok((table, output.published_days(table)?)));
+            let published = days.collect::<Result<BTreeMap<_, _>>>()?;
+            let working = Raw::BOTH.into_iter().map(|table| output.working_tables(table)).collect::<Result<Vec<_>>>()?;
+            Ok((published, working.concat(), output.list("ads")?, output.list("rejected")?))
         };
-        Ok(Stored {
-            published: published?,
-            working: working?.concat(),
-            ads: output.list("ads")?,
-            rejected: output.list("rejected")?,
-            receipts,
-            accepted: read_json(output, ACCEPTED_OBJECT)?.unwrap_or_default(),
-        })
+        let (listed, receipts) = at_once(listed, || Book::read(output))?;
+        let (published, working, ads, rejected) = listed?;
+        let accepted = read_json(output, ACCEPTED_OBJECT)?.unwrap_or_default();
+        Ok(Stored { published, working, ads, rejected, receipts: receipts?, accepted })
     }
 }
 

@@ -239,8 +239,8 @@ pub struct NeededTables<'a> {
     /// Those with rows on the days to be built, and those that are new.
     wholes: Vec<(Raw, Day, &'a PartitionReceipt<Extract>)>,
     others: Vec<(Raw, Day)>,
-    /// The rows of each table in reach.
-    usual: Vec<(Raw, u64)>,
+    /// How many rows each of them has.
+    rows: Vec<(Raw, u64)>,
 }
 
 fn is_new(needs: &Needs<'_>, table: Raw, day: Day) -> bool {
@@ -255,7 +255,7 @@ impl<'s> NeededTables<'s> {
         let of_new = tables(survey).filter(|(table, day, _)| is_new(needs, *table, *day)).map(|(.., receipt)| days_of(receipt));
         let days = of_new.fold(needs.days.clone(), |all, days: BTreeSet<Day>| &all | &days);
         let Some((first, last)) = days.first().zip(days.last()) else {
-            return NeededTables { wholes: Vec::new(), others: Vec::new(), usual: Vec::new() };
+            return NeededTables { wholes: Vec::new(), others: Vec::new(), rows: Vec::new() };
         };
         let first = settings.bots.iter().map(|bot| first_in_reach(settings, bot, *first)).min().unwrap_or(*first);
         let in_reach = DayRange { first, last: last.plus(COPY_DAYS + 1) };
@@ -265,25 +265,27 @@ impl<'s> NeededTables<'s> {
         let (wholes, others): (Vec<_>, Vec<_>) = tables(survey)
             .filter(|(table, day, receipt)| is_new(needs, *table, *day) || has_rows(&receipt.content, in_reach))
             .partition(|(table, day, receipt)| is_whole(*table, *day, receipt));
-        let usual = wholes.iter().chain(&others).map(|(table, _, receipt)| (*table, receipt.content.accepted)).collect();
-        NeededTables { wholes, others: others.into_iter().map(|(table, day, _)| (table, day)).collect(), usual }
+        let rows = wholes.iter().chain(&others).map(|(table, _, receipt)| (*table, receipt.content.accepted)).collect();
+        NeededTables { wholes, others: others.into_iter().map(|(table, day, _)| (table, day)).collect(), rows }
     }
 
-    /// In how many parts their rows are to be loaded: a day of which there is much more than usual takes no more memory than others.
+    /// In how many parts their rows are to be loaded. On a night, a day of which there is much more than usual takes no more memory
+    /// than others.
     pub fn parts(&self, rows_at_once: u64) -> u32 {
         let rows: u64 = self.wholes.iter().map(|(.., receipt)| receipt.content.accepted).sum();
-        let usual = (self.usual_rows() * 5 / 4).max(FEW_ROWS);
+        let is_night = self.wholes.len() < self.others.len();
+        let usual = if is_night { (self.usual_rows() * 5 / 4).max(FEW_ROWS) } else { rows_at_once };
         rows.div_ceil(rows_at_once.min(usual).max(1)).max(1) as u32
     }
 
-    /// As many rows as such tables have as a rule.
+    /// As many rows as so many tables have as a rule: each the median of those in reach.
     fn usual_rows(&self) -> u64 {
         let of = |table: Raw| {
-            let mut rows = self.usual.clone();
-            rows.retain(|(of, _)| *of == table);
+            let of_table = self.rows.iter().filter(|(of, _)| *of == table);
+            let mut rows: Vec<u64> = of_table.map(|(_, rows)| *rows).collect();
             rows.sort_unstable();
             let tables = self.wholes.iter().filter(|(of, ..)| *of == table).count() as u64;
-            rows.get(rows.len() / 2).map_or(0, |(_, median)| median * tables)
+            rows.get(rows.len() / 2).map_or(0, |median| median * tables)
         };
         Raw::BOTH.into_iter().map(of).sum()
     }
