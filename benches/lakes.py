@@ -89,6 +89,8 @@ class World:
     def land(self, night="later"):
         self.move(night, True)
         (self.folder / "landed").write_text(night)
+        # What earlier runs left to be flushed to the disk is not the night's to wait for.
+        os.sync()
 
     def take_back(self):
         """A run that was stopped may have left a night landed: which one is written down."""
