@@ -68,6 +68,8 @@ pub fn attribute_days(
     };
     let (mut answer, facts) = attributed.ok_or_else(|| Error::bug("nothing is known of ads, and yet it changed"))?;
     audit::states(&answer)?;
+    // Of days between them, the answer counts the rows that happened to be loaded.
+    answer.keep(&days);
     answer.merge(published);
     Ok(Attributed { answer, facts, days: &days | &same, kept })
 }

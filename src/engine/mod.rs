@@ -6,7 +6,7 @@
 pub mod embedded;
 pub mod yields;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +59,13 @@ impl Answer {
             (row.ad, row.category) = (of_ads[row.ad as usize], of_categories[row.category as usize]);
         }
         self.add(other);
+    }
+
+    /// Drops the counts of all days but these.
+    pub fn keep(&mut self, days: &BTreeSet<Day>) {
+        self.conversations.retain(|day, _| days.contains(day));
+        self.conversions.retain(|day, _| days.contains(day));
+        self.bot_days.retain(|(day, _), _| days.contains(day));
     }
 
     /// Adds the counts of other contacts, of the same ads and categories.

@@ -215,6 +215,15 @@ fn landed_of(world: &World, partitions: &[(Table, NaiveDate)]) -> World {
     landed
 }
 
+/// Figures that Meta will restate: about half of them are others than in the end.
+fn restated_later(world: World, dice: &mut Dice) -> World {
+    let mut restated = world;
+    for row in &mut restated.insights {
+        row.spend_millionths += [0, 0, 1, 2][dice.roll(4)];
+    }
+    restated
+}
+
 /// Nights, one run and backfill in pieces, over one lake: equal bytes, and the oracle's tables.
 fn nights(world: &World, form: &Form, seed: u64, nights: usize) -> Checked {
     let folder = folder()?;
@@ -226,17 +235,23 @@ fn nights(world: &World, form: &Form, seed: u64, nights: usize) -> Checked {
     ends.insert(arrivals.len());
     let nightly = pipeline(world, form, dir, "nightly");
     for end in ends {
+        let is_last = end == arrivals.len();
         let tonight = landed_of(world, &arrivals[..end]);
+        let tonight = if is_last { tonight } else { restated_later(tonight, &mut dice) };
         land(&landed, &tonight, form, dir);
         landed = tonight;
         // Insights that have a place to land stay configured; a missed night is made up for by the next.
         pipeline(world, form, dir, "nightly");
-        if end == arrivals.len() || dice.roll(5) > 0 {
+        if is_last || dice.roll(5) > 0 {
             planned_run(&nightly, &landed)?;
+            // To the oracle a world without insights has no place for them, and days before the first event have touches.
+            let is_whole = code(&landed) == 0 && landed.insights.is_empty() == world.insights.is_empty();
+            if is_last || is_whole {
+                same_as_oracle(&nightly, &landed)?;
+            }
         }
     }
     let built = objects(&nightly)?;
-    same_as_oracle(&nightly, world)?;
     same("nights are not one run", world, &fresh(world, form, dir, "one")?, &built)?;
 
     let days: Vec<NaiveDate> = judged(world)?.published.bot_days.into_keys().collect();

@@ -433,6 +433,23 @@ fn a_restated_day_is_that_day() {
     lab.expect(&[], &[], &[]);
 }
 
+/// Its counts are what was published, whatever comes along of its rows with those of other days.
+#[test]
+fn a_restated_day_between_days_built_counts_once() {
+    let mut lab = Lab::new(World { insights: vec![figures(0, "A", 1_000_000), figures(2, "B", 5)], ..world() });
+    for n in [1, 4] {
+        fs::remove_file(lab.output(&format!("ad_days/dt={}/ad_days.parquet", day(n)))).expect("it was published");
+    }
+    lab.change(|world| world.insights[1].spend_millionths += 1);
+    let days = ["d1 published ad_days changed or gone", "d2 Meta restated", "d4 published ad_days changed or gone"];
+    lab.expect(&days, &[], &days);
+    let published = lake::read(&lab.lake.output).expect("the output keeps the contract");
+    let of_b: Vec<_> = published.ad_days[&day(2)].iter().map(|row| (row.ad_id.as_str(), row.conversations, row.spend)).collect();
+    assert_eq!(of_b, [("B", 1, Some(6))]);
+    let touches: Vec<_> = published.bot_days[&day(2)].iter().map(|row| (row.touches, row.duplicate_touches)).collect();
+    assert_eq!(touches, [(1, 0)]);
+}
+
 #[test]
 fn an_ad_that_becomes_known_reaches_its_own_days() {
     let mut lab = Lab::new(world());
