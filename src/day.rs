@@ -7,10 +7,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Datelike, NaiveDate, Offset, TimeZone};
-use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Result};
+use crate::texts::written;
 
 pub const MICROS_PER_SECOND: i64 = 1_000_000;
 pub const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
@@ -96,21 +96,7 @@ impl Serialize for Day {
 
 impl<'de> Deserialize<'de> for Day {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Day, D::Error> {
-        deserializer.deserialize_str(WrittenDay)
-    }
-}
-
-struct WrittenDay;
-
-impl Visitor<'_> for WrittenDay {
-    type Value = Day;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a day as YYYY-MM-DD")
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Day, E> {
-        text.parse().map_err(E::custom)
+        written(deserializer)
     }
 }
 

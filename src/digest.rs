@@ -4,11 +4,14 @@
 //! order, on the files they lie in, or on the partitions that delivered them. A [`short_hash`] only brings equal texts together.
 
 use std::fmt;
+use std::num::ParseIntError;
+use std::str::FromStr;
 
-use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use twox_hash::XxHash64;
+
+use crate::texts::written;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest(u128);
@@ -102,21 +105,16 @@ impl Serialize for Digest {
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
-        deserializer.deserialize_str(Digits)
+        written(deserializer)
     }
 }
 
-struct Digits;
+impl FromStr for Digest {
+    type Err = ParseIntError;
 
-impl Visitor<'_> for Digits {
-    type Value = Digest;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the hexadecimal digits of a digest")
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Digest, E> {
-        u128::from_str_radix(text, 16).map(Digest).map_err(E::custom)
+    /// Of its hexadecimal digits.
+    fn from_str(digits: &str) -> Result<Digest, ParseIntError> {
+        u128::from_str_radix(digits, 16).map(Digest)
     }
 }
 

@@ -46,14 +46,15 @@ pub fn fetch(job: &Job<'_>, request: FetchRequest) -> Result<FetchReport> {
             .mend("write source = \"marketing-api\" in [insights]"));
     }
     let mut report = FetchReport { pipeline: settings.name.clone(), ..FetchReport::default() };
+    let released = job.output.released()?;
     let survey = Survey::take(job.lake, job.output, settings)?;
     if request == FetchRequest::Due && is_nothing_due(job, &survey) {
         return Ok(report);
     }
     let lock = job.output.lock((job.clock)())?;
     lock.keep(job.clock, || {
-        // Another run may have fetched it between the look and the lock.
-        let survey = Survey::take(job.lake, job.output, settings)?;
+        // Where another run had the lock since the look, it may have fetched it.
+        let survey = if lock.follows(released.as_ref()) { survey } else { Survey::take(job.lake, job.output, settings)? };
         let ledgers = survey.ledgers.clone().unwrap_or_default();
         let Some(mut pull) = Pull::start(job, &lock, ledgers, &survey.insights)? else { return Ok(()) };
         let mut failures = Failures::default();

@@ -5,26 +5,28 @@
 
 use std::collections::BTreeSet;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{Date32Type, Int64Type};
+use arrow::array::{Array, Date32Array, Int64Array, RecordBatch, StringArray};
 
 use crate::config::{BotCodes, Settings};
 use crate::day::Day;
 use crate::engine::{Answer, BotDay, Conversations, Conversions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::StoredTable;
+use crate::parallel::while_waiting;
 use crate::scan::Places;
+use crate::schema::published_column as column;
 use crate::survey::Survey;
 use crate::texts::Texts;
 
 /// The counts of these days; those that cannot be read back are left out. Returns the days that were.
 pub fn read(places: &Places<'_>, survey: &Survey, days: impl IntoIterator<Item = Day>) -> Result<(Answer, BTreeSet<Day>)> {
     let (mut counts, mut found) = (Answer::default(), BTreeSet::new());
-    for day in days {
-        match of_day(places, survey, day) {
+    let days: Vec<Day> = days.into_iter().collect();
+    for (day, of_day) in days.iter().zip(while_waiting(&days, |day| of_day(places, survey, *day))) {
+        match of_day {
             Ok(Some(of_day)) => {
                 counts.merge(of_day);
-                found.insert(day);
+                found.insert(*day);
             }
             Ok(None) => {}
             // What lies there is not what was published.
@@ -38,10 +40,7 @@ pub fn read(places: &Places<'_>, survey: &Survey, days: impl IntoIterator<Item =
 fn of_day(places: &Places<'_>, survey: &Survey, day: Day) -> Result<Option<Answer>> {
     let table = |table: &str, columns: &[&str]| -> Result<Option<Vec<RecordBatch>>> {
         let Some(object) = survey.published.get(table).and_then(|days| days.get(&day)) else { return Ok(None) };
-        match places.output.get_versioned(&object.path)? {
-            Some((bytes, version)) if version == object.version => StoredTable::new(bytes)?.columns(columns).map(Some),
-            _ => Ok(None),
-        }
+        places.output.get_listed(object)?.map(|bytes| StoredTable::new(bytes)?.columns(columns)).transpose()
     };
     let Some(ad_days) = table("ad_days", &["bot_id", "ad_id", "conversations"])? else { return Ok(None) };
     let of_ads = ["bot_id", "ad_id", "conversation_date", "category", "conversions"];
@@ -73,20 +72,12 @@ struct Counts<'a> {
     answer: Answer,
 }
 
-fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef> {
-    batch.column_by_name(name).ok_or_else(|| Error::data("a published table lacks a column").with("column", name))
+fn texts<'a>(batch: &'a RecordBatch, name: &'static str) -> Result<&'a StringArray> {
+    column(batch, name)
 }
 
-fn texts<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a StringArray> {
-    column(batch, name)?.as_string_opt::<i32>().ok_or_else(|| mistyped(name))
-}
-
-fn numbers<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a Int64Array> {
-    column(batch, name)?.as_primitive_opt::<Int64Type>().ok_or_else(|| mistyped(name))
-}
-
-fn mistyped(name: &str) -> Error {
-    Error::data("a column of a published table has another type").with("column", name)
+fn numbers<'a>(batch: &'a RecordBatch, name: &'static str) -> Result<&'a Int64Array> {
+    column(batch, name)
 }
 
 impl<'a> Counts<'a> {
@@ -111,8 +102,7 @@ impl<'a> Counts<'a> {
 
     fn add_conversions(&mut self, batch: &RecordBatch) -> Result<()> {
         let (bots, ads, categories) = (texts(batch, "bot_id")?, texts(batch, "ad_id")?, texts(batch, "category")?);
-        let days = column(batch, "conversation_date")?.as_primitive_opt::<Date32Type>();
-        let (days, counts) = (days.ok_or_else(|| mistyped("conversation_date"))?, numbers(batch, "conversions")?);
+        let (days, counts): (&Date32Array, _) = (column(batch, "conversation_date")?, numbers(batch, "conversions")?);
         for row in 0..batch.num_rows() {
             let conversions = Conversions {
                 bot: self.bot(bots.value(row))?,
@@ -128,7 +118,7 @@ impl<'a> Counts<'a> {
 
     fn add_bots(&mut self, batch: &RecordBatch) -> Result<()> {
         let bots = texts(batch, "bot_id")?;
-        let of = |name: &str, row: usize| -> Result<i64> {
+        let of = |name: &'static str, row: usize| -> Result<i64> {
             let counts = numbers(batch, name)?;
             // Events of a day before the first setting are NULL, and will be again.
             Ok(if counts.is_valid(row) { counts.value(row) } else { 0 })

@@ -5,7 +5,10 @@
 
 use std::sync::Arc;
 
+use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+
+use crate::error::{Error, Result};
 
 /// A table of the lake, read through the pipeline's mapping.
 #[derive(Debug)]
@@ -103,6 +106,17 @@ pub fn money() -> DataType {
 
 pub fn instant() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+/// A column of a published table, in the type it has.
+pub fn published_column<'a, A: Array + 'static>(batch: &'a RecordBatch, name: &'static str) -> Result<&'a A> {
+    batch.column_by_name(name).and_then(|column| column.as_any().downcast_ref()).ok_or_else(|| mistyped(name))
+}
+
+pub fn mistyped(column: &'static str) -> Error {
+    Error::data("a published table lacks a column, or has it in another type")
+        .with("column", column)
+        .mend("build the day again with `ctwa backfill`: another version or program wrote it")
 }
 
 /// A stored table: its name, its columns in order, and how many of the first columns are its key.

@@ -1,10 +1,15 @@
-//! Texts as small integers, for columns in which few texts repeat many times; and as a column of their own.
+//! Texts as small integers, for columns in which few texts repeat many times; as a column of their own; and as the values they write.
 
 use std::collections::HashMap;
+use std::fmt;
+use std::marker::PhantomData;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use arrow::array::{StringArray, StringBuilder};
 use foldhash::fast::FixedState;
+use serde::Deserializer;
+use serde::de::Visitor;
 
 /// Texts, each with a code: 0 for the first that came, and so on.
 #[derive(Debug, Default)]
@@ -71,6 +76,25 @@ pub fn column<'t>(cells: impl ExactSizeIterator<Item = Option<&'t str>> + Clone)
     let mut column = StringBuilder::with_capacity(cells.len(), bytes);
     cells.for_each(|cell| column.append_option(cell));
     column.finish()
+}
+
+/// A value that is stored as a text, read without copying the text.
+pub fn written<'de, T: FromStr<Err: fmt::Display>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    struct Written<T>(PhantomData<T>);
+
+    impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Written<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+            text.parse().map_err(E::custom)
+        }
+    }
+
+    deserializer.deserialize_str(Written(PhantomData))
 }
 
 #[cfg(test)]

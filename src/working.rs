@@ -450,10 +450,8 @@ fn deliveries_of(spans: &Spans, rows: &Rows<'_>, contacts: &Hashes) -> [Hashes; 
 fn stored_table(places: &Places<'_>, survey: &Survey, table: Raw, day: Day) -> Result<StoredTable> {
     let path = working_object(table, day);
     let object = survey.working(table, day).ok_or_else(|| gone(&path))?;
-    match places.output.get_versioned(&path)?.filter(|(_, version)| *version == object.version) {
-        Some((bytes, _)) => StoredTable::new(bytes).map_err(|error| unreadable(error, &path)),
-        None => Err(gone(&path)),
-    }
+    let bytes = places.output.get_listed(object)?.ok_or_else(|| gone(&path))?;
+    StoredTable::new(bytes).map_err(|error| unreadable(error, &path))
 }
 
 /// The hashes of a table's rows.

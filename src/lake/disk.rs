@@ -1,6 +1,6 @@
 //! A folder on a local disk: how it is listed, and how an object is replaced at once.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, DirEntry, File, Metadata};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,6 +26,22 @@ fn version(metadata: &Metadata) -> String {
     format!("{inode:x}-{modified:x}-{:x}", metadata.len())
 }
 
+fn object(path: String, metadata: &Metadata) -> Object {
+    Object { path, size: metadata.len(), version: version(metadata) }
+}
+
+/// What lies in a folder; nothing when there is no such folder.
+fn entries(folder: &Path) -> Result<impl Iterator<Item = io::Result<DirEntry>> + use<>> {
+    match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None.into_iter().flatten()),
+        entries => Ok(Some(entries.map_err(|error| not_listed(folder, error))?).into_iter().flatten()),
+    }
+}
+
+fn not_listed(folder: &Path, error: io::Error) -> Error {
+    io_error("a folder cannot be read", &error).with("folder", folder.display()).source(error)
+}
+
 /// Every file below a folder of a location, through links too; none when there is no such folder. A file is looked at once, where
 /// `object_store` does so six times.
 pub(super) fn list_on_disk(disk: &Path, folder: &str) -> Result<Vec<Object>> {
@@ -37,21 +53,15 @@ pub(super) fn list_on_disk(disk: &Path, folder: &str) -> Result<Vec<Object>> {
 /// The file of this name in each folder below a folder: each is asked for once, and no folder is opened.
 pub(super) fn list_each_on_disk(disk: &Path, folder: &str, name: &str) -> Result<Vec<Object>> {
     let whole = disk.join(folder);
-    let failed = |error: io::Error| io_error("a folder cannot be read", &error).with("folder", whole.display()).source(error);
-    let entries = match fs::read_dir(&whole) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(failed)?,
-    };
     let mut objects = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(failed)?;
+    for entry in entries(&whole)? {
+        let entry = entry.map_err(|error| not_listed(&whole, error))?;
         match fs::metadata(entry.path().join(name)) {
             Ok(metadata) if metadata.is_file() => {
-                let path = format!("{folder}/{}/{name}", entry.file_name().to_string_lossy());
-                objects.push(Object { path, size: metadata.len(), version: version(&metadata) });
+                objects.push(object(format!("{folder}/{}/{name}", entry.file_name().to_string_lossy()), &metadata));
             }
             Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                return Err(failed(error));
+                return Err(not_listed(&whole, error));
             }
             _ => {}
         }
@@ -60,12 +70,8 @@ pub(super) fn list_each_on_disk(disk: &Path, folder: &str, name: &str) -> Result
 }
 
 fn walk(folder: &Path, path: &str, objects: &mut Vec<Object>) -> Result<()> {
-    let failed = |error: io::Error| io_error("a folder cannot be read", &error).with("folder", folder.display()).source(error);
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        entries => entries.map_err(failed)?,
-    };
-    for entry in entries {
+    let failed = |error: io::Error| not_listed(folder, error);
+    for entry in entries(folder)? {
         let entry = entry.map_err(failed)?;
         let name = entry.file_name();
         let Some(name) = name.to_str() else {
@@ -83,9 +89,7 @@ fn walk(folder: &Path, path: &str, objects: &mut Vec<Object>) -> Result<()> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(failed(error)),
             Ok(metadata) if metadata.is_dir() => walk(&entry.path(), &path, objects)?,
-            Ok(metadata) if metadata.is_file() => {
-                objects.push(Object { path, size: metadata.len(), version: version(&metadata) });
-            }
+            Ok(metadata) if metadata.is_file() => objects.push(object(path, &metadata)),
             Ok(_) => {}
         }
     }

@@ -187,6 +187,12 @@ impl Lake {
         Ok(self.get_versioned(path)?.map(|(bytes, _)| bytes))
     }
 
+    /// The bytes of an object as a listing showed it, or none when it is another by now, or gone.
+    pub fn get_listed(&self, object: &Object) -> Result<Option<Bytes>> {
+        let found = self.get_versioned(&object.path)?;
+        Ok(found.filter(|(_, version)| *version == object.version).map(|(bytes, _)| bytes))
+    }
+
     /// The bytes of an object and their version, or none when there is no such object.
     pub fn get_versioned(&self, path: &str) -> Result<Option<(Bytes, String)>> {
         let location = self.object_path(path)?;

@@ -10,9 +10,9 @@ use arrow::array::{
 use arrow::datatypes::Int32Type;
 
 use crate::day::{Day, DayRange};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::lake::TextForm;
-use crate::schema::MONEY_SCALE;
+use crate::schema::{MONEY_SCALE, mistyped, published_column as column};
 
 use super::published::{Ad, AdConversion, AdDay, BotDay, RangeReach};
 use super::tally::{NONE, StoredDay, Tally};
@@ -38,16 +38,6 @@ pub(super) const AD_DAY: [Column; 9] = [
 pub(super) const IMPRESSIONS: Column = stored("impressions");
 pub(super) const META_CONVERSATIONS: Column = stored("meta_conversations");
 
-fn column<'a, A: Array + 'static>(batch: &'a RecordBatch, name: &'static str) -> Result<&'a A> {
-    batch.column_by_name(name).and_then(|column| column.as_any().downcast_ref()).ok_or_else(|| mistyped(name))
-}
-
-fn mistyped(column: &'static str) -> Error {
-    Error::data("a published table lacks a column, or has it in another type")
-        .with("column", column)
-        .mend("build the day again with `ctwa backfill`: another version or program wrote it")
-}
-
 fn at<A: ArrayAccessor>(array: A, row: usize) -> Option<A::Item> {
     array.is_valid(row).then(|| array.value(row))
 }
@@ -56,7 +46,7 @@ fn text(array: &StringArray, row: usize) -> Option<String> {
     at(array, row).map(str::to_string)
 }
 
-/// TextForm of which few differ, each once.
+/// Texts of which few differ, each once.
 struct Numbered<'a> {
     keys: &'a Int32Array,
     texts: &'a StringArray,
