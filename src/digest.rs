@@ -35,6 +35,10 @@ impl Digest {
         Digest(half(1) << 64 | half(2))
     }
 
+    pub fn is_none(&self) -> bool {
+        *self == Digest::NONE
+    }
+
     fn of_bytes(bytes: &[u8]) -> Digest {
         let mut first = [0; 16];
         first.copy_from_slice(&sha256(bytes)[..16]);
@@ -112,9 +116,12 @@ impl<'de> Deserialize<'de> for Digest {
 impl FromStr for Digest {
     type Err = ParseIntError;
 
-    /// Of its hexadecimal digits.
+    /// Of its hexadecimal digits. Two halves are read faster than the whole.
     fn from_str(digits: &str) -> Result<Digest, ParseIntError> {
-        u128::from_str_radix(digits, 16).map(Digest)
+        let halves = digits.split_at_checked(digits.len().saturating_sub(16));
+        let (high, low) = halves.filter(|(high, _)| !high.is_empty()).unwrap_or(("0", digits));
+        let half = |digits| u64::from_str_radix(digits, 16).map(u128::from);
+        Ok(Digest(half(high)? << 64 | half(low)?))
     }
 }
 
@@ -129,6 +136,18 @@ mod tests {
         assert_ne!(Digest::of([Some("a")]), Digest::of([Some("a"), None]));
         assert_ne!(Digest::of_row([Some("ab"), Some("c")]), Digest::of_row([Some("a"), Some("bc")]));
         assert_ne!(Digest::of_row([Some("a")]), Digest::of_row([Some("a"), None]));
+    }
+
+    #[test]
+    fn digits_are_those_of_the_number() {
+        for number in [0, 1, u128::from(u64::MAX), 1 << 64, u128::MAX, 0x0123_4567_89ab_cdef_0011_2233_4455_6677] {
+            assert_eq!(Digest(number).to_string().parse(), Ok(Digest(number)));
+            assert_eq!(format!("{number:x}").parse(), Ok(Digest(number)));
+        }
+        for other in ["", "g", "0123456789abcdef0", "00000000000000000000000000000000f0", "é0123456789abcdef"] {
+            assert_eq!(other.parse::<Digest>().ok(), u128::from_str_radix(other, 16).ok().map(Digest), "{other:?}");
+        }
+        assert!("100000000000000000000000000000000".parse::<Digest>().is_err());
     }
 
     #[test]

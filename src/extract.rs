@@ -51,8 +51,10 @@ impl<'a> Scope<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct DayDigest {
     /// Touches with an ad id; none among conversion events.
+    #[serde(default, skip_serializing_if = "Digest::is_none")]
     pub attributed: Digest,
     /// Touches without an ad id, or conversion events.
+    #[serde(default, skip_serializing_if = "Digest::is_none")]
     pub other: Digest,
 }
 
