@@ -41,7 +41,7 @@ pub fn attribute_days(
     let same = steps.iter().filter(|step| step.reason.leaves_counts()).map(|step| step.day);
     let (published, same) = published_counts::read(places, survey, same)?;
     let days: BTreeSet<Day> = steps.iter().map(|step| step.day).filter(|day| !same.contains(day)).collect();
-    let kept = KeptFacts::read(places.output, survey)?;
+    let kept = KeptFacts::read(places, survey)?;
     let mut attribute = |kept: Option<&KeptFacts>| -> Result<Option<(Answer, FactsOfAds)>> {
         let is_known = |day: Day| kept.is_some_and(|kept| kept.partitions.contains_key(&day));
         let needs = Needs { days: &days, is_known: &is_known, identities };

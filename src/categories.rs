@@ -160,7 +160,7 @@ pub fn categories(job: &Job<'_>, bots: &[String], days: u16) -> Result<Categorie
     let Job { settings, lake, output, .. } = job;
     let mut survey = Survey::take(lake, output, settings)?;
     let window = Window::new(job, &survey, bots, days)?;
-    let identities = Identities::configured(lake, settings)?;
+    let identities = Identities::surveyed(lake, &survey.identities, settings)?;
     let mut failures = Failures::default();
     let (mut touches, mut events) = before(job, &window, &mut survey, &mut failures)?;
     touches.rows.retain(|touch| window.spans.contains_key(&(touch.bot as usize)));

@@ -23,20 +23,19 @@ pub struct Identities {
 impl Identities {
     /// Reads the table: every Parquet object under `path`.
     pub fn read(lake: &Lake, path: &str, settings: &Settings) -> Result<Identities> {
-        let objects = Identities::objects(lake, path)?;
+        Identities::surveyed(lake, &Identities::objects(lake, path)?, settings)
+    }
+
+    /// Reads the table as it was surveyed; no alias where the pipeline names none.
+    pub fn surveyed(lake: &Lake, objects: &[Object], settings: &Settings) -> Result<Identities> {
         let bots = settings.bot_by_id();
         let mut identities = Identities { of_bot: vec![HashMap::new(); settings.bots.len()], of_every_bot: HashMap::new() };
-        for object in &objects {
+        for object in objects {
             lake.scan_columns(object, &["bot_id", "alias", "contact_id"], &[], |batch| identities.add(&batch, &bots))
                 .map_err(|error| error.with("table", "identities"))?;
         }
         identities.check_loops(settings)?;
         Ok(identities)
-    }
-
-    /// The lake's table, or no alias where the pipeline names none.
-    pub fn configured(lake: &Lake, settings: &Settings) -> Result<Identities> {
-        settings.identities.as_ref().map_or(Ok(Identities::default()), |path| Identities::read(lake, path, settings))
     }
 
     /// Reads the table that a run kept; none where it is lost or cannot be read.

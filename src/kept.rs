@@ -4,7 +4,7 @@
 //! partitions that are in them. As long as those are what they were, a run adds the new ones. Otherwise, or where the file is lost
 //! or of another version, everything is read again: nothing here is needed for a right answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -29,26 +29,36 @@ pub struct KeptFacts {
     logic: [u32; 2],
     /// The messages partitions, with the digest of their rows.
     pub partitions: BTreeMap<Day, Digest>,
+    /// The bots that the pipeline names; of others nothing was kept.
+    #[serde(default)]
+    bots: Vec<String>,
     /// By bot id and ad.
     facts: BTreeMap<String, BTreeMap<String, AdFacts>>,
 }
 
 const FACTS_LOGIC: [u32; 2] = [LOGIC.touches, LOGIC.ads];
 
+fn bot_ids(settings: &Settings) -> Vec<String> {
+    settings.bots.iter().map(|bot| bot.id.clone()).collect::<BTreeSet<String>>().into_iter().collect()
+}
+
 impl KeptFacts {
-    /// Those that were kept, if every partition in them is what it was.
-    pub fn read(output: &Lake, survey: &Survey) -> Result<Option<KeptFacts>> {
+    /// Those that were kept, if the bots and every partition in them are what they were.
+    pub fn read(places: &Places<'_>, survey: &Survey) -> Result<Option<KeptFacts>> {
+        let bots = bot_ids(places.settings);
         let rows = |day: Day| survey.receipts.messages.get(day).map(|receipt| receipt.content.rows);
         let is_true = |kept: &KeptFacts| {
-            kept.logic == FACTS_LOGIC && kept.partitions.iter().all(|(day, digest)| rows(*day) == Some(*digest))
+            kept.logic == FACTS_LOGIC
+                && kept.bots == bots
+                && kept.partitions.iter().all(|(day, digest)| rows(*day) == Some(*digest))
         };
-        Ok(read_json::<KeptFacts>(output, KEPT_FACTS)?.filter(is_true))
+        Ok(read_json::<KeptFacts>(places.output, KEPT_FACTS)?.filter(is_true))
     }
 
     /// Of all partitions that have a receipt.
     pub fn of(settings: &Settings, survey: &Survey, facts: &FactsOfAds) -> KeptFacts {
         let partitions = survey.receipts.messages.iter().map(|(day, receipt)| (day, receipt.content.rows)).collect();
-        let mut kept = KeptFacts { logic: FACTS_LOGIC, partitions, facts: BTreeMap::new() };
+        let mut kept = KeptFacts { logic: FACTS_LOGIC, partitions, bots: bot_ids(settings), facts: BTreeMap::new() };
         for (ad, of_bots) in facts {
             for (bot, facts) in of_bots {
                 let bot = settings.bots[*bot as usize].id.clone();

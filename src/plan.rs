@@ -343,6 +343,13 @@ impl<'a> Planner<'a> {
         (receipt.rejected != expected.rejected).then_some(Reason::RejectedRowsChanged)
     }
 
+    /// The days that were built from other rows or settings than those of now, in order. What may have changed besides, such as an
+    /// alias, cannot be told from the rows of now.
+    pub fn built_from_others(&self) -> impl Iterator<Item = (Day, Reason)> {
+        let reason = |day: Day| self.staleness(day).filter(|reason| !reason.leaves_counts());
+        self.days.iter().filter_map(move |(day, _)| Some((day, reason(day)?)))
+    }
+
     fn why_settings_changed(&self, day: Day) -> Option<Reason> {
         let (bot, from) = self.setting_changes.iter().find(|(_, from)| **from <= day)?;
         Some(Reason::SettingChanged { bot: bot.clone(), from: *from })
@@ -419,8 +426,8 @@ impl<'a> Planner<'a> {
         })
     }
 
-    /// Published days outside the range that no longer have a row. What retired partitions may have given stays as it is, and so
-    /// does everything while a partition is refused: its rows are not known.
+    /// Published days outside the range that no longer have a row. What retired partitions may have given stays as it is, so does what
+    /// a missing one may give, and everything while a partition is refused: its rows are not known.
     pub fn removals(&self, range: Option<DayRange>) -> BTreeSet<Day> {
         if self.calendar.has_refusals() {
             return BTreeSet::new();
@@ -430,7 +437,8 @@ impl<'a> Planner<'a> {
         let is_outside = |day: &Day| range.is_none_or(|range| !range.contains(*day)) && !has_row(day);
         let may_be_retired = |day: &Day| self.calendar.is_frozen(&self.settings.bots, *day) || !self.has_history(*day);
         let published = self.published.values().flat_map(BTreeMap::keys).copied();
-        published.filter(|day| is_outside(day) && !may_be_retired(day)).collect()
+        let is_blocked = |day: &Day| !self.calendar.blockers(&self.settings.bots, *day).is_empty();
+        published.filter(|day| is_outside(day) && !may_be_retired(day) && !is_blocked(day)).collect()
     }
 
     /// What the `ads` table depends on.
@@ -464,5 +472,11 @@ fn shared_settings(settings: &Settings) -> Digest {
     };
     let mut bots: Vec<String> = settings.bots.iter().map(bot).collect();
     bots.sort_unstable();
-    Digest::of_texts([settings.horizon.days.to_string(), settings.insights.is_some().to_string()].into_iter().chain(bots))
+    // Who lands the insights says which days of them are whole.
+    let insights = match &settings.insights {
+        None => "none",
+        Some(insights) if insights.api.is_none() => "landed",
+        Some(_) => "fetched",
+    };
+    Digest::of_texts([settings.horizon.days.to_string(), insights.to_string()].into_iter().chain(bots))
 }

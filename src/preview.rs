@@ -111,7 +111,7 @@ pub fn preview(job: &Job<'_>) -> Result<Preview> {
     let mut at_most = unread.days_reached(&survey);
     if survey.receipts.days.iter().next().is_some() {
         if identities_changed {
-            let identities = Identities::configured(lake, settings)?;
+            let identities = Identities::surveyed(lake, &survey.identities, settings)?;
             let reached = reach::of_identities(&places, &survey, &identities, Lost::Allowed)?;
             survey.mark(&reached);
         }
@@ -193,10 +193,11 @@ fn reach_of_ads(
     let from = if has_lost { Some(i64::MIN) } else { from };
     let (touches, events) = working::all(places, survey, Lost::Allowed)?;
     let ads = AdIndex::new(places.settings, settle(touches, events)?.ad_facts, &insights);
-    let reached = reach::of_ads(places, survey, &ads)?.unwrap_or_default();
+    let reached = reach::of_ads(places, survey, &ads, &survey.planner(places.settings, calendar))?.unwrap_or_default();
     let movable = from.map(|from| ads.movable(places.settings, from)).unwrap_or_default();
     let may_move = |ad: &String| movable.contains(ad).then(|| format!("ad may move: {ad}"));
-    let mut maybe = if movable.is_empty() { Reached::new() } else { reach::days_with(places.output, survey, None, &may_move)? };
+    let mut maybe =
+        if movable.is_empty() { Reached::new() } else { reach::days_with(places.output, survey, &|_| false, &may_move)? };
     if from.is_some() {
         // Without all touches nobody knows who was touched first.
         maybe.extend(reached);

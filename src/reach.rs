@@ -12,6 +12,7 @@ use crate::day::Day;
 use crate::error::Result;
 use crate::identity::Identities;
 use crate::lake::{Lake, decode};
+use crate::plan::Planner;
 use crate::receipt::read_json;
 use crate::scan::Places;
 use crate::survey::Survey;
@@ -94,7 +95,7 @@ fn days_of_moved_contacts(
 }
 
 /// What the ads' places reach since the published days were built; none where nothing has to be kept anew.
-pub fn of_ads(places: &Places<'_>, survey: &Survey, ads: &AdIndex) -> Result<Option<Reached>> {
+pub fn of_ads(places: &Places<'_>, survey: &Survey, ads: &AdIndex, planner: &Planner<'_>) -> Result<Option<Reached>> {
     let Some(before) = read_json::<AdPlaces>(places.output, AD_PLACES)? else {
         return Ok(Some(every_day(survey, "the known places of ads are lost")));
     };
@@ -105,19 +106,21 @@ pub fn of_ads(places: &Places<'_>, survey: &Survey, ads: &AdIndex) -> Result<Opt
     // An ad that is known no more may have rows anywhere.
     let first = moved.keys().map(|ad| ads.first_day(ad)).min().flatten();
     let reason = |ad: &String| moved.get(ad).map(|reason| format!("{reason}: {ad}"));
-    days_with(places.output, survey, first, &reason).map(Some)
+    // Of a day that was built from what is not there now, nobody knows here which ads it has.
+    let has_none = |day: Day| first.is_some_and(|first| day < first) && planner.staleness(day).is_none();
+    days_with(places.output, survey, &has_none, &reason).map(Some)
 }
 
-/// The published days from `first` on with a row of an ad for which there is a reason.
+/// The published days with a row of an ad for which there is a reason. Those that are known to have none are not looked into.
 pub fn days_with(
     output: &Lake,
     survey: &Survey,
-    first: Option<Day>,
+    has_none: &dyn Fn(Day) -> bool,
     reason: &dyn Fn(&String) -> Option<String>,
 ) -> Result<Reached> {
     let mut reached = Reached::new();
     for (day, object) in survey.published.get("ad_days").into_iter().flatten() {
-        if survey.receipts.days.get(*day).is_none() || first.is_some_and(|first| *day < first) {
+        if survey.receipts.days.get(*day).is_none() || has_none(*day) {
             continue;
         }
         // An object that was altered makes its day stale anyway.

@@ -85,7 +85,7 @@ pub fn run(job: &Job<'_>) -> Result<Outcome> {
     if let Some(outcome) = idle(job, &survey)? {
         return Ok(outcome);
     }
-    let lock = job.output.lock(started)?;
+    let lock = job.output.lock((job.clock)())?;
     lock.keep(job.clock, || {
         if lock.follows(released.as_ref()) {
             return Ok(Run::new(job, &lock, survey).walk(started));
@@ -203,10 +203,13 @@ impl<'a> Run<'a> {
     }
 
     fn stages(&mut self) -> Result<()> {
-        let identities = Identities::configured(self.job.lake, self.job.settings)?;
+        let identities = Identities::surveyed(self.job.lake, &self.survey.identities, self.job.settings)?;
         self.scan()?;
         let mut insights = self.insights()?;
         self.calendar.holes().into_iter().for_each(|hole| self.failures.add(not_landed(hole)));
+        let mut planner = self.planner();
+        let worked_out = planner.expect(planner.range());
+        self.worked_out = Some(worked_out);
         self.mark_changed_identities(&identities)?;
         self.build(&identities, &mut insights)?;
         // Last: no count waits for it.
@@ -299,6 +302,7 @@ impl<'a> Run<'a> {
 
     /// Marks days as stale for a reason that their digests do not tell.
     fn mark(&mut self, reached: &Reached) -> Result<()> {
+        self.lock.check()?;
         self.survey.mark(reached);
         self.survey.receipts.days.write(self.job.output)
     }
@@ -311,13 +315,13 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         let mut reached = reach::of_identities(&Places { settings, lake, output }, &self.survey, identities, Lost::Refused)?;
-        // The rows of a partition that is missing or refused cannot be looked at now: its days are looked at when it is back.
-        for (day, _) in self.survey.receipts.days.iter() {
-            if !self.calendar.blockers(&settings.bots, day).is_empty() {
-                reached.entry(day).or_insert_with(|| "alias table changed while a partition was away".to_string());
-            }
+        // Rows that are away, or were never built with, were not looked at: their days are built whenever they can be.
+        for (day, reason) in self.planner().built_from_others() {
+            reached.entry(day).or_insert_with(|| reason.to_string());
         }
         self.mark(&reached)?;
+        // The two are written one after the other: between them nothing is known.
+        self.lock.remove(output, IDENTITIES_RECEIPT)?;
         let object = format!("{KNOWN_IDENTITIES}/identities.parquet");
         output.publish(&object, encode(&schema::identities().schema, &[identities.table(settings)?])?)?;
         write_json(output, IDENTITIES_RECEIPT, &now)?;
@@ -327,11 +331,9 @@ impl<'a> Run<'a> {
 
     fn build(&mut self, identities: &Identities, insights: &mut InsightsIndex) -> Result<()> {
         let Job { settings, lake, output, .. } = self.job;
-        let mut planner = self.planner();
+        let planner = self.planner();
         let range = planner.range();
-        let worked_out = planner.expect(range);
         let (inputs, ads_are_stale) = (planner.ads_inputs(), ads_are_stale(&self.survey, &planner));
-        self.worked_out = Some(worked_out);
         wanted_days(self.job, range, &self.calendar, &mut self.failures);
         self.report.set_range(range);
         let mut steps = self.steps();
@@ -373,7 +375,7 @@ impl<'a> Run<'a> {
     /// Ads that became known or moved make their own rows stale (rule 21).
     fn mark_moved_ads(&mut self, ads: &AdIndex) -> Result<()> {
         let Job { settings, lake, output, .. } = self.job;
-        if let Some(reached) = reach::of_ads(&Places { settings, lake, output }, &self.survey, ads)? {
+        if let Some(reached) = reach::of_ads(&Places { settings, lake, output }, &self.survey, ads, &self.planner())? {
             self.mark(&reached)?;
             write_json(output, AD_PLACES, &ads.places(settings))?;
         }

@@ -49,7 +49,7 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verdict> {
     let Job { settings, lake, output, .. } = job;
     let mut survey = Survey::take(lake, output, settings)?;
     let mut calendar = survey.calendar(settings);
-    let identities = Identities::configured(lake, settings)?;
+    let identities = Identities::surveyed(lake, &survey.identities, settings)?;
     let unread = survey.unread(settings);
     let why = {
         let planner = survey.planner(settings, &calendar);

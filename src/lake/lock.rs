@@ -134,7 +134,8 @@ struct Flock {
 impl Flock {
     fn write(&mut self) -> std::io::Result<()> {
         let text = serde_json::to_vec(&self.record)?;
-        self.file.set_len(0).and_then(|()| self.file.rewind()).and_then(|()| self.file.write_all(&text))
+        // An empty file would say that nobody was here.
+        self.file.rewind().and_then(|()| self.file.write_all(&text)).and_then(|()| self.file.set_len(text.len() as u64))
     }
 }
 

@@ -115,7 +115,7 @@ const STAGES: &[(&str, &[&str])] = &[
     ("extract::events", &["scan.rs"]),
     ("insights::read_partition", &["scan.rs", "check.rs", "pull/mod.rs"]),
     ("Identities::read", &["check.rs", "identity.rs", "ledger.rs"]),
-    ("Identities::configured", &["run.rs", "categories.rs", "preview.rs", "verify.rs"]),
+    ("Identities::surveyed", &["run.rs", "categories.rs", "identity.rs", "preview.rs", "verify.rs"]),
     ("settle_part(", &["attribution.rs", "engine/embedded.rs"]),
     ("settle(", &["engine/embedded.rs", "ledger.rs", "preview.rs", "verify.rs", "what_if.rs"]),
     ("attribute_days(", &["run.rs", "attribution.rs"]),

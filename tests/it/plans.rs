@@ -417,6 +417,59 @@ fn a_changed_alias_reaches_the_conversion_events_of_its_contacts() {
     lab.expect(&[], &[], &[]);
 }
 
+/// A partition that is away while the alias table changes: the days of its rows are built when it is back.
+#[test]
+fn an_alias_that_changes_while_a_partition_is_away_reaches_its_days() {
+    let alias = |alias: &str, contact: &str| Identity { bot_id: None, alias: alias.into(), contact_id: contact.into() };
+    let mut lab = Lab::new(World {
+        messages: vec![touch(0, "ana", "A"), touch(9, "bia", "B")],
+        events: vec![event(9, "ana-2", "purchase"), event(6, "bia-2", "purchase")],
+        identities: vec![alias("bia-2", "ana")],
+        ..world()
+    });
+    let conversions = |lab: &Lab, n: i64| {
+        let published = lake::read(&lab.lake.output).expect("the output keeps the contract");
+        published.bot_days[&day(n)].iter().map(|row| row.conversions).collect::<Vec<_>>()
+    };
+    assert_eq!([6, 9].map(|n| conversions(&lab, n)), [[Some(1)], [Some(0)]]);
+    // The last partition: nothing is missing, and its day is no longer built.
+    lab.change(|world| {
+        world.event_days.retain(|landed| *landed != day(9));
+        world.identities = vec![alias("ana-2", "ana")];
+    });
+    lab.expect(&["d6 alias changed"], &[], &["d6 alias changed"]);
+    lab.change(|world| world.event_days.push(day(9)));
+    lab.expect(&["d9 partition changed: events d9"], &[], &["d9 partition changed: events d9"]);
+    assert_eq!([6, 9].map(|n| conversions(&lab, n)), [[Some(0)], [Some(1)]]);
+    // One between others.
+    lab.change(|world| {
+        world.event_days.retain(|landed| *landed != day(6));
+        world.identities = vec![alias("bia-2", "ana")];
+    });
+    lab.said("run", &[]);
+    lab.change(|world| world.event_days.push(day(6)));
+    lab.said("run", &[]);
+    assert_eq!([6, 9].map(|n| conversions(&lab, n)), [[Some(1)], [Some(0)]]);
+}
+
+/// What is not built in the run in which the alias table changes is built by the next.
+#[test]
+fn an_alias_that_changes_reaches_days_that_are_left_for_later() {
+    let alias = |alias: &str, contact: &str| Identity { bot_id: None, alias: alias.into(), contact_id: contact.into() };
+    let late = Event { partition: day(6), ..event(3, "ana-2", "purchase") };
+    let identities = vec![alias("nobody", "else")];
+    let mut lab = Lab::new(World { events: vec![late.clone()], identities, ..world() });
+    lab.change(|world| {
+        world.events.clear();
+        world.identities.push(alias("ana-2", "ana"));
+    });
+    assert_eq!(lab.said("run", &["--through", &day(2).to_string()]).days, Vec::<String>::new());
+    lab.change(|world| world.events.push(late));
+    lab.said("run", &[]);
+    let published = lake::read(&lab.lake.output).expect("the output keeps the contract");
+    assert_eq!(published.bot_days[&day(3)].iter().map(|row| row.conversions).collect::<Vec<_>>(), [Some(1)]);
+}
+
 // ---------------------------------------------------------------------------------------------------------------- Meta
 
 #[test]
@@ -459,6 +512,22 @@ fn an_ad_that_becomes_known_reaches_its_own_days() {
     lab.change(|world| world.insights.retain(|row| row.ad_id != "B"));
     let days = ["d2 ad is known no more: B", "d4 ad is known no more: B", "d6 ad is known no more: B"];
     lab.expect(&days, &[], &days);
+}
+
+/// The only touch of the ad is away when Meta's figures tell of it: its day is built when the touch is back.
+#[test]
+fn an_ad_that_becomes_known_while_its_touches_are_away_reaches_their_days() {
+    let mut lab = Lab::new(world());
+    lab.change(|world| {
+        world.message_days.retain(|landed| *landed != day(2));
+        world.insights.push(figures(6, "B", 5));
+    });
+    lab.said("run", &[]);
+    lab.change(|world| world.message_days.push(day(2)));
+    lab.said("run", &[]);
+    let published = lake::read(&lab.lake.output).expect("the output keeps the contract");
+    let accounts: Vec<_> = published.ad_days[&day(2)].iter().map(|row| (row.ad_id.as_str(), row.account_id.clone())).collect();
+    assert_eq!(accounts, [("B", some("act_1"))]);
 }
 
 /// Rule 14: the bearer is the bot touched first.
@@ -571,6 +640,23 @@ fn a_hole_keeps_back_the_local_days_that_overlap_it() {
         let end = i64::from(zone == "America/Sao_Paulo");
         assert!(lab.complete().iter().all(|(n, complete)| *complete == (*n < 10 - end)), "{zone} {:?}", lab.complete());
     }
+}
+
+/// What a missing partition holds of a day is not known: the day is removed when it is known to have no row.
+#[test]
+fn a_day_is_not_removed_while_a_partition_of_it_is_missing() {
+    let mut lab = Lab::new(World { messages: vec![touch(1, "ana", "A"), touch(3, "bia", "B")], insights: vec![], ..world() });
+    let is_published = |lab: &Lab| lab.output(&format!("bot_days/dt={}/bot_days.parquet", day(1))).exists();
+    lab.change(|world| {
+        world.messages.remove(0);
+        world.events.clear();
+        world.event_days.retain(|landed| *landed != day(1));
+    });
+    assert_eq!(lab.said("run", &[]).code, 3);
+    assert!(is_published(&lab));
+    lab.change(|world| world.event_days.push(day(1)));
+    assert_eq!(lab.said("run", &[]).code, 0);
+    assert!(!is_published(&lab));
 }
 
 #[test]
