@@ -22,6 +22,7 @@ Needs Linux.
 """
 
 import argparse
+import statistics
 import subprocess
 import sys
 
@@ -87,7 +88,7 @@ def take_turns(asked, world, wanted):
             timed(ctwa)
             world.land("large")
             run("large night", ctwa)
-    world.fresh()
+    world.clear()
     return runs, rows
 
 
@@ -153,20 +154,25 @@ def history(text, asked):
     worlds = {days: world for days, world in [(few, whole.latest(f"{name}-latest", few)), (many, whole)]}
     whole.warm()
     nights = {days: [] for days in worlds}
-    for _ in range(asked.times):
+    for days, world in worlds.items():
+        world.clear()
+        note(f"{days} days of history")
+        timed([asked.ctwa, "run", world.pipeline])
+        world.keep()
+    for turn in range(asked.nights):
+        note(f"nights, turn {turn + 1}")
         for days, world in worlds.items():
-            world.fresh()
-            note(f"a night with {days} days")
-            timed([asked.ctwa, "run", world.pipeline])
+            world.as_kept()
             world.land()
             nights[days].append(timed([asked.ctwa, "run", world.pipeline]))
     for world in worlds.values():
-        world.fresh()
-    text.say("", f"{asked.history_messages} messages and {asked.history_events} events a day; {best_of(asked)}:")
-    text.say(f"{'':48}{'wall s':>8}{'cpu s':>8}{'MB':>8}")
+        world.clear()
+    text.say("", f"{asked.history_messages} messages and {asked.history_events} events a day; the same night again and again, in turns:")
+    text.say(f"{'':48}{'wall s':>8}{'cpu s':>8}{'MB':>8}{'median s':>10}")
     for days, took in nights.items():
-        best = fastest(took)
-        text.say(f"{f'ctwa, the next night, {days} days of history':48}{best.wall:8.2f}{best.processor:8.2f}{peak(took):8.0f}")
+        best, middle = fastest(took), statistics.median(night.wall for night in took)
+        what = f"ctwa, the next night, {days} days of history"
+        text.say(f"{what:48}{best.wall:8.3f}{best.processor:8.2f}{peak(took):8.0f}{middle:10.3f}")
     text.say("")
     longer = fastest(nights[many]).wall / fastest(nights[few]).wall
     text.goal(f"night with {many} days of history, wall, of one with {few}", longer, 1.2)
@@ -192,6 +198,7 @@ def main():
     parser.add_argument("--messages", type=int, default=300_000)
     parser.add_argument("--events", type=int, default=120_000)
     parser.add_argument("--history-days", type=int, default=400)
+    parser.add_argument("--nights", type=int, default=15, help="of each history")
     parser.add_argument("--history-messages", type=int, default=300_000)
     parser.add_argument("--history-events", type=int, default=120_000)
     asked = parser.parse_args()

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import duckdb
@@ -99,9 +100,31 @@ class World:
         landed.unlink(missing_ok=True)
 
     def fresh(self):
-        """Nothing built, and the night aside."""
+        """Nothing built, and the night aside. What was built is kept until the end: a file system that has just deleted thousands of
+        files is slow to make new ones for minutes, and slower the longer the history was."""
         self.take_back()
-        shutil.rmtree(self.folder / "out", ignore_errors=True)
+        discarded = self.folder / "discarded"
+        discarded.mkdir(exist_ok=True)
+        if (self.folder / "out").exists():
+            (self.folder / "out").rename(discarded / str(time.time_ns()))
+
+    def keep(self):
+        """What is built now, for `as_kept`."""
+        self.link("out", "kept")
+
+    def as_kept(self):
+        """Built as it was when it was kept, and the night aside. Links have the versions of what they link to."""
+        self.fresh()
+        self.link("kept", "out")
+
+    def link(self, source, target):
+        shutil.copytree(self.folder / source, self.folder / target, copy_function=os.link)
+
+    def clear(self):
+        """As after `fresh`, with nothing kept."""
+        self.fresh()
+        for name in ["discarded", "kept"]:
+            shutil.rmtree(self.folder / name, ignore_errors=True)
 
     def warm(self):
         """Every file into the page cache."""

@@ -8,6 +8,7 @@ use std::fmt;
 
 use crate::config::{Bot, Settings};
 use crate::day::{Day, DayRange};
+use crate::error::Error;
 
 /// What a day's figures can depend on lies at most this many days before it: the horizon and the copies (rule 21).
 pub const REACH_DAYS: i32 = 97;
@@ -42,6 +43,14 @@ impl fmt::Display for Blocker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} partition {} {}", self.table, self.day, if self.refused { "is refused" } else { "has not landed" })
     }
+}
+
+/// What is said of a hole.
+pub fn not_landed((table, days): (Raw, DayRange)) -> Error {
+    Error::not_ready("a partition between landed ones has not landed")
+        .with("table", table.table())
+        .with(if days.first == days.last { "day" } else { "days" }, days)
+        .mend("land it and run again, or name the day in allow_missing if it will never come")
 }
 
 #[derive(Debug, Default)]

@@ -7,6 +7,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::calendar::not_landed;
 use crate::config::{MarketingApi, Settings};
 use crate::day::{Day, MICROS_PER_DAY};
 use crate::error::{Error, ErrorKind, Result};
@@ -18,7 +19,6 @@ use crate::insights::{self, InsightsIndex};
 use crate::lake::layout::Listing;
 use crate::lake::{Environment, Lake};
 use crate::mapping::TableMapping;
-use crate::run::not_landed;
 use crate::survey::Survey;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

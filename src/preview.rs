@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::ads::AdIndex;
-use crate::calendar::{Calendar, Raw};
+use crate::calendar::{Calendar, Raw, not_landed};
 use crate::day::{Day, DayRange};
 use crate::engine::embedded::settle;
 use crate::error::Result;
@@ -20,7 +20,7 @@ use crate::lake::Requests;
 use crate::plan::DayStep;
 use crate::pull;
 use crate::reach::{self, Reached};
-use crate::run::{Job, ads_are_stale, check_history, not_landed, wanted_days};
+use crate::run::{Job, ads_are_stale, check_history, wanted_days};
 use crate::run_report::Failures;
 use crate::scan::{self, Places};
 use crate::survey::{PartitionStep, Survey};

@@ -14,7 +14,7 @@ use crate::ads::AdIndex;
 use crate::attribution::attribute_days;
 use crate::audit;
 use crate::build::{Figures, tables};
-use crate::calendar::{Calendar, Raw};
+use crate::calendar::{Calendar, Raw, not_landed};
 use crate::config::Settings;
 use crate::day::{Day, DayRange};
 use crate::engine::Answer;
@@ -96,18 +96,21 @@ pub fn run(job: &Job<'_>) -> Result<Outcome> {
     })
 }
 
-/// The outcome of a run that has nothing to do; none if there is something.
+/// The outcome of a run that has nothing to do; none if there is something. What is seen at once comes first.
 fn idle(job: &Job<'_>, survey: &Survey) -> Result<Option<Outcome>> {
     let calendar = survey.calendar(job.settings);
     check_history(job, survey, &calendar)?;
+    if !survey.unread(job.settings).is_empty()
+        || !survey.gone(&calendar).is_empty()
+        || survey.receipts.identities.as_ref() != Some(&survey.identities_receipt(job.settings))
+    {
+        return Ok(None);
+    }
     let mut planner = survey.planner(job.settings, &calendar);
     let days = wanted_days(job, planner.range(), &calendar, &mut Failures::silent());
     planner.expect(days.filter(|_| !job.is_backfill()));
     let steps = days.map(|days| planner.steps(days, job.is_backfill())).unwrap_or_default();
     let is_idle = steps.days.is_empty()
-        && survey.unread(job.settings).is_empty()
-        && survey.gone(&calendar).is_empty()
-        && survey.receipts.identities.as_ref() == Some(&survey.identities_receipt(job.settings))
         && !ads_are_stale(survey, &planner)
         && planner.removals(planner.range()).is_empty()
         && pull::due(job, survey, planner.first_conversation_day()).is_empty()
@@ -130,13 +133,6 @@ fn idle(job: &Job<'_>, survey: &Survey) -> Result<Option<Outcome>> {
 
 pub fn check_history(job: &Job<'_>, survey: &Survey, calendar: &Calendar) -> Result<()> {
     if job.accept_history_change { Ok(()) } else { survey.accepted.protect(job.settings, calendar.last()) }
-}
-
-pub fn not_landed((table, days): (Raw, DayRange)) -> Error {
-    Error::not_ready("a partition between landed ones has not landed")
-        .with("table", table.table())
-        .with(if days.first == days.last { "day" } else { "days" }, days)
-        .mend("land it and run again, or name the day in allow_missing if it will never come")
 }
 
 /// The days that may be built, and an error for those that are asked for and cannot be.
