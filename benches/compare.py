@@ -88,7 +88,7 @@ def take_turns(asked, world, wanted):
             timed(ctwa)
             world.land("large")
             run("large night", ctwa)
-    world.clear()
+    world.fresh()
     return runs, rows
 
 
@@ -155,7 +155,7 @@ def history(text, asked):
     whole.warm()
     nights = {days: [] for days in worlds}
     for days, world in worlds.items():
-        world.clear()
+        world.fresh()
         note(f"{days} days of history")
         timed([asked.ctwa, "run", world.pipeline])
         world.keep()
@@ -166,7 +166,7 @@ def history(text, asked):
             world.land()
             nights[days].append(timed([asked.ctwa, "run", world.pipeline]))
     for world in worlds.values():
-        world.clear()
+        world.fresh()
     text.say("", f"{asked.history_messages} messages and {asked.history_events} events a day; the same night again and again, in turns:")
     text.say(f"{'':48}{'wall s':>8}{'cpu s':>8}{'MB':>8}{'median s':>10}")
     for days, took in nights.items():

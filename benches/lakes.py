@@ -100,31 +100,28 @@ class World:
         landed.unlink(missing_ok=True)
 
     def fresh(self):
-        """Nothing built, and the night aside. What was built is kept until the end: a file system that has just deleted thousands of
-        files is slow to make new ones for minutes, and slower the longer the history was."""
+        """Nothing built, and the night aside."""
         self.take_back()
-        discarded = self.folder / "discarded"
-        discarded.mkdir(exist_ok=True)
-        if (self.folder / "out").exists():
-            (self.folder / "out").rename(discarded / str(time.time_ns()))
+        for name in ["out", "kept", "discarded"]:
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        os.sync()
 
     def keep(self):
         """What is built now, for `as_kept`."""
         self.link("out", "kept")
 
     def as_kept(self):
-        """Built as it was when it was kept, and the night aside. Links have the versions of what they link to."""
-        self.fresh()
+        """Built as it was when it was kept, and the night aside; links have the versions of what they link to. What was there is not
+        deleted yet: a file system that has just deleted thousands of files is slow to make new ones for minutes, and slower the longer
+        the history was."""
+        self.take_back()
+        discarded = self.folder / "discarded"
+        discarded.mkdir(exist_ok=True)
+        (self.folder / "out").rename(discarded / str(time.time_ns()))
         self.link("kept", "out")
 
     def link(self, source, target):
         shutil.copytree(self.folder / source, self.folder / target, copy_function=os.link)
-
-    def clear(self):
-        """As after `fresh`, with nothing kept."""
-        self.fresh()
-        for name in ["discarded", "kept"]:
-            shutil.rmtree(self.folder / name, ignore_errors=True)
 
     def warm(self):
         """Every file into the page cache."""

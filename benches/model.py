@@ -97,7 +97,7 @@ def took(ctwa, world, times):
             runs[kind].append(timed([ctwa, "run", world.pipeline, "--json"]))
             if kind == "first":
                 stored = sum(path.stat().st_size for path in (world.folder / "out").rglob("*") if path.is_file()) / 1e6
-    world.clear()
+    world.fresh()
     found = {}
     for kind, all_of_them in runs.items():
         best = fastest(all_of_them)
