@@ -12,7 +12,6 @@ use crate::day::Day;
 use crate::engine::{Answer, BotDay, Conversations, Conversions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::StoredTable;
-use crate::parallel::while_waiting;
 use crate::scan::Places;
 use crate::schema::published_column as column;
 use crate::survey::Survey;
@@ -22,7 +21,7 @@ use crate::texts::Texts;
 pub fn read(places: &Places<'_>, survey: &Survey, days: impl IntoIterator<Item = Day>) -> Result<(Answer, BTreeSet<Day>)> {
     let (mut counts, mut found) = (Answer::default(), BTreeSet::new());
     let days: Vec<Day> = days.into_iter().collect();
-    for (day, of_day) in days.iter().zip(while_waiting(&days, |day| of_day(places, survey, *day))) {
+    for (day, of_day) in days.iter().zip(places.output.on_each(&days, |day| of_day(places, survey, *day))) {
         match of_day {
             Ok(Some(of_day)) => {
                 counts.merge(of_day);

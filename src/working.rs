@@ -20,7 +20,6 @@ use crate::extract::Extract;
 use crate::identity::Identities;
 use crate::lake::layout::working_object;
 use crate::lake::{StoredTable, decode};
-use crate::parallel::{on_all_cores, while_waiting};
 use crate::plan::{COPY_DAYS, first_in_reach};
 use crate::receipt::PartitionReceipt;
 use crate::scan::Places;
@@ -52,7 +51,7 @@ pub fn of_days(places: &Places<'_>, survey: &Survey, days: DayRange) -> Result<(
 pub fn of_contacts(places: &Places<'_>, survey: &Survey, ids: &HashSet<String>, lost: Lost) -> Result<(Touches, Conversions)> {
     let contacts: Hashes = ids.iter().map(|id| short_hash(id)).collect();
     let tables: Vec<(Raw, Day)> = tables(survey).map(|(table, day, _)| (table, day)).collect();
-    let found = reading(places, &tables, |(table, day)| {
+    let found = places.output.on_each(&tables, |(table, day)| {
         let (found, stored) = candidate(places, survey, *table, *day)?;
         some(&stored, &found, &rows_with(&found.contacts, &contacts))
     });
@@ -66,7 +65,7 @@ fn has_rows(content: &Extract, days: DayRange) -> bool {
 fn load(places: &Places<'_>, survey: &Survey, lost: Lost, wanted: &dyn Fn(&Extract) -> bool) -> Result<(Touches, Conversions)> {
     let tables: Vec<(Raw, Day)> =
         tables(survey).filter(|(.., receipt)| wanted(&receipt.content)).map(|(t, d, _)| (t, d)).collect();
-    let found = reading(places, &tables, |(table, day)| whole(places, survey, *table, *day));
+    let found = places.output.on_each(&tables, |(table, day)| whole(places, survey, *table, *day));
     together(places, &tables, found, lost)
 }
 
@@ -86,11 +85,6 @@ fn together(
         batches.iter().for_each(|batch| rows.add(*table, batch, false));
     }
     Ok((rows.touches, rows.events))
-}
-
-/// Work on what is read. On a local disk that is the processor's.
-fn reading<T: Sync, R: Send>(places: &Places<'_>, items: &[T], work: impl Fn(&T) -> Result<R> + Sync) -> Vec<Result<R>> {
-    if places.output.is_on_disk() { on_all_cores(items, work) } else { while_waiting(items, work) }
 }
 
 fn tables(survey: &Survey) -> impl Iterator<Item = (Raw, Day, &PartitionReceipt<Extract>)> {
@@ -238,9 +232,7 @@ const TABLES_AT_ONCE: usize = 16;
 pub struct NeededTables<'a> {
     /// Those with rows on the days to be built, and those that are new.
     wholes: Vec<(Raw, Day, &'a PartitionReceipt<Extract>)>,
-    others: Vec<(Raw, Day)>,
-    /// How many rows each of them has.
-    rows: Vec<(Raw, u64)>,
+    others: Vec<(Raw, Day, &'a PartitionReceipt<Extract>)>,
 }
 
 fn is_new(needs: &Needs<'_>, table: Raw, day: Day) -> bool {
@@ -255,18 +247,17 @@ impl<'s> NeededTables<'s> {
         let of_new = tables(survey).filter(|(table, day, _)| is_new(needs, *table, *day)).map(|(.., receipt)| days_of(receipt));
         let days = of_new.fold(needs.days.clone(), |all, days: BTreeSet<Day>| &all | &days);
         let Some((first, last)) = days.first().zip(days.last()) else {
-            return NeededTables { wholes: Vec::new(), others: Vec::new(), rows: Vec::new() };
+            return NeededTables { wholes: Vec::new(), others: Vec::new() };
         };
         let first = settings.bots.iter().map(|bot| first_in_reach(settings, bot, *first)).min().unwrap_or(*first);
         let in_reach = DayRange { first, last: last.plus(COPY_DAYS + 1) };
         let is_whole = |table: Raw, day: Day, receipt: &PartitionReceipt<Extract>| {
             is_new(needs, table, day) || days_of(receipt).iter().any(|day: &Day| needs.days.contains(day))
         };
-        let (wholes, others): (Vec<_>, Vec<_>) = tables(survey)
+        let (wholes, others) = tables(survey)
             .filter(|(table, day, receipt)| is_new(needs, *table, *day) || has_rows(&receipt.content, in_reach))
             .partition(|(table, day, receipt)| is_whole(*table, *day, receipt));
-        let rows = wholes.iter().chain(&others).map(|(table, _, receipt)| (*table, receipt.content.accepted)).collect();
-        NeededTables { wholes, others: others.into_iter().map(|(table, day, _)| (table, day)).collect(), rows }
+        NeededTables { wholes, others }
     }
 
     /// In how many parts their rows are to be loaded. On a night, a day of which there is much more than usual takes no more memory
@@ -281,8 +272,8 @@ impl<'s> NeededTables<'s> {
     /// As many rows as so many tables have as a rule: each the median of those in reach.
     fn usual_rows(&self) -> u64 {
         let of = |table: Raw| {
-            let of_table = self.rows.iter().filter(|(of, _)| *of == table);
-            let mut rows: Vec<u64> = of_table.map(|(_, rows)| *rows).collect();
+            let of_table = self.wholes.iter().chain(&self.others).filter(|(of, ..)| *of == table);
+            let mut rows: Vec<u64> = of_table.map(|(.., receipt)| receipt.content.accepted).collect();
             rows.sort_unstable();
             let tables = self.wholes.iter().filter(|(of, ..)| *of == table).count() as u64;
             rows.get(rows.len() / 2).map_or(0, |median| median * tables)
@@ -301,7 +292,7 @@ pub fn needed(
     needs: &Needs<'_>,
     part: Part,
 ) -> Result<(Touches, Conversions)> {
-    let NeededTables { wholes, others, .. } = tables;
+    let NeededTables { wholes, others } = tables;
     let mut rows = Rows::new(places);
     // Of tables that are not loaded as a whole: copies may be among their other rows.
     let mut rest: Vec<Candidate> = Vec::new();
@@ -311,7 +302,7 @@ pub fn needed(
         for (table, day, _) in at_hand.into_iter().copied() {
             fresh.remove(&(table, day)).iter().for_each(|batch| rows.add(table, batch, !is_new(needs, table, day)));
         }
-        let loaded = reading(places, &stored, |(table, day, _)| whole(places, survey, *table, *day));
+        let loaded = places.output.on_each(&stored, |(table, day, _)| whole(places, survey, *table, *day));
         for ((table, day, _), batches) in stored.iter().zip(loaded) {
             batches?.iter().for_each(|batch| rows.add(*table, batch, !is_new(needs, *table, *day)));
         }
@@ -334,7 +325,7 @@ pub fn needed(
         };
         // What was read is more than what is kept of it.
         for wholes in wholes.chunks(TABLES_AT_ONCE) {
-            for found in reading(places, wholes, load) {
+            for found in places.output.on_each(wholes, load) {
                 let (found, batches) = found?;
                 batches.iter().for_each(|batch| rows.add(found.table, batch, !is_new(needs, found.table, found.day)));
                 rest.push(found);
@@ -345,7 +336,7 @@ pub fn needed(
     let spans = Spans::new(places, needs.days);
     let contacts = contacts_on(&spans, &rows.events, needs.identities);
     let mut deliveries = deliveries_of(&spans, &rows, &contacts);
-    let found = reading(places, others, |(table, day)| {
+    let found = places.output.on_each(others, |(table, day, _)| {
         let (found, stored) = candidate(places, survey, *table, *day)?;
         let rows = rows_with(&found.contacts, &contacts);
         let batches = some(&stored, &found, &rows)?;
@@ -359,7 +350,7 @@ pub fn needed(
         deliveries[found.table as usize].extend(theirs);
         rest.push(found);
     }
-    let copies = reading(places, &rest, |found| {
+    let copies = places.output.on_each(&rest, |found| {
         let mut copies = rows_with(&found.deliveries, &deliveries[found.table as usize]);
         copies.retain(|row| found.rows.binary_search(row).is_err());
         if copies.is_empty() {

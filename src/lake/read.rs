@@ -27,6 +27,7 @@ use parquet::schema::types::SchemaDescriptor;
 
 use crate::error::{Error, Result};
 use crate::mapping::describe;
+use crate::parallel::{on_all_cores, while_waiting};
 
 use super::failure::Operation;
 use super::{Lake, Object};
@@ -187,9 +188,9 @@ impl Lake {
         self.scan(object, present, each)
     }
 
-    /// Whether reading costs the processor rather than waiting.
-    pub fn is_on_disk(&self) -> bool {
-        self.disk.is_some()
+    /// Work on what is read of several items at once. On a local disk that is the processor's.
+    pub fn on_each<T: Sync, R: Send>(&self, items: &[T], work: impl Fn(&T) -> Result<R> + Sync) -> Vec<Result<R>> {
+        if self.disk.is_some() { on_all_cores(items, work) } else { while_waiting(items, work) }
     }
 
     /// All rows of an object in these columns; those that it lacks are left out. For a small object of which most columns are

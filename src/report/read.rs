@@ -12,7 +12,7 @@ use crate::day::{Day, DayRange};
 use crate::error::{Error, Result};
 use crate::lake::layout::ADS_OBJECT;
 use crate::lake::{Lake, Object};
-use crate::parallel::{on_all_cores, while_waiting};
+use crate::parallel::while_waiting;
 
 use super::columns::{AD, AD_CONVERSION, AD_DAY, AdDayColumns, BOT_DAY, Column, IMPRESSIONS, META_CONVERSATIONS, REACH};
 use super::columns::{ad_conversions, ads, bot_days, reach};
@@ -136,7 +136,7 @@ fn in_parts<T: Send>(
     drop(std::hint::black_box(Vec::<u8>::with_capacity(KEPT_BYTES)));
     let parts: Vec<&[(Day, Object)]> = objects.chunks(DAYS_PER_PART).collect();
     let of_part = |part: &&[(Day, Object)]| work(part);
-    let done = if output.is_on_disk() { on_all_cores(&parts, of_part) } else { while_waiting(&parts, of_part) };
+    let done = output.on_each(&parts, of_part);
     done.into_iter().collect()
 }
 
