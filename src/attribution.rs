@@ -12,10 +12,10 @@ use crate::engine::embedded::{attribute, settle_part};
 use crate::engine::{Answer, FactsOfAds, Request};
 use crate::error::{Error, Result};
 use crate::identity::Identities;
+use crate::job::Places;
 use crate::kept::KeptFacts;
 use crate::plan::DayStep;
 use crate::published_counts;
-use crate::scan::Places;
 use crate::survey::Survey;
 use crate::working::{self, Fresh, NeededTables, Needs, Part};
 

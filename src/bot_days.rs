@@ -13,6 +13,7 @@ use crate::day::Day;
 use crate::engine::Answer;
 use crate::error::{Error, Result};
 use crate::insights::InsightsIndex;
+use crate::insights_status::insights_status;
 use crate::schema;
 
 /// A row of `bot_days`, without its date.
@@ -76,22 +77,6 @@ pub fn bot_days(
     let mut rows: Vec<BotDay> = settings.bots.iter().enumerate().map(row).collect();
     rows.sort_unstable_by(|a, b| a.bot.cmp(&b.bot));
     rows
-}
-
-/// `is_whole` tells whether an account's figures of the day are all there, `is_final` whether they do not change any more.
-pub fn insights_status(
-    settings: &Settings,
-    bot: &Bot,
-    is_whole: &dyn Fn(&str) -> bool,
-    is_final: &dyn Fn(&str) -> bool,
-) -> &'static str {
-    if settings.insights.is_none() || bot.ad_accounts.is_empty() {
-        return "none";
-    }
-    if !bot.ad_accounts.iter().all(|account| is_whole(account)) {
-        return "missing";
-    }
-    if bot.ad_accounts.iter().all(|account| is_final(account)) { "final" } else { "provisional" }
 }
 
 pub fn bot_days_table(day: Day, rows: &[BotDay]) -> Result<RecordBatch> {

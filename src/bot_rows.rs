@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::config::Bot;
 use crate::day::Day;
 use crate::digest::Digest;
-use crate::extract::{DayDigest, Extract};
-use crate::plan::COPY_DAYS;
+use crate::found::{DayDigest, Extract};
+use crate::limits::COPY_DAYS;
 use crate::receipt::{PartitionReceipt, Receipts};
 
 /// The rows of one bot by local day.

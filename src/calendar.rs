@@ -9,26 +9,8 @@ use std::fmt;
 use crate::config::{Bot, Settings};
 use crate::day::{Day, DayRange};
 use crate::error::Error;
-
-/// What a day's figures can depend on lies at most this many days before it: the horizon and the copies (rule 21).
-pub const REACH_DAYS: i32 = 97;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Raw {
-    Messages,
-    Events,
-}
-
-impl Raw {
-    pub const BOTH: [Raw; 2] = [Raw::Messages, Raw::Events];
-
-    pub fn table(self) -> &'static str {
-        match self {
-            Raw::Messages => "messages",
-            Raw::Events => "events",
-        }
-    }
-}
+use crate::limits::REACH_DAYS;
+use crate::schema::Raw;
 
 /// Why a day cannot be built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -15,25 +15,26 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use arrow::array::{Array, RecordBatch};
 use serde::Serialize;
 
-use crate::calendar::{REACH_DAYS, Raw};
 use crate::conversions::{self, ConversionCells, Conversions};
 use crate::day::{Day, DayRange};
 use crate::engine::Request;
 use crate::engine::yields::{Yield, yields};
 use crate::error::{Error, ErrorKind, Result};
-use crate::extract::Scope;
+use crate::failures::Failures;
+use crate::found::Scope;
 use crate::identity::Identities;
+use crate::job::{Job, Places};
 use crate::lake::layout::{Listing, Partition};
 use crate::lake::{Lake, ScanPlan};
+use crate::limits::{DAYS_AHEAD, REACH_DAYS};
 use crate::mapping::{Bound, Instant};
 use crate::parallel::on_all_cores;
 use crate::progress::Progress;
 use crate::report::Amount;
-use crate::run::Job;
-use crate::run_report::Failures;
-use crate::scan::{self, Places};
+use crate::scan;
+use crate::schema::Raw;
 use crate::survey::Survey;
-use crate::touches::{DAYS_AHEAD, Touches, cell, time_fault};
+use crate::touches::{Touches, cell, time_fault};
 use crate::working::{self, Lost};
 
 #[derive(Clone, Debug, Default, Serialize)]

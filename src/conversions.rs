@@ -15,12 +15,13 @@ use crate::config::BotCodes;
 use crate::day::Day;
 use crate::digest::{Digest, short_hash, short_hash_and};
 use crate::error::{Error, Result};
-use crate::extract::{Extract, NotedRow, Scope, set_aside};
+use crate::found::{Extract, NotedRow, Scope, set_aside};
+use crate::limits::COPY_WINDOW;
 use crate::mapping::{Bound, Instant};
 use crate::parallel::at_once;
 use crate::schema;
 use crate::texts::{Codes, Texts, column};
-use crate::touches::{COPY_WINDOW, cell, time_fault};
+use crate::touches::{cell, time_fault};
 
 const COLUMNS: [&str; 5] = ["bot_id", "contact_id", "category", "occurred_at", "event_id"];
 

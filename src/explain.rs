@@ -9,21 +9,21 @@ use arrow::array::Array as _;
 use arrow::util::display::array_value_to_string;
 use serde::Serialize;
 
-use crate::calendar::{Calendar, Raw};
-use crate::config::Bot;
+use crate::calendar::Calendar;
+use crate::config::{Bot, known_bot};
 use crate::day::{Day, DayRange};
 use crate::engine::Session;
 use crate::error::{Error, Result};
 use crate::extract::TrackedEvent;
+use crate::job::{Job, Places};
 use crate::lake::decode;
 use crate::lake::layout::{day_object, rejected_object};
 use crate::ledger::{DAYS_AROUND, Known};
+use crate::limits::{DAYS_AHEAD, DAYS_LATE};
 use crate::look::visible;
-use crate::report::known_bot;
-use crate::run::Job;
-use crate::scan::{self, Places};
+use crate::scan;
+use crate::schema::Raw;
 use crate::story::{Fact, PublishedRow, Teller, spend};
-use crate::touches::{DAYS_AHEAD, DAYS_LATE};
 
 /// What is to be explained.
 #[derive(Clone, Debug)]

@@ -9,10 +9,10 @@ use serde::Serialize;
 
 use crate::day::DayRange;
 use crate::error::{Error, ErrorKind, Result};
+use crate::failures::{Failure, Failures};
+use crate::job::{Job, Places};
 use crate::pull::{self, Pull, Pulled, touched_ads};
-use crate::run::Job;
-use crate::run_report::{Failure, Failures};
-use crate::scan::{self, Places};
+use crate::scan;
 use crate::survey::Survey;
 use crate::working::{self, Lost};
 

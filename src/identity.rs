@@ -11,7 +11,8 @@ use arrow::datatypes::DataType;
 
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Result};
-use crate::lake::{Lake, Object};
+use crate::lake::Lake;
+use crate::object::Object;
 use crate::schema;
 
 #[derive(Debug, Default)]

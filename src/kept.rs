@@ -13,12 +13,13 @@ use crate::day::Day;
 use crate::digest::Digest;
 use crate::engine::{AdFacts, FactsOfAds};
 use crate::error::Result;
+use crate::fingerprints::insights_settings;
 use crate::insights::{InsightsIndex, KnownAd};
+use crate::job::Places;
 use crate::lake::Lake;
 use crate::receipt::{read_json, write_json};
-use crate::scan::Places;
 use crate::schema::LOGIC;
-use crate::survey::{Survey, insights_settings};
+use crate::survey::Survey;
 
 const KEPT_FACTS: &str = "work/ad_facts.json";
 const KEPT_INSIGHTS: &str = "work/known_ads.json";

@@ -6,17 +6,16 @@
 //! whenever they were opened, as many as it has conversions. Sessions of unattributed touches are among them, without an ad.
 //! Days that are not published have no figures and no sessions.
 
-use crate::config::Settings;
+use crate::config::{Settings, known_bot};
 use crate::conversions::Conversions;
 use crate::day::{Day, DayRange, Zone};
 use crate::engine::embedded::{Settled, ledger as sessions, settle};
 use crate::engine::{Request, Session, SessionEnd};
 use crate::error::{Error, Result};
 use crate::identity::Identities;
+use crate::job::{Job, Places};
 use crate::reach::KNOWN_IDENTITIES;
-use crate::report::{By, Kind, Sheet, Value, known_bot, spans};
-use crate::run::Job;
-use crate::scan::Places;
+use crate::report::{By, Kind, Sheet, Value, spans};
 use crate::survey::Survey;
 use crate::touches::Touches;
 use crate::working;

@@ -54,7 +54,7 @@
 //!
 //! insights/client.rs      what is asked of Meta's API         insights/graph.rs       paced, repeated, page by page
 //! insights/split.rs       too large: smaller questions        insights/report_run.rs  too large: asynchronously
-//! insights/http.rs        the only user of HTTP               insights/secret.rs      a token that cannot be printed
+//! insights/http.rs        the only user of HTTP               config/secret.rs        a token that cannot be printed
 //! insights/graph_error.rs what an error means                 insights/throttle.rs    how long to wait for limits
 //! insights/wire.rs, insights/rows.rs                          Meta's JSON, read strictly
 //!
@@ -83,7 +83,11 @@
 //! lake/failure.rs         what a failure of storage means
 //! schema.rs               every table                         day.rs                  days, zones, local days
 //! error.rs                kind, what, to what, the mend       parallel.rs             several items at once
-//! memory.rs               how the allocator keeps it
+//! memory.rs               how the allocator keeps it              limits.rs               how far things reach
+//! job.rs                  what a command is asked to do           failures.rs             what goes wrong without stopping a run
+//! object.rs               what a listing shows                    fingerprints.rs         settings that matter to what was read
+//! found.rs                what an extraction finds                insights_status.rs      a column of bot_days
+//! cli/flags.rs            flags that commands share
 //! look.rs                 texts and numbers on a terminal     progress.rs             how far a long step is
 //! ```
 //!
@@ -114,17 +118,24 @@ pub mod engine;
 pub mod error;
 pub mod explain;
 pub mod extract;
+pub mod failures;
 pub mod fetch;
+pub mod fingerprints;
+pub mod found;
 pub mod history;
 pub mod identity;
 pub mod insights;
+pub mod insights_status;
+pub mod job;
 pub mod kept;
 pub mod lake;
 pub mod ledger;
+pub mod limits;
 pub mod look;
 pub mod mapping;
 pub mod memory;
 pub mod new_setting;
+pub mod object;
 pub mod parallel;
 pub mod plan;
 pub mod preview;

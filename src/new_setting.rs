@@ -12,11 +12,10 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use crate::categories;
-use crate::config::{Bot, Settings, with_setting};
+use crate::config::{Bot, Settings, known_bot, with_setting};
 use crate::day::{Day, DayRange, MICROS_PER_SECOND};
 use crate::error::{Error, Result};
-use crate::report::known_bot;
-use crate::run::Job;
+use crate::job::Job;
 use crate::survey::Survey;
 
 /// What is to be set.

@@ -11,25 +11,22 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use crate::bot_days::insights_status;
 use crate::bot_rows::BotRows;
-use crate::calendar::{AwaitedDays, Blocker, Calendar, Raw};
+use crate::calendar::{AwaitedDays, Blocker, Calendar};
 use crate::config::{Bot, Settings};
-use crate::day::{Day, DayRange, MICROS_PER_DAY};
+use crate::day::{Day, DayRange};
 use crate::digest::Digest;
-use crate::extract::{DayDigest, Extract};
-use crate::insights::ledger::{FINAL_AFTER_DAYS, Ledgers};
-use crate::lake::Object;
+use crate::found::{DayDigest, Extract};
+use crate::insights::InsightsContent;
+use crate::insights::ledger::Ledgers;
+use crate::insights_status::insights_status;
+use crate::limits::COPY_DAYS;
+use crate::limits::{COPY_WINDOW, DAYS_AHEAD, DAYS_LATE, FINAL_AFTER_DAYS};
+use crate::object::Object;
 use crate::parallel::on_all_cores;
-use crate::receipt::{DayReceipt, InsightsContent, PartitionReceipt, Receipts};
-use crate::schema::LOGIC;
-use crate::touches::{COPY_WINDOW, DAYS_AHEAD, DAYS_LATE};
-
-/// The tables of a day, in the order of their publication; `bot_days` is the sign of a finished day.
-pub const DAY_TABLES: [&str; 3] = ["ad_conversions", "ad_days", "bot_days"];
-
-/// Copies lie at most this many times 24 h apart.
-pub const COPY_DAYS: i32 = (COPY_WINDOW / MICROS_PER_DAY) as i32;
+use crate::receipt::{DayReceipt, PartitionReceipt, Receipts};
+use crate::schema::DAY_TABLES;
+use crate::schema::{LOGIC, Raw};
 
 /// Why something is stale, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,11 +7,12 @@ use arrow::array::RecordBatch;
 
 use crate::audit::{self, DayRows};
 use crate::error::{Error, Result};
-use crate::lake::{Lake, Lock, Object, Put, encode};
+use crate::lake::{Lake, Lock, Put, encode};
+use crate::object::Object;
 use crate::parallel::while_waiting;
-use crate::plan::{DAY_TABLES, DayStep};
+use crate::plan::DayStep;
 use crate::receipt::DayReceipt;
-use crate::schema::Table;
+use crate::schema::{DAY_TABLES, Table};
 
 /// A day that is to be published.
 pub struct BuiltDay<'s> {

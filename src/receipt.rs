@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::day::Day;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::lake::{Lake, Object};
+use crate::fingerprints::ReadingSettings;
+use crate::lake::Lake;
+use crate::object::Object;
 
 /// Of a working table, or of a landed insights partition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,14 +29,6 @@ pub struct PartitionReceipt<C> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored: Option<String>,
     pub content: C,
-}
-
-/// The settings that matter to the reading of a table's partitions, and its logic number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReadingSettings {
-    pub settings: Digest,
-    pub history: Digest,
-    pub logic: u32,
 }
 
 /// Nothing but the conversion settings is not what it was.
@@ -59,16 +53,6 @@ impl<C> PartitionReceipt<C> {
             None
         }
     }
-}
-
-/// What a landed insights partition was found to hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InsightsContent {
-    /// Figures per listed account.
-    pub accounts: BTreeMap<String, Digest>,
-    /// Which ads belong to which account, currencies and names.
-    pub index: Digest,
-    pub unlisted_accounts: BTreeMap<String, u64>,
 }
 
 /// What a published day depended on.

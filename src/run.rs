@@ -14,63 +14,30 @@ use crate::ads::AdIndex;
 use crate::attribution::attribute_days;
 use crate::audit;
 use crate::build::{Figures, tables};
-use crate::calendar::{Calendar, Raw, not_landed};
-use crate::config::Settings;
+use crate::calendar::{Calendar, not_landed};
 use crate::day::{Day, DayRange};
 use crate::engine::Answer;
 use crate::error::{Error, ErrorKind, Result};
+use crate::failures::{Failure, Failures};
 use crate::history::ACCEPTED_OBJECT;
 use crate::identity::Identities;
 use crate::insights::InsightsIndex;
+use crate::job::Places;
+use crate::job::{Job, Wanted};
 use crate::lake::layout::{ADS_OBJECT, day_object};
-use crate::lake::{Lake, Lock, Put, encode};
+use crate::lake::{Lock, Put, encode};
 use crate::parallel::{at_once, on_all_cores};
-use crate::plan::{Change, DAY_TABLES, DayStep, Planner, Steps, WorkedOut};
-use crate::progress::{Listener, Progress};
+use crate::plan::{Change, DayStep, Planner, Steps, WorkedOut};
+use crate::progress::Progress;
 use crate::publish::{self, BuiltDay, PublishedDays, put};
 use crate::pull::{self, Pull, touched_ads};
 use crate::reach::{self, AD_PLACES, KNOWN_IDENTITIES, Reached};
 use crate::receipt::{AdsReceipt, DayReceipt, write_json};
-use crate::run_report::{Failure, Failures, RunReport};
-use crate::scan::{self, Places};
-use crate::schema::{self, LOGIC, Table};
+use crate::run_report::RunReport;
+use crate::scan;
+use crate::schema::{self, DAY_TABLES, LOGIC, Raw, Table};
 use crate::survey::{ADS_RECEIPT, IDENTITIES_RECEIPT, PartitionStep, Survey};
 use crate::working::{self, Fresh, Lost};
-
-/// Which days to build.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
-    /// The stale ones, up to a day where one is given.
-    Through(Option<Day>),
-    /// These, whatever their state.
-    Days(DayRange),
-}
-
-/// All that a run needs.
-pub struct Job<'a> {
-    pub settings: &'a Settings,
-    pub lake: &'a Lake,
-    pub output: &'a Lake,
-    pub wanted: Wanted,
-    pub accept_history_change: bool,
-    /// Also read beside the run, to keep the lock alive.
-    pub clock: &'a (dyn Fn() -> DateTime<Utc> + Sync),
-    /// An error once the run is asked to stop.
-    pub stopped: &'a dyn Fn() -> Result<()>,
-    /// Lets seconds pass where Meta wants us to wait; none: real ones.
-    pub pause: Option<&'a dyn Fn(u64) -> Result<()>>,
-    /// How many rows of working tables are held in memory at once, about 120 bytes each; with more, one part of the contacts comes after
-    /// the other.
-    pub rows_at_once: u64,
-    /// Told how far long steps are.
-    pub progress: Listener<'a>,
-}
-
-impl Job<'_> {
-    pub fn is_backfill(&self) -> bool {
-        matches!(self.wanted, Wanted::Days(_))
-    }
-}
 
 /// A run that came to its end, with what it could not do on the way.
 pub struct Outcome {

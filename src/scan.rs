@@ -10,30 +10,26 @@ use std::sync::Arc;
 
 use tracing::info;
 
-use crate::calendar::{Calendar, Raw};
-use crate::config::Settings;
+use crate::calendar::Calendar;
 use crate::day::{Day, DayRange};
 use crate::error::{Error, ErrorKind, Result};
-use crate::extract::{self, Extracted, Scope, TrackedEvent};
-use crate::insights::{self, InsightRow, InsightsIndex};
+use crate::extract::{self, Extracted, TrackedEvent};
+use crate::fingerprints::{insights_settings, raw_settings};
+use crate::found::Scope;
+use crate::insights::{self, InsightRow, InsightsContent, InsightsIndex};
+use crate::job::Places;
 use crate::kept::KeptInsights;
 use crate::lake::layout::{Listing, Partition, rejected_object, working_object};
-use crate::lake::{Lake, Object, encode, encode_working};
+use crate::lake::{Lake, encode, encode_working};
 use crate::memory;
+use crate::object::Object;
 use crate::parallel::{cores, on_all_cores};
 use crate::plan::Change;
 use crate::progress::{Listener, Progress};
-use crate::receipt::{InsightsContent, PartitionReceipt};
-use crate::schema::{self, InputTable, Table};
-use crate::survey::{PartitionStep, Survey, insights_settings, raw_settings};
+use crate::receipt::PartitionReceipt;
+use crate::schema::{self, InputTable, Raw, Table};
+use crate::survey::{PartitionStep, Survey};
 use crate::working::Fresh;
-
-/// Where a scan reads and writes.
-pub struct Places<'a> {
-    pub settings: &'a Settings,
-    pub lake: &'a Lake,
-    pub output: &'a Lake,
-}
 
 fn input_table(table: Raw) -> &'static InputTable {
     match table {

@@ -10,6 +10,27 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use crate::error::{Error, Result};
 
+/// A raw table: its partitions are read row by row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Raw {
+    Messages,
+    Events,
+}
+
+impl Raw {
+    pub const BOTH: [Raw; 2] = [Raw::Messages, Raw::Events];
+
+    pub fn table(self) -> &'static str {
+        match self {
+            Raw::Messages => "messages",
+            Raw::Events => "events",
+        }
+    }
+}
+
+/// The tables of a day, in the order of their publication; `bot_days` is the sign of a finished day.
+pub const DAY_TABLES: [&str; 3] = ["ad_conversions", "ad_days", "bot_days"];
+
 /// A table of the lake, read through the pipeline's mapping.
 #[derive(Debug)]
 pub struct InputTable {

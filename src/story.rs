@@ -18,8 +18,9 @@ use crate::engine::{Session, SessionEnd};
 use crate::extract::TrackedEvent;
 use crate::identity::Identities;
 use crate::ledger::shortened;
+use crate::limits::COPY_WINDOW;
 use crate::look::visible;
-use crate::touches::{COPY_WINDOW, Touch};
+use crate::touches::Touch;
 
 /// One thing that happened or is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

@@ -4,21 +4,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::calendar::{Calendar, Raw};
+use crate::calendar::Calendar;
 use crate::config::Settings;
 use crate::day::{Day, DayRange};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::extract::{self, Extract};
+use crate::fingerprints::{insights_settings, raw_settings};
+use crate::found::Extract;
 use crate::history::{ACCEPTED_OBJECT, Accepted};
 use crate::identity::Identities;
+use crate::insights::InsightsContent;
 use crate::insights::ledger::{self, Answered, Ledgers};
+use crate::lake::Lake;
 use crate::lake::layout::{ADS_OBJECT, Listing, partition_of, working_object};
-use crate::lake::{Lake, Object};
+use crate::object::Object;
 use crate::parallel::at_once;
-use crate::plan::{DAY_TABLES, Planner, WorkedOut};
-use crate::receipt::{AdsReceipt, DayReceipt, InsightsContent, PartitionReceipt, ReadingSettings, Receipts, read_json};
-use crate::schema::LOGIC;
+use crate::plan::{Planner, WorkedOut};
+use crate::receipt::{AdsReceipt, DayReceipt, PartitionReceipt, Receipts, read_json};
+use crate::schema::{DAY_TABLES, Raw};
 
 pub struct Survey {
     pub messages: Listing,
@@ -368,23 +371,4 @@ impl Survey {
         };
         listings.into_iter().flat_map(strange)
     }
-}
-
-/// What matters to a raw table's extraction.
-pub fn raw_settings(settings: &Settings, table: Raw) -> ReadingSettings {
-    match table {
-        Raw::Messages => {
-            let settings = extract::touch_settings(settings);
-            ReadingSettings { settings, history: Digest::NONE, logic: LOGIC.touches }
-        }
-        Raw::Events => {
-            let history = extract::conversion_settings(settings);
-            ReadingSettings { settings: extract::event_settings(settings), history, logic: LOGIC.conversions }
-        }
-    }
-}
-
-pub fn insights_settings(settings: &Settings) -> ReadingSettings {
-    let settings = Digest::of_texts(settings.listed_accounts());
-    ReadingSettings { settings, history: Digest::NONE, logic: LOGIC.insights }
 }

@@ -14,21 +14,15 @@ use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::Int64Type;
 
 use crate::config::BotCodes;
-use crate::day::{Day, MICROS_PER_DAY};
+use crate::day::Day;
 use crate::digest::{Digest, short_hash};
 use crate::error::{Error, Result};
-use crate::extract::{Extract, NotedRow, Scope, set_aside};
+use crate::found::{Extract, NotedRow, Scope, set_aside};
+use crate::limits::{COPY_WINDOW, DAYS_AHEAD, DAYS_LATE};
 use crate::mapping::{Bound, Instant};
 use crate::parallel::{at_once, sort_by};
 use crate::schema;
 use crate::texts::{Codes, Texts, column};
-
-/// Deliveries of one message repeat for at most this long (rule 1).
-pub const COPY_WINDOW: i64 = 7 * MICROS_PER_DAY;
-
-/// A row's time lies at most this many days before its partition's date, or this many after it; else it is absurd.
-pub const DAYS_LATE: i32 = 400;
-pub const DAYS_AHEAD: i32 = 2;
 
 /// The columns whose presence makes a message a possible touch (rules 1 and 2).
 pub const AD_COLUMNS: [&str; 3] = ["ad_id", "ad_type", "ctwa_clid"];

@@ -4,18 +4,19 @@
 
 use std::collections::BTreeSet;
 
-use crate::calendar::{Calendar, Raw};
+use crate::calendar::Calendar;
 use crate::config::{PartitionedInput, Settings};
 use crate::day::{Day, DayRange, MICROS_PER_DAY};
 use crate::digest::Digest;
 use crate::error::{ErrorKind, Result};
+use crate::job::Places;
 use crate::lake::Lake;
 use crate::lake::layout::Partition;
+use crate::limits::{COPY_WINDOW, DAYS_AHEAD, DAYS_LATE};
 use crate::reach::Reached;
 use crate::receipt::HISTORY_CHANGED;
-use crate::scan::Places;
+use crate::schema::Raw;
 use crate::survey::{PartitionStep, Survey, WORKING_TABLE_LOST};
-use crate::touches::{COPY_WINDOW, DAYS_AHEAD, DAYS_LATE};
 
 pub struct Unread<'a> {
     settings: &'a Settings,

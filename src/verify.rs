@@ -7,20 +7,20 @@ use serde::Serialize;
 
 use crate::ads::AdIndex;
 use crate::build::{Figures, tables};
-use crate::calendar::Raw;
 use crate::conversions::Conversions;
 use crate::day::{Day, DayRange};
 use crate::engine::Request;
 use crate::engine::embedded::{attribute, settle};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fingerprints::raw_settings;
 use crate::identity::Identities;
+use crate::job::{Job, Places};
 use crate::lake::encode;
 use crate::lake::layout::{ADS_OBJECT, day_object, working_object};
 use crate::receipt::PartitionReceipt;
-use crate::run::Job;
-use crate::scan::{self, Places};
-use crate::schema::{self, Table};
-use crate::survey::{Survey, raw_settings};
+use crate::scan;
+use crate::schema::{self, Raw, Table};
+use crate::survey::Survey;
 use crate::touches::Touches;
 
 #[derive(Clone, Debug, Default, Serialize)]
@@ -56,7 +56,7 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verdict> {
         let reasons = |day: Day| planner.staleness(day).map(|reason| reason.to_string());
         days.iter().filter_map(|day| Some((day, reasons(day)?))).collect::<HashMap<Day, String>>()
     };
-    let mut failures = crate::run_report::Failures::default();
+    let mut failures = crate::failures::Failures::default();
     let places = Places { settings, lake, output };
     let (mut touches, mut events) = (Touches::default(), Conversions::default());
     let bots = settings.bot_codes();

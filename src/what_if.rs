@@ -8,19 +8,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::calendar::{Calendar, Raw};
-use crate::config::{ConversionSetting, Horizon, Settings};
+use crate::calendar::Calendar;
+use crate::config::{ConversionSetting, Horizon, Settings, known_bot};
 use crate::conversions::Conversions;
 use crate::day::{Day, DayRange};
 use crate::engine::Request;
 use crate::engine::embedded::{attribute, settle};
 use crate::error::{Error, Result};
+use crate::job::{Job, Places};
 use crate::ledger::{DAYS_AROUND, Known};
-use crate::report::{self, WhatIf, WhatIfRequest, known_bot, spans};
-use crate::run::Job;
-use crate::scan::{self, Places};
+use crate::limits::{DAYS_AHEAD, DAYS_LATE};
+use crate::report::{self, WhatIf, WhatIfRequest, spans};
+use crate::scan;
+use crate::schema::Raw;
 use crate::survey::Survey;
-use crate::touches::{DAYS_AHEAD, DAYS_LATE};
 
 /// The other settings of a bot.
 #[derive(Clone, Debug)]

@@ -10,19 +10,20 @@ use arrow::array::{Array, AsArray, Int64Array, RecordBatch};
 use arrow::datatypes::Int64Type;
 use foldhash::fast::FixedState;
 
-use crate::calendar::Raw;
 use crate::config::{Bot, BotCodes};
 use crate::conversions::{Conversion, Conversions};
 use crate::day::{Day, DayRange};
 use crate::digest::short_hash;
 use crate::error::{Error, ErrorKind, Result};
-use crate::extract::Extract;
+use crate::found::Extract;
 use crate::identity::Identities;
+use crate::job::Places;
 use crate::lake::layout::working_object;
 use crate::lake::{StoredTable, decode};
-use crate::plan::{COPY_DAYS, first_in_reach};
+use crate::limits::COPY_DAYS;
+use crate::plan::first_in_reach;
 use crate::receipt::PartitionReceipt;
-use crate::scan::Places;
+use crate::schema::Raw;
 use crate::survey::Survey;
 use crate::touches::{Touch, Touches};
 

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::day::{Day, DayRange};
-use crate::error::{Error, Result};
+use crate::day::Day;
 use crate::report::{By, Format, Grain};
 
 use super::conversion_event::ConversionEventArgs;
+use super::flags::{Days, How};
 use super::shell::{CompletionsArgs, ManArgs};
 
 /// What each Click-to-WhatsApp ad was worth: conversations, conversions and the cost of each, per ad and day.
@@ -121,16 +121,6 @@ const VERIFY_EXAMPLES: &str = "Examples:
   ctwa verify nightly.toml --from 2026-10-01 --to 2026-10-31";
 
 #[derive(Args)]
-pub struct How {
-    /// Count the past anew where a past setting was altered or removed.
-    #[arg(long)]
-    pub accept_history_change: bool,
-    /// Print one JSON object as the result.
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Args)]
 #[command(after_help = REPORT_EXAMPLES)]
 pub struct ReportArgs {
     /// The pipeline file.
@@ -221,25 +211,6 @@ pub struct BackfillArgs {
 
 const BACKFILL_EXAMPLES: &str = "Examples:
   ctwa backfill nightly.toml --from 2026-10-01 --to 2026-10-31";
-
-/// Dates are inclusive on both ends.
-#[derive(Args)]
-pub struct Days {
-    /// The first day, YYYY-MM-DD.
-    #[arg(long, value_name = "DATE")]
-    pub from: Day,
-    /// The last day, YYYY-MM-DD, included.
-    #[arg(long, value_name = "DATE")]
-    pub to: Day,
-}
-
-impl Days {
-    pub fn range(&self) -> Result<DayRange> {
-        DayRange::new(self.from, self.to).ok_or_else(|| {
-            Error::usage(format!("--from {} is after --to {}", self.from, self.to)).mend("swap them: both ends are included")
-        })
-    }
-}
 
 impl Command {
     /// Whether the result is to be one JSON object, whatever happens.

@@ -8,12 +8,11 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::categories::{self, Categories};
-use crate::config::Settings;
+use crate::config::{Settings, known_bot};
 use crate::error::{Error, Result};
+use crate::job::Wanted;
 use crate::look::{Look, counted, harmless, visible};
 use crate::new_setting::{NewSetting, Wish, new_setting};
-use crate::report::known_bot;
-use crate::run::Wanted;
 
 use super::grid::{self, Column, Kind};
 use super::{Exit, now, print, print_json, terminal, with_job};

@@ -8,7 +8,7 @@ use crate::config::Settings;
 use crate::day::{Day, DayRange};
 use crate::error::{Error, Result};
 use crate::explain::{Explanation, Question, explain};
-use crate::run::Wanted;
+use crate::job::Wanted;
 
 use super::{Exit, print, print_json, terminal, with_job};
 

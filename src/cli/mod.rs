@@ -5,6 +5,7 @@
 mod args;
 mod conversion_event;
 mod explain;
+mod flags;
 mod grid;
 mod progress;
 mod sessions;
@@ -26,13 +27,15 @@ use crate::check;
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fetch::{self, FetchRequest};
+use crate::job::{Job, Wanted};
 use crate::lake::{Environment, Lake};
 use crate::preview;
 use crate::report::{self, Format, ReportRequest};
-use crate::run::{self, Job, Outcome, Wanted};
+use crate::run::{self, Outcome};
 use crate::verify;
 use crate::working;
-use args::{Cli, Command, Days, How, LogFormat};
+use args::{Cli, Command, LogFormat};
+use flags::{Days, How};
 use signals::Signals;
 
 pub fn main() -> ExitCode {

@@ -6,11 +6,11 @@ use clap::Args;
 
 use crate::config::Settings;
 use crate::error::Result;
+use crate::job::Wanted;
 use crate::ledger::{LedgerRequest, ledger};
 use crate::report::By;
-use crate::run::Wanted;
 
-use super::args::Days;
+use super::flags::Days;
 use super::sheet::SheetArgs;
 use super::{Exit, with_job};
 

@@ -6,10 +6,10 @@ use clap::Args;
 
 use crate::config::Settings;
 use crate::error::Result;
-use crate::run::Wanted;
+use crate::job::Wanted;
 use crate::what_if::{Hypothesis, what_if};
 
-use super::args::Days;
+use super::flags::Days;
 use super::sheet::SheetArgs;
 use super::{Exit, with_job};
 

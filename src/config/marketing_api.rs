@@ -3,13 +3,15 @@
 //! In: the section. Out: [`MarketingApi`], checked. The token itself never stands in the file, only where it is to be read; it is
 //! read when a client is made, so that commands that do not fetch need none.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use url::Url;
+
 use super::document::{Placed, Section};
+use super::secret::{self, Secret};
 use crate::error::{Error, Result};
-use crate::insights::client::{self, ClientSettings};
-use crate::insights::secret::{self, Secret};
 
 /// The newest version whose behaviour is known here.
 const DEFAULT_VERSION: &str = "v26.0";
@@ -17,6 +19,19 @@ const DEFAULT_VERSION: &str = "v26.0";
 const OLDEST_VERSION: (u32, u32) = (25, 0);
 /// About what Meta keeps: 37 months.
 const LONGEST_WINDOW_DAYS: i64 = 1_123;
+
+#[derive(Clone, Debug)]
+pub struct ClientSettings {
+    /// `https://graph.facebook.com`.
+    pub base_url: String,
+    /// `v26.0`.
+    pub api_version: String,
+    pub token: Secret,
+    /// Of the app that the token belongs to, where Meta wants proof of it.
+    pub app_secret: Option<Secret>,
+    /// For one answer.
+    pub timeout: Duration,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MarketingApi {
@@ -54,7 +69,7 @@ impl MarketingApi {
         let app_secret_env = variable(section, "app_secret_env")?;
         let base_url = match section.text("base_url")? {
             Some(url) => {
-                client::checked_base_url(&url.value).map_err(|error| error.with("at", &url.place))?;
+                base_url(&url.value).map_err(|error| error.with("at", &url.place))?;
                 url.value
             }
             None => "https://graph.facebook.com".to_string(),
@@ -138,6 +153,25 @@ fn within(value: &Placed<i64>, what: &str, least: i64, most: i64) -> Result<i64>
         return Ok(value.value);
     }
     Err(value.error(format!("{what} is {}, from {least} to {most} is possible", value.value)))
+}
+
+/// An address that the token may be sent to.
+pub fn base_url(text: &str) -> Result<Url> {
+    let wrong = |what: &str| Error::usage(format!("base_url {what}"));
+    let url = Url::parse(text)
+        .map_err(|error| wrong(&format!("{text:?} is not a URL")).source(error).mend("write https://graph.facebook.com"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(wrong("holds a user name or a password").mend("remove it"));
+    }
+    if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {
+        return Err(wrong(&format!("{text:?} would have the token sent unencrypted")).mend("write it with https://"));
+    }
+    Ok(url)
+}
+
+pub fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    host == "localhost" || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 mod document;
 mod edit;
 mod marketing_api;
+pub mod secret;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -22,7 +23,7 @@ use crate::schema;
 use document::{Alternative, Placed, Section, Source};
 
 pub use edit::with_setting;
-pub use marketing_api::{MarketingApi, TokenPlace};
+pub use marketing_api::{ClientSettings, MarketingApi, TokenPlace, base_url, is_loopback};
 
 /// A pipeline, fully resolved.
 #[derive(Clone, Debug)]
@@ -446,4 +447,22 @@ fn distinct_bots(bots: Vec<Placed<(Bot, Vec<Placed<String>>)>>) -> Result<Vec<Bo
     // The order in the file means nothing.
     bots.sort_unstable_by(|a, b| a.id.cmp(&b.id));
     Ok(bots)
+}
+
+/// A usage error that names the nearest one where the pipeline has no such bot.
+pub fn known_bot(settings: &Settings, asked: &str) -> Result<()> {
+    if settings.bots.iter().any(|bot| bot.id == asked) {
+        return Ok(());
+    }
+    if let Some(owner) = settings.bots.iter().find(|bot| bot.members.iter().any(|member| member == asked)) {
+        return Err(Error::usage(format!("{asked:?} is a member of bot {:?}, which has its figures", owner.id))
+            .mend(format!("write --bot {}", owner.id)));
+    }
+    let likeness = |id: &str| strsim::jaro_winkler(id, asked);
+    let near = settings.bots.iter().map(|bot| bot.id.as_str()).max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    let error = Error::usage(format!("the pipeline names no bot {asked:?}")).with("pipeline", &settings.name);
+    Err(match near {
+        Some(near) => error.mend(format!("did you mean {near:?}?")),
+        None => error,
+    })
 }

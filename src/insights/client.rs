@@ -7,18 +7,17 @@
 //! Nothing is stored here. How long to wait for limits and faults is in `graph`, what an error means in `graph_error`.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use serde_json::Value;
 
 use super::graph::{Graph, Late, Trouble, Waiting};
 use super::graph_error::Verdict;
-use super::http::{self, Http, Request};
+use super::http::{Http, Request};
 use super::report_run::{self, RunState, Step};
 use super::rows::{self, DailyRow, ReachRow};
-use super::secret::Secret;
 use super::split::{self, Ask, Level, Scope, Smaller, Span, smaller};
 use super::wire::{self, Account, AdObject, Object, Until};
+use crate::config::ClientSettings;
 use crate::day::DayRange;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -26,24 +25,6 @@ use crate::error::{Error, ErrorKind, Result};
 const SUBMISSIONS: u32 = 3;
 /// A run that failed without a reason so often is taken for too large.
 const SILENT_FAILURES: u32 = 2;
-
-#[derive(Clone, Debug)]
-pub struct ClientSettings {
-    /// `https://graph.facebook.com`.
-    pub base_url: String,
-    /// `v26.0`.
-    pub api_version: String,
-    pub token: Secret,
-    /// Of the app that the token belongs to, where Meta wants proof of it.
-    pub app_secret: Option<Secret>,
-    /// For one answer.
-    pub timeout: Duration,
-}
-
-/// Whether the token may be sent to this address.
-pub fn checked_base_url(text: &str) -> Result<()> {
-    http::base_url(text).map(|_| ())
-}
 
 /// A token that Meta accepts.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,8 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::{MarketingApi, Settings};
 use crate::day::{Day, DayRange, MICROS_PER_SECOND};
+use crate::limits::FINAL_AFTER_DAYS;
 
-use super::ledger::{Answered, AskedAd, FINAL_AFTER_DAYS, LedgerOf, Ledgers};
+use super::ledger::{Answered, AskedAd, LedgerOf, Ledgers};
 
 /// What Meta keeps. The oldest day is left alone: whose today it counts from is not said.
 const KEPT_MONTHS: u32 = 37;

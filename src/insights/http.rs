@@ -5,16 +5,16 @@
 //! address. Redirections are not followed, and only a loopback address is asked without TLS. Proxies come from the usual
 //! `HTTPS_PROXY` and `NO_PROXY`, certificates from the system or `SSL_CERT_FILE` and `SSL_CERT_DIR`.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Url, redirect};
 use serde_json::json;
 
-use super::client::ClientSettings;
-use super::secret::scrub_tokens;
 use super::throttle;
+use crate::config::ClientSettings;
+use crate::config::secret::scrub_tokens;
+use crate::config::{base_url, is_loopback};
 use crate::error::{Error, ErrorKind, Result};
 
 const CONNECT_SECONDS: u64 = 20;
@@ -74,25 +74,6 @@ pub enum NoReply {
     Unreachable(Error),
     /// None is waited for: somebody wants us to stop, or the request is a fault of ours.
     Stopped(Error),
-}
-
-/// An address that the token may be sent to.
-pub fn base_url(text: &str) -> Result<Url> {
-    let wrong = |what: &str| Error::usage(format!("base_url {what}"));
-    let url = Url::parse(text)
-        .map_err(|error| wrong(&format!("{text:?} is not a URL")).source(error).mend("write https://graph.facebook.com"))?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(wrong("holds a user name or a password").mend("remove it"));
-    }
-    if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {
-        return Err(wrong(&format!("{text:?} would have the token sent unencrypted")).mend("write it with https://"));
-    }
-    Ok(url)
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    host == "localhost" || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 pub struct Http {

@@ -16,9 +16,7 @@ use crate::day::{Day, Zone};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::lake::Lake;
-
-/// Meta's figures do not change any more this many days after their day.
-pub const FINAL_AFTER_DAYS: i32 = 28;
+use crate::limits::FINAL_AFTER_DAYS;
 
 /// An instant, in microseconds; written as RFC 3339.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

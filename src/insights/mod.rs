@@ -15,7 +15,6 @@ pub mod ledger;
 mod money;
 pub mod report_run;
 pub mod rows;
-pub mod secret;
 pub mod split;
 pub mod throttle;
 pub mod wire;
@@ -32,8 +31,8 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lake::layout::Partition;
-use crate::receipt::InsightsContent;
-use ledger::{FINAL_AFTER_DAYS, Ledgers};
+use crate::limits::FINAL_AFTER_DAYS;
+use ledger::Ledgers;
 use money::{decimal_text, inexact, rescale};
 
 pub use money::{MILLIONTHS, parse_money};
@@ -240,6 +239,16 @@ fn integers(batch: &RecordBatch, name: &'static str) -> Result<Integers> {
         }
         kind => Err(Error::data(format!("{name} is {kind}, an integer or a text of digits is needed")).with("column", name)),
     }
+}
+
+/// What a landed insights partition was found to hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InsightsContent {
+    /// Figures per listed account.
+    pub accounts: BTreeMap<String, Digest>,
+    /// Which ads belong to which account, currencies and names.
+    pub index: Digest,
+    pub unlisted_accounts: BTreeMap<String, u64>,
 }
 
 /// What a receipt remembers of a partition: the figures of each listed account, and what the index takes from it.

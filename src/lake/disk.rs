@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 
 use crate::error::{Error, Result};
 
-use super::Object;
 use super::failure::io_error;
+use crate::object::Object;
 
 pub(super) const STAGING: &str = "work/staging";
 

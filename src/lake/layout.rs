@@ -10,11 +10,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::calendar::Raw;
 use crate::day::Day;
 use crate::error::Result;
+use crate::schema::Raw;
 
-use super::{Lake, Object};
+use super::Lake;
+use crate::object::Object;
 
 /// The objects of one input partition, in the order of their names.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -26,8 +26,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
 
+use super::Lake;
 use super::failure::{Operation, io_error};
-use super::{Lake, Object};
+use crate::object::Object;
 
 const LOCK_OBJECT: &str = "state/lock";
 const EPOCHS: &str = "state/lock";

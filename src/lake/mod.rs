@@ -23,9 +23,9 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
-use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::object::Object;
 
 use disk::{list_each_on_disk, list_on_disk};
 use failure::{Operation, io_error};
@@ -37,16 +37,6 @@ pub use probe::Probe;
 pub use read::{Filter, ScanPlan, StoredSpan, TextForm};
 pub use store::{Environment, Requests};
 pub use table::{StoredTable, decode, encode, encode_working, read_footer_schema};
-
-/// An object as a listing shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Object {
-    /// Relative to the lake's location.
-    pub path: String,
-    pub size: u64,
-    /// What changes when the content does: the ETag, else size and time.
-    pub version: String,
-}
 
 /// Access to one location.
 #[derive(Clone)]

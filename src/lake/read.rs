@@ -29,8 +29,9 @@ use crate::error::{Error, Result};
 use crate::mapping::describe;
 use crate::parallel::{on_all_cores, while_waiting};
 
+use super::Lake;
 use super::failure::Operation;
-use super::{Lake, Object};
+use crate::object::Object;
 
 const ROWS_PER_BATCH: usize = 65_536;
 

@@ -27,10 +27,11 @@ use crate::insights::graph_error::Verdict;
 use crate::insights::landing::{fingerprint, insights_table};
 use crate::insights::ledger::{self, Answered, AskedAd, At, FetchedDay, Ledgers};
 use crate::insights::{self, InsightRow};
+use crate::job::Job;
 use crate::lake::layout::{Listing, Partition};
-use crate::lake::{Lake, Lock, Object, encode};
+use crate::lake::{Lake, Lock, encode};
+use crate::object::Object;
 use crate::receipt::write_json;
-use crate::run::Job;
 use crate::schema;
 use crate::survey::Survey;
 

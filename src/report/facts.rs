@@ -25,10 +25,8 @@ use crate::config::Bot;
 use crate::day::{Day, DayRange};
 
 use super::By;
-use super::published::{Ad, AdDay, Published};
+use super::published::{Ad, AdDay, Key, Published};
 use super::tally::{self, Tally};
-
-pub(super) type Key<'a> = (Option<&'a str>, &'a str);
 
 /// Some days of a range.
 pub(super) struct DaySet {

@@ -21,7 +21,8 @@ use std::collections::BTreeSet;
 use crate::config::Bot;
 
 use super::amount::Amount;
-use super::facts::{Facts, Key};
+use super::facts::Facts;
+use super::published::Key;
 use super::published::{AdDay, Published};
 use super::tally::{AdTally, Sums, Tally};
 use super::{By, Grain, ReportRequest, ReportRow};

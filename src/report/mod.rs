@@ -35,6 +35,7 @@ mod tally;
 mod what_if;
 
 use crate::config::Settings;
+use crate::config::known_bot;
 use crate::day::{Day, DayRange};
 use crate::error::{Error, Result};
 use crate::lake::Lake;
@@ -271,24 +272,6 @@ fn with_tally(published: Published, request: &ReportRequest) -> (Published, Tall
 
 fn known_bots(settings: &Settings, request: &ReportRequest) -> Result<()> {
     request.bots.iter().try_for_each(|bot| known_bot(settings, bot))
-}
-
-/// A usage error that names the nearest one where the pipeline has no such bot.
-pub fn known_bot(settings: &Settings, asked: &str) -> Result<()> {
-    if settings.bots.iter().any(|bot| bot.id == asked) {
-        return Ok(());
-    }
-    if let Some(owner) = settings.bots.iter().find(|bot| bot.members.iter().any(|member| member == asked)) {
-        return Err(Error::usage(format!("{asked:?} is a member of bot {:?}, which has its figures", owner.id))
-            .mend(format!("write --bot {}", owner.id)));
-    }
-    let likeness = |id: &str| strsim::jaro_winkler(id, asked);
-    let near = settings.bots.iter().map(|bot| bot.id.as_str()).max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    let error = Error::usage(format!("the pipeline names no bot {asked:?}")).with("pipeline", &settings.name);
-    Err(match near {
-        Some(near) => error.mend(format!("did you mean {near:?}?")),
-        None => error,
-    })
 }
 
 /// What the figures alone do not say.

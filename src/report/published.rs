@@ -75,3 +75,6 @@ pub(super) struct RangeReach {
     pub ad_id: String,
     pub reach: Option<i64>,
 }
+
+/// A bot, if any, and an ad.
+pub(super) type Key<'a> = (Option<&'a str>, &'a str);

@@ -10,8 +10,9 @@ use arrow::array::RecordBatch;
 use crate::config::Horizon;
 use crate::day::{Day, DayRange};
 use crate::error::{Error, Result};
+use crate::lake::Lake;
 use crate::lake::layout::ADS_OBJECT;
-use crate::lake::{Lake, Object};
+use crate::object::Object;
 use crate::parallel::while_waiting;
 
 use super::columns::{AD, AD_CONVERSION, AD_DAY, AdDayColumns, BOT_DAY, Column, IMPRESSIONS, META_CONVERSATIONS, REACH};
@@ -184,7 +185,7 @@ mod tests {
     use crate::error::ErrorKind;
     use crate::lake::layout::day_object;
     use crate::lake::{Environment, encode};
-    use crate::report::facts::Key;
+    use crate::report::published::Key;
     use crate::report::{Amount, Report, build};
     use crate::schema::{self, MONEY_PRECISION, MONEY_SCALE, Table};
 

@@ -33,7 +33,8 @@ use crate::config::Settings;
 use crate::day::{Day, DayRange};
 use crate::error::{Error, Result};
 
-use super::facts::{Facts, Key};
+use super::facts::Facts;
+use super::published::Key;
 use super::published::Published;
 use super::tally::Tally;
 use super::{By, ReportRequest};

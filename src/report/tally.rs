@@ -14,8 +14,8 @@ use foldhash::fast::FixedState;
 use crate::day::{Day, DayRange};
 use crate::texts::Texts;
 
-use super::facts::Key;
 use super::published::AdDay;
+use super::published::Key;
 
 /// Of no text.
 pub(super) const NONE: u32 = u32::MAX;

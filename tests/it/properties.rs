@@ -14,8 +14,9 @@ use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunne
 
 use ctwa::config::Settings;
 use ctwa::day::DayRange;
+use ctwa::job::{Job, Wanted};
 use ctwa::lake::Environment;
-use ctwa::run::{self, Job, Wanted};
+use ctwa::run;
 
 use crate::lake::{self, Form, Lake};
 use crate::oracle::{self, State, Tables};

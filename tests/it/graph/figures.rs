@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ctwa::config::secret::Secret;
 use ctwa::day::Day;
 use ctwa::error::ErrorKind;
 use ctwa::insights::client::{AdAnswer, Token};
 use ctwa::insights::graph_error::Verdict;
 use ctwa::insights::rows::DailyRow;
-use ctwa::insights::secret::Secret;
 use ctwa::insights::wire::Until;
 
 use super::server::{APP_SECRET, Fault, GraphServer, What};

@@ -16,11 +16,12 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use chrono::NaiveDate;
+use ctwa::config::ClientSettings;
+use ctwa::config::secret::Secret;
 use ctwa::day::DayRange;
 use ctwa::error::Result;
-use ctwa::insights::client::{Client, ClientSettings};
+use ctwa::insights::client::Client;
 use ctwa::insights::graph::Waiting;
-use ctwa::insights::secret::Secret;
 
 use server::{GraphServer, TOKEN, VERSION};
 

@@ -4,9 +4,9 @@ use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 
+use ctwa::config::secret::Secret;
 use ctwa::error::Error;
 use ctwa::insights::client::AdAnswer;
-use ctwa::insights::secret::Secret;
 
 use super::server::{APP_SECRET, Fault, GraphServer, Poll, TOKEN, What, proof};
 use super::world::{Limit, ad, refusal, small};

@@ -13,8 +13,9 @@ use ctwa::config::Settings;
 use ctwa::day::{Day, DayRange};
 use ctwa::error::{Error, ErrorKind, Result};
 use ctwa::fetch::{self, FetchReport, FetchRequest};
+use ctwa::job::{Job, Wanted};
 use ctwa::lake::{Environment, Lake};
-use ctwa::run::{self, Job, Outcome, Wanted};
+use ctwa::run::{self, Outcome};
 use tempfile::TempDir;
 
 use super::date;

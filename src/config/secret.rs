@@ -63,12 +63,12 @@ impl Secret {
         &self.origin
     }
 
-    pub(super) fn reveal(&self) -> &str {
+    pub fn reveal(&self) -> &str {
         &self.text
     }
 
     /// What shows Meta that the token is used by the app that has this secret: hex HMAC-SHA256 of the token.
-    pub(super) fn proof_of(&self, token: &Secret) -> Result<String> {
+    pub fn proof_of(&self, token: &Secret) -> Result<String> {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.text.as_bytes())
             .map_err(|error| Error::bug("an app secret is no key").source(error))?;
         mac.update(token.text.as_bytes());
@@ -76,13 +76,13 @@ impl Secret {
     }
 
     /// The text without this secret.
-    pub(super) fn scrub(&self, text: &str) -> String {
+    pub fn scrub(&self, text: &str) -> String {
         text.replace(&self.text, REDACTED)
     }
 }
 
 /// The text without words that look like a token of Meta's, whoever's it is.
-pub(super) fn scrub_tokens(text: &str) -> String {
+pub fn scrub_tokens(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(TOKEN_START) {
