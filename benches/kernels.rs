@@ -9,17 +9,17 @@ use std::path::Path;
 use arrow::array::RecordBatch;
 use criterion::{BatchSize, Criterion, Throughput};
 
+use ctwa::base::day::{Day, DayRange, LocalDays, MICROS_PER_DAY, MICROS_PER_SECOND};
+use ctwa::base::digest::Digest;
+use ctwa::base::error::{Error, Result};
+use ctwa::base::money::parse_money;
+use ctwa::base::schema;
 use ctwa::config::{BotCodes, Settings};
-use ctwa::conversions::{self, ConversionCells, Conversions};
-use ctwa::day::{Day, DayRange, LocalDays, MICROS_PER_DAY, MICROS_PER_SECOND};
-use ctwa::digest::Digest;
 use ctwa::engine::{Request, embedded};
-use ctwa::error::{Error, Result};
-use ctwa::identity::Identities;
-use ctwa::insights::parse_money;
+use ctwa::extract::conversions::{self, ConversionCells, Conversions};
+use ctwa::extract::identity::Identities;
+use ctwa::extract::touches::{self, TouchCells, Touches};
 use ctwa::lake::{decode, encode, encode_working};
-use ctwa::schema;
-use ctwa::touches::{self, TouchCells, Touches};
 
 /// Of each kind: touches, and conversion events.
 const ROWS: usize = 100_000;

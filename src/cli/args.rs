@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
-use crate::day::Day;
+use crate::base::day::Day;
 use crate::report::{By, Format, Grain};
 
 use super::conversion_event::ConversionEventArgs;
 use super::flags::{Days, How};
-use super::shell::{CompletionsArgs, ManArgs};
 
 /// What each Click-to-WhatsApp ad was worth: conversations, conversions and the cost of each, per ad and day.
 #[derive(Parser)]
@@ -211,6 +211,32 @@ pub struct BackfillArgs {
 
 const BACKFILL_EXAMPLES: &str = "Examples:
   ctwa backfill nightly.toml --from 2026-10-01 --to 2026-10-31";
+
+#[derive(Args)]
+#[command(after_help = COMPLETIONS_EXAMPLES)]
+pub struct CompletionsArgs {
+    /// Whose completions to print.
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+const COMPLETIONS_EXAMPLES: &str = "Examples:
+  ctwa completions bash > ~/.local/share/bash-completion/completions/ctwa
+  ctwa completions zsh > \"${fpath[1]}/_ctwa\"
+  ctwa completions fish > ~/.config/fish/completions/ctwa.fish
+  ctwa completions powershell >> $PROFILE";
+
+#[derive(Args)]
+#[command(after_help = MAN_EXAMPLES)]
+pub struct ManArgs {
+    /// Write the pages of ctwa and of each command into this folder, which must exist, instead of the first one to stdout.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+const MAN_EXAMPLES: &str = "Examples:
+  ctwa man | man -l -
+  ctwa man --out ~/.local/share/man/man1";
 
 impl Command {
     /// Whether the result is to be one JSON object, whatever happens.

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use crate::categories::{self, Categories};
+use crate::base::error::{Error, Result};
+use crate::commands::categories::{self, Categories};
+use crate::commands::new_setting::{NewSetting, Wish, new_setting};
 use crate::config::{Settings, known_bot};
-use crate::error::{Error, Result};
-use crate::job::Wanted;
-use crate::look::{Look, counted, harmless, visible};
-use crate::new_setting::{NewSetting, Wish, new_setting};
+use crate::known::job::Wanted;
+use crate::report::style::{Look, counted, harmless, visible};
 
 use super::grid::{self, Column, Kind};
 use super::{Exit, now, print, print_json, terminal, with_job};

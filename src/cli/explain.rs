@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::base::day::{Day, DayRange};
+use crate::base::error::{Error, Result};
+use crate::commands::explain::{Explanation, Question, explain};
 use crate::config::Settings;
-use crate::day::{Day, DayRange};
-use crate::error::{Error, Result};
-use crate::explain::{Explanation, Question, explain};
-use crate::job::Wanted;
+use crate::known::job::Wanted;
 
 use super::{Exit, print, print_json, terminal, with_job};
 
@@ -80,7 +80,7 @@ fn text(told: &Explanation, settings: &Settings, width: usize) -> String {
         if chapter.bot_id != bot {
             bot = &chapter.bot_id;
             let zone = settings.bots.iter().find(|of| of.id == bot).map_or("UTC", |of| of.zone.name());
-            lines.extend(["".to_string(), format!("Bot {}, local times of {zone}", crate::look::visible(bot))]);
+            lines.extend(["".to_string(), format!("Bot {}, local times of {zone}", crate::report::style::visible(bot))]);
         }
         lines.extend(["".to_string(), chapter.title.clone()]);
         for fact in &chapter.facts {

@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use crate::day::{Day, DayRange};
-use crate::error::{Error, Result};
+use crate::base::day::{Day, DayRange};
+use crate::base::error::{Error, Result};
 
 #[derive(Args)]
 pub struct How {

@@ -2,7 +2,7 @@
 
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, Row, Table, Width, presets};
 
-use crate::look::{Look, visible};
+use crate::report::style::{Look, visible};
 
 pub struct Column {
     pub header: &'static str,

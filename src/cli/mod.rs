@@ -1,6 +1,22 @@
 //! The command line: parse, resolve, run, and decide the exit code, in one visible place.
 //!
-//! Results go to stdout, everything else to stderr. Exit codes are those of [`crate::error::ErrorKind`].
+//! Results go to stdout, everything else to stderr. Exit codes are those of [`crate::base::error::ErrorKind`].
+//!
+//! ```text
+//! args.rs               commands and flags
+//! conversion_event.rs   its commands
+//! explain.rs            that command
+//! flags.rs              what several commands share
+//! grid.rs               small tables
+//! progress.rs           bars
+//! sessions.rs           that command
+//! sheet.rs              flags of what has columns
+//! shell.rs              completions, the manual page
+//! signals.rs            Ctrl-C and SIGTERM
+//! terminal.rs           width, locale, colours
+//! text.rs               results as text
+//! what_if.rs            that command
+//! ```
 
 mod args;
 mod conversion_event;
@@ -23,23 +39,21 @@ use std::process::ExitCode;
 use clap::Parser;
 use serde::Serialize;
 
-use crate::check;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::commands::insights::FetchRequest;
+use crate::commands::{check, insights as fetch, plan as preview, verify};
 use crate::config::Settings;
-use crate::error::{Error, ErrorKind, Result};
-use crate::fetch::{self, FetchRequest};
-use crate::job::{Job, Wanted};
+use crate::known::job::{Job, Wanted};
+use crate::known::working;
 use crate::lake::{Environment, Lake};
-use crate::preview;
 use crate::report::{self, Format, ReportRequest};
 use crate::run::{self, Outcome};
-use crate::verify;
-use crate::working;
 use args::{Cli, Command, LogFormat};
 use flags::{Days, How};
 use signals::Signals;
 
 pub fn main() -> ExitCode {
-    crate::memory::share();
+    crate::base::memory::share();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

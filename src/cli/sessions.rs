@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::base::error::Result;
+use crate::commands::sessions::{LedgerRequest, ledger};
 use crate::config::Settings;
-use crate::error::Result;
-use crate::job::Wanted;
-use crate::ledger::{LedgerRequest, ledger};
+use crate::known::job::Wanted;
 use crate::report::By;
 
 use super::flags::Days;

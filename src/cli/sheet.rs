@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::error::Result;
-use crate::look::Look;
+use crate::base::error::Result;
+use crate::report::style::Look;
 use crate::report::{Format, Layout, Sheet};
 
 use super::terminal;

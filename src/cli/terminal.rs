@@ -3,7 +3,7 @@
 use std::env;
 use std::io::IsTerminal;
 
-use crate::look::{Look, Numerals};
+use crate::report::style::{Look, Numerals};
 
 /// What stdout is.
 pub fn stdout() -> Look {

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::check::{CheckReport, Finding, Level};
-use crate::day::{Day, DayRange};
-use crate::fetch::FetchReport;
-use crate::look::{counted, harmless};
-use crate::preview::Preview;
-use crate::pull::Pulled;
-use crate::run_report::RunReport;
-use crate::verify::Verdict;
+use crate::base::day::{Day, DayRange};
+use crate::commands::check::{CheckReport, Finding, Level};
+use crate::commands::insights::FetchReport;
+use crate::commands::plan::Preview;
+use crate::commands::verify::Verdict;
+use crate::report::style::{counted, harmless};
+use crate::run::pull::Pulled;
+use crate::run::report::RunReport;
 
 pub fn summary(report: &RunReport) -> String {
     let mut lines = Vec::new();

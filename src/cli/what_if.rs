@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::base::error::Result;
+use crate::commands::what_if::{Hypothesis, what_if};
 use crate::config::Settings;
-use crate::error::Result;
-use crate::job::Wanted;
-use crate::what_if::{Hypothesis, what_if};
+use crate::known::job::Wanted;
 
 use super::flags::Days;
 use super::sheet::SheetArgs;

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use toml_edit::{Document, Item, TableLike};
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 /// The text of a file with its name, to turn a span into `file:line:column`.
 pub struct Source {

@@ -4,7 +4,7 @@
 
 use toml_edit::{Document, Item, TableLike, Value};
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 const LIST: &str = "conversion_events";
 

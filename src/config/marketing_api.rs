@@ -11,7 +11,7 @@ use url::Url;
 
 use super::document::{Placed, Section};
 use super::secret::{self, Secret};
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 /// The newest version whose behaviour is known here.
 const DEFAULT_VERSION: &str = "v26.0";

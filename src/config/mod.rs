@@ -2,6 +2,13 @@
 //!
 //! In: one TOML file. Out: [`Settings`], which the rest of the program never questions again. Every mistake is a usage error
 //! that names the place in the file and the mend. Key names are the contract's.
+//!
+//! ```text
+//! document.rs        read key by key, with places
+//! edit.rs            a setting written into it
+//! marketing_api.rs   how insights are fetched
+//! secret.rs          a token that cannot be printed
+//! ```
 
 mod document;
 mod edit;
@@ -15,11 +22,11 @@ use chrono::DateTime;
 use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
 
-use crate::day::{Day, MICROS_PER_DAY, Zone};
-use crate::error::{Error, Result};
+use crate::base::day::{Day, MICROS_PER_DAY, Zone};
+use crate::base::error::{Error, Result};
+use crate::base::mapping::{Column, TableMapping, TextSource, TimeUnit};
+use crate::base::schema;
 use crate::lake::Location;
-use crate::mapping::{Column, TableMapping, TextSource, TimeUnit};
-use crate::schema;
 use document::{Alternative, Placed, Section, Source};
 
 pub use edit::with_setting;

@@ -8,12 +8,12 @@ use std::collections::HashMap;
 use foldhash::fast::FixedState;
 use polars::prelude::*;
 
-use crate::day::{Day, LocalDays};
-use crate::digest::short_hash;
-use crate::error::Result;
-use crate::parallel::{at_once, cores, on_all_cores};
-use crate::sessions::{sessions, state};
-use crate::{conversions, touches};
+use crate::base::day::{Day, LocalDays};
+use crate::base::digest::short_hash;
+use crate::base::error::Result;
+use crate::base::parallel::{at_once, cores, on_all_cores};
+use crate::engine::sessions::{sessions, state};
+use crate::extract::{conversions, touches};
 
 use super::{AdFacts, Answer, BotDay, Conversations, Conversions, FactsOfAds, Request, Session, SessionEnd, States, Told};
 
@@ -398,9 +398,9 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::base::day::{DayRange, MICROS_PER_DAY};
     use crate::config::Settings;
-    use crate::day::{DayRange, MICROS_PER_DAY};
-    use crate::identity::Identities;
+    use crate::extract::identity::Identities;
 
     /// Contacts with a touch of one of two ads and a conversion event a day later.
     fn settled(settings: &Settings, contacts: i64) -> Settled {

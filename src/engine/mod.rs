@@ -2,18 +2,24 @@
 //!
 //! The request says which working tables go in, which local days come out, and the rules (bots, zones, horizon, identities). The
 //! answer is small: counts per bot, ad, day and category. Engines do not publish; the run does.
+//!
+//! ```text
+//! embedded.rs   answered by windowed polars
+//! sessions.rs   which touch converts
+//! yields.rs     what every category would yield, at once
+//! ```
 
 pub mod embedded;
+pub mod sessions;
 pub mod yields;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::day::{Day, DayRange};
 use crate::config::Settings;
-use crate::day::Day;
-use crate::day::DayRange;
-use crate::identity::Identities;
+use crate::extract::identity::Identities;
 
 pub struct Request<'a> {
     pub settings: &'a Settings,

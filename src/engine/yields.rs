@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, HashMap};
 use foldhash::fast::FixedState;
 use polars::prelude::*;
 
-use crate::conversions::Conversions;
-use crate::error::Result;
-use crate::sessions::sessions;
-use crate::touches::Touches;
+use crate::base::error::Result;
+use crate::engine::sessions::sessions;
+use crate::extract::conversions::Conversions;
+use crate::extract::touches::Touches;
 
 use super::Request;
 
@@ -180,11 +180,11 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::base::day::{Day, DayRange, MICROS_PER_DAY};
     use crate::config::Settings;
-    use crate::conversions::{self, ConversionCells};
-    use crate::day::{Day, DayRange, MICROS_PER_DAY};
-    use crate::identity::Identities;
-    use crate::touches::{self, TouchCells};
+    use crate::extract::conversions::{self, ConversionCells};
+    use crate::extract::identity::Identities;
+    use crate::extract::touches::{self, TouchCells};
 
     /// Each contact clicks an ad on day 0, has "old" before the start or not, then "a" on day 3 and every other one "b" on day 4.
     #[test]

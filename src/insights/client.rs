@@ -17,9 +17,9 @@ use super::report_run::{self, RunState, Step};
 use super::rows::{self, DailyRow, ReachRow};
 use super::split::{self, Ask, Level, Scope, Smaller, Span, smaller};
 use super::wire::{self, Account, AdObject, Object, Until};
+use crate::base::day::DayRange;
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::config::ClientSettings;
-use crate::day::DayRange;
-use crate::error::{Error, ErrorKind, Result};
 
 /// How often the same report run is submitted in all.
 const SUBMISSIONS: u32 = 3;

@@ -8,11 +8,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::base::day::{Day, DayRange, MICROS_PER_SECOND};
+use crate::base::limits::FINAL_AFTER_DAYS;
 use crate::config::{MarketingApi, Settings};
-use crate::day::{Day, DayRange, MICROS_PER_SECOND};
-use crate::limits::FINAL_AFTER_DAYS;
 
-use super::ledger::{Answered, AskedAd, LedgerOf, Ledgers};
+use super::fetched::{Answered, AskedAd, LedgerOf, Ledgers};
 
 /// What Meta keeps. The oldest day is left alone: whose today it counts from is not said.
 const KEPT_MONTHS: u32 = 37;
@@ -170,9 +170,9 @@ pub fn may_be_asked(ledgers: &Ledgers, ad: &str, now: i64) -> bool {
 mod tests {
     use std::path::Path;
 
-    use super::super::ledger::{AccountLedger, At, FetchedDay};
+    use super::super::fetched::{AccountLedger, At, FetchedDay};
     use super::*;
-    use crate::digest::Digest;
+    use crate::base::digest::Digest;
 
     const HOUR: i64 = MICROS_PER_HOUR;
 

@@ -13,7 +13,7 @@ use super::graph_error::{GraphError, Verdict, Whom};
 use super::http::{Http, NoReply, Reply, Request};
 use super::throttle::{Throttle, Usage};
 use super::wire::{self, Object};
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 
 /// Waits before the same request goes out again after a fault that passes.
 const TRANSIENT_SECONDS: [u64; 5] = [2, 4, 8, 16, 32];

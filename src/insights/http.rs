@@ -12,10 +12,9 @@ use reqwest::{Url, redirect};
 use serde_json::json;
 
 use super::throttle;
-use crate::config::ClientSettings;
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::config::secret::scrub_tokens;
-use crate::config::{base_url, is_loopback};
-use crate::error::{Error, ErrorKind, Result};
+use crate::config::{ClientSettings, base_url, is_loopback};
 
 const CONNECT_SECONDS: u64 = 20;
 /// How often a stop is looked for while waiting.

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{Date32Type, Decimal128Type, Int64Type};
 
-use crate::day::{Day, DayRange};
-use crate::digest::Digest;
-use crate::error::{Error, Result};
-use crate::schema;
+use crate::base::day::{Day, DayRange};
+use crate::base::digest::Digest;
+use crate::base::error::{Error, Result};
+use crate::base::schema;
 
 use super::InsightRow;
-use super::money::{LARGEST_SPEND, MILLIONTHS};
 use super::rows::ReachRow;
+use crate::base::money::{LARGEST_SPEND, MILLIONTHS};
 
 /// A row of `reach`, in the order of its key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,15 +4,29 @@
 //! [`Figures`] per day, and the [`InsightsIndex`] over all landed days: which account an ad belongs to, its latest names, which
 //! days of an account are whole (rule 14). Money is exact: whole millionths of the currency's major unit, never through a
 //! float, never rounded. A partition that breaks the contract is refused as a whole, with an error that names what is wrong.
+//!
+//! ```text
+//! client.rs        what is asked of Meta's API
+//! due.rs           what is to be fetched
+//! fetched.rs       the ledger: what was fetched, and when
+//! graph.rs         paced, repeated, page by page
+//! graph_error.rs   what an error means
+//! http.rs          the only user of HTTP
+//! landing.rs       fetched rows as tables
+//! report_run.rs    too large: asynchronously
+//! rows.rs          Meta's rows, read strictly
+//! split.rs         too large: smaller questions
+//! throttle.rs      how long to wait for limits
+//! wire.rs          Meta's JSON, read strictly
+//! ```
 
 pub mod client;
 pub mod due;
+pub mod fetched;
 pub mod graph;
 pub mod graph_error;
 mod http;
 pub mod landing;
-pub mod ledger;
-mod money;
 pub mod report_run;
 pub mod rows;
 pub mod split;
@@ -26,16 +40,15 @@ use arrow::datatypes::{DataType, Decimal128Type, Int64Type};
 
 use serde::{Deserialize, Serialize};
 
-use crate::day::Day;
-use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::base::day::Day;
+use crate::base::digest::Digest;
+use crate::base::error::{Error, Result};
+use crate::base::limits::FINAL_AFTER_DAYS;
+use crate::base::money::parse_money;
+use crate::base::money::{decimal_text, inexact, rescale};
 use crate::lake::Lake;
 use crate::lake::layout::Partition;
-use crate::limits::FINAL_AFTER_DAYS;
-use ledger::Ledgers;
-use money::{decimal_text, inexact, rescale};
-
-pub use money::{MILLIONTHS, parse_money};
+use fetched::Ledgers;
 
 /// A row of the insights table.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::graph_error::GraphError;
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 /// What is asked of a run. The errors are told since v25.0.
 pub const FIELDS: &str = "async_status,async_percent_completion,error_code,error_subcode,error_message";

@@ -7,9 +7,10 @@
 use serde_json::Value;
 
 use super::wire::{Object, account_id, id, object, odd, optional_text, text};
-use super::{AdNames, Figures, InsightRow, parse_money};
-use crate::day::{Day, DayRange};
-use crate::error::{Error, Result};
+use super::{AdNames, Figures, InsightRow};
+use crate::base::day::{Day, DayRange};
+use crate::base::error::{Error, Result};
+use crate::base::money::parse_money;
 
 /// The figures of a day, beside the keys; `date_start` and `date_stop` come by themselves.
 pub const DAILY_FIELDS: [&str; 12] = [
@@ -260,7 +261,7 @@ mod tests {
             let mut row = full();
             row[field] = value;
             let error = read(&row).unwrap_err();
-            assert_eq!(error.kind(), crate::error::ErrorKind::Data);
+            assert_eq!(error.kind(), crate::base::error::ErrorKind::Data);
             let said = error.to_string();
             for text in ["account act_123", "ad 120226305854810726", "day 2025-03-14", &format!("field {named}")] {
                 assert!(said.contains(text), "{said} lacks {text}");

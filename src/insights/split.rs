@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde_json::json;
 
-use crate::day::DayRange;
+use crate::base::day::DayRange;
 
 /// Each of Meta's statuses of an ad. Named in a filter, they bring ads that are otherwise left out: deleted and archived.
 const AD_STATUSES: [&str; 12] = [
@@ -192,7 +192,7 @@ pub fn smaller(ask: &Ask) -> Smaller {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::day::Day;
+    use crate::base::day::Day;
 
     fn ask(days: i32, fields: &[&'static str]) -> Ask {
         let span = Span::Daily(DayRange { first: Day(100), last: Day(99 + days) });

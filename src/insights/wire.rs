@@ -7,8 +7,8 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::AdNames;
-use crate::day::Zone;
-use crate::error::{Error, Result};
+use crate::base::day::Zone;
+use crate::base::error::{Error, Result};
 
 pub type Object = Map<String, Value>;
 

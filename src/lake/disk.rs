@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 use super::failure::io_error;
-use crate::object::Object;
+use crate::base::object::Object;
 
 pub(super) const STAGING: &str = "work/staging";
 

@@ -10,12 +10,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::day::Day;
-use crate::error::Result;
-use crate::schema::Raw;
+use crate::base::day::Day;
+use crate::base::error::Result;
+use crate::base::schema::Raw;
 
 use super::Lake;
-use crate::object::Object;
+use crate::base::object::Object;
 
 /// The objects of one input partition, in the order of their names.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::path::{Component, Path as FilePath, PathBuf};
 
 use url::Url;
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 /// A folder or a prefix.
 #[derive(Clone, PartialEq, Eq)]

@@ -24,11 +24,11 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use object_store::{ObjectStoreExt, PutMode};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 
 use super::Lake;
 use super::failure::{Operation, io_error};
-use crate::object::Object;
+use crate::base::object::Object;
 
 const LOCK_OBJECT: &str = "state/lock";
 const EPOCHS: &str = "state/lock";

@@ -3,9 +3,24 @@
 //! A [`Location`] is a place named in the pipeline file; [`Lake::open`] gives access to it. Paths are relative to the location
 //! and use `/`. Publishing replaces one object at once: readers see the old bytes or the new ones, never a part, and no other
 //! name ever appears in the target's folder. Storage errors are classified here, while they are in hand.
+//!
+//! ```text
+//! disk.rs       a folder on a local disk
+//! failure.rs    what a failure of storage means
+//! json.rs       small JSON objects
+//! layout.rs     where things lie
+//! location.rs   a folder, or a prefix in a bucket
+//! lock.rs       one run at a time
+//! probe.rs      what a store can do
+//! read.rs       Parquet in batches
+//! store.rs      opened by the environment
+//! table.rs      our own tables as Parquet
+//! write.rs      one object at once
+//! ```
 
 mod disk;
 mod failure;
+mod json;
 pub mod layout;
 mod location;
 mod lock;
@@ -24,13 +39,14 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::object::Object;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::object::Object;
 
 use disk::{list_each_on_disk, list_on_disk};
 use failure::{Operation, io_error};
 use store::Traffic;
 
+pub use json::{read_json, write_json};
 pub use location::Location;
 pub use lock::{Lock, Put, Released};
 pub use probe::Probe;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 use super::Lake;
 use super::lock::token;

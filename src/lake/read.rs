@@ -25,13 +25,13 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::SchemaDescriptor;
 
-use crate::error::{Error, Result};
-use crate::mapping::describe;
-use crate::parallel::{on_all_cores, while_waiting};
+use crate::base::error::{Error, Result};
+use crate::base::mapping::describe;
+use crate::base::parallel::{on_all_cores, while_waiting};
 
 use super::Lake;
 use super::failure::Operation;
-use crate::object::Object;
+use crate::base::object::Object;
 
 const ROWS_PER_BATCH: usize = 65_536;
 

@@ -15,7 +15,7 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 const ROWS_PER_GROUP: usize = 1 << 20;
 const ROWS_PER_PAGE: usize = 1 << 13;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutResult, UpdateVersion};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 
 use super::Lake;
 use super::disk::{publish_on_disk, remove_on_disk};

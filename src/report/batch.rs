@@ -8,9 +8,9 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Schema};
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
+use crate::base::schema::{MONEY_PRECISION, MONEY_SCALE, instant, money};
 use crate::lake::encode;
-use crate::schema::{MONEY_PRECISION, MONEY_SCALE, instant, money};
 
 use super::{Kind, Sheet, Value};
 

@@ -9,10 +9,10 @@ use arrow::array::{
 };
 use arrow::datatypes::Int32Type;
 
-use crate::day::{Day, DayRange};
-use crate::error::Result;
+use crate::base::day::{Day, DayRange};
+use crate::base::error::Result;
+use crate::base::schema::{MONEY_SCALE, mistyped, published_column as column};
 use crate::lake::TextForm;
-use crate::schema::{MONEY_SCALE, mistyped, published_column as column};
 
 use super::published::{Ad, AdConversion, AdDay, BotDay, RangeReach};
 use super::tally::{NONE, StoredDay, Tally};

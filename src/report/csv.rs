@@ -5,7 +5,7 @@
 //! advises. Numbers are never changed. `raw` leaves every text as it came, for programs. Spreadsheets also round long ids: import
 //! them as text.
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 use super::{Sheet, Value};
 

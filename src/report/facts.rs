@@ -21,8 +21,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use crate::base::day::{Day, DayRange};
 use crate::config::Bot;
-use crate::day::{Day, DayRange};
 
 use super::By;
 use super::published::{Ad, AdDay, Key, Published};

@@ -139,8 +139,8 @@ fn row(facts: &Facts, (bot_id, ad_id): Key, sums: &Sums, known: Known<'_>) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::day::{Day, DayRange};
     use crate::config::ConversionSetting;
-    use crate::day::{Day, DayRange};
     use crate::report::amount::MILLION;
     use crate::report::published::{Ad, AdConversion, BotDay, RangeReach};
 

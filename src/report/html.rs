@@ -15,8 +15,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::digest::sha256;
-use crate::error::{Error, Result};
+use crate::base::digest::sha256;
+use crate::base::error::{Error, Result};
 
 const PAGE: &str = include_str!("page/page.html");
 

@@ -5,7 +5,7 @@
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 use super::{Kind, Sheet, Value};
 

@@ -16,6 +16,26 @@
 //! Always: no amount of one currency is added to an amount of another, no reach is added to another but as a stated bound, and
 //! the report depends on tables, settings and request alone. What a figure means is in `figures`, what a day without a row means
 //! in `facts`.
+//!
+//! ```text
+//! amount.rs      money as figures show it
+//! batch.rs       as Parquet
+//! columns.rs     the published tables' columns
+//! csv.rs         as CSV
+//! facts.rs       what a day without a row means
+//! figures.rs     what days add up to
+//! html.rs        the page
+//! json.rs        as JSON
+//! published.rs   the published rows
+//! read.rs        from the published tables
+//! reconcile.rs   our conversations beside Meta's
+//! series.rs      every day of a range, packed for the page
+//! sheet.rs       columns and cells, for every format
+//! style.rs       texts and numbers on a terminal
+//! table.rs       as a table on a terminal
+//! tally.rs       stored days, added up as they are read
+//! what_if.rs     beside what was published
+//! ```
 
 mod amount;
 mod batch;
@@ -30,16 +50,16 @@ mod read;
 mod reconcile;
 mod series;
 mod sheet;
+pub mod style;
 mod table;
 mod tally;
 mod what_if;
 
-use crate::config::Settings;
-use crate::config::known_bot;
-use crate::day::{Day, DayRange};
-use crate::error::{Error, Result};
+use crate::base::day::{Day, DayRange};
+use crate::base::error::{Error, Result};
+use crate::config::{Settings, known_bot};
 use crate::lake::Lake;
-use crate::look::Look;
+use crate::report::style::Look;
 
 pub use amount::Amount;
 use published::Published;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::day::{Day, DayRange};
+use crate::base::day::{Day, DayRange};
 
 /// What is published about a range.
 #[derive(Clone, Debug, Default)]

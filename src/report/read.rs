@@ -7,13 +7,13 @@
 
 use arrow::array::RecordBatch;
 
+use crate::base::day::{Day, DayRange};
+use crate::base::error::{Error, Result};
+use crate::base::object::Object;
+use crate::base::parallel::while_waiting;
 use crate::config::Horizon;
-use crate::day::{Day, DayRange};
-use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lake::layout::ADS_OBJECT;
-use crate::object::Object;
-use crate::parallel::while_waiting;
 
 use super::columns::{AD, AD_CONVERSION, AD_DAY, AdDayColumns, BOT_DAY, Column, IMPRESSIONS, META_CONVERSATIONS, REACH};
 use super::columns::{ad_conversions, ads, bot_days, reach};
@@ -181,13 +181,13 @@ mod tests {
     use arrow::datatypes::{DataType, Field, Schema};
 
     use super::*;
+    use crate::base::error::ErrorKind;
+    use crate::base::schema::{self, MONEY_PRECISION, MONEY_SCALE, Table};
     use crate::config::Settings;
-    use crate::error::ErrorKind;
     use crate::lake::layout::day_object;
     use crate::lake::{Environment, encode};
     use crate::report::published::Key;
     use crate::report::{Amount, Report, build};
-    use crate::schema::{self, MONEY_PRECISION, MONEY_SCALE, Table};
 
     const PIPELINE: &str = r#"
         name = "test"

@@ -7,11 +7,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::base::day::Day;
+use crate::base::error::{Error, Result};
 use crate::config::Settings;
-use crate::day::Day;
-use crate::error::{Error, Result};
 use crate::lake::Lake;
-use crate::look::Look;
+use crate::report::style::Look;
 
 use super::facts::Facts;
 use super::published::AdDay;

@@ -29,9 +29,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::base::day::{Day, DayRange};
+use crate::base::error::{Error, Result};
 use crate::config::Settings;
-use crate::day::{Day, DayRange};
-use crate::error::{Error, Result};
 
 use super::facts::Facts;
 use super::published::Key;

@@ -2,9 +2,9 @@
 //!
 //! The report is one, and so are the ledger and what-if: a text is guarded, a number aligned and a NULL shown in one way everywhere.
 
-use crate::day::{Day, Zone};
-use crate::error::{Error, Result};
-use crate::look::Look;
+use crate::base::day::{Day, Zone};
+use crate::base::error::{Error, Result};
+use crate::report::style::Look;
 
 use super::{Amount, Format, Kind, batch, csv, json, table};
 

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, Row, Table, Width, presets};
 
-use crate::look::{Look, Numerals, visible};
+use crate::report::style::{Look, Numerals, visible};
 
 use super::{Amount, By, Grain, Kind, Report, ReportRow, Sheet, Value};
 

@@ -11,8 +11,8 @@ use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
-use crate::day::{Day, DayRange};
-use crate::texts::Texts;
+use crate::base::day::{Day, DayRange};
+use crate::base::dictionary::Texts;
 
 use super::published::AdDay;
 use super::published::Key;

@@ -9,9 +9,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::base::day::{Day, DayRange};
+use crate::base::error::Result;
 use crate::config::{Bot, Settings};
-use crate::day::{Day, DayRange};
-use crate::error::Result;
 use crate::lake::Lake;
 
 use super::facts::Facts;

@@ -14,9 +14,9 @@ use arrow::array::{Array as _, ArrayRef, AsArray as _, Int64Array, RecordBatch, 
 use arrow::datatypes::Int64Type;
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
-use ctwa::error::{Error, ErrorKind};
+use ctwa::base::error::{Error, ErrorKind};
+use ctwa::base::object::Object;
 use ctwa::lake::{Environment, Lake, Location, Put, ScanPlan};
-use ctwa::object::Object;
 use object_store::memory::InMemory;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;

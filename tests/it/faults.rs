@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
+use ctwa::base::error::{Error, ErrorKind};
 use ctwa::config::Settings;
-use ctwa::error::{Error, ErrorKind};
-use ctwa::job::{Job, Wanted};
+use ctwa::known::job::{Job, Wanted};
 use ctwa::lake::{Environment, Lake, Location};
 use ctwa::run::{self, Outcome};
 use object_store::ObjectStore;
@@ -126,8 +126,8 @@ impl Input {
             clock: &|| now,
             stopped,
             pause: None,
-            rows_at_once: ctwa::working::ROWS_AT_ONCE,
-            progress: &ctwa::progress::unheard,
+            rows_at_once: ctwa::known::working::ROWS_AT_ONCE,
+            progress: &ctwa::base::progress::unheard,
         })
     }
 

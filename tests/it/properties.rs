@@ -12,9 +12,9 @@ use proptest::sample::Index;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 
+use ctwa::base::day::DayRange;
 use ctwa::config::Settings;
-use ctwa::day::DayRange;
-use ctwa::job::{Job, Wanted};
+use ctwa::known::job::{Job, Wanted};
 use ctwa::lake::Environment;
 use ctwa::run;
 
@@ -214,7 +214,7 @@ fn parts_of_the_contacts_add_up_to_the_whole() {
                 stopped: &|| Ok(()),
                 pause: None,
                 rows_at_once,
-                progress: &ctwa::progress::unheard,
+                progress: &ctwa::base::progress::unheard,
             })
         };
         let done = run(Wanted::Through(None), one).map_err(|error| fail(error.to_string()))?;

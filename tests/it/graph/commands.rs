@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use chrono::{DateTime, Utc};
-use ctwa::error::ErrorKind;
-use ctwa::fetch::FetchRequest;
-use ctwa::preview;
+use ctwa::base::error::ErrorKind;
+use ctwa::commands::insights::FetchRequest;
+use ctwa::commands::plan as preview;
 use ctwa::report::{self, By, Format, Grain, ReportRequest};
 
 use super::date;
@@ -28,9 +28,15 @@ fn request(first: &str, last: &str) -> ReportRequest {
 
 /// Reach of ad 1 in a report, with its bounds.
 fn reach(shop: &Shop, first: &str, last: &str) -> [Option<i64>; 3] {
-    let written =
-        report::write(&shop.settings(), &shop.output(), &request(first, last), Format::Json, ctwa::look::Look::PLAIN, false)
-            .unwrap();
+    let written = report::write(
+        &shop.settings(),
+        &shop.output(),
+        &request(first, last),
+        Format::Json,
+        ctwa::report::style::Look::PLAIN,
+        false,
+    )
+    .unwrap();
     let rows: serde_json::Value = serde_json::from_slice(&written.bytes).unwrap();
     let row = rows.as_array().unwrap().iter().find(|row| row["ad_id"] == ad(1)).unwrap();
     ["reach", "reach_min", "reach_max"].map(|column| row[column].as_i64())
@@ -156,7 +162,8 @@ fn our_conversations_stand_beside_metas() {
     let request = request("2026-03-01", "2026-03-11");
     let reconcile = |format| {
         let written =
-            report::reconcile(&shop.settings(), &shop.output(), &request, format, ctwa::look::Look::PLAIN, false).unwrap();
+            report::reconcile(&shop.settings(), &shop.output(), &request, format, ctwa::report::style::Look::PLAIN, false)
+                .unwrap();
         String::from_utf8(written.bytes).unwrap()
     };
     let csv = reconcile(Format::Csv);

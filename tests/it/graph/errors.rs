@@ -1,7 +1,7 @@
 //! What each of Meta's errors makes the client do: every line of the table of codes and subcodes, told under several HTTP statuses,
 //! which decide nothing.
 
-use ctwa::error::ErrorKind::{self, Denied, Unavailable, Usage};
+use ctwa::base::error::ErrorKind::{self, Denied, Unavailable, Usage};
 use ctwa::insights::client::AdAnswer;
 use ctwa::insights::graph_error::{GraphError, Verdict};
 

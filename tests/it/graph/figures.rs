@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ctwa::base::day::Day;
+use ctwa::base::error::ErrorKind;
 use ctwa::config::secret::Secret;
-use ctwa::day::Day;
-use ctwa::error::ErrorKind;
 use ctwa::insights::client::{AdAnswer, Token};
 use ctwa::insights::graph_error::Verdict;
 use ctwa::insights::rows::DailyRow;

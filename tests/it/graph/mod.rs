@@ -16,10 +16,10 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use chrono::NaiveDate;
+use ctwa::base::day::DayRange;
+use ctwa::base::error::Result;
 use ctwa::config::ClientSettings;
 use ctwa::config::secret::Secret;
-use ctwa::day::DayRange;
-use ctwa::error::Result;
 use ctwa::insights::client::Client;
 use ctwa::insights::graph::Waiting;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ctwa::error::ErrorKind;
+use ctwa::base::error::ErrorKind;
 
 use super::date;
 use super::server::{Fault, What};

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::collections::BTreeSet;
 
-use ctwa::error::{Error, ErrorKind};
+use ctwa::base::error::{Error, ErrorKind};
 use ctwa::insights::client::Client;
 use ctwa::insights::graph::Waiting;
 

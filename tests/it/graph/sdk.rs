@@ -70,7 +70,7 @@ fn metas_own_client_understands_the_server_as_ours_does() {
     }
 
     // The figures, as its rows and as the world has them.
-    let millionths = |text: &str| ctwa::insights::parse_money(text).unwrap();
+    let millionths = |text: &str| ctwa::base::money::parse_money(text).unwrap();
     let whole = |value: &Value| value.as_str().unwrap().parse::<i64>().unwrap();
     let mut wanted = expected(&small(), &[1, 2, 3, 4], "2026-03-01", "2026-03-04");
     wanted.sort();

@@ -4,8 +4,8 @@ use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 
+use ctwa::base::error::Error;
 use ctwa::config::secret::Secret;
-use ctwa::error::Error;
 use ctwa::insights::client::AdAnswer;
 
 use super::server::{APP_SECRET, Fault, GraphServer, Poll, TOKEN, What, proof};

@@ -9,11 +9,12 @@ use std::fs;
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use chrono_tz::Tz;
+use ctwa::base::day::{Day, DayRange};
+use ctwa::base::error::{Error, ErrorKind, Result};
+use ctwa::commands::insights as fetch;
+use ctwa::commands::insights::{FetchReport, FetchRequest};
 use ctwa::config::Settings;
-use ctwa::day::{Day, DayRange};
-use ctwa::error::{Error, ErrorKind, Result};
-use ctwa::fetch::{self, FetchReport, FetchRequest};
-use ctwa::job::{Job, Wanted};
+use ctwa::known::job::{Job, Wanted};
 use ctwa::lake::{Environment, Lake};
 use ctwa::run::{self, Outcome};
 use tempfile::TempDir;
@@ -158,8 +159,8 @@ impl Shop {
             clock: &clock,
             stopped,
             pause: Some(&pause),
-            rows_at_once: ctwa::working::ROWS_AT_ONCE,
-            progress: &ctwa::progress::unheard,
+            rows_at_once: ctwa::known::working::ROWS_AT_ONCE,
+            progress: &ctwa::base::progress::unheard,
         });
         assert_eq!(self.server.stage().violations, Vec::<String>::new(), "Meta would not take these requests");
         done

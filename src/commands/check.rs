@@ -1,0 +1,308 @@
+//! Check: what would go wrong tonight, without changing anything. On an object store an object under `work/` is written and removed
+//! again, to see what the store can do.
+//!
+//! Looks at Meta's token and ad accounts where we fetch from there, at the lake's folders and gaps, at the schema of each table's newest partition against the mapping, at the whole alias
+//! table, at the newest insights, and at the output. Each finding says what was looked at and what to do.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::base::day::{Day, MICROS_PER_DAY};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::mapping::TableMapping;
+use crate::config::{MarketingApi, Settings};
+use crate::extract::identity::Identities;
+use crate::insights::client::{Client, Token};
+use crate::insights::graph::Waiting;
+use crate::insights::wire::{AccountStatus, Until};
+use crate::insights::{self, InsightsIndex};
+use crate::known::survey::Survey;
+use crate::lake::layout::Listing;
+use crate::lake::{Environment, Lake};
+use crate::plan::calendar::not_landed;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    Ok,
+    Warning,
+    Error,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Finding {
+    pub level: Level,
+    /// What was looked at.
+    pub subject: String,
+    pub text: String,
+}
+
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct CheckReport {
+    pub pipeline: String,
+    pub findings: Vec<Finding>,
+    #[serde(skip)]
+    kinds: Vec<ErrorKind>,
+}
+
+impl CheckReport {
+    pub fn worst(&self) -> Option<ErrorKind> {
+        ErrorKind::worst(self.kinds.iter().copied())
+    }
+
+    fn add(&mut self, level: Level, subject: &str, text: impl Into<String>) {
+        self.findings.push(Finding { level, subject: subject.to_string(), text: text.into() });
+    }
+
+    /// Notes the error, if it is one.
+    fn take<T>(&mut self, subject: &str, result: Result<T>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.kinds.push(error.kind());
+                self.add(Level::Error, subject, error.to_string());
+                None
+            }
+        }
+    }
+}
+
+pub fn check(settings: &Settings, environment: &Environment, clock: &dyn Fn() -> DateTime<Utc>) -> CheckReport {
+    let mut report = CheckReport { pipeline: settings.name.clone(), ..CheckReport::default() };
+    check_bots(settings, &mut report);
+    if let Some((api, _)) = settings.fetched_insights() {
+        check_meta(settings, api, clock, &mut report);
+    }
+    let output = Lake::open_or_create(&settings.output, environment);
+    let output = report.take("output", output);
+    if let Some(output) = &output {
+        check_output(output, clock, &mut report);
+    }
+    let lake = report.take("lake", Lake::open(&settings.lake, environment));
+    let Some((lake, output)) = lake.zip(output) else { return report };
+    let Some(survey) = report.take("lake", Survey::take(&lake, &output, settings)) else { return report };
+    report.add(Level::Ok, "lake", format!("{} can be listed", lake.location()));
+    if let Some(path) = &settings.identities
+        && report.take("identities", Identities::read(&lake, path, settings)).is_some()
+    {
+        report.add(Level::Ok, "identities", "every alias leads to one contact");
+    }
+    for (listing, mapping) in [(&survey.messages, &settings.messages.columns), (&survey.events, &settings.events.columns)] {
+        check_table(&lake, listing, mapping, &mut report);
+    }
+    let calendar = survey.calendar(settings);
+    report.take("conversion events", survey.accepted.protect(settings, calendar.last()));
+    for hole in calendar.holes() {
+        report.take::<()>(hole.0.table(), Err(not_landed(hole)));
+    }
+    match calendar.last() {
+        Some(last) => report.add(Level::Ok, "days", format!("the last day with messages and events is {last}")),
+        None => {
+            let error = Error::not_ready("no day has both a messages and an events partition");
+            report.take::<()>("days", Err(error.mend("land the other table's partitions")));
+        }
+    }
+    check_insights(&lake, settings, &survey, &mut report);
+    report
+}
+
+fn check_bots(settings: &Settings, report: &mut CheckReport) {
+    for bot in &settings.bots {
+        let subject = format!("bot {}", bot.id);
+        if bot.conversion_events.is_empty() {
+            report.add(
+                Level::Warning,
+                &subject,
+                "no conversion event is chosen: conversions are NULL; add [[bots.conversion_events]]",
+            );
+        }
+        if bot.ad_accounts.is_empty() && settings.insights.is_some() {
+            report.add(Level::Warning, &subject, "no ad account is listed: cost is NULL; add ad_accounts");
+        }
+        let zone = bot.zone.name();
+        report.add(Level::Ok, &subject, format!("days are those of {zone}, which should be its ad accounts' zone"));
+    }
+}
+
+/// How far a store's clock may be off before the lock's heartbeats are misread, in seconds.
+const MAX_CLOCK_SKEW_SECONDS: i64 = 10;
+
+fn check_output(output: &Lake, clock: &dyn Fn() -> DateTime<Utc>, report: &mut CheckReport) {
+    let Some(days) = report.take("output", output.published_days("bot_days")) else { return };
+    match (days.keys().next(), days.keys().next_back()) {
+        (Some(first), Some(last)) => {
+            report.add(Level::Ok, "output", format!("{} days are published, {first}..{last}", days.len()))
+        }
+        _ => report.add(Level::Ok, "output", "no day is published yet"),
+    }
+    report.take("output", output.check_writable());
+    let Some(Some(probe)) = report.take("output", output.probe(clock())) else { return };
+    report.add(Level::Ok, "output", format!("{} can be listed, read and written", output.location()));
+    if probe.creates_once {
+        report.add(Level::Ok, "output", "an object is created once only: of two runs one gets the lock");
+    } else {
+        let error = Error::usage("the store creates an object that is there already, so nothing keeps two runs apart")
+            .mend("use a store that honours If-None-Match");
+        report.take::<()>("output", Err(error));
+    }
+    if probe.replaces_by_version {
+        report.add(Level::Ok, "output", "an object is replaced by version: a put that comes late is refused");
+    } else {
+        report.add(
+            Level::Warning,
+            "output",
+            "the store does not replace by version: a put that is under way while another run takes the lock over is not \
+             refused; see that no run is stopped for more than 30 s and goes on",
+        );
+    }
+    if let Some(region) = probe.region {
+        report.add(Level::Ok, "output", format!("the bucket lies in region {region}"));
+    }
+    if let Some(time) = probe.time {
+        let skew = (clock() - time).num_seconds();
+        if skew.abs() > MAX_CLOCK_SKEW_SECONDS {
+            report.add(
+                Level::Warning,
+                "clock",
+                format!("this machine's clock is {skew} s from the store's: set it, else the lock of a live run may be taken"),
+            );
+        } else {
+            report.add(Level::Ok, "clock", format!("this machine's clock is {skew} s from the store's"));
+        }
+    }
+}
+
+fn check_table(lake: &Lake, listing: &Listing, mapping: &TableMapping, report: &mut CheckReport) {
+    let table = mapping.table.name;
+    for folder in &listing.strange_folders {
+        report.add(Level::Warning, table, format!("folder {folder} is no day, it is not read"));
+    }
+    let Some((day, newest)) = listing.partitions.last_key_value() else { return };
+    let mut readable = true;
+    for object in &newest.objects {
+        let bound =
+            lake.schema(object).and_then(|schema| mapping.bind(&schema).map_err(|error| error.with("object", &object.path)));
+        match report.take(table, bound) {
+            Some(bound) => {
+                for column in bound.missing() {
+                    report.add(
+                        Level::Warning,
+                        table,
+                        format!("optional column {column} is missing in {}, it is NULL", object.path),
+                    );
+                }
+            }
+            None => readable = false,
+        }
+    }
+    if readable {
+        report.add(
+            Level::Ok,
+            table,
+            format!("{} partitions have landed, the newest ({day}) fits the mapping", listing.partitions.len()),
+        );
+    }
+}
+
+/// The permission that reading figures takes, and what every token has anyway.
+const NEEDED_SCOPE: &str = "ads_read";
+const HARMLESS_SCOPES: [&str; 2] = [NEEDED_SCOPE, "public_profile"];
+/// From when on the end of a token is worth a warning.
+const TOKEN_ENDS_SOON_DAYS: i64 = 14;
+
+/// The token, and the accounts as Meta knows them.
+fn check_meta(settings: &Settings, api: &MarketingApi, clock: &dyn Fn() -> DateTime<Utc>, report: &mut CheckReport) {
+    let stopped = || Ok(());
+    let client = api.client_settings().and_then(|of| Client::new(of, Waiting { stopped: &stopped, pause: None }));
+    let Some(client) = report.take("token", client) else { return };
+    let Some(token) = report.take("token", client.token()) else { return };
+    check_token(&token, clock(), report);
+    let Some(seen) = report.take("token", client.ad_accounts()) else { return };
+    let names: Vec<&str> = seen.iter().map(|account| account.id.as_str()).collect();
+    report.add(Level::Ok, "token", format!("it sees {} ad accounts: {}", names.len(), names.join(", ")));
+    for id in settings.listed_accounts() {
+        let known = seen.iter().find(|account| account.id == id).cloned();
+        let Some(account) = report.take(id, known.map_or_else(|| client.account(id), Ok)) else { continue };
+        let text = format!("{:?}: days in {}, amounts in {}", account.name, account.timezone_name, account.currency);
+        report.add(Level::Ok, id, text);
+        if account.status != AccountStatus::ACTIVE {
+            report.add(Level::Warning, id, format!("Meta says that the account is {}", account.status));
+        }
+        for bot in settings.bots.iter().filter(|bot| bot.ad_accounts.iter().any(|listed| listed == id)) {
+            if bot.zone.name() != account.timezone_name {
+                let (bot, own, theirs) = (&bot.id, bot.zone.name(), &account.timezone_name);
+                report.add(
+                    Level::Warning,
+                    id,
+                    format!(
+                        "ITS DAYS ARE NOT THE BOT'S: Meta counts cost by days in {theirs}, bot {bot} counts conversations by days \
+                         in {own}; set the bot's timezone to {theirs}, or cost per conversation compares different days"
+                    ),
+                );
+            }
+        }
+    }
+}
+
+fn check_token(token: &Token, now: DateTime<Utc>, report: &mut CheckReport) {
+    for (what, until) in [("the token", token.expires_at), ("the token's access to figures", token.data_access_expires_at)] {
+        let Until::At(micros) = until else {
+            let text = if until == Until::Never { "never ends" } else { "ends, if at all, at a time that Meta does not tell" };
+            report.add(Level::Ok, "token", format!("{what} is valid and {text}"));
+            continue;
+        };
+        let days = (micros - now.timestamp_micros()) / MICROS_PER_DAY;
+        let level = if days < TOKEN_ENDS_SOON_DAYS { Level::Warning } else { Level::Ok };
+        report.add(level, "token", format!("{what} is valid until {}, {days} more days", Day::of_instant(micros)));
+    }
+    let has = |scope: &str| token.scopes.iter().any(|granted| granted == scope);
+    if has(NEEDED_SCOPE) {
+        report.add(Level::Ok, "token", format!("it has the permission {NEEDED_SCOPE}"));
+    } else {
+        let error = Error::new(ErrorKind::Denied, format!("the token lacks the permission {NEEDED_SCOPE}"));
+        report.take::<()>("token", Err(error.mend("make a token with it; nothing more is needed")));
+    }
+    let more: Vec<&str> = token.scopes.iter().map(String::as_str).filter(|granted| !HARMLESS_SCOPES.contains(granted)).collect();
+    if !more.is_empty() {
+        let text =
+            format!("it has permissions that are not needed: {}; a token with {NEEDED_SCOPE} alone will do", more.join(", "));
+        report.add(Level::Warning, "token", text);
+    }
+}
+
+fn check_insights(lake: &Lake, settings: &Settings, survey: &Survey, report: &mut CheckReport) {
+    let listing = &survey.insights;
+    if settings.insights.is_none() {
+        report.add(Level::Warning, "insights", "no source is named: every cost is NULL; add [insights]");
+        return;
+    }
+    let Some((day, newest)) = listing.partitions.last_key_value() else {
+        match &survey.ledgers {
+            Some(_) => report.add(Level::Ok, "insights", "no figure has been fetched from Meta yet"),
+            None => report.add(Level::Warning, "insights", "no partition has landed: every cost is NULL"),
+        }
+        return;
+    };
+    let listed = settings.listed_accounts();
+    let mut index = InsightsIndex::default();
+    let read = insights::read_partition(lake, newest).and_then(|rows| index.add(*day, rows, &listed));
+    if report.take("insights", read).is_none() {
+        return;
+    }
+    report.add(
+        Level::Ok,
+        "insights",
+        format!("{} partitions have landed, the newest ({day}) is readable", listing.partitions.len()),
+    );
+    // Where we fetch them, the ledger tells what is whole, and the newest day is not over.
+    for account in listed.iter().filter(|account| survey.ledgers.is_none() && !index.is_whole(account, *day)) {
+        report.add(Level::Warning, "insights", format!("account {account} has no row on {day}: its cost of that day is NULL"));
+    }
+    for (account, rows) in &index.unlisted_accounts {
+        report.add(
+            Level::Warning,
+            "insights",
+            format!("account {account} has {rows} rows on {day} and no bot lists it: they are left out"),
+        );
+    }
+}

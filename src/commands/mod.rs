@@ -1,0 +1,27 @@
+//! Commands: what each command does, one file per command; cli parses and prints.
+//!
+//! ```text
+//! categories.rs    what events there are, and what each category would yield
+//! check.rs         what would go wrong tonight
+//! explain.rs       what is behind a figure
+//! insights.rs      Meta's figures, fetched now and nothing built
+//! new_setting.rs   another conversion event
+//! plan.rs          what a run would do
+//! sessions.rs      the sessions behind the figures
+//! story.rs         what explain found, as sentences
+//! unread.rs        what the footers of unread partitions say
+//! verify.rs        whether what is published is what the lake says
+//! what_if.rs       under other settings
+//! ```
+
+pub mod categories;
+pub mod check;
+pub mod explain;
+pub mod insights;
+pub mod new_setting;
+pub mod plan;
+pub mod sessions;
+pub mod story;
+pub mod unread;
+pub mod verify;
+pub mod what_if;

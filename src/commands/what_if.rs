@@ -1,0 +1,151 @@
+//! What-if: a past period of one bot under another conversion event, or another window, beside what was published.
+//!
+//! In: the touches as the last run read them, the raw events of the other category, read and judged by the pieces of a run, and the
+//! published tables. Out: the two reports side by side. Nothing is written. The other event is taken as if it had been the setting
+//! since ever; without one the bot keeps its history, and only the window is another.
+//!
+//! Where the raw events that a day needs have left the lake, its hypothetical conversions are NULL: not known.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::base::day::{Day, DayRange};
+use crate::base::error::{Error, Result};
+use crate::base::limits::{DAYS_AHEAD, DAYS_LATE};
+use crate::base::schema::Raw;
+use crate::commands::sessions::{DAYS_AROUND, Known};
+use crate::config::{ConversionSetting, Horizon, Settings, known_bot};
+use crate::engine::Request;
+use crate::engine::embedded::{attribute, settle};
+use crate::extract::conversions::Conversions;
+use crate::known::job::{Job, Places};
+use crate::known::survey::Survey;
+use crate::plan::calendar::Calendar;
+use crate::report::{self, WhatIf, WhatIfRequest, spans};
+use crate::run::scan;
+
+/// The other settings of a bot.
+#[derive(Clone, Debug)]
+pub struct Hypothesis {
+    pub bot: String,
+    /// None: the bot's own history.
+    pub category: Option<String>,
+    /// None: the pipeline's.
+    pub window_days: Option<i32>,
+    pub days: DayRange,
+}
+
+impl Hypothesis {
+    /// The pipeline's settings, but for what is supposed.
+    fn settings(&self, settings: &Settings) -> Result<Settings> {
+        let mut other = settings.clone();
+        if let Some(days) = self.window_days {
+            if !(1..=90).contains(&days) {
+                return Err(Error::usage(format!("--window-days is {days}, from 1 to 90 is possible")));
+            }
+            other.horizon = Horizon { days };
+        }
+        if let Some(category) = &self.category {
+            let since_ever = vec![ConversionSetting { category: category.clone(), effective_at: i64::MIN }];
+            other.bots.iter_mut().filter(|bot| bot.id == self.bot).for_each(|bot| bot.conversion_events = since_ever.clone());
+        }
+        Ok(other)
+    }
+
+    /// Said above the figures.
+    pub fn heading(&self, settings: &Settings) -> String {
+        let event = match &self.category {
+            Some(category) => format!("as if its conversion event had been {category:?} since ever"),
+            None => "with its own conversion events".to_string(),
+        };
+        let window = match self.window_days {
+            Some(days) => format!("a window of {days} days instead of {}", settings.horizon.days),
+            None => format!("the window of {} days", settings.horizon.days),
+        };
+        format!(
+            "HYPOTHETICAL: {}, bot {}, {event}, and {window}. Columns with \"if\" are the supposed figures, the others those \
+             published.",
+            self.days, self.bot
+        )
+    }
+}
+
+pub fn what_if(job: &Job<'_>, hypothesis: &Hypothesis) -> Result<WhatIf> {
+    let Job { settings, lake, output, .. } = job;
+    known_bot(settings, &hypothesis.bot)?;
+    let other = hypothesis.settings(settings)?;
+    let bot_at = other.bots.iter().position(|bot| bot.id == hypothesis.bot);
+    let (Some(bot_at), Some(bot)) = (bot_at, settings.bots.iter().find(|bot| bot.id == hypothesis.bot)) else {
+        return Err(Error::bug("a bot that was found is gone"));
+    };
+    let DayRange { first, last } = hypothesis.days;
+    let around = DayRange { first: first.plus(-other.horizon.days - DAYS_AROUND), last: last.plus(DAYS_AROUND) };
+    let places = Places { settings: &other, lake, output };
+    let known = Known::unsettled(job, around)?;
+    let mut notes = known.notes.clone();
+    let events = match &hypothesis.category {
+        None => known.events,
+        Some(category) => {
+            let events = raw_events(&places, &known.survey, around, &mut notes)?;
+            if !settings.bots[bot_at].names_category(category) && events.rows.iter().all(|event| event.bot != bot_at as u32) {
+                notes.push(format!("no event of category {category:?} is in the partitions of these days"));
+            }
+            events
+        }
+    };
+    let settled = settle(known.touches, events)?;
+    let request = Request { settings: &other, identities: &known.identities, days: hypothesis.days, watermark: known.watermark };
+    let answer = attribute(&request, &settled)?;
+    let mut conversions: BTreeMap<(Day, String), i64> = BTreeMap::new();
+    for (day, rows) in &answer.conversions {
+        for row in rows.iter().filter(|row| row.bot as usize == bot_at) {
+            *conversions.entry((*day, answer.ads[row.ad as usize].clone())).or_default() += row.count;
+        }
+    }
+    let known_days = known_days(&other, bot_at, hypothesis, &known.survey.calendar(settings), &mut notes);
+    let request = WhatIfRequest { days: hypothesis.days, bot, conversions: &conversions, known: &known_days };
+    let mut what_if = report::what_if(settings, output, &request)?;
+    what_if.notes.extend(notes);
+    Ok(what_if)
+}
+
+/// The conversion events under the other settings, of the partitions that may hold rows of these days.
+fn raw_events(places: &Places<'_>, survey: &Survey, days: DayRange, notes: &mut Vec<String>) -> Result<Conversions> {
+    let mut listing = survey.raw(Raw::Events).clone();
+    let landed = DayRange { first: days.first.plus(-DAYS_AHEAD - 1), last: days.last.plus(DAYS_LATE + 1) };
+    // What a run has not read yet is in no published figure either.
+    let is_read = |day: &Day| survey.receipts.events.get(*day).is_some();
+    listing.partitions.retain(|day, _| landed.contains(*day) && is_read(day));
+    let bots = places.settings.bot_codes();
+    let mut events = Conversions::default();
+    for (partition, extracted) in scan::extract_all(places, Raw::Events, &listing) {
+        let extracted = extracted.map_err(|error| error.with("table", "events").with("day", partition.day))?;
+        match extracted.refusal {
+            Some(error) => notes.push(format!("the events partition {} would be refused: {error}", partition.day)),
+            None => events.add(&extracted.batch, &bots),
+        }
+    }
+    Ok(events)
+}
+
+/// The days on which the hypothetical conversions are a number.
+fn known_days(
+    other: &Settings,
+    bot: usize,
+    hypothesis: &Hypothesis,
+    calendar: &Calendar,
+    notes: &mut Vec<String>,
+) -> BTreeSet<Day> {
+    let (bot, needs_raw) = (&other.bots[bot], hypothesis.category.is_some());
+    let is_gone = |day: &Day| {
+        let needed = DayRange { first: day.plus(-other.horizon.days - DAYS_AROUND), last: day.plus(DAYS_LATE + 1) };
+        needs_raw && calendar.retired(needed).iter().any(|(table, _)| *table == Raw::Events)
+    };
+    let gone: Vec<Day> = hypothesis.days.iter().filter(is_gone).collect();
+    if !gone.is_empty() {
+        notes.push(format!(
+            "events that these days need have left the lake, their supposed conversions are not known: {}",
+            spans(&gone)
+        ));
+    }
+    hypothesis.days.iter().filter(|day| bot.is_configured_on(*day) && !is_gone(day)).collect()
+}

@@ -1,0 +1,197 @@
+//! What an extraction finds: counts of what was accepted and of what was left out, digests of the accepted rows by local day, and
+//! the rows that were set aside.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
+use foldhash::fast::FixedState;
+use serde::{Deserialize, Serialize};
+
+use crate::base::day::{Day, LocalDays};
+use crate::base::digest::Digest;
+use crate::base::error::{Error, Result};
+use crate::base::mapping::Bound;
+use crate::base::schema::{self, InputTable};
+use crate::config::Settings;
+
+/// The settings as extraction asks them, row by row.
+pub struct Scope<'a> {
+    pub settings: &'a Settings,
+    bots: HashMap<&'a str, usize, FixedState>,
+    pub categories: HashSet<&'a str>,
+}
+
+impl<'a> Scope<'a> {
+    pub fn new(settings: &'a Settings) -> Scope<'a> {
+        let bots = settings.bot_by_id().into_iter().collect();
+        let categories =
+            settings.bots.iter().flat_map(|bot| &bot.conversion_events).map(|setting| setting.category.as_str()).collect();
+        Scope { settings, bots, categories }
+    }
+
+    /// The bot a row counts for: none without an id, an error with the id of a bot that the pipeline does not name.
+    pub fn bot<'t>(&self, id: Option<&'t str>) -> Result<Option<usize>, &'t str> {
+        match id {
+            None => Ok(None),
+            Some(id) => self.bots.get(id).map(|bot| Some(*bot)).ok_or(id),
+        }
+    }
+}
+
+/// The rows of one bot on one local day: what counts depend on, so without titles and types.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct DayDigest {
+    /// Touches with an ad id; none among conversion events.
+    #[serde(default, skip_serializing_if = "Digest::is_none")]
+    pub attributed: Digest,
+    /// Touches without an ad id, or conversion events.
+    #[serde(default, skip_serializing_if = "Digest::is_none")]
+    pub other: Digest,
+}
+
+/// An accepted row, as receipts remember it.
+pub struct NotedRow {
+    /// Index of the bot.
+    pub bot: usize,
+    pub at: i64,
+    pub attributed: bool,
+    /// Of the columns that counts depend on.
+    pub counted: Digest,
+    /// Of all columns.
+    pub whole: Digest,
+}
+
+/// What an extraction counted. Kept in the receipt of the working table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extract {
+    /// Rows of the working table.
+    pub accepted: u64,
+    /// Conversion events by category, but not of the one in effect at their instant.
+    pub not_in_effect: u64,
+    /// Rows set aside, by reason, per bot; under "" those of no bot.
+    pub rejected: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Rows that could count, of bots that the pipeline does not name.
+    pub out_of_scope: BTreeMap<String, u64>,
+    /// The local days that the accepted rows fall on, per bot id, with a digest of the rows of each.
+    pub days: BTreeMap<String, BTreeMap<Day, DayDigest>>,
+    /// Of all accepted rows in all columns.
+    pub rows: Digest,
+    pub warnings: BTreeSet<String>,
+    #[serde(skip)]
+    set_aside: BTreeMap<Vec<Option<String>>, u64>,
+    #[serde(skip)]
+    columns: usize,
+}
+
+impl Extract {
+    pub fn new(table: &InputTable) -> Extract {
+        Extract { columns: table.columns.len(), ..Extract::default() }
+    }
+
+    pub fn count_out_of_scope(&mut self, bot: &str) {
+        *self.out_of_scope.entry(bot.to_string()).or_default() += 1;
+    }
+
+    pub fn count_rejected(&mut self, bot: Option<&str>, reason: &str) {
+        *self.rejected.entry(bot.unwrap_or_default().to_string()).or_default().entry(reason.to_string()).or_default() += 1;
+    }
+
+    /// Adds what was left out of another object of the same partition.
+    pub fn append(&mut self, other: Extract) {
+        self.not_in_effect += other.not_in_effect;
+        for (bot, reasons) in other.rejected {
+            let of_bot = self.rejected.entry(bot).or_default();
+            reasons.into_iter().for_each(|(reason, count)| *of_bot.entry(reason).or_default() += count);
+        }
+        other.out_of_scope.into_iter().for_each(|(bot, count)| *self.out_of_scope.entry(bot).or_default() += count);
+        other.set_aside.into_iter().for_each(|(row, times)| *self.set_aside.entry(row).or_default() += times);
+    }
+
+    /// Notes the days and digests of the accepted rows, of which `instants` tells bots and times beforehand.
+    pub fn note_rows(
+        &mut self,
+        rows: impl Iterator<Item = NotedRow>,
+        instants: impl Iterator<Item = (usize, i64)>,
+        scope: &Scope<'_>,
+    ) {
+        let mut spans: Vec<Option<(i64, i64)>> = vec![None; scope.settings.bots.len()];
+        for (bot, at) in instants {
+            let (first, last) = spans[bot].unwrap_or((at, at));
+            spans[bot] = Some((first.min(at), last.max(at)));
+        }
+        let zones = scope.settings.bots.iter().zip(&spans);
+        let zones: Vec<LocalDays> = zones.map(|(bot, span)| LocalDays::new(bot.zone, *span)).collect();
+        let mut of_bots: Vec<BTreeMap<Day, DayDigest>> = zones.iter().map(|_| BTreeMap::new()).collect();
+        for row in rows {
+            let day = of_bots[row.bot].entry(zones[row.bot].of(row.at)).or_default();
+            let part = if row.attributed { &mut day.attributed } else { &mut day.other };
+            *part = part.plus(row.counted);
+            self.rows = self.rows.plus(row.whole);
+        }
+        let found = scope.settings.bots.iter().zip(of_bots).filter(|(_, days)| !days.is_empty());
+        self.days.extend(found.map(|(bot, days)| (bot.id.clone(), days)));
+    }
+
+    pub fn rejected_of(&self, bot: &str) -> u64 {
+        self.rejected.get(bot).map_or(0, |reasons| reasons.values().sum())
+    }
+
+    pub fn rejected_rows(&self) -> u64 {
+        self.rejected.values().flat_map(BTreeMap::values).sum()
+    }
+
+    /// The rows set aside, as a table; none when there are none.
+    pub fn rejected_table(&self, table: &InputTable) -> Result<Option<RecordBatch>> {
+        if self.set_aside.is_empty() {
+            return Ok(None);
+        }
+        let rows = || self.set_aside.iter().flat_map(|(row, times)| std::iter::repeat_n(row, *times as usize));
+        let columns = (0..=self.columns)
+            .map(|i| Arc::new(rows().map(|row| row[i].as_deref()).collect::<StringArray>()) as ArrayRef)
+            .collect();
+        let batch = RecordBatch::try_new(schema::rejected(table).schema, columns);
+        batch.map(Some).map_err(|error| Error::bug("rejected rows do not fit their schema").source(error))
+    }
+
+    pub fn check_share(&self, table: &InputTable, day: Day, limit: f64) -> Result<()> {
+        let (rejected, candidates) = (self.rejected_rows(), self.accepted + self.not_in_effect + self.rejected_rows());
+        if candidates == 0 || rejected as f64 / candidates as f64 <= limit {
+            return Ok(());
+        }
+        let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
+        for (reason, count) in self.rejected.values().flatten() {
+            *reasons.entry(reason).or_default() += count;
+        }
+        let reasons: Vec<String> = reasons.iter().map(|(reason, count)| format!("{reason}: {count}")).collect();
+        Err(Error::data(format!(
+            "{rejected} of {candidates} rows that could count break the contract, more than the limit of {limit}"
+        ))
+        .with("table", table.name)
+        .with("day", day)
+        .with("reasons", reasons.join(", "))
+        .mend("look at the rows under rejected/, mend the partition, or raise [quality] max_rejected_share"))
+    }
+}
+
+/// Keeps the rows of a batch that break the contract, with their reasons, as they came.
+pub fn set_aside(
+    extract: &mut Extract,
+    columns: &[&'static str],
+    time_column: &'static str,
+    bound: &Bound,
+    batch: &RecordBatch,
+    reasons: &[(usize, &'static str)],
+) -> Result<()> {
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    let read = |name: &&'static str| if *name == time_column { bound.raw_text(name, batch) } else { bound.text(name, batch) };
+    let texts = columns.iter().map(read).collect::<Result<Vec<_>>>()?;
+    for (row, reason) in reasons {
+        let cells = texts.iter().map(|text| text.is_valid(*row).then(|| text.value(*row).to_string()));
+        let kept: Vec<Option<String>> = std::iter::once(Some(reason.to_string())).chain(cells).collect();
+        *extract.set_aside.entry(kept).or_default() += 1;
+    }
+    Ok(())
+}

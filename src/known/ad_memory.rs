@@ -1,0 +1,121 @@
+//! Kept: what earlier runs found out about ads, so that a run looks at new partitions only (rule 21).
+//!
+//! What touches say of ads, and what insights say of them, is folded from all partitions; both folds are kept under `work/` with the
+//! partitions that are in them. As long as those are what they were, a run adds the new ones. Otherwise, or where the file is lost
+//! or of another version, everything is read again: nothing here is needed for a right answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::day::Day;
+use crate::base::digest::Digest;
+use crate::base::error::Result;
+use crate::base::schema::LOGIC;
+use crate::config::Settings;
+use crate::engine::{AdFacts, FactsOfAds};
+use crate::extract::fingerprints::insights_settings;
+use crate::insights::{InsightsIndex, KnownAd};
+use crate::known::job::Places;
+use crate::known::survey::Survey;
+use crate::lake::{Lake, read_json, write_json};
+
+const KEPT_FACTS: &str = "work/ad_facts.json";
+const KEPT_INSIGHTS: &str = "work/known_ads.json";
+
+/// What the touches of some partitions say of ads.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct KeptFacts {
+    logic: [u32; 2],
+    /// The messages partitions, with the digest of their rows.
+    pub partitions: BTreeMap<Day, Digest>,
+    /// The bots that the pipeline names; of others nothing was kept.
+    #[serde(default)]
+    bots: Vec<String>,
+    /// By bot id and ad.
+    facts: BTreeMap<String, BTreeMap<String, AdFacts>>,
+}
+
+const FACTS_LOGIC: [u32; 2] = [LOGIC.touches, LOGIC.ads];
+
+fn bot_ids(settings: &Settings) -> Vec<String> {
+    settings.bots.iter().map(|bot| bot.id.clone()).collect::<BTreeSet<String>>().into_iter().collect()
+}
+
+impl KeptFacts {
+    /// Those that were kept, if the bots and every partition in them are what they were.
+    pub fn read(places: &Places<'_>, survey: &Survey) -> Result<Option<KeptFacts>> {
+        let bots = bot_ids(places.settings);
+        let rows = |day: Day| survey.receipts.messages.get(day).map(|receipt| receipt.content.rows);
+        let is_true = |kept: &KeptFacts| {
+            kept.logic == FACTS_LOGIC
+                && kept.bots == bots
+                && kept.partitions.iter().all(|(day, digest)| rows(*day) == Some(*digest))
+        };
+        Ok(read_json::<KeptFacts>(places.output, KEPT_FACTS)?.filter(is_true))
+    }
+
+    /// Of all partitions that have a receipt.
+    pub fn of(settings: &Settings, survey: &Survey, facts: &FactsOfAds) -> KeptFacts {
+        let partitions = survey.receipts.messages.iter().map(|(day, receipt)| (day, receipt.content.rows)).collect();
+        let mut kept = KeptFacts { logic: FACTS_LOGIC, partitions, bots: bot_ids(settings), facts: BTreeMap::new() };
+        for (ad, of_bots) in facts {
+            for (bot, facts) in of_bots {
+                let bot = settings.bots[*bot as usize].id.clone();
+                kept.facts.entry(bot).or_default().insert(ad.clone(), facts.clone());
+            }
+        }
+        kept
+    }
+
+    pub fn keep(&self, output: &Lake, before: Option<&KeptFacts>) -> Result<()> {
+        if before == Some(self) { Ok(()) } else { write_json(output, KEPT_FACTS, self) }
+    }
+
+    pub fn of_ads(&self, settings: &Settings) -> FactsOfAds {
+        let mut facts = FactsOfAds::new();
+        for (i, bot) in settings.bots.iter().enumerate() {
+            for (ad, of_bot) in self.facts.get(&bot.id).into_iter().flatten() {
+                facts.entry(ad.clone()).or_default().insert(i as u32, of_bot.clone());
+            }
+        }
+        facts
+    }
+}
+
+/// What the insights of some partitions say of ads and accounts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct KeptInsights {
+    logic: u32,
+    /// The listed accounts.
+    settings: Digest,
+    /// The partitions, with the digest of what the index takes from them.
+    pub partitions: BTreeMap<Day, Digest>,
+    pub ads: BTreeMap<String, KnownAd>,
+    /// Of each account, with the first day that told it.
+    pub currencies: BTreeMap<String, (String, Day)>,
+}
+
+impl KeptInsights {
+    /// What was kept, if every partition in it is still there. Whether it holds what it held is seen by who reads the changed ones.
+    pub fn read(places: &Places<'_>, survey: &Survey) -> Result<Option<KeptInsights>> {
+        let is_there = |day: &Day| survey.insights.partitions.contains_key(day);
+        let of = insights_settings(places.settings);
+        let is_true =
+            |kept: &KeptInsights| kept.logic == of.logic && kept.settings == of.settings && kept.partitions.keys().all(is_there);
+        Ok(read_json::<KeptInsights>(places.output, KEPT_INSIGHTS)?.filter(is_true))
+    }
+
+    /// Of all partitions that have a receipt.
+    pub fn keep(places: &Places<'_>, survey: &Survey, index: &InsightsIndex, before: Option<&KeptInsights>) -> Result<()> {
+        let of = insights_settings(places.settings);
+        let now = KeptInsights {
+            logic: of.logic,
+            settings: of.settings,
+            partitions: survey.receipts.insights.iter().map(|(day, receipt)| (day, receipt.content.index)).collect(),
+            ads: index.ads.iter().map(|(ad, known)| (ad.clone(), known.clone())).collect(),
+            currencies: index.currencies().map(|(account, known)| (account.clone(), known.clone())).collect(),
+        };
+        if before == Some(&now) { Ok(()) } else { write_json(places.output, KEPT_INSIGHTS, &now) }
+    }
+}

@@ -1,0 +1,19 @@
+//! Known: what is there of the lake and of the output, by listings, receipts and what runs kept.
+//!
+//! ```text
+//! ad_memory.rs   what earlier runs found out about ads
+//! aliases.rs     the alias table, read
+//! job.rs         what a command is asked to do, and with what
+//! moved.rs       which days a changed alias or ad reaches
+//! receipts.rs    what stored things were made from, as it lies there
+//! survey.rs      what is there, by listings and receipts only
+//! working.rs     working tables, as far as they are needed
+//! ```
+
+pub mod ad_memory;
+pub mod aliases;
+pub mod job;
+pub mod moved;
+pub mod receipts;
+pub mod survey;
+pub mod working;

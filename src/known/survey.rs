@@ -1,0 +1,327 @@
+//! Survey: what is there, by listings and receipts only. Every command that decides something starts with one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::base::day::{Day, DayRange};
+use crate::base::digest::Digest;
+use crate::base::error::{Error, Result};
+use crate::base::object::Object;
+use crate::base::parallel::at_once;
+use crate::base::schema::{DAY_TABLES, Raw};
+use crate::config::Settings;
+use crate::extract::fingerprints::{insights_settings, raw_settings};
+use crate::extract::identity::Identities;
+use crate::insights::fetched as ledger;
+use crate::insights::fetched::{Answered, Ledgers};
+use crate::known::receipts::{Book, IdentitiesReceipt};
+use crate::lake::layout::{ADS_OBJECT, Listing, partition_of, working_object};
+use crate::lake::{Lake, read_json};
+use crate::plan::accepted::{ACCEPTED_OBJECT, Accepted};
+use crate::plan::calendar::Calendar;
+use crate::plan::receipt::DayReceipt;
+use crate::plan::{Planner, WorkedOut};
+
+pub struct Survey {
+    pub messages: Listing,
+    pub events: Listing,
+    pub insights: Listing,
+    /// The objects of the alias table.
+    pub identities: Vec<Object>,
+    /// The published days, by table.
+    pub published: BTreeMap<&'static str, BTreeMap<Day, Object>>,
+    pub published_ads: Option<Object>,
+    /// The working tables, by path.
+    working: BTreeMap<String, Object>,
+    /// The partitions of which there is a working table or rows set aside.
+    leavings: BTreeSet<(Raw, Day)>,
+    pub receipts: Book,
+    pub accepted: Accepted,
+    /// What was fetched from Meta; none where others land the insights.
+    pub ledgers: Option<Ledgers>,
+}
+
+/// A partition is read again, but what is in it is known.
+pub const WORKING_TABLE_LOST: &str = "working table lost";
+
+/// What is there of the lake.
+struct Landed {
+    messages: Listing,
+    events: Listing,
+    insights: Listing,
+    ledgers: Option<Ledgers>,
+    identities: Vec<Object>,
+}
+
+impl Landed {
+    fn take(lake: &Lake, settings: &Settings) -> Result<Landed> {
+        let list = |path: &str, marker: Option<&str>| {
+            let listing = lake.partitions(path, marker)?;
+            if listing.partitions.is_empty() {
+                return Err(Error::not_ready(format!("no partition has landed in {path}/"))
+                    .with("folder", lake.location().join(path))
+                    .mend("land partitions as date=YYYY-MM-DD/*.parquet there, or correct the path in the pipeline file"));
+            }
+            Ok(listing)
+        };
+        let (messages, events) = at_once(
+            || list(&settings.messages.path, settings.messages.marker.as_deref()),
+            || list(&settings.events.path, settings.events.marker.as_deref()),
+        )?;
+        let (messages, events) = (messages?, events?);
+        let (insights, ledgers) = Survey::take_insights(lake, settings)?;
+        let identities =
+            settings.identities.as_ref().map(|path| Identities::objects(lake, path)).transpose()?.unwrap_or_default();
+        Ok(Landed { messages, events, insights, ledgers, identities })
+    }
+}
+
+/// What is there of the output.
+struct Stored {
+    published: BTreeMap<&'static str, BTreeMap<Day, Object>>,
+    ads: Vec<Object>,
+    working: Vec<Object>,
+    rejected: Vec<Object>,
+    receipts: Book,
+    accepted: Accepted,
+}
+
+impl Stored {
+    fn take(output: &Lake) -> Result<Stored> {
+        let listed = || -> Result<_> {
+            let days = DAY_TABLES.into_iter().map(|table| Ok((table, output.published_days(table)?)));
+            let published = days.collect::<Result<BTreeMap<_, _>>>()?;
+            let working = Raw::BOTH.into_iter().map(|table| output.working_tables(table)).collect::<Result<Vec<_>>>()?;
+            Ok((published, working.concat(), output.list("ads")?, output.list("rejected")?))
+        };
+        let (listed, receipts) = at_once(listed, || Book::read(output))?;
+        let (published, working, ads, rejected) = listed?;
+        let accepted = read_json(output, ACCEPTED_OBJECT)?.unwrap_or_default();
+        Ok(Stored { published, working, ads, rejected, receipts: receipts?, accepted })
+    }
+}
+
+/// A partition to be read, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PartitionStep {
+    pub table: &'static str,
+    pub day: Day,
+    pub reason: &'static str,
+    pub bytes: u64,
+}
+
+impl Survey {
+    pub fn take(lake: &Lake, output: &Lake, settings: &Settings) -> Result<Survey> {
+        let (landed, stored) = at_once(|| Landed::take(lake, settings), || Stored::take(output))?;
+        let (landed, stored) = (landed?, stored?);
+        let leavings = stored.working.iter().chain(&stored.rejected).filter_map(|object| partition_of(&object.path)).collect();
+        Ok(Survey {
+            leavings,
+            insights: landed.insights,
+            ledgers: landed.ledgers,
+            identities: landed.identities,
+            published_ads: stored.ads.into_iter().find(|object| object.path == ADS_OBJECT),
+            working: stored.working.into_iter().map(|object| (object.path.clone(), object)).collect(),
+            receipts: stored.receipts,
+            accepted: stored.accepted,
+            messages: landed.messages,
+            events: landed.events,
+            published: stored.published,
+        })
+    }
+
+    /// The landed insights, and where we fetch them, what was fetched. What is no longer there counts as never fetched.
+    pub fn take_insights(lake: &Lake, settings: &Settings) -> Result<(Listing, Option<Ledgers>)> {
+        let Some(insights) = &settings.insights else { return Ok((Listing::default(), None)) };
+        let listing = lake.partitions(&insights.path, None)?;
+        if insights.api.is_none() {
+            return Ok((listing, None));
+        }
+        let mut ledgers = Ledgers::read(lake, &insights.path, settings)?;
+        let mut lost = BTreeSet::new();
+        for (account, known) in &mut ledgers.accounts {
+            known.ledger.days.retain(|day, fetched| {
+                let path = ledger::day_object(&insights.path, account, *day);
+                let objects = listing.partitions.get(day).map(|partition| partition.objects.as_slice()).unwrap_or_default();
+                let is_there = fetched.object.is_none() || objects.iter().any(|object| object.path == path);
+                if !is_there {
+                    lost.insert(*day);
+                }
+                is_there
+            });
+        }
+        // What was found by an ad's id is lost with them.
+        ledgers
+            .ads
+            .retain(|_, asked| asked.answered != Answered::Found || lost.range(asked.since..=asked.until).next().is_none());
+        Ok((listing, Some(ledgers)))
+    }
+
+    pub fn raw(&self, table: Raw) -> &Listing {
+        match table {
+            Raw::Messages => &self.messages,
+            Raw::Events => &self.events,
+        }
+    }
+
+    pub fn calendar(&self, settings: &Settings) -> Calendar {
+        let days = |listing: &Listing| listing.partitions.keys().copied().collect::<Vec<Day>>();
+        let mut calendar = Calendar::new(settings, days(&self.messages), days(&self.events));
+        for table in Raw::BOTH {
+            let first = self.raw(table).partitions.keys().next().copied();
+            calendar.retire(table, self.accepted.retired(table.table(), first));
+        }
+        for (table, day) in calendar.retired(DayRange { first: Day(i32::MIN / 2), last: Day(i32::MAX / 2) }) {
+            if self.receipts.raw(table).get(day).is_none() || self.is_lost(table, day) {
+                calendar.lose(table, day);
+            }
+        }
+        calendar
+    }
+
+    /// Whether there is a working table of this partition, or rows of it were set aside.
+    pub fn has_leavings(&self, table: Raw, day: Day) -> bool {
+        self.leavings.contains(&(table, day))
+    }
+
+    /// Notes that a working table was stored after the look.
+    pub fn note_stored(&mut self, table: Raw, day: Day, stored: Object) {
+        self.working.insert(working_object(table, day), stored);
+    }
+
+    /// The working table of a partition, as it lies there.
+    pub fn working(&self, table: Raw, day: Day) -> Option<&Object> {
+        self.working.get(&working_object(table, day))
+    }
+
+    fn working_version(&self, table: Raw, day: Day) -> Option<&String> {
+        self.working(table, day).map(|object| &object.version)
+    }
+
+    /// The planner over these receipts.
+    pub fn planner<'a>(&'a self, settings: &'a Settings, calendar: &'a Calendar) -> Planner<'a> {
+        self.planner_with(settings, calendar, None)
+    }
+
+    /// The same, where another planner over the same receipts of partitions has worked something out.
+    pub fn planner_with<'a>(
+        &'a self,
+        settings: &'a Settings,
+        calendar: &'a Calendar,
+        worked_out: Option<WorkedOut>,
+    ) -> Planner<'a> {
+        let Book { messages, events, insights, days, .. } = &self.receipts;
+        let mut planner = Planner::new(settings, calendar, messages, events, insights, days, &self.published, worked_out);
+        planner.setting_changes = self.accepted.changes(settings);
+        planner.fetched = self.ledgers.as_ref();
+        planner
+    }
+
+    /// The partitions whose working table, or whose receipt, is not of what has landed.
+    pub fn unread(&self, settings: &Settings) -> Vec<PartitionStep> {
+        let mut steps = Vec::new();
+        for table in Raw::BOTH {
+            let of = raw_settings(settings, table);
+            for (day, partition) in &self.raw(table).partitions {
+                let reason = match self.receipts.raw(table).get(*day) {
+                    None => Some("new partition"),
+                    Some(receipt) if receipt.stored.as_ref() != self.working_version(table, *day) => {
+                        Some(receipt.mismatch(&partition.objects, of).unwrap_or(WORKING_TABLE_LOST))
+                    }
+                    Some(receipt) => receipt.mismatch(&partition.objects, of),
+                };
+                steps.extend(reason.map(|reason| PartitionStep {
+                    table: table.table(),
+                    day: *day,
+                    reason,
+                    bytes: partition.bytes(),
+                }));
+            }
+        }
+        let listed = insights_settings(settings);
+        for (day, partition) in &self.insights.partitions {
+            let reason = match self.receipts.insights.get(*day) {
+                None => Some("new partition"),
+                Some(receipt) => receipt.mismatch(&partition.objects, listed),
+            };
+            steps.extend(reason.map(|reason| PartitionStep { table: "insights", day: *day, reason, bytes: partition.bytes() }));
+        }
+        steps
+    }
+
+    /// Receipts of partitions that are gone: what was made from them is forgotten. Of the retired ones, which nobody can read
+    /// again, only those whose working table is lost.
+    pub fn gone(&self, calendar: &Calendar) -> Vec<(&'static str, Day)> {
+        let mut gone = Vec::new();
+        for table in Raw::BOTH {
+            let present = &self.raw(table).partitions;
+            let is_kept = |day: Day, stored: &Option<String>| {
+                calendar.is_retired(table, day) && stored.as_ref() == self.working_version(table, day)
+            };
+            let receipts = self.receipts.raw(table).iter();
+            let forgotten = receipts.filter(|(day, receipt)| !present.contains_key(day) && !is_kept(*day, &receipt.stored));
+            let forgotten: BTreeSet<Day> = forgotten.map(|(day, _)| day).collect();
+            // What a partition left that was refused before it went.
+            let leavings = self
+                .leavings
+                .iter()
+                .filter(|(of, day)| *of == table && !present.contains_key(day) && !calendar.is_retired(table, *day));
+            let days: BTreeSet<Day> = leavings.map(|(_, day)| *day).chain(forgotten).collect();
+            gone.extend(days.into_iter().map(|day| (table.table(), day)));
+        }
+        let days = self.receipts.insights.iter().map(|(day, _)| day);
+        gone.extend(days.filter(|day| !self.insights.partitions.contains_key(day)).map(|day| ("insights", day)));
+        gone
+    }
+
+    /// Forgets what was made from partitions, here and not in the output.
+    pub fn forget(&mut self, gone: &[(&'static str, Day)]) {
+        for (name, day) in gone {
+            match Raw::BOTH.into_iter().find(|table| table.table() == *name) {
+                Some(table) => self.receipts.raw_mut(table).forget(*day),
+                None => self.receipts.insights.forget(*day),
+            }
+        }
+    }
+
+    /// Whether the working table of a partition that was read is not there, or not as it was stored.
+    pub fn is_lost(&self, table: Raw, day: Day) -> bool {
+        let receipt = self.receipts.raw(table).get(day);
+        receipt.is_some_and(|receipt| receipt.stored.as_ref() != self.working_version(table, day))
+    }
+
+    /// Marks days as stale for a reason that their digests do not tell. A day without a receipt is stale anyway.
+    pub fn mark(&mut self, reached: &BTreeMap<Day, String>) {
+        for (day, reason) in reached {
+            if let Some(receipt) = self.receipts.days.get(*day).cloned() {
+                self.receipts.days.set(*day, DayReceipt { stale: Some(reason.clone()), ..receipt });
+            }
+        }
+    }
+
+    pub fn identities_receipt(&self, settings: &Settings) -> IdentitiesReceipt {
+        let bots = settings.bots.iter().map(|bot| format!("{:?} {:?}", bot.id, bot.members));
+        IdentitiesReceipt { inputs: self.identities.clone(), bots: Digest::of_texts(bots) }
+    }
+
+    /// What is accepted once these partitions have been built from.
+    pub fn accepted_now(&self, settings: &Settings, calendar: &Calendar) -> Accepted {
+        let watermark = calendar.last().map_or(i64::MIN, |last| last.next().start_utc());
+        let read = |table: Raw| {
+            let first = *self.raw(table).partitions.keys().next()?;
+            let days = self.receipts.raw(table).iter().map(|(day, _)| day).collect();
+            Some((table.table().to_string(), (first, days)))
+        };
+        self.accepted.after(settings, watermark, Raw::BOTH.into_iter().filter_map(read).collect())
+    }
+
+    pub fn strange_folders(&self) -> impl Iterator<Item = String> {
+        let listings = [("messages", &self.messages), ("events", &self.events), ("insights", &self.insights)];
+        let strange = |(table, listing): (&'static str, &Listing)| {
+            let warning = |folder: &String| format!("{table}: folder {folder} is no day, it is not read");
+            listing.strange_folders.iter().map(warning).collect::<Vec<_>>()
+        };
+        listings.into_iter().flat_map(strange)
+    }
+}

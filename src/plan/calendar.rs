@@ -1,0 +1,272 @@
+//! Which days can be built, which are blocked and which are complete (rules 19 and 22, and the contract's range of days).
+//!
+//! A UTC day's two partitions, messages and events, each have landed, will never come, are missing or were refused. The lake begins
+//! at its first partition; a hole between landed days is missing; after the last day on which both landed nothing is missing yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::base::day::{Day, DayRange};
+use crate::base::error::Error;
+use crate::base::limits::REACH_DAYS;
+use crate::base::schema::Raw;
+use crate::config::{Bot, Settings};
+
+/// Why a day cannot be built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Blocker {
+    pub table: &'static str,
+    /// The partition's day.
+    pub day: Day,
+    pub refused: bool,
+}
+
+impl fmt::Display for Blocker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} partition {} {}", self.table, self.day, if self.refused { "is refused" } else { "has not landed" })
+    }
+}
+
+/// What is said of a hole.
+pub fn not_landed((table, days): (Raw, DayRange)) -> Error {
+    Error::not_ready("a partition between landed ones has not landed")
+        .with("table", table.table())
+        .with(if days.first == days.last { "day" } else { "days" }, days)
+        .mend("land it and run again, or name the day in allow_missing if it will never come")
+}
+
+#[derive(Debug, Default)]
+pub struct Calendar {
+    landed: BTreeMap<Raw, BTreeSet<Day>>,
+    never: BTreeMap<Raw, BTreeSet<Day>>,
+    refused: BTreeSet<(Raw, Day)>,
+    refused_insights: BTreeSet<Day>,
+    retired: BTreeMap<Raw, Vec<DayRange>>,
+    lost: BTreeSet<(Raw, Day)>,
+}
+
+impl Calendar {
+    pub fn new(settings: &Settings, messages: impl IntoIterator<Item = Day>, events: impl IntoIterator<Item = Day>) -> Calendar {
+        let landed =
+            BTreeMap::from([(Raw::Messages, messages.into_iter().collect()), (Raw::Events, events.into_iter().collect())]);
+        let never = BTreeMap::from([
+            (Raw::Messages, settings.messages.allow_missing.clone()),
+            (Raw::Events, settings.events.allow_missing.clone()),
+        ]);
+        Calendar {
+            landed,
+            never,
+            refused: BTreeSet::new(),
+            refused_insights: BTreeSet::new(),
+            retired: BTreeMap::new(),
+            lost: BTreeSet::new(),
+        }
+    }
+
+    /// The oldest partitions of a table, which were read once and have vanished since (rule 22).
+    pub fn retire(&mut self, table: Raw, days: Vec<DayRange>) {
+        self.retired.insert(table, days);
+    }
+
+    /// A retired partition whose rows are not kept either: what depends on them is never complete.
+    pub fn lose(&mut self, table: Raw, day: Day) {
+        self.lost.insert((table, day));
+    }
+
+    pub fn is_retired(&self, table: Raw, day: Day) -> bool {
+        self.retired.get(&table).is_some_and(|ranges| ranges.iter().any(|days| days.contains(day)))
+    }
+
+    /// The retired partitions among these UTC days.
+    pub fn retired(&self, days: DayRange) -> Vec<(Raw, Day)> {
+        let ranges = self.retired.iter().flat_map(|(table, ranges)| ranges.iter().map(move |range| (*table, *range)));
+        let within = ranges.filter_map(|(table, range)| Some((table, range.intersection(days)?)));
+        within.flat_map(|(table, days)| days.iter().map(move |day| (table, day))).collect()
+    }
+
+    /// Whether a local day is as old as retired partitions, or older: it stays as it was published.
+    pub fn is_frozen(&self, bots: &[Bot], day: Day) -> bool {
+        let Some(last) = self.retired.values().flatten().map(|days| days.last).max() else { return false };
+        bots.iter().any(|bot| bot.zone.utc_days(day).first <= last)
+    }
+
+    pub fn has_refusals(&self) -> bool {
+        !self.refused.is_empty()
+    }
+
+    /// A partition that landed and broke the contract.
+    pub fn refuse(&mut self, table: Raw, day: Day) {
+        self.refused.insert((table, day));
+    }
+
+    pub fn refuse_insights(&mut self, day: Day) {
+        self.refused_insights.insert(day);
+    }
+
+    /// The first partition of either table that is there: the lake begins with it.
+    pub fn first(&self) -> Option<Day> {
+        self.landed.values().filter_map(|days| days.first()).copied().min()
+    }
+
+    /// The last day on which a partition of both tables has landed.
+    pub fn last(&self) -> Option<Day> {
+        self.landed[&Raw::Messages].iter().rev().find(|day| self.landed[&Raw::Events].contains(day)).copied()
+    }
+
+    /// Whether nothing more is expected of a table's UTC day.
+    fn is_settled(&self, table: Raw, day: Day) -> bool {
+        self.first().is_none_or(|first| day < first)
+            || (self.landed[&table].contains(&day) && !self.refused.contains(&(table, day)))
+            || self.never[&table].contains(&day)
+            || self.is_before_retirement(table, day)
+    }
+
+    /// Whether a day lies before a table's retired partitions end: nothing more is expected of it.
+    fn is_before_retirement(&self, table: Raw, day: Day) -> bool {
+        self.retired.get(&table).and_then(|ranges| ranges.last()).is_some_and(|days| day <= days.last)
+    }
+
+    /// The partitions that are missing between the first and the last day, neighbours together.
+    pub fn holes(&self) -> Vec<(Raw, DayRange)> {
+        let Some(range) = self.first().zip(self.last()).and_then(|(first, last)| DayRange::new(first, last)) else {
+            return Vec::new();
+        };
+        let mut holes: Vec<(Raw, DayRange)> = Vec::new();
+        for table in Raw::BOTH {
+            for day in range.iter().filter(|day| !self.landed[&table].contains(day) && !self.is_settled(table, *day)) {
+                match holes.last_mut() {
+                    Some((known, days)) if *known == table && days.last.next() == day => days.last = day,
+                    _ => holes.push((table, DayRange { first: day, last: day })),
+                }
+            }
+        }
+        holes
+    }
+
+    /// Why this local day cannot be built: for some bot it overlaps a UTC day whose partition is missing or refused.
+    pub fn blockers(&self, bots: &[Bot], day: Day) -> Vec<Blocker> {
+        let mut blockers = BTreeSet::new();
+        let last = self.last();
+        for bot in bots {
+            for (utc, table) in bot.zone.utc_days(day).iter().flat_map(|utc| Raw::BOTH.map(|table| (utc, table))) {
+                let refused = self.refused.contains(&(table, utc));
+                let missing = !self.is_settled(table, utc) && last.is_some_and(|last| utc <= last);
+                if refused || missing {
+                    blockers.insert(Blocker { table: table.table(), day: utc, refused });
+                }
+            }
+        }
+        if self.refused_insights.contains(&day) {
+            blockers.insert(Blocker { table: "insights", day, refused: true });
+        }
+        blockers.into_iter().collect()
+    }
+
+    /// Whether nothing that is still to come can be expected to change this local day of a bot.
+    pub fn is_complete(&self, bot: &Bot, day: Day) -> bool {
+        self.awaited(bot, day).next().is_none()
+    }
+
+    /// The same, to be asked of many days.
+    pub fn awaited_days(&self) -> AwaitedDays {
+        let Some(first) = self.first() else { return AwaitedDays { days: Vec::new(), all_from: Day(i32::MAX) } };
+        let known = self.landed.values().chain(self.never.values()).filter_map(|days| days.last()).copied();
+        let last = known.max().unwrap_or(first).max(first);
+        let is_awaited = |day: &Day| Raw::BOTH.iter().any(|table| !self.is_settled(*table, *day));
+        let missing = DayRange { first, last }.iter().filter(is_awaited);
+        let days = missing.chain(self.lost.iter().map(|(_, day)| *day)).collect::<BTreeSet<Day>>();
+        AwaitedDays { days: days.into_iter().collect(), all_from: last.next() }
+    }
+
+    /// The partitions that this local day of a bot still waits for: not landed, refused, or gone with their rows.
+    pub fn awaited(&self, bot: &Bot, day: Day) -> impl Iterator<Item = (Raw, Day)> + '_ {
+        let utc = bot.zone.utc_days(day);
+        let days = DayRange { first: utc.first.plus(-REACH_DAYS), last: utc.last };
+        let is_awaited = |(table, day): &(Raw, Day)| !self.is_settled(*table, *day) || self.lost.contains(&(*table, *day));
+        days.iter().flat_map(|day| Raw::BOTH.map(|table| (table, day))).filter(is_awaited)
+    }
+}
+
+/// The UTC days of which a partition is still waited for.
+pub struct AwaitedDays {
+    days: Vec<Day>,
+    /// Of these and all later ones.
+    all_from: Day,
+}
+
+impl AwaitedDays {
+    /// As [`Calendar::is_complete`].
+    pub fn is_complete(&self, bot: &Bot, day: Day) -> bool {
+        let utc = bot.zone.utc_days(day);
+        let first = self.days.partition_point(|awaited| *awaited < utc.first.plus(-REACH_DAYS));
+        utc.last < self.all_from && self.days.get(first).is_none_or(|awaited| *awaited > utc.last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn settings(zone: &str, more: &str) -> Settings {
+        let text = format!("name = 'n'\n[lake]\nurl = 'lake'\n{more}\n[[bots]]\nid = 'b'\ntimezone = '{zone}'\n");
+        Settings::parse("test.toml", &text, Path::new("/")).unwrap()
+    }
+
+    fn days(range: std::ops::RangeInclusive<i32>) -> Vec<Day> {
+        range.map(Day).collect()
+    }
+
+    #[test]
+    fn the_last_day_of_a_western_zone_waits_for_the_next() {
+        let settings = settings("America/Sao_Paulo", "");
+        let calendar = Calendar::new(&settings, days(20_000..=20_010), days(20_000..=20_010));
+        assert_eq!(calendar.last(), Some(Day(20_010)));
+        assert!(calendar.blockers(&settings.bots, Day(20_010)).is_empty());
+        assert!(!calendar.is_complete(&settings.bots[0], Day(20_010)));
+        assert!(calendar.is_complete(&settings.bots[0], Day(20_009)));
+    }
+
+    #[test]
+    fn a_hole_blocks_its_own_days_and_leaves_the_next_97_incomplete() {
+        let settings = settings("UTC", "");
+        let events = days(20_000..=20_200).into_iter().filter(|day| *day != Day(20_050));
+        let calendar = Calendar::new(&settings, days(20_000..=20_200), events);
+        assert_eq!(calendar.holes(), [(Raw::Events, DayRange { first: Day(20_050), last: Day(20_050) })]);
+        let blocked: Vec<Day> =
+            days(20_000..=20_200).into_iter().filter(|day| !calendar.blockers(&settings.bots, *day).is_empty()).collect();
+        assert_eq!(blocked, [Day(20_050)]);
+        assert!(!calendar.is_complete(&settings.bots[0], Day(20_147)));
+        assert!(calendar.is_complete(&settings.bots[0], Day(20_148)));
+    }
+
+    #[test]
+    fn asked_of_many_days_a_day_is_as_complete_as_asked_alone() {
+        let hole: Day = "2024-11-22".parse().unwrap();
+        let settings = settings("America/Sao_Paulo", "[inputs.messages]\nallow_missing = ['2024-11-22', '2025-06-01']");
+        let landed = |missing: &[i32]| {
+            days(hole.0 - 50..=hole.0 + 150).into_iter().filter(|day| !missing.contains(&(day.0 - hole.0))).collect::<Vec<_>>()
+        };
+        let mut calendar = Calendar::new(&settings, landed(&[0, 20, 150]), landed(&[-30, 21]));
+        calendar.refuse(Raw::Events, Day(hole.0 + 140));
+        calendar.retire(Raw::Messages, vec![DayRange { first: Day(hole.0 - 80), last: Day(hole.0 - 51) }]);
+        calendar.lose(Raw::Messages, Day(hole.0 - 70));
+        let awaited = calendar.awaited_days();
+        let bot = &settings.bots[0];
+        let alone: Vec<bool> = days(hole.0 - 100..=hole.0 + 260).into_iter().map(|day| calendar.is_complete(bot, day)).collect();
+        let together: Vec<bool> =
+            days(hole.0 - 100..=hole.0 + 260).into_iter().map(|day| awaited.is_complete(bot, day)).collect();
+        assert_eq!(together, alone);
+        assert!(alone.contains(&true) && alone.contains(&false));
+    }
+
+    #[test]
+    fn a_day_that_will_never_come_is_no_hole() {
+        let settings = settings("UTC", "[inputs.events]\nallow_missing = ['2024-11-22']");
+        let hole: Day = "2024-11-22".parse().unwrap();
+        let events = days(hole.0 - 5..=hole.0 + 5).into_iter().filter(|day| *day != hole);
+        let calendar = Calendar::new(&settings, days(hole.0 - 5..=hole.0 + 5), events);
+        assert!(calendar.holes().is_empty());
+        assert!(calendar.is_complete(&settings.bots[0], hole));
+    }
+}

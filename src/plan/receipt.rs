@@ -1,0 +1,139 @@
+//! Receipts: what each stored thing was made from, so that the planner can tell what is stale without reading it.
+//!
+//! A partition's receipt says which objects were read, under which settings and logic, what was counted, and which local days its
+//! rows touch, with a digest each. A day's receipt says what the day's figures depended on, and the versions of the objects
+//! that were published. Receipts lie under `work/receipts/`, a file per kind and month; losing them costs time only.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::day::Day;
+use crate::base::digest::Digest;
+use crate::base::object::Object;
+use crate::extract::fingerprints::ReadingSettings;
+
+/// Of a working table, or of a landed insights partition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionReceipt<C> {
+    pub inputs: Vec<Object>,
+    pub settings: Digest,
+    /// Of the conversion settings, where they matter.
+    #[serde(default)]
+    pub history: Digest,
+    pub logic: u32,
+    /// The version of the working table; none where nothing is stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored: Option<String>,
+    pub content: C,
+}
+
+/// Nothing but the conversion settings is not what it was.
+pub const HISTORY_CHANGED: &str = "conversion settings changed";
+
+impl<C> PartitionReceipt<C> {
+    pub fn new(inputs: Vec<Object>, of: ReadingSettings, stored: Option<String>, content: C) -> PartitionReceipt<C> {
+        PartitionReceipt { inputs, settings: of.settings, history: of.history, logic: of.logic, stored, content }
+    }
+
+    /// Why the partition has to be read again, if it has to.
+    pub fn mismatch(&self, inputs: &[Object], of: ReadingSettings) -> Option<&'static str> {
+        if self.inputs != inputs {
+            Some("partition changed")
+        } else if self.settings != of.settings {
+            Some("settings changed")
+        } else if self.logic != of.logic {
+            Some("logic changed")
+        } else if self.history != of.history {
+            Some(HISTORY_CHANGED)
+        } else {
+            None
+        }
+    }
+}
+
+/// What a published day depended on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DayReceipt {
+    pub logic: [u32; 3],
+    pub settings: Digest,
+    /// The day's own rows.
+    pub own_rows: Digest,
+    /// The rows of all days that the day's figures can depend on.
+    pub rows_in_reach: Digest,
+    /// Per bot, whether the day was complete, and the status of its insights.
+    pub complete: String,
+    pub insights_status: String,
+    /// Meta's figures of the day.
+    pub insights: Digest,
+    pub rejected: Digest,
+    /// The version of each published object, by table.
+    pub objects: BTreeMap<String, String>,
+    /// Set when something was found to reach this day that the digests above do not tell; cleared by building it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale: Option<String>,
+}
+
+/// Of the `ads` table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdsReceipt {
+    pub logic: u32,
+    pub inputs: Digest,
+    pub object: String,
+}
+
+/// The receipts of one kind, by day, kept in a file per month.
+#[derive(Debug)]
+pub struct Receipts<T> {
+    kind: &'static str,
+    days: BTreeMap<Day, T>,
+    changed: Vec<String>,
+}
+
+impl<T: PartialEq> Receipts<T> {
+    pub fn new(kind: &'static str, days: BTreeMap<Day, T>) -> Receipts<T> {
+        Receipts { kind, days, changed: Vec::new() }
+    }
+
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// The months with a receipt that changed since this was last asked.
+    pub fn take_changed(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.changed)
+    }
+
+    pub fn get(&self, day: Day) -> Option<&T> {
+        self.days.get(&day)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (Day, &T)> {
+        self.days.iter().map(|(day, receipt)| (*day, receipt))
+    }
+
+    /// The last day with a receipt.
+    pub fn last(&self) -> Option<Day> {
+        self.days.keys().next_back().copied()
+    }
+
+    pub fn set(&mut self, day: Day, receipt: T) {
+        if self.days.get(&day) != Some(&receipt) {
+            self.days.insert(day, receipt);
+            self.note(day);
+        }
+    }
+
+    pub fn forget(&mut self, day: Day) {
+        if self.days.remove(&day).is_some() {
+            self.note(day);
+        }
+    }
+
+    fn note(&mut self, day: Day) {
+        let month = day.month();
+        if !self.changed.contains(&month) {
+            self.changed.push(month);
+        }
+    }
+}

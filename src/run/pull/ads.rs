@@ -1,0 +1,128 @@
+//! Ads that an account's report leaves out, asked for by their ids: known from touches, and without a row where they should have
+//! one. Their rows are landed among those of their account; what Meta answered is kept, so that it is not asked every night.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::base::day::{Day, DayRange};
+use crate::base::error::{Error, Result};
+use crate::config::Settings;
+use crate::extract::touches::Touches;
+use crate::insights::client::AdAnswer;
+use crate::insights::due::{self, TouchedAd};
+use crate::insights::fetched::{Answered, At, FetchedDay};
+use crate::insights::landing::fingerprint;
+use crate::insights::{InsightRow, InsightsIndex};
+
+use super::{Fail, Pull, ends_the_run};
+
+/// After how many ads what was answered is landed.
+const ADS_PER_BATCH: usize = 50;
+
+/// The rows of one account, by day.
+type Rows = BTreeMap<Day, Vec<InsightRow>>;
+
+/// The ads that were touched, with the days on which they have rows. A post is no ad.
+pub fn touched_ads(settings: &Settings, touches: &Touches, insights: &InsightsIndex) -> BTreeMap<String, TouchedAd> {
+    let mut ads: BTreeMap<String, TouchedAd> = BTreeMap::new();
+    for touch in touches.rows.iter().filter(|touch| touches.ad_type(touch) != Some("post")) {
+        let Some(ad) = touches.ad(touch) else { continue };
+        let day = settings.bots[touch.bot as usize].zone.local_day(touch.sent_at);
+        if !ads.contains_key(ad) {
+            ads.insert(ad.to_string(), TouchedAd::default());
+        }
+        let Some(known) = ads.get_mut(ad) else { continue };
+        if known.days.insert(day) {
+            known.accounts.extend(settings.bots[touch.bot as usize].ad_accounts.iter().cloned());
+        }
+    }
+    for (day, rows) in &insights.days {
+        for row in rows {
+            if let Some(known) = ads.get_mut(&row.ad) {
+                known.rows.insert(*day);
+                known.accounts = BTreeSet::from([row.account.clone()]);
+            }
+        }
+    }
+    ads
+}
+
+impl Pull<'_> {
+    /// Whether any rows came in.
+    pub fn left_out_ads(&mut self, touched: &BTreeMap<String, TouchedAd>, fail: Fail<'_>) -> Result<bool> {
+        if self.has_given_up {
+            return Ok(false);
+        }
+        let Some((days, ads)) = due::ads_due(&self.ledgers, touched, self.now()) else { return Ok(false) };
+        self.log(&format!("asking Meta for {} ads that the accounts' reports leave out", ads.len()));
+        let mut has_rows = false;
+        for batch in ads.chunks(ADS_PER_BATCH) {
+            let mut found: BTreeMap<String, Rows> = BTreeMap::new();
+            let mut failed = None;
+            for ad in batch {
+                (self.job.stopped)()?;
+                match self.client.daily_of_ads(std::slice::from_ref(ad), days) {
+                    Ok(answers) => answers.into_iter().for_each(|answer| self.take(answer, days, &mut found)),
+                    Err(error) => {
+                        failed = Some(error);
+                        break;
+                    }
+                }
+            }
+            has_rows |= !found.is_empty();
+            for (account, rows) in found {
+                self.land_beside(&account, rows)?;
+            }
+            self.write_ads()?;
+            if let Some(error) = failed {
+                return self.tell(error, fail).map(|()| has_rows);
+            }
+        }
+        Ok(has_rows)
+    }
+
+    fn take(&mut self, answer: AdAnswer, days: DayRange, found: &mut BTreeMap<String, Rows>) {
+        let (ad, answered) = match answer {
+            AdAnswer::Found { ad, rows } if self.ledgers.accounts.contains_key(&ad.account) => {
+                self.pulled(&ad.account).ads_asked += 1;
+                for row in rows {
+                    found.entry(ad.account.clone()).or_default().entry(row.day).or_default().push(row.row);
+                }
+                (ad.ad, Answered::Found)
+            }
+            AdAnswer::Found { ad, .. } => (ad.ad, Answered::Unlisted),
+            AdAnswer::Foreign { ad } => (ad, Answered::Foreign),
+            AdAnswer::Refused { ad, error } => {
+                self.warn(format!("ad {ad} cannot be asked for, its cost is not known: {error}"));
+                (ad, Answered::Refused)
+            }
+        };
+        self.note_ad(&ad, days, answered);
+    }
+
+    /// Lands rows beside those of the account's other ads. Whether the day is whole stays as it was.
+    fn land_beside(&mut self, account: &str, rows: Rows) -> Result<()> {
+        for (day, more) in rows {
+            let mut all = self.landed(account, day)?;
+            all.retain(|row| more.iter().all(|new| new.ad != row.ad));
+            all.extend(more);
+            all.sort_unstable_by(|a, b| a.ad.cmp(&b.ad));
+            let known = self.ledgers.accounts[account].ledger.days.get(&day).cloned();
+            let (at, complete) = known.as_ref().map_or((At(0), false), |known| (known.at, known.complete));
+            let fetched = FetchedDay { at, complete, rows: all.len() as u64, fingerprint: fingerprint(&all), object: None };
+            let fetched = self.land(account, day, &all, fetched)?;
+            if known.is_some() {
+                self.note_day(account, day, fetched);
+            }
+        }
+        self.write_ledger(account)
+    }
+
+    /// Tells what failed, unless it ends the run.
+    pub(super) fn tell(&self, error: Error, fail: Fail<'_>) -> Result<()> {
+        if ends_the_run(&error) {
+            return Err(error);
+        }
+        fail(error);
+        Ok(())
+    }
+}

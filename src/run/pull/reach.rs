@@ -1,0 +1,126 @@
+//! Exact reach: how many people each ad reached in a range as a whole, which only Meta can count (rule 15). Goes into the output's
+//! table `reach`, an object per last day of ranges. A range that Meta refuses has no rows: it is NULL in a report, with a warning.
+
+use std::collections::BTreeMap;
+
+use crate::base::day::{Day, DayRange};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::schema;
+use crate::insights::due::{self, Due};
+use crate::insights::fetched::{At, FetchedReach};
+use crate::insights::graph_error::Verdict;
+use crate::insights::landing::{RangeReach, reach_rows, reach_table};
+use crate::lake::layout::day_object;
+use crate::lake::{Put, decode, encode};
+use crate::run::publish;
+
+use super::{Fail, Pull, ends_the_run};
+
+/// The reach of an account: the ranges that were answered, and their rows.
+type Answered = BTreeMap<(String, Day, Day), Vec<RangeReach>>;
+
+impl Pull<'_> {
+    /// The trailing windows and months that are due. What Meta does not answer is a warning.
+    pub fn reach(&mut self, first: Option<Day>, fail: Fail<'_>) -> Result<()> {
+        let accounts: Vec<Due> = due::due(self.job.settings, self.api, &self.ledgers, self.now(), first);
+        let due: BTreeMap<String, Vec<DayRange>> =
+            accounts.into_iter().filter(|due| !due.reach.is_empty()).map(|due| (due.account, due.reach)).collect();
+        let mut answered = Answered::new();
+        self.each(due.keys().cloned().collect(), fail, &mut |pull, account| {
+            let at = pull.now();
+            let ranges = match pull.ledgers.accounts.get(account) {
+                // The zone may have been told only now.
+                Some(known) => due::reach_ranges(pull.api, due::reachable(known, at)),
+                None => return Ok(()),
+            };
+            let until = ranges.iter().map(|range| range.last).max();
+            for error in pull.ask_reach(account, &ranges, &mut answered)? {
+                if error.kind() == ErrorKind::Denied && Verdict::of(&error) == Some(Verdict::Token) {
+                    return Err(error);
+                }
+                let is_refused = error.kind() != ErrorKind::Unavailable;
+                pull.warn(format!("reach is not known: {error}"));
+                if !is_refused {
+                    return Ok(());
+                }
+            }
+            if let Some((known, until)) = pull.ledgers.accounts.get_mut(account).zip(until) {
+                known.ledger.reach = Some(FetchedReach { at: At(at), until });
+            }
+            Ok(())
+        })?;
+        self.publish_reach(answered)?;
+        due.keys().try_for_each(|account| self.write_ledger(account))
+    }
+
+    /// The reach of one range, now.
+    pub fn reach_of(&mut self, days: DayRange, fail: Fail<'_>) -> Result<()> {
+        let accounts: Vec<String> = self.ledgers.accounts.keys().cloned().collect();
+        let mut answered = Answered::new();
+        self.each(accounts, fail, &mut |pull, account| {
+            let reachable = due::reachable(&pull.ledgers.accounts[account], pull.now());
+            if days.intersection(reachable) != Some(days) {
+                return Err(Error::usage(format!("Meta has figures of {reachable} only")).mend("ask for days of these"));
+            }
+            pull.ask_reach(account, &[days], &mut answered)?.pop().map_or(Ok(()), Err)
+        })?;
+        self.publish_reach(answered)
+    }
+
+    /// All ranges at once; where that fails, one by one. Returns why ranges are not known.
+    fn ask_reach(&mut self, account: &str, ranges: &[DayRange], answered: &mut Answered) -> Result<Vec<Error>> {
+        let rows = match (self.client.reach(account, ranges, None), ranges) {
+            (Ok(rows), _) => rows,
+            (Err(error), _) if ends_the_run(&error) => return Err(error),
+            (Err(error), [range]) => return Ok(vec![error.with("account", account).with("days", range)]),
+            (Err(error), _) if error.kind() == ErrorKind::Unavailable || Verdict::of(&error) == Some(Verdict::Token) => {
+                return Ok(vec![error.with("account", account)]);
+            }
+            (Err(_), _) => {
+                let mut errors = Vec::new();
+                for range in ranges {
+                    errors.extend(self.ask_reach(account, &[*range], answered)?);
+                }
+                return Ok(errors);
+            }
+        };
+        for range in ranges {
+            answered.insert((account.to_string(), range.first, range.last), Vec::new());
+        }
+        for row in rows {
+            let row = RangeReach::of(row)?;
+            answered.entry((account.to_string(), row.since, row.until)).or_default().push(row);
+        }
+        self.pulled(account).reach_ranges += ranges.len() as u64;
+        Ok(Vec::new())
+    }
+
+    fn publish_reach(&mut self, answered: Answered) -> Result<()> {
+        let output = self.job.output;
+        let published = output.published_days("reach")?;
+        let mut by_last_day: BTreeMap<Day, Answered> = BTreeMap::new();
+        for (key, rows) in answered {
+            by_last_day.entry(key.2).or_default().insert(key, rows);
+        }
+        for (until, answered) in by_last_day {
+            let known = published.get(&until);
+            let path = day_object("reach", until);
+            let before = if known.is_some() { output.get(&path)? } else { None };
+            // What another program put there is not kept.
+            let batches = before.clone().and_then(|bytes| decode(bytes).ok()).unwrap_or_default();
+            let mut rows: Vec<RangeReach> = batches.iter().filter_map(reach_rows).flatten().collect();
+            rows.retain(|row| !answered.contains_key(&(row.account.clone(), row.since, row.until)));
+            rows.extend(answered.into_values().flatten());
+            rows.sort_unstable();
+            let table = schema::reach();
+            let bytes = encode(&table.schema, &[reach_table(&rows)?])?;
+            if before.as_ref() == Some(&bytes) || (before.is_none() && rows.is_empty()) {
+                continue;
+            }
+            publish::footer(&table, rows.len(), &bytes)?;
+            self.lock.check()?;
+            self.lock.publish(output, &Put { path, bytes, surveyed: known.cloned() })?;
+        }
+        Ok(())
+    }
+}

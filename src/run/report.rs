@@ -1,0 +1,131 @@
+//! What a run did, as one JSON object under stable names: the result of `--json`, and a file under `runs/` for every run that
+//! wrote anything.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::base::day::{Day, DayRange};
+use crate::base::failures::Failure;
+use crate::base::schema::Raw;
+use crate::config::Settings;
+use crate::known::survey::{PartitionStep, Survey};
+use crate::lake::Requests;
+use crate::plan::{DayStep, Steps};
+use crate::run::publish::Published;
+use crate::run::pull::Pulled;
+use crate::tables::audit::DayRows;
+
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct RunReport {
+    pub pipeline: String,
+    /// RFC 3339; none for a run that found nothing to do.
+    pub started: Option<String>,
+    pub seconds: f64,
+    /// The first and last local day that the landed partitions allow.
+    pub first_day: Option<Day>,
+    pub last_day: Option<Day>,
+    /// Partitions read, each with its reason.
+    pub partitions: Vec<PartitionStep>,
+    /// Days built, each with its reason.
+    pub days: Vec<DayStep>,
+    pub days_incomplete: u64,
+    pub days_removed: Vec<Day>,
+    /// Days kept back, with what blocks them.
+    pub days_blocked: BTreeMap<Day, Vec<String>>,
+    /// Days asked for or stale, but kept as published: what they were made from was retired.
+    pub days_without_history: Vec<Day>,
+    /// Days that a run that was stopped knew to be stale and did not come to; the partitions it did not read may reach more.
+    pub days_left: Vec<Day>,
+    pub partitions_left: Vec<PartitionStep>,
+    /// From the lake.
+    pub bytes_read: u64,
+    /// Made over the network, of the lake and of the output, tries that failed included.
+    pub requests: Requests,
+    pub bytes_written: u64,
+    pub objects_written: u64,
+    pub objects_unchanged: u64,
+    /// Over the days built.
+    pub touches: i64,
+    pub duplicate_touches: i64,
+    pub unattributed_touches: i64,
+    pub conversion_events: i64,
+    /// Of ads.
+    pub conversions: i64,
+    /// What was fetched from Meta, by account.
+    pub insights: BTreeMap<String, Pulled>,
+    /// Rows set aside in the landed partitions, by table and reason.
+    pub rejected_rows: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Rows that could count, of bots that the pipeline does not name, by bot id.
+    pub out_of_scope_rows: BTreeMap<String, u64>,
+    /// Rows of accounts that no bot lists, by account id.
+    pub unlisted_account_rows: BTreeMap<String, u64>,
+    pub warnings: BTreeSet<String>,
+    pub failures: Vec<Failure>,
+}
+
+impl RunReport {
+    /// Counts an object; returns its version.
+    pub fn count_object(&mut self, object: Published) -> String {
+        match object.bytes_written {
+            Some(bytes) => {
+                self.objects_written += 1;
+                self.bytes_written += bytes;
+            }
+            None => self.objects_unchanged += 1,
+        }
+        object.version
+    }
+
+    pub fn new(settings: &Settings, range: Option<DayRange>) -> RunReport {
+        let mut report = RunReport { pipeline: settings.name.clone(), ..RunReport::default() };
+        report.set_range(range);
+        report
+    }
+
+    pub fn set_range(&mut self, range: Option<DayRange>) {
+        self.first_day = range.map(|range| range.first);
+        self.last_day = range.map(|range| range.last);
+    }
+
+    pub fn note_blocked(&mut self, steps: &Steps) {
+        let texts = |(day, blockers): &(Day, Vec<_>)| (*day, blockers.iter().map(ToString::to_string).collect());
+        self.days_blocked = steps.blocked.iter().map(texts).collect();
+        self.days_without_history = steps.without_history.clone();
+        if let Some((first, last)) = steps.without_history.first().zip(steps.without_history.last()) {
+            let warning = "stay as published: partitions that they were made from were retired";
+            self.warnings.insert(format!("days {first}..{last} {warning}"));
+        }
+    }
+
+    /// What the receipts of the landed partitions say.
+    pub fn note_inputs(&mut self, survey: &Survey) {
+        for table in Raw::BOTH {
+            for (_, receipt) in survey.receipts.raw(table).iter() {
+                for (reason, count) in receipt.content.rejected.values().flatten() {
+                    let reasons = self.rejected_rows.entry(table.table().to_string()).or_default();
+                    *reasons.entry(reason.clone()).or_default() += count;
+                }
+                for (bot, count) in &receipt.content.out_of_scope {
+                    *self.out_of_scope_rows.entry(bot.clone()).or_default() += count;
+                }
+                self.warnings.extend(receipt.content.warnings.iter().cloned());
+            }
+        }
+        for (account, count) in survey.receipts.insights.iter().flat_map(|(_, receipt)| &receipt.content.unlisted_accounts) {
+            *self.unlisted_account_rows.entry(account.clone()).or_default() += count;
+        }
+        self.warnings.extend(survey.strange_folders());
+    }
+
+    pub fn count(&mut self, rows: &DayRows) {
+        self.days_incomplete += u64::from(rows.bot_days.iter().any(|row| !row.complete));
+        for row in &rows.bot_days {
+            self.touches += row.touches;
+            self.duplicate_touches += row.duplicate_touches;
+            self.unattributed_touches += row.unattributed_touches;
+            self.conversion_events += row.events.map_or(0, |events| events.total);
+            self.conversions += row.events.map_or(0, |events| events.conversions);
+        }
+    }
+}
