@@ -13,7 +13,7 @@ use serde::de::Visitor;
 
 /// Texts, each with a code: 0 for the first that came, and so on.
 #[derive(Debug, Default)]
-pub struct Texts {
+pub(crate) struct Texts {
     texts: Vec<Arc<str>>,
     codes: HashMap<Arc<str>, u32, FixedState>,
 }
@@ -22,18 +22,18 @@ pub struct Texts {
 const MISSING: u32 = u32::MAX;
 
 /// The codes of a column's cells.
-pub struct Codes(Vec<u32>);
+pub(crate) struct Codes(Vec<u32>);
 
 impl Codes {
     /// None where the cell is null.
-    pub fn get(&self, row: u32) -> Option<u32> {
+    pub(crate) fn get(&self, row: u32) -> Option<u32> {
         Some(self.0[row as usize]).filter(|code| *code != MISSING)
     }
 }
 
 impl Texts {
     /// The codes of these cells. A text that is new gets the next one.
-    pub fn encode<'t>(&mut self, cells: impl Iterator<Item = Option<&'t str>>) -> Codes {
+    pub(crate) fn encode<'t>(&mut self, cells: impl Iterator<Item = Option<&'t str>>) -> Codes {
         let mut last: Option<(&str, u32)> = None;
         let code = |cell: Option<&'t str>| {
             let Some(text) = cell else { return MISSING };
@@ -50,7 +50,7 @@ impl Texts {
     }
 
     /// The code of a text, the next one where it is new.
-    pub fn code(&mut self, text: &str) -> u32 {
+    pub(crate) fn code(&mut self, text: &str) -> u32 {
         if let Some(code) = self.codes.get(text) {
             return *code;
         }
@@ -60,18 +60,18 @@ impl Texts {
         code
     }
 
-    pub fn text(&self, code: u32) -> &str {
+    pub(crate) fn text(&self, code: u32) -> &str {
         &self.texts[code as usize]
     }
 
     /// In the order of their codes.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
         self.texts.iter().map(AsRef::as_ref)
     }
 }
 
 /// Texts as a column, in the memory that they need and no more.
-pub fn column<'t>(cells: impl ExactSizeIterator<Item = Option<&'t str>> + Clone) -> StringArray {
+pub(crate) fn column<'t>(cells: impl ExactSizeIterator<Item = Option<&'t str>> + Clone) -> StringArray {
     let bytes = cells.clone().flatten().map(str::len).sum();
     let mut column = StringBuilder::with_capacity(cells.len(), bytes);
     cells.for_each(|cell| column.append_option(cell));
@@ -79,7 +79,7 @@ pub fn column<'t>(cells: impl ExactSizeIterator<Item = Option<&'t str>> + Clone)
 }
 
 /// A value that is stored as a text, read without copying the text.
-pub fn written<'de, T: FromStr<Err: fmt::Display>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+pub(crate) fn written<'de, T: FromStr<Err: fmt::Display>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     struct Written<T>(PhantomData<T>);
 
     impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Written<T> {

@@ -3,17 +3,17 @@
 use crate::base::day::MICROS_PER_DAY;
 
 /// Deliveries of one message repeat for at most this long (rule 1).
-pub const COPY_WINDOW: i64 = 7 * MICROS_PER_DAY;
+pub(crate) const COPY_WINDOW: i64 = 7 * MICROS_PER_DAY;
 
 /// Copies lie at most this many times 24 h apart.
-pub const COPY_DAYS: i32 = (COPY_WINDOW / MICROS_PER_DAY) as i32;
+pub(crate) const COPY_DAYS: i32 = (COPY_WINDOW / MICROS_PER_DAY) as i32;
 
 /// A row's time lies at most this many days before its partition's date, or this many after it; else it is absurd.
-pub const DAYS_LATE: i32 = 400;
-pub const DAYS_AHEAD: i32 = 2;
+pub(crate) const DAYS_LATE: i32 = 400;
+pub(crate) const DAYS_AHEAD: i32 = 2;
 
 /// What a day's figures can depend on lies at most this many days before it: the horizon and the copies (rule 21).
-pub const REACH_DAYS: i32 = 97;
+pub(crate) const REACH_DAYS: i32 = 97;
 
 /// Meta's figures do not change any more this many days after their day.
-pub const FINAL_AFTER_DAYS: i32 = 28;
+pub(crate) const FINAL_AFTER_DAYS: i32 = 28;

@@ -151,7 +151,7 @@ impl TableMapping {
 }
 
 /// The columns of a file, with the fields of structs, as an error names them.
-pub fn describe(schema: &Schema) -> String {
+pub(crate) fn describe(schema: &Schema) -> String {
     let name = |field: &arrow::datatypes::FieldRef| match field.data_type() {
         DataType::Struct(fields) => format!("{}{{{}}}", field.name(), names(fields)),
         _ => field.name().clone(),

@@ -5,12 +5,12 @@
 //! use them again, which is what makes reading a year fast, and leaves gaps between what stays.
 
 /// Has all threads share two places to take from. For the program, before it starts threads.
-pub fn share() {
+pub(crate) fn share() {
     set(Parameter::Arenas, 2);
 }
 
 /// Gives pieces of more than 128 KiB back at once from now on: for a run that reads something unusually large, and little else.
-pub fn give_back() {
+pub(crate) fn give_back() {
     set(Parameter::LargestKept, 1 << 17);
 }
 

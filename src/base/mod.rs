@@ -17,15 +17,15 @@
 //! ```
 
 pub mod day;
-pub mod dictionary;
+pub(crate) mod dictionary;
 pub mod digest;
 pub mod error;
-pub mod failures;
-pub mod limits;
-pub mod mapping;
-pub mod memory;
+pub(crate) mod failures;
+pub(crate) mod limits;
+pub(crate) mod mapping;
+pub(crate) mod memory;
 pub mod money;
 pub mod object;
-pub mod parallel;
+pub(crate) mod parallel;
 pub mod progress;
 pub mod schema;

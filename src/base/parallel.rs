@@ -7,17 +7,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::base::error::{Error, Result};
 
-pub fn cores() -> usize {
+pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// What takes the processor: as many at once as there are cores.
-pub fn on_all_cores<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> Result<R> + Sync) -> Vec<Result<R>> {
+pub(crate) fn on_all_cores<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> Result<R> + Sync) -> Vec<Result<R>> {
     on_threads(cores(), items, work)
 }
 
 /// Two things at once.
-pub fn at_once<A, B: Send>(one: impl FnOnce() -> A, other: impl FnOnce() -> B + Send) -> Result<(A, B)> {
+pub(crate) fn at_once<A, B: Send>(one: impl FnOnce() -> A, other: impl FnOnce() -> B + Send) -> Result<(A, B)> {
     std::thread::scope(|scope| {
         let other = scope.spawn(other);
         let one = one();
@@ -27,13 +27,13 @@ pub fn at_once<A, B: Send>(one: impl FnOnce() -> A, other: impl FnOnce() -> B + 
 }
 
 /// What mostly waits for storage.
-pub fn while_waiting<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> Result<R> + Sync) -> Vec<Result<R>> {
+pub(crate) fn while_waiting<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> Result<R> + Sync) -> Vec<Result<R>> {
     const AT_ONCE: usize = 8;
     on_threads(AT_ONCE, items, work)
 }
 
 /// Sorts on two cores where there is much to sort.
-pub fn sort_by<T: Send>(items: &mut [T], order: impl Fn(&T, &T) -> std::cmp::Ordering + Sync) -> Result<()> {
+pub(crate) fn sort_by<T: Send>(items: &mut [T], order: impl Fn(&T, &T) -> std::cmp::Ordering + Sync) -> Result<()> {
     const MUCH: usize = 100_000;
     if items.len() < MUCH {
         items.sort_unstable_by(&order);

@@ -14,7 +14,7 @@ use super::flags::{Days, How};
 /// What each Click-to-WhatsApp ad was worth: conversations, conversions and the cost of each, per ad and day.
 #[derive(Parser)]
 #[command(name = "ctwa", version, propagate_version = true, after_help = EXIT_CODES)]
-pub struct Cli {
+pub(super) struct Cli {
     #[command(subcommand)]
     pub command: Command,
     /// How log lines are written to stderr.
@@ -31,13 +31,13 @@ const EXIT_CODES: &str = "Exit codes:
   70 bug  130, 143 stopped";
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
+pub(super) enum LogFormat {
     Text,
     Json,
 }
 
 #[derive(Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Build the days that the landed partitions allow; the nightly job.
     Run(RunArgs),
     /// Rebuild these days, whatever their state.
@@ -68,7 +68,7 @@ pub enum Command {
 
 #[derive(Args)]
 #[command(after_help = RUN_EXAMPLES)]
-pub struct RunArgs {
+pub(super) struct RunArgs {
     /// The pipeline file.
     pub pipeline: PathBuf,
     /// Build days up to this one only; inputs are not limited.
@@ -85,7 +85,7 @@ const RUN_EXAMPLES: &str = "Examples:
 
 #[derive(Args)]
 #[command(after_help = PLAN_EXAMPLES)]
-pub struct PlanArgs {
+pub(super) struct PlanArgs {
     /// The pipeline file.
     pub pipeline: PathBuf,
     /// The first day to look at, YYYY-MM-DD.
@@ -107,7 +107,7 @@ const PLAN_EXAMPLES: &str = "Examples:
 
 #[derive(Args)]
 #[command(after_help = VERIFY_EXAMPLES)]
-pub struct VerifyArgs {
+pub(super) struct VerifyArgs {
     /// The pipeline file.
     pub pipeline: PathBuf,
     #[command(flatten)]
@@ -122,7 +122,7 @@ const VERIFY_EXAMPLES: &str = "Examples:
 
 #[derive(Args)]
 #[command(after_help = REPORT_EXAMPLES)]
-pub struct ReportArgs {
+pub(super) struct ReportArgs {
     /// The pipeline file.
     pub pipeline: PathBuf,
     #[command(flatten)]
@@ -163,7 +163,7 @@ const REPORT_EXAMPLES: &str = "Examples:
 
 #[derive(Args)]
 #[command(after_help = CHECK_EXAMPLES)]
-pub struct CheckArgs {
+pub(super) struct CheckArgs {
     /// The pipeline file.
     pub pipeline: PathBuf,
     /// Print one JSON object as the result.
@@ -177,7 +177,7 @@ const CHECK_EXAMPLES: &str = "Examples:
 
 #[derive(Args)]
 #[command(after_help = INSIGHTS_EXAMPLES)]
-pub struct InsightsArgs {
+pub(super) struct InsightsArgs {
     /// The pipeline file.
     pub pipeline: PathBuf,
     /// The first day to fetch, whenever it was fetched last, YYYY-MM-DD.
@@ -200,7 +200,7 @@ const INSIGHTS_EXAMPLES: &str = "Examples:
 
 #[derive(Args)]
 #[command(after_help = BACKFILL_EXAMPLES)]
-pub struct BackfillArgs {
+pub(super) struct BackfillArgs {
     /// The pipeline file.
     pub pipeline: PathBuf,
     #[command(flatten)]
@@ -214,7 +214,7 @@ const BACKFILL_EXAMPLES: &str = "Examples:
 
 #[derive(Args)]
 #[command(after_help = COMPLETIONS_EXAMPLES)]
-pub struct CompletionsArgs {
+pub(super) struct CompletionsArgs {
     /// Whose completions to print.
     #[arg(value_enum)]
     pub shell: Shell,
@@ -228,7 +228,7 @@ const COMPLETIONS_EXAMPLES: &str = "Examples:
 
 #[derive(Args)]
 #[command(after_help = MAN_EXAMPLES)]
-pub struct ManArgs {
+pub(super) struct ManArgs {
     /// Write the pages of ctwa and of each command into this folder, which must exist, instead of the first one to stdout.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -240,7 +240,7 @@ const MAN_EXAMPLES: &str = "Examples:
 
 impl Command {
     /// Whether the result is to be one JSON object, whatever happens.
-    pub fn wants_json(&self) -> bool {
+    pub(super) fn wants_json(&self) -> bool {
         match self {
             Command::Run(args) => args.how.json,
             Command::Backfill(args) => args.how.json,

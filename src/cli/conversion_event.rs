@@ -18,7 +18,7 @@ use super::grid::{self, Column, Kind};
 use super::{Exit, now, print, print_json, terminal, with_job};
 
 #[derive(Args)]
-pub struct ConversionEventArgs {
+pub(super) struct ConversionEventArgs {
     #[command(subcommand)]
     command: ConversionEvent,
 }
@@ -99,7 +99,7 @@ const SET_EXAMPLES: &str = "Examples:
 const DAYS_LOOKED_AT: u16 = 90;
 
 impl ConversionEventArgs {
-    pub fn wants_json(&self) -> bool {
+    pub(super) fn wants_json(&self) -> bool {
         match &self.command {
             ConversionEvent::List(args) => args.json,
             ConversionEvent::Categories(args) => args.json,
@@ -108,7 +108,7 @@ impl ConversionEventArgs {
     }
 }
 
-pub fn execute(args: &ConversionEventArgs) -> Result<Exit> {
+pub(super) fn execute(args: &ConversionEventArgs) -> Result<Exit> {
     match &args.command {
         ConversionEvent::List(args) => {
             let settings = Settings::load(&args.pipeline)?;

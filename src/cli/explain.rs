@@ -17,7 +17,7 @@ const PAPER_WIDTH: usize = 100;
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct ExplainArgs {
+pub(super) struct ExplainArgs {
     /// The pipeline file.
     pipeline: PathBuf,
     /// The ad whose day is explained.
@@ -50,7 +50,7 @@ const EXAMPLES: &str = "Examples:
   ctwa explain nightly.toml --ad 120226305854810726 --date 2026-10-20
   ctwa explain nightly.toml --contact 5511987654321@wa.gw.msging.net --bot shop-br@msging.net --from 2026-10-01 --to 2026-10-31";
 
-pub fn execute(args: &ExplainArgs) -> Result<Exit> {
+pub(super) fn execute(args: &ExplainArgs) -> Result<Exit> {
     let days = args.from.zip(args.to).map(|(from, to)| {
         DayRange::new(from, to).ok_or_else(|| Error::usage(format!("--from {from} is after --to {to}")).mend("swap them"))
     });

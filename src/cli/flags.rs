@@ -6,7 +6,7 @@ use crate::base::day::{Day, DayRange};
 use crate::base::error::{Error, Result};
 
 #[derive(Args)]
-pub struct How {
+pub(super) struct How {
     /// Count the past anew where a past setting was altered or removed.
     #[arg(long)]
     pub accept_history_change: bool,
@@ -17,7 +17,7 @@ pub struct How {
 
 /// Dates are inclusive on both ends.
 #[derive(Args)]
-pub struct Days {
+pub(super) struct Days {
     /// The first day, YYYY-MM-DD.
     #[arg(long, value_name = "DATE")]
     pub from: Day,
@@ -27,7 +27,7 @@ pub struct Days {
 }
 
 impl Days {
-    pub fn range(&self) -> Result<DayRange> {
+    pub(super) fn range(&self) -> Result<DayRange> {
         DayRange::new(self.from, self.to).ok_or_else(|| {
             Error::usage(format!("--from {} is after --to {}", self.from, self.to)).mend("swap them: both ends are included")
         })

@@ -4,13 +4,13 @@ use comfy_table::{Cell, CellAlignment, ColumnConstraint, Row, Table, Width, pres
 
 use crate::report::style::{Look, visible};
 
-pub struct Column {
+pub(super) struct Column {
     pub header: &'static str,
     pub kind: Kind,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Kind {
     /// Shown whole.
     Text,
     /// Shortened where there is no room.
@@ -22,7 +22,7 @@ const GAP: usize = 2;
 const LONG_MIN: usize = 12;
 
 /// Lines of a header, a rule and the rows.
-pub fn lines(columns: &[Column], rows: &[Vec<String>], look: Look) -> Vec<String> {
+pub(super) fn lines(columns: &[Column], rows: &[Vec<String>], look: Look) -> Vec<String> {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_truncation_indicator("…");
     table.set_header(columns.iter().map(|column| Cell::new(column.header)));

@@ -26,13 +26,13 @@ struct Bar {
 }
 
 /// From now on bars are shown, where there is somebody to see them.
-pub fn want() {
+pub(super) fn want() {
     if let Ok(mut shown) = SHOWN.lock() {
         shown.wanted = std::io::stderr().is_terminal() && terminal::can_move();
     }
 }
 
-pub fn show(progress: Progress) {
+pub(super) fn show(progress: Progress) {
     let Ok(mut shown) = SHOWN.lock() else { return };
     if !shown.wanted {
         return;
@@ -60,7 +60,7 @@ pub fn show(progress: Progress) {
 }
 
 /// Takes away a bar whose step did not come to its end.
-pub fn clear() {
+pub(super) fn clear() {
     if let Ok(mut shown) = SHOWN.lock() {
         shown.clear();
     }
@@ -83,7 +83,7 @@ impl Bar {
 }
 
 /// Stderr for log lines.
-pub struct LogLines;
+pub(super) struct LogLines;
 
 impl Write for LogLines {
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {

@@ -16,7 +16,7 @@ use super::{Exit, with_job};
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct SessionsArgs {
+pub(super) struct SessionsArgs {
     /// The pipeline file.
     pipeline: PathBuf,
     #[command(flatten)]
@@ -49,7 +49,7 @@ const EXAMPLES: &str = "Examples:
 const SPARE: [&str; 9] =
     ["message_id", "zone", "opened_on", "event_id", "converted_on", "closed_at", "category", "bot_id", "ad_title"];
 
-pub fn execute(args: &SessionsArgs) -> Result<Exit> {
+pub(super) fn execute(args: &SessionsArgs) -> Result<Exit> {
     let request = LedgerRequest {
         days: args.days.range()?,
         by: args.by,

@@ -11,7 +11,7 @@ use crate::report::{Format, Layout, Sheet};
 use super::terminal;
 
 #[derive(Args)]
-pub struct SheetArgs {
+pub(super) struct SheetArgs {
     /// How it is written.
     #[arg(long, value_enum, default_value_t)]
     format: SheetFormat,
@@ -35,11 +35,11 @@ enum SheetFormat {
 
 impl SheetArgs {
     /// A usage error where the answer would go to a terminal that has no use for it.
-    pub fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         super::check_destination(self.format(), self.out.is_some())
     }
 
-    pub fn is_table(&self) -> bool {
+    pub(super) fn is_table(&self) -> bool {
         self.format == SheetFormat::Table
     }
 
@@ -53,7 +53,7 @@ impl SheetArgs {
     }
 
     /// `heading` stands above a table; `spare` are the columns that a narrow terminal goes without.
-    pub fn write(&self, sheet: &Sheet<'_>, heading: String, spare: &[&str], notes: &[String]) -> Result<()> {
+    pub(super) fn write(&self, sheet: &Sheet<'_>, heading: String, spare: &[&str], notes: &[String]) -> Result<()> {
         let look = if self.out.is_none() { terminal::stdout() } else { Look::PLAIN };
         let layout = Layout { format: self.format(), look, raw_csv: self.raw_csv, heading, spare };
         let bytes = sheet.write(&layout)?;

@@ -9,14 +9,14 @@ use crate::base::error::{Error, Result};
 
 use super::args::Cli;
 
-pub fn completions(shell: Shell) -> Vec<u8> {
+pub(super) fn completions(shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "ctwa", &mut script);
     script
 }
 
 /// The page of ctwa, to print; where a folder is given, all pages are there instead.
-pub fn man(folder: Option<&Path>) -> Result<Vec<u8>> {
+pub(super) fn man(folder: Option<&Path>) -> Result<Vec<u8>> {
     let mut page = Vec::new();
     match folder {
         None => clap_mangen::Man::new(Cli::command())

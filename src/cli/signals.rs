@@ -7,13 +7,13 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::base::error::{Error, ErrorKind, Result};
 
-pub struct Signals {
+pub(super) struct Signals {
     interrupted: Arc<AtomicBool>,
     terminated: Arc<AtomicBool>,
 }
 
 impl Signals {
-    pub fn watch() -> Result<Signals> {
+    pub(super) fn watch() -> Result<Signals> {
         let signals = Signals { interrupted: Arc::default(), terminated: Arc::default() };
         for (signal, flag) in [(SIGINT, &signals.interrupted), (SIGTERM, &signals.terminated)] {
             // The second time the process ends at once.
@@ -24,7 +24,7 @@ impl Signals {
         Ok(signals)
     }
 
-    pub fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         let stopped = |kind, by| {
             Err(Error::new(kind, format!("stopped by {by}")).mend("what was finished stays; run again to do the rest"))
         };

@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 use crate::report::style::{Look, Numerals};
 
 /// What stdout is.
-pub fn stdout() -> Look {
+pub(super) fn stdout() -> Look {
     if !std::io::stdout().is_terminal() {
         return Look::PLAIN;
     }
@@ -15,16 +15,16 @@ pub fn stdout() -> Look {
 }
 
 /// Whether stderr is a terminal that may be coloured.
-pub fn stderr_has_colors() -> bool {
+pub(super) fn stderr_has_colors() -> bool {
     std::io::stderr().is_terminal() && colors_are_wanted()
 }
 
 /// Whether lines can be written over.
-pub fn can_move() -> bool {
+pub(super) fn can_move() -> bool {
     env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-pub fn numerals() -> Numerals {
+pub(super) fn numerals() -> Numerals {
     Numerals::of_locale(&locale())
 }
 

@@ -11,7 +11,7 @@ use crate::report::style::{counted, harmless};
 use crate::run::pull::Pulled;
 use crate::run::report::RunReport;
 
-pub fn summary(report: &RunReport) -> String {
+pub(super) fn summary(report: &RunReport) -> String {
     let mut lines = Vec::new();
     match (report.first_day.zip(report.last_day), report.started.is_some()) {
         (None, _) => lines
@@ -66,7 +66,7 @@ fn together(lines: &[String]) -> String {
     lines.iter().map(|line| format!("{}\n", harmless(line))).collect()
 }
 
-pub fn findings(report: &CheckReport) -> String {
+pub(super) fn findings(report: &CheckReport) -> String {
     let line = |finding: &Finding| {
         let level = match finding.level {
             Level::Ok => "ok",
@@ -89,7 +89,7 @@ fn pulled((account, pulled): (&String, &Pulled)) -> String {
     line
 }
 
-pub fn fetched(report: &FetchReport) -> String {
+pub(super) fn fetched(report: &FetchReport) -> String {
     let mut lines: Vec<String> = report.accounts.iter().map(pulled).collect();
     if lines.is_empty() && report.failures.is_empty() {
         lines.push(format!("{}: nothing is due, nothing was written", report.pipeline));
@@ -110,7 +110,7 @@ fn grouped(days: impl IntoIterator<Item = (Day, String)>) -> Vec<String> {
     groups.into_iter().map(|(days, text)| format!("  {days}: {text}")).collect()
 }
 
-pub fn plan(preview: &Preview) -> String {
+pub(super) fn plan(preview: &Preview) -> String {
     if !preview.stale {
         let mut lines = vec![format!("{}: nothing is stale", preview.pipeline)];
         let blocked = preview.days_blocked.iter().map(|(day, by)| (*day, by.join(", ")));
@@ -163,7 +163,7 @@ pub fn plan(preview: &Preview) -> String {
     together(&lines)
 }
 
-pub fn verdict(verdict: &Verdict) -> String {
+pub(super) fn verdict(verdict: &Verdict) -> String {
     let mut lines = vec![format!(
         "{}: {} of {} checked, {} differ",
         verdict.pipeline,

@@ -15,7 +15,7 @@ use super::{Exit, with_job};
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct WhatIfArgs {
+pub(super) struct WhatIfArgs {
     /// The pipeline file.
     pipeline: PathBuf,
     #[command(flatten)]
@@ -49,7 +49,7 @@ const SPARE: [&str; 9] = [
     "ad_title",
 ];
 
-pub fn execute(args: &WhatIfArgs) -> Result<Exit> {
+pub(super) fn execute(args: &WhatIfArgs) -> Result<Exit> {
     let hypothesis = Hypothesis {
         bot: args.bot.clone(),
         category: args.category.clone(),

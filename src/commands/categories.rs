@@ -38,7 +38,7 @@ use crate::report::Amount;
 use crate::run::scan;
 
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Categories {
+pub(crate) struct Categories {
     pub pipeline: String,
     /// The local days that were looked at.
     pub first_day: Option<Day>,
@@ -50,7 +50,7 @@ pub struct Categories {
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct BotCategories {
+pub(crate) struct BotCategories {
     pub bot_id: String,
     pub timezone: String,
     /// Of the end of the days.
@@ -62,7 +62,7 @@ pub struct BotCategories {
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct CategoryRow {
+pub(crate) struct CategoryRow {
     pub category: String,
     pub events: u64,
     pub events_without_contact: u64,
@@ -150,14 +150,14 @@ struct Touched<'a> {
 }
 
 /// The rows of a bot's asked days, by category, of the partitions that can hold them.
-pub fn seen(job: &Job<'_>, survey: &Survey, bot_id: &str, days: u16) -> Result<(DayRange, BTreeMap<String, u64>)> {
+pub(crate) fn seen(job: &Job<'_>, survey: &Survey, bot_id: &str, days: u16) -> Result<(DayRange, BTreeMap<String, u64>)> {
     let window = Window::new(job, survey, &[bot_id.to_string()], days)?;
     let mut failures = Failures::default();
     let (found, _) = read(job, &window, survey, None, &mut failures)?;
     Ok((window.days, found.seen.into_iter().map(|((_, category), seen)| (category, seen.events)).collect()))
 }
 
-pub fn categories(job: &Job<'_>, bots: &[String], days: u16) -> Result<Categories> {
+pub(crate) fn categories(job: &Job<'_>, bots: &[String], days: u16) -> Result<Categories> {
     let Job { settings, lake, output, .. } = job;
     let mut survey = Survey::take(lake, output, settings)?;
     let window = Window::new(job, &survey, bots, days)?;

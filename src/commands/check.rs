@@ -23,14 +23,14 @@ use crate::plan::calendar::not_landed;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Level {
+pub(crate) enum Level {
     Ok,
     Warning,
     Error,
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct Finding {
+pub(crate) struct Finding {
     pub level: Level,
     /// What was looked at.
     pub subject: String,
@@ -38,7 +38,7 @@ pub struct Finding {
 }
 
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct CheckReport {
+pub(crate) struct CheckReport {
     pub pipeline: String,
     pub findings: Vec<Finding>,
     #[serde(skip)]
@@ -46,7 +46,7 @@ pub struct CheckReport {
 }
 
 impl CheckReport {
-    pub fn worst(&self) -> Option<ErrorKind> {
+    pub(crate) fn worst(&self) -> Option<ErrorKind> {
         ErrorKind::worst(self.kinds.iter().copied())
     }
 
@@ -67,7 +67,7 @@ impl CheckReport {
     }
 }
 
-pub fn check(settings: &Settings, environment: &Environment, clock: &dyn Fn() -> DateTime<Utc>) -> CheckReport {
+pub(crate) fn check(settings: &Settings, environment: &Environment, clock: &dyn Fn() -> DateTime<Utc>) -> CheckReport {
     let mut report = CheckReport { pipeline: settings.name.clone(), ..CheckReport::default() };
     check_bots(settings, &mut report);
     if let Some((api, _)) = settings.fetched_insights() {

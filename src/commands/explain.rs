@@ -27,7 +27,7 @@ use crate::run::scan;
 
 /// What is to be explained.
 #[derive(Clone, Debug)]
-pub enum Question {
+pub(crate) enum Question {
     Ad {
         ad: String,
         day: Day,
@@ -40,7 +40,7 @@ pub enum Question {
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct Explanation {
+pub(crate) struct Explanation {
     pub about: String,
     pub chapters: Vec<Chapter>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -48,7 +48,7 @@ pub struct Explanation {
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct Chapter {
+pub(crate) struct Chapter {
     pub bot_id: String,
     pub title: String,
     /// The row as published, where the chapter is about one.
@@ -57,7 +57,7 @@ pub struct Chapter {
     pub facts: Vec<Fact>,
 }
 
-pub fn explain(job: &Job<'_>, question: &Question, bot: Option<&str>, full_contacts: bool) -> Result<Explanation> {
+pub(crate) fn explain(job: &Job<'_>, question: &Question, bot: Option<&str>, full_contacts: bool) -> Result<Explanation> {
     let settings = job.settings;
     bot.map_or(Ok(()), |bot| known_bot(settings, bot))?;
     let is_asked = |of: &Bot| bot.is_none_or(|asked| asked == of.id);

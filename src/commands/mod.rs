@@ -14,14 +14,14 @@
 //! what_if.rs       under other settings
 //! ```
 
-pub mod categories;
-pub mod check;
-pub mod explain;
+pub(crate) mod categories;
+pub(crate) mod check;
+pub(crate) mod explain;
 pub mod insights;
-pub mod new_setting;
+pub(crate) mod new_setting;
 pub mod plan;
-pub mod sessions;
-pub mod story;
-pub mod unread;
-pub mod verify;
-pub mod what_if;
+pub(crate) mod sessions;
+pub(crate) mod story;
+pub(crate) mod unread;
+pub(crate) mod verify;
+pub(crate) mod what_if;

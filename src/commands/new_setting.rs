@@ -19,7 +19,7 @@ use crate::known::job::Job;
 use crate::known::survey::Survey;
 
 /// What is to be set.
-pub struct Wish<'a> {
+pub(crate) struct Wish<'a> {
     pub bot_id: &'a str,
     pub category: &'a str,
     /// RFC 3339 with an offset, or a day of the bot's zone; now where it is absent.
@@ -32,7 +32,7 @@ pub struct Wish<'a> {
 
 /// What setting it means.
 #[derive(Clone, Debug, Serialize)]
-pub struct NewSetting {
+pub(crate) struct NewSetting {
     pub bot_id: String,
     pub category: String,
     /// RFC 3339, as in the file.
@@ -53,7 +53,7 @@ pub struct NewSetting {
     pub text: String,
 }
 
-pub fn new_setting(job: &Job<'_>, wish: &Wish<'_>, file: &str, text: &str, base: &Path) -> Result<NewSetting> {
+pub(crate) fn new_setting(job: &Job<'_>, wish: &Wish<'_>, file: &str, text: &str, base: &Path) -> Result<NewSetting> {
     let settings = job.settings;
     known_bot(settings, wish.bot_id)?;
     let bot = settings.bots.iter().find(|bot| bot.id == wish.bot_id).ok_or_else(|| Error::bug("a known bot is not there"))?;

@@ -22,7 +22,7 @@ use crate::report::{By, Kind, Sheet, Value, spans};
 
 /// What is asked for. An empty list of bots or ads means all of them.
 #[derive(Clone, Debug)]
-pub struct LedgerRequest {
+pub(crate) struct LedgerRequest {
     pub days: DayRange,
     pub by: By,
     pub bots: Vec<String>,
@@ -33,7 +33,7 @@ pub struct LedgerRequest {
 }
 
 #[derive(Clone, Debug)]
-pub struct Ledger {
+pub(crate) struct Ledger {
     pub rows: Vec<LedgerRow>,
     /// What a reader has to know beside them, a sentence each.
     pub notes: Vec<String>,
@@ -41,7 +41,7 @@ pub struct Ledger {
 
 /// A session. Days are local days of the bot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LedgerRow {
+pub(crate) struct LedgerRow {
     pub bot_id: String,
     pub zone: Zone,
     /// None where contacts are shortened: WhatsApp's message ids spell the telephone number.
@@ -59,13 +59,13 @@ pub struct LedgerRow {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LedgerConversion {
+pub(crate) struct LedgerConversion {
     pub day: Day,
     pub event_id: Option<String>,
     pub category: String,
 }
 
-pub const COLUMNS: [(&str, Kind); 14] = [
+pub(crate) const COLUMNS: [(&str, Kind); 14] = [
     ("bot_id", Kind::Text),
     ("contact_id", Kind::Text),
     ("message_id", Kind::Text),
@@ -83,7 +83,7 @@ pub const COLUMNS: [(&str, Kind); 14] = [
 ];
 
 impl Ledger {
-    pub fn sheet(&self) -> Sheet<'_> {
+    pub(crate) fn sheet(&self) -> Sheet<'_> {
         Sheet { columns: &COLUMNS, rows: self.rows.iter().map(cells).collect() }
     }
 }
@@ -111,7 +111,7 @@ fn cells(row: &LedgerRow) -> Vec<Value<'_>> {
 }
 
 /// What the last run knew of some local days.
-pub struct Known {
+pub(crate) struct Known {
     pub survey: Survey,
     pub identities: Identities,
     pub settled: Settled,
@@ -121,7 +121,7 @@ pub struct Known {
 }
 
 /// The same, with every copy in it.
-pub struct Unsettled {
+pub(crate) struct Unsettled {
     pub survey: Survey,
     pub identities: Identities,
     pub touches: Touches,
@@ -136,16 +136,16 @@ fn reach(settings: &Settings) -> i32 {
 }
 
 /// Copies lie at most a week apart; local days are not 24 hours long, and hours spill over on both sides.
-pub const DAYS_AROUND: i32 = 9;
+pub(crate) const DAYS_AROUND: i32 = 9;
 
 impl Known {
     /// The rows of these days and of others around them.
-    pub fn of(job: &Job<'_>, days: DayRange) -> Result<Known> {
+    pub(crate) fn of(job: &Job<'_>, days: DayRange) -> Result<Known> {
         let Unsettled { survey, identities, touches, events, watermark, notes } = Known::unsettled(job, days)?;
         Ok(Known { survey, identities, settled: settle(touches, events)?, watermark, notes })
     }
 
-    pub fn unsettled(job: &Job<'_>, days: DayRange) -> Result<Unsettled> {
+    pub(crate) fn unsettled(job: &Job<'_>, days: DayRange) -> Result<Unsettled> {
         let Job { settings, lake, output, .. } = job;
         let survey = Survey::take(lake, output, settings)?;
         let receipts = &survey.receipts;
@@ -178,7 +178,7 @@ impl Known {
     }
 
     /// Those sessions that `wanted` names, by time and message.
-    pub fn sessions(
+    pub(crate) fn sessions(
         &self,
         settings: &Settings,
         days: DayRange,
@@ -188,18 +188,18 @@ impl Known {
         sessions(&request, &self.settled, wanted)
     }
 
-    pub fn is_published(&self, day: Day) -> bool {
+    pub(crate) fn is_published(&self, day: Day) -> bool {
         self.survey.published.get("bot_days").is_some_and(|days| days.contains_key(&day))
     }
 
     /// The contact that a touch is counted for.
-    pub fn contact_of(&self, touch: u32) -> &str {
+    pub(crate) fn contact_of(&self, touch: u32) -> &str {
         let touch = &self.settled.touches.rows[touch as usize];
         self.identities.resolve(touch.bot as usize, self.settled.touches.contact(touch))
     }
 
     /// When a session closed; none while it is open.
-    pub fn closed_at(&self, settings: &Settings, session: &Session) -> Option<i64> {
+    pub(crate) fn closed_at(&self, settings: &Settings, session: &Session) -> Option<i64> {
         let touches = &self.settled.touches.rows;
         match session.end {
             SessionEnd::Converted { event, .. } => Some(self.settled.events.rows[event as usize].occurred_at),
@@ -210,7 +210,7 @@ impl Known {
     }
 }
 
-pub fn ledger(job: &Job<'_>, request: &LedgerRequest) -> Result<Ledger> {
+pub(crate) fn ledger(job: &Job<'_>, request: &LedgerRequest) -> Result<Ledger> {
     let settings = job.settings;
     request.bots.iter().try_for_each(|bot| known_bot(settings, bot))?;
     let DayRange { first, last } = request.days;
@@ -293,7 +293,7 @@ fn close_reason(end: SessionEnd) -> &'static str {
 }
 
 /// A contact's id is most often a telephone number. What is left tells two people of one list apart, nearly always.
-pub fn shortened(contact: &str) -> String {
+pub(crate) fn shortened(contact: &str) -> String {
     let name: Vec<char> = contact.split('@').next().unwrap_or_default().chars().collect();
     let (head, tail) = if name.len() > 9 {
         (4, 4)

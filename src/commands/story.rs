@@ -24,7 +24,7 @@ use crate::report::style::visible;
 
 /// One thing that happened or is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Fact {
+pub(crate) struct Fact {
     pub verdict: &'static str,
     pub rules: Vec<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,12 +45,12 @@ pub struct Fact {
 
 impl Fact {
     /// A fact about the day or the figures.
-    pub fn plain(verdict: &'static str, rules: &[u8], text: String) -> Fact {
+    pub(crate) fn plain(verdict: &'static str, rules: &[u8], text: String) -> Fact {
         Fact { verdict, rules: rules.to_vec(), text, ..Fact::default() }
     }
 
     /// The sentence, with the rules behind it.
-    pub fn sentence(&self) -> String {
+    pub(crate) fn sentence(&self) -> String {
         let numbers: Vec<String> = self.rules.iter().map(u8::to_string).collect();
         match numbers.as_slice() {
             [] => self.text.clone(),
@@ -60,7 +60,7 @@ impl Fact {
     }
 }
 
-pub struct Teller<'a> {
+pub(crate) struct Teller<'a> {
     pub settings: &'a Settings,
     pub identities: &'a Identities,
     pub settled: &'a Settled,
@@ -73,7 +73,7 @@ pub struct Teller<'a> {
 
 impl<'a> Teller<'a> {
     /// `sessions` must hold all of each contact that is told of.
-    pub fn new(
+    pub(crate) fn new(
         settings: &'a Settings,
         identities: &'a Identities,
         settled: &'a Settled,
@@ -97,7 +97,7 @@ impl<'a> Teller<'a> {
         &self.settings.bots[bot as usize]
     }
 
-    pub fn touch(&self, session: &Session) -> &'a Touch {
+    pub(crate) fn touch(&self, session: &Session) -> &'a Touch {
         &self.settled.touches.rows[session.touch as usize]
     }
 
@@ -109,7 +109,7 @@ impl<'a> Teller<'a> {
         self.at(bot, instant).replacen('T', " ", 1)
     }
 
-    pub fn contact(&self, bot: u32, as_it_came: &'a str) -> &'a str {
+    pub(crate) fn contact(&self, bot: u32, as_it_came: &'a str) -> &'a str {
         self.identities.resolve(bot as usize, as_it_came)
     }
 
@@ -146,7 +146,7 @@ impl<'a> Teller<'a> {
     }
 
     /// A conversation and its end.
-    pub fn conversation(&self, session: &Session) -> Fact {
+    pub(crate) fn conversation(&self, session: &Session) -> Fact {
         let (touch, touches) = (self.touch(session), &self.settled.touches);
         let has_ad = touches.ad(touch).is_some();
         let who = self.person(touch.bot, touches.contact(touch));
@@ -183,7 +183,7 @@ impl<'a> Teller<'a> {
     }
 
     /// A delivery that was dropped as a copy.
-    pub fn copy(&self, touch: &Touch) -> Fact {
+    pub(crate) fn copy(&self, touch: &Touch) -> Fact {
         let touches = &self.settled.touches;
         let has_ad = touches.ad(touch).is_some();
         let is_same = |other: &&Touch| {
@@ -227,7 +227,7 @@ impl<'a> Teller<'a> {
     }
 
     /// The session that a conversion event closed.
-    pub fn converted_by(&self, event: u32) -> Option<&'a Session> {
+    pub(crate) fn converted_by(&self, event: u32) -> Option<&'a Session> {
         self.of_event.get(&event).map(|i| &self.sessions[*i])
     }
 
@@ -238,7 +238,7 @@ impl<'a> Teller<'a> {
     }
 
     /// A conversion event, copies dropped, and what it did.
-    pub fn event(&self, index: u32) -> Fact {
+    pub(crate) fn event(&self, index: u32) -> Fact {
         let events = &self.settled.events;
         let event = &events.rows[index as usize];
         let at = self.shown_at(event.bot, event.occurred_at);
@@ -293,7 +293,7 @@ impl<'a> Teller<'a> {
     }
 
     /// A conversion event that was dropped as a copy.
-    pub fn event_copy(&self, event: &Conversion) -> Fact {
+    pub(crate) fn event_copy(&self, event: &Conversion) -> Fact {
         let events = &self.settled.events;
         let key = |event: &Conversion| (event.bot, events.event(event), events.category(event));
         let is_before = |other: &&Conversion| {
@@ -314,7 +314,7 @@ impl<'a> Teller<'a> {
     }
 
     /// An event that is no conversion event; none where its category was in effect, so that others tell of it.
-    pub fn not_in_effect(&self, event: &'a TrackedEvent) -> Option<Fact> {
+    pub(crate) fn not_in_effect(&self, event: &'a TrackedEvent) -> Option<Fact> {
         let (bot_at, bot) = (event.bot as u32, &self.settings.bots[event.bot]);
         let in_effect = bot.category_at(event.occurred_at);
         if in_effect.is_some() && in_effect == event.category.as_deref() {
@@ -364,7 +364,7 @@ fn named(category: &str, event: Option<&str>) -> String {
 }
 
 /// The two largest units: `2 days 3 hours`.
-pub fn elapsed(micros: i64) -> String {
+pub(crate) fn elapsed(micros: i64) -> String {
     let seconds = micros.div_euclid(MICROS_PER_SECOND);
     if seconds == 0 {
         return if micros == 0 { "0 seconds" } else { "less than a second" }.to_string();
@@ -377,11 +377,17 @@ pub fn elapsed(micros: i64) -> String {
 }
 
 /// The published row of an ad's day, column by column, as the table has it.
-pub type PublishedRow = BTreeMap<String, Option<String>>;
+pub(crate) type PublishedRow = BTreeMap<String, Option<String>>;
 
 /// Where a row's spend comes from (rule 14). `has_source` tells whether insights are read at all, `meta` the account of Meta's own
 /// row of the ad's day, `is_whole` whether the account's day is; `bearers` are the day's other rows of the ad, those with spend.
-pub fn spend(row: &PublishedRow, has_source: bool, meta: Option<&str>, is_whole: bool, bearers: &[Option<String>]) -> Fact {
+pub(crate) fn spend(
+    row: &PublishedRow,
+    has_source: bool,
+    meta: Option<&str>,
+    is_whole: bool,
+    bearers: &[Option<String>],
+) -> Fact {
     let cell = |name: &str| row.get(name).and_then(Option::as_deref);
     let account = cell("account_id");
     let fact = |verdict, text: String| Fact::plain(verdict, &[14], text);

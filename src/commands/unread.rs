@@ -18,7 +18,7 @@ use crate::lake::layout::Partition;
 use crate::plan::calendar::Calendar;
 use crate::plan::receipt::HISTORY_CHANGED;
 
-pub struct Unread<'a> {
+pub(crate) struct Unread<'a> {
     settings: &'a Settings,
     last: Option<Day>,
     /// The instant from which conversion events may be others than before.
@@ -38,7 +38,7 @@ struct UnreadPartition<'a> {
 }
 
 impl<'a> Unread<'a> {
-    pub fn of(
+    pub(crate) fn of(
         places: &Places<'a>,
         survey: &Survey,
         calendar: &Calendar,
@@ -84,7 +84,7 @@ impl<'a> Unread<'a> {
     }
 
     /// The instant from which touches may not be what they were; none where all stay.
-    pub fn first_touch(&self) -> Option<i64> {
+    pub(crate) fn first_touch(&self) -> Option<i64> {
         let touches = self.partitions.iter().filter(|partition| partition.table == Raw::Messages);
         touches
             .filter_map(|partition| if partition.before.is_some() { Some(i64::MIN) } else { partition.rows.map(|rows| rows.0) })
@@ -92,7 +92,7 @@ impl<'a> Unread<'a> {
     }
 
     /// The days that the rows may reach, each with the partition that reaches it.
-    pub fn days_reached(&self, survey: &Survey) -> Reached {
+    pub(crate) fn days_reached(&self, survey: &Survey) -> Reached {
         let copies = (COPY_WINDOW / MICROS_PER_DAY) as i32 + 1;
         let days = survey.receipts.messages.iter().flat_map(|(_, receipt)| receipt.content.days.values()).flatten();
         let unattributed: BTreeSet<Day> = days.filter(|(_, rows)| rows.other != Digest::NONE).map(|(day, _)| *day).collect();
@@ -116,13 +116,13 @@ impl<'a> Unread<'a> {
     }
 
     /// The range of days, as far as the rows may widen it.
-    pub fn widened(&self, known: Option<DayRange>) -> Option<DayRange> {
+    pub(crate) fn widened(&self, known: Option<DayRange>) -> Option<DayRange> {
         let first = self.partitions.iter().filter_map(|partition| Some(self.local_days(partition.rows?).first)).min();
         DayRange::new(known.map(|range| range.first).into_iter().chain(first).min()?, self.last?)
     }
 
     /// Notes the days that come into the range or leave it, with or without a row of their own.
-    pub fn note_edges(&self, survey: &Survey, range: Option<DayRange>, known: Option<DayRange>, reached: &mut Reached) {
+    pub(crate) fn note_edges(&self, survey: &Survey, range: Option<DayRange>, known: Option<DayRange>, reached: &mut Reached) {
         let Some((range, first)) = range.zip(self.partitions.iter().min_by_key(|partition| partition.rows)) else { return };
         let come = DayRange::new(range.first, known.map_or(range.last, |known| known.first.plus(-1)));
         let leave =

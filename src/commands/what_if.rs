@@ -25,7 +25,7 @@ use crate::run::scan;
 
 /// The other settings of a bot.
 #[derive(Clone, Debug)]
-pub struct Hypothesis {
+pub(crate) struct Hypothesis {
     pub bot: String,
     /// None: the bot's own history.
     pub category: Option<String>,
@@ -52,7 +52,7 @@ impl Hypothesis {
     }
 
     /// Said above the figures.
-    pub fn heading(&self, settings: &Settings) -> String {
+    pub(crate) fn heading(&self, settings: &Settings) -> String {
         let event = match &self.category {
             Some(category) => format!("as if its conversion event had been {category:?} since ever"),
             None => "with its own conversion events".to_string(),
@@ -69,7 +69,7 @@ impl Hypothesis {
     }
 }
 
-pub fn what_if(job: &Job<'_>, hypothesis: &Hypothesis) -> Result<WhatIf> {
+pub(crate) fn what_if(job: &Job<'_>, hypothesis: &Hypothesis) -> Result<WhatIf> {
     let Job { settings, lake, output, .. } = job;
     known_bot(settings, &hypothesis.bot)?;
     let other = hypothesis.settings(settings)?;

@@ -10,8 +10,8 @@
 //! ```
 
 pub mod embedded;
-pub mod sessions;
-pub mod yields;
+pub(crate) mod sessions;
+pub(crate) mod yields;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

@@ -11,11 +11,11 @@ use crate::base::error::Result;
 use crate::config::Horizon;
 
 /// How a session ended; every touch ends in exactly one state.
-pub mod state {
-    pub const CONVERTED: i32 = 0;
-    pub const SUPERSEDED: i32 = 1;
-    pub const EXPIRED: i32 = 2;
-    pub const OPEN: i32 = 3;
+pub(crate) mod state {
+    pub(crate) const CONVERTED: i32 = 0;
+    pub(crate) const SUPERSEDED: i32 = 1;
+    pub(crate) const EXPIRED: i32 = 2;
+    pub(crate) const OPEN: i32 = 3;
 }
 
 const TOUCH: i32 = 0;
@@ -31,7 +31,7 @@ const EVENT: i32 = 1;
 ///
 /// Out, one row per touch: contact, opened_at, rank, bot, ad, day, state i32, and of its conversion, null where it has none,
 /// converted_at, conversion_rank, conversion_day, category. Of a superseded one, `superseded_by` is the rank of the next touch.
-pub fn sessions(touches: LazyFrame, events: LazyFrame, horizon: Horizon, watermark: i64) -> Result<LazyFrame> {
+pub(crate) fn sessions(touches: LazyFrame, events: LazyFrame, horizon: Horizon, watermark: i64) -> Result<LazyFrame> {
     let no_category = lit(NULL).cast(DataType::UInt32).alias("category");
     let no_ad = lit(NULL).cast(DataType::UInt32).alias("ad");
     let no_bot = lit(NULL).cast(DataType::UInt32).alias("bot");

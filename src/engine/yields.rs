@@ -20,7 +20,7 @@ const ROWS_AT_ONCE: usize = 2_000_000;
 
 /// Conversions of one category in one bot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Yield {
+pub(crate) struct Yield {
     /// Of ads.
     pub conversions: i64,
     /// Of touches without an ad id.
@@ -31,7 +31,7 @@ pub struct Yield {
 ///
 /// Copies are dropped. Events before a bot's start are conversion events of the settings that were in effect then, which close
 /// sessions whatever the category; those from the start on are of any category, and each is looked at without the others.
-pub fn yields(
+pub(crate) fn yields(
     request: &Request<'_>,
     touches: &Touches,
     events: &Conversions,

@@ -13,7 +13,7 @@ pub struct ReadingSettings {
 }
 
 /// What matters to a raw table's extraction.
-pub fn raw_settings(settings: &Settings, table: Raw) -> ReadingSettings {
+pub(crate) fn raw_settings(settings: &Settings, table: Raw) -> ReadingSettings {
     match table {
         Raw::Messages => {
             let settings = touch_settings(settings);
@@ -26,26 +26,26 @@ pub fn raw_settings(settings: &Settings, table: Raw) -> ReadingSettings {
     }
 }
 
-pub fn insights_settings(settings: &Settings) -> ReadingSettings {
+pub(crate) fn insights_settings(settings: &Settings) -> ReadingSettings {
     let settings = Digest::of_texts(settings.listed_accounts());
     ReadingSettings { settings, history: Digest::NONE, logic: LOGIC.insights }
 }
 
 /// The settings that matter to the working table of touches.
-pub fn touch_settings(settings: &Settings) -> Digest {
+pub(crate) fn touch_settings(settings: &Settings) -> Digest {
     let bots = settings.bots.iter().map(|bot| format!("{:?} {:?} {}", bot.id, bot.members, bot.zone.name()));
     let input = [format!("{:?}", settings.messages.columns.columns), settings.max_rejected_share.to_string()];
     Digest::of_texts(input.into_iter().chain(bots))
 }
 
 /// The settings that matter to the working table of conversion events, but for which events those are.
-pub fn event_settings(settings: &Settings) -> Digest {
+pub(crate) fn event_settings(settings: &Settings) -> Digest {
     let bots = settings.bots.iter().map(|bot| format!("{:?} {:?} {}", bot.id, bot.members, bot.zone.name()));
     let input = [format!("{:?}", settings.events.columns.columns), settings.max_rejected_share.to_string()];
     Digest::of_texts(input.into_iter().chain(bots))
 }
 
 /// The conversion settings of every bot, from its first on.
-pub fn conversion_settings(settings: &Settings) -> Digest {
+pub(crate) fn conversion_settings(settings: &Settings) -> Digest {
     Digest::of_texts(settings.bots.iter().map(|bot| format!("{:?} {:?}", bot.id, bot.conversion_events)))
 }

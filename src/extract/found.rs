@@ -175,7 +175,7 @@ impl Extract {
 }
 
 /// Keeps the rows of a batch that break the contract, with their reasons, as they came.
-pub fn set_aside(
+pub(crate) fn set_aside(
     extract: &mut Extract,
     columns: &[&'static str],
     time_column: &'static str,

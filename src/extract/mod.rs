@@ -13,8 +13,8 @@
 //! ```
 
 pub mod conversions;
-pub mod fingerprints;
-pub mod found;
+pub(crate) mod fingerprints;
+pub(crate) mod found;
 pub mod identity;
 pub mod touches;
 

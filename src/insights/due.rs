@@ -28,7 +28,7 @@ const MICROS_PER_24_HOURS: i64 = 24 * MICROS_PER_HOUR;
 
 /// What is to be fetched of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Due {
+pub(crate) struct Due {
     pub account: String,
     /// Newest first; together the days that are due.
     pub chunks: Vec<DayRange>,
@@ -37,19 +37,19 @@ pub struct Due {
 }
 
 impl Due {
-    pub fn days(&self) -> usize {
+    pub(crate) fn days(&self) -> usize {
         self.chunks.iter().map(|days| days.len()).sum()
     }
 }
 
 /// The days of an account that Meta can be asked for: up to its today.
-pub fn reachable(account: &LedgerOf, now: i64) -> DayRange {
+pub(crate) fn reachable(account: &LedgerOf, now: i64) -> DayRange {
     let today = account.zone.local_day(now);
     DayRange { first: today.months_before(KEPT_MONTHS).map_or(today, Day::next), last: today }
 }
 
 /// What is due of each listed account. `first` is the first conversation day.
-pub fn due(settings: &Settings, api: &MarketingApi, ledgers: &Ledgers, now: i64, first: Option<Day>) -> Vec<Due> {
+pub(crate) fn due(settings: &Settings, api: &MarketingApi, ledgers: &Ledgers, now: i64, first: Option<Day>) -> Vec<Due> {
     let listed = settings.listed_accounts();
     let accounts = ledgers.accounts.iter().filter(|(id, _)| listed.contains(id.as_str()));
     let of = |(id, account): (&String, &LedgerOf)| Due {
@@ -61,7 +61,7 @@ pub fn due(settings: &Settings, api: &MarketingApi, ledgers: &Ledgers, now: i64,
 }
 
 /// Newest first.
-pub fn days_due(api: &MarketingApi, account: &LedgerOf, now: i64, first: Option<Day>) -> Vec<Day> {
+pub(crate) fn days_due(api: &MarketingApi, account: &LedgerOf, now: i64, first: Option<Day>) -> Vec<Day> {
     let reachable = reachable(account, now);
     let today = reachable.last;
     let restated = today.plus(-api.restate_days);
@@ -82,7 +82,7 @@ fn is_due(api: &MarketingApi, account: &LedgerOf, now: i64, today: Day, day: Day
 }
 
 /// Days, newest first, as ranges of neighbours.
-pub fn chunks(days: &[Day]) -> Vec<DayRange> {
+pub(crate) fn chunks(days: &[Day]) -> Vec<DayRange> {
     let mut chunks: Vec<DayRange> = Vec::new();
     for day in days {
         match chunks.last_mut() {
@@ -102,7 +102,7 @@ fn is_reach_due(api: &MarketingApi, account: &LedgerOf, now: i64) -> bool {
 }
 
 /// The trailing windows, which end with the last day that is over, the month of that day so far, and the month before.
-pub fn reach_ranges(api: &MarketingApi, reachable: DayRange) -> Vec<DayRange> {
+pub(crate) fn reach_ranges(api: &MarketingApi, reachable: DayRange) -> Vec<DayRange> {
     let yesterday = reachable.last.plus(-1);
     let month = yesterday.first_of_month();
     let windows = api.reach_windows.iter().map(|days| DayRange { first: yesterday.plus(1 - days), last: yesterday });
@@ -116,7 +116,7 @@ pub fn reach_ranges(api: &MarketingApi, reachable: DayRange) -> Vec<DayRange> {
 
 /// What is known of a touched ad.
 #[derive(Clone, Debug, Default)]
-pub struct TouchedAd {
+pub(crate) struct TouchedAd {
     /// The local days of its touches, which should be the account's days.
     pub days: BTreeSet<Day>,
     /// The days on which it has a row.
@@ -127,7 +127,7 @@ pub struct TouchedAd {
 
 /// The ads to be asked for by their ids, as the account's report may leave them out: touched on a day that was fetched, without a
 /// row on it. The days are those of all accounts together, because whose an ad is may not be known.
-pub fn ads_due(ledgers: &Ledgers, ads: &BTreeMap<String, TouchedAd>, now: i64) -> Option<(DayRange, Vec<String>)> {
+pub(crate) fn ads_due(ledgers: &Ledgers, ads: &BTreeMap<String, TouchedAd>, now: i64) -> Option<(DayRange, Vec<String>)> {
     let fetched = ledgers.accounts.values().filter_map(|account| {
         let (first, last) = (account.ledger.days.keys().next()?, account.ledger.days.keys().next_back()?);
         DayRange { first: *first, last: *last }.intersection(reachable(account, now))
@@ -159,7 +159,7 @@ fn is_to_be_asked_again(asked: &AskedAd, now: i64, bare: Day) -> bool {
 }
 
 /// Whether an ad whose rows are gone from a report is worth asking for: Meta has not just said that it cannot be seen.
-pub fn may_be_asked(ledgers: &Ledgers, ad: &str, now: i64) -> bool {
+pub(crate) fn may_be_asked(ledgers: &Ledgers, ad: &str, now: i64) -> bool {
     ledgers
         .ads
         .get(ad)

@@ -159,16 +159,16 @@ fn read<T: DeserializeOwned>(lake: &Lake, object: &str) -> Result<Option<T>> {
     })
 }
 
-pub fn account_object(folder: &str, account: &str) -> String {
+pub(crate) fn account_object(folder: &str, account: &str) -> String {
     format!("{folder}/_ledger/{account}.json")
 }
 
-pub fn ads_object(folder: &str) -> String {
+pub(crate) fn ads_object(folder: &str) -> String {
     format!("{folder}/_ledger/ads.json")
 }
 
 /// The object with an account's rows of a day.
-pub fn day_object(folder: &str, account: &str, day: Day) -> String {
+pub(crate) fn day_object(folder: &str, account: &str, day: Day) -> String {
     format!("{folder}/date={day}/{account}.parquet")
 }
 

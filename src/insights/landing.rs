@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{Date32Type, Decimal128Type, Int64Type};
 
-use crate::base::day::{Day, DayRange};
+use crate::base::day::Day;
 use crate::base::digest::Digest;
 use crate::base::error::{Error, Result};
 use crate::base::schema;
@@ -19,7 +19,7 @@ use crate::base::money::{LARGEST_SPEND, MILLIONTHS};
 
 /// A row of `reach`, in the order of its key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RangeReach {
+pub(crate) struct RangeReach {
     pub account: String,
     pub ad: String,
     pub since: Day,
@@ -31,7 +31,7 @@ pub struct RangeReach {
 }
 
 impl RangeReach {
-    pub fn of(row: ReachRow) -> Result<RangeReach> {
+    pub(crate) fn of(row: ReachRow) -> Result<RangeReach> {
         let frequency = row.frequency.as_deref().map(|text| {
             millionths(text).ok_or_else(|| {
                 Error::data(format!("Meta sent {text} as frequency, which is too large"))
@@ -49,10 +49,6 @@ impl RangeReach {
             impressions: row.impressions,
         })
     }
-
-    pub fn is_of(&self, account: &str, days: DayRange) -> bool {
-        self.account == account && self.since == days.first && self.until == days.last
-    }
 }
 
 /// Digits, perhaps a point and digits, in millionths, half up.
@@ -65,7 +61,7 @@ fn millionths(text: &str) -> Option<i64> {
 }
 
 /// Of rows sorted by ad.
-pub fn fingerprint(rows: &[InsightRow]) -> Digest {
+pub(crate) fn fingerprint(rows: &[InsightRow]) -> Digest {
     let row = |row: &InsightRow| {
         let (names, figures) = (&row.names, &row.figures);
         let counts = [figures.impressions, figures.reach, figures.clicks, figures.inline_link_clicks, figures.meta_conversations];
@@ -79,7 +75,7 @@ pub fn fingerprint(rows: &[InsightRow]) -> Digest {
 }
 
 /// Rows of one account and day, sorted by ad.
-pub fn insights_table(rows: &[InsightRow]) -> Result<RecordBatch> {
+pub(crate) fn insights_table(rows: &[InsightRow]) -> Result<RecordBatch> {
     let text = |value: &dyn Fn(&InsightRow) -> Option<&String>| {
         Arc::new(rows.iter().map(|row| value(row).map(String::as_str)).collect::<StringArray>()) as ArrayRef
     };
@@ -111,7 +107,7 @@ fn money(values: impl Iterator<Item = Option<i64>>) -> Result<ArrayRef> {
 }
 
 /// Sorted rows.
-pub fn reach_table(rows: &[RangeReach]) -> Result<RecordBatch> {
+pub(crate) fn reach_table(rows: &[RangeReach]) -> Result<RecordBatch> {
     let text = |value: &dyn Fn(&RangeReach) -> &str| {
         Arc::new(rows.iter().map(|row| Some(value(row))).collect::<StringArray>()) as ArrayRef
     };
@@ -133,7 +129,7 @@ pub fn reach_table(rows: &[RangeReach]) -> Result<RecordBatch> {
 }
 
 /// The rows of a published object of `reach`; none where it is not ours.
-pub fn reach_rows(batch: &RecordBatch) -> Option<Vec<RangeReach>> {
+pub(crate) fn reach_rows(batch: &RecordBatch) -> Option<Vec<RangeReach>> {
     if batch.schema() != schema::reach().schema {
         return None;
     }

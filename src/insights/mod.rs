@@ -21,16 +21,16 @@
 //! ```
 
 pub mod client;
-pub mod due;
-pub mod fetched;
+pub(crate) mod due;
+pub(crate) mod fetched;
 pub mod graph;
 pub mod graph_error;
 mod http;
-pub mod landing;
-pub mod report_run;
+pub(crate) mod landing;
+pub(crate) mod report_run;
 pub mod rows;
-pub mod split;
-pub mod throttle;
+pub(crate) mod split;
+pub(crate) mod throttle;
 pub mod wire;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};

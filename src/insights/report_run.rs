@@ -9,7 +9,7 @@ use super::graph_error::GraphError;
 use crate::base::error::{Error, Result};
 
 /// What is asked of a run. The errors are told since v25.0.
-pub const FIELDS: &str = "async_status,async_percent_completion,error_code,error_subcode,error_message";
+pub(crate) const FIELDS: &str = "async_status,async_percent_completion,error_code,error_subcode,error_message";
 
 /// After an hour nothing is expected any more.
 const LONGEST_SECONDS: u64 = 3_600;
@@ -17,14 +17,14 @@ const FIRST_POLL_SECONDS: u64 = 2;
 const SLOWEST_POLL_SECONDS: u64 = 60;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunState {
+pub(crate) struct RunState {
     pub status: String,
     pub percent: u64,
     pub failure: Option<GraphError>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     Poll {
         after_seconds: u64,
     },
@@ -40,7 +40,7 @@ pub enum Step {
 }
 
 impl RunState {
-    pub fn read(answer: &Value) -> Result<RunState> {
+    pub(crate) fn read(answer: &Value) -> Result<RunState> {
         let odd = |field: &'static str| {
             Err(Error::data(format!("a report run has no readable {field}"))
                 .with("field", field)
@@ -58,7 +58,7 @@ impl RunState {
     }
 
     /// `polls` and `waited_seconds` count from the start of the run.
-    pub fn step(&self, polls: u32, waited_seconds: u64) -> Step {
+    pub(crate) fn step(&self, polls: u32, waited_seconds: u64) -> Step {
         match self.status.as_str() {
             "Job Completed" if self.percent >= 100 => return Step::Read,
             "Job Failed" => return self.failure.clone().map_or(Step::FailedSilently, Step::Failed),
@@ -75,7 +75,7 @@ impl RunState {
 }
 
 /// The id of a run that was submitted: documented as a text of digits, and shown as a number.
-pub fn run_id(answer: &Value) -> Result<String> {
+pub(crate) fn run_id(answer: &Value) -> Result<String> {
     let id = match answer.get("report_run_id") {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Number(number)) => number.to_string(),

@@ -28,14 +28,14 @@ const AD_STATUSES: [&str; 12] = [
 ];
 
 /// How many ids are named in one question: they travel in a URL.
-pub const MOST_IDS: usize = 200;
+pub(crate) const MOST_IDS: usize = 200;
 
 /// What every row carries, so that parts of rows find together.
-pub const KEYS: [&str; 2] = ["account_id", "ad_id"];
+pub(crate) const KEYS: [&str; 2] = ["account_id", "ad_id"];
 
 /// Which figures: of each day, or of each range as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Span {
+pub(crate) enum Span {
     Daily(DayRange),
     Ranges(Vec<DayRange>),
 }
@@ -50,14 +50,14 @@ impl fmt::Display for Span {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub(crate) enum Level {
     Campaign,
     AdSet,
     Ad,
 }
 
 impl Level {
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Level::Campaign => "campaign",
             Level::AdSet => "adset",
@@ -65,7 +65,7 @@ impl Level {
         }
     }
 
-    pub fn id_field(self) -> &'static str {
+    pub(crate) fn id_field(self) -> &'static str {
         match self {
             Level::Campaign => "campaign_id",
             Level::AdSet => "adset_id",
@@ -76,14 +76,14 @@ impl Level {
 
 /// Whose ads.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
+pub(crate) enum Scope {
     /// All of the node that is asked.
     Node,
     Of(Level, Vec<String>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ask {
+pub(crate) struct Ask {
     /// An account with `act_`, or an ad.
     pub node: String,
     pub span: Span,
@@ -94,7 +94,7 @@ pub struct Ask {
 
 /// What to ask instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Smaller {
+pub(crate) enum Smaller {
     /// Each of these; their rows together are the answer.
     Pieces(Vec<Ask>),
     /// First which objects of this level there are, with [`Ask::ids`], then [`Ask::of_ids`].
@@ -115,20 +115,20 @@ impl Ask {
     }
 
     /// The same of some objects of a level, at least two questions where there are at least two ids.
-    pub fn of_ids(&self, level: Level, ids: &[String]) -> Vec<Ask> {
+    pub(crate) fn of_ids(&self, level: Level, ids: &[String]) -> Vec<Ask> {
         let pieces = ids.len().div_ceil(MOST_IDS).max(2);
         let size = ids.len().div_ceil(pieces).max(1);
         ids.chunks(size).map(|ids| Ask { scope: Scope::Of(level, ids.to_vec()), ..self.clone() }).collect()
     }
 
     /// The parameters, but for those of paging.
-    pub fn parameters(&self) -> Vec<(&'static str, String)> {
+    pub(crate) fn parameters(&self) -> Vec<(&'static str, String)> {
         let fields: Vec<&str> = KEYS.into_iter().chain(self.fields.iter().copied()).collect();
         self.parameters_at(Level::Ad, &fields, true)
     }
 
     /// The parameters of the question which objects of a level have figures here.
-    pub fn ids(&self, level: Level) -> Vec<(&'static str, String)> {
+    pub(crate) fn ids(&self, level: Level) -> Vec<(&'static str, String)> {
         self.parameters_at(level, &[level.id_field(), "impressions"], false)
     }
 
@@ -162,7 +162,7 @@ impl Ask {
 }
 
 /// What to ask instead of a question that was too large.
-pub fn smaller(ask: &Ask) -> Smaller {
+pub(crate) fn smaller(ask: &Ask) -> Smaller {
     match &ask.span {
         Span::Daily(days) if days.first < days.last => {
             let middle = days.first.plus((days.last.0 - days.first.0) / 2);

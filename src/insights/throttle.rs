@@ -11,7 +11,8 @@ use serde_json::Value;
 use super::graph_error::Whom;
 
 /// The headers that are read; names in lower case.
-pub const HEADERS: [&str; 4] = ["x-fb-ads-insights-throttle", "x-ad-account-usage", "x-app-usage", "x-business-use-case-usage"];
+pub(crate) const HEADERS: [&str; 4] =
+    ["x-fb-ads-insights-throttle", "x-ad-account-usage", "x-app-usage", "x-business-use-case-usage"];
 
 /// Of the limits by business use case, those that requests of ours count against.
 const OUR_USE_CASES: [&str; 2] = ["ads_insights", "ads_management"];
@@ -27,7 +28,7 @@ const APP_SECONDS: u64 = 60;
 
 /// What the headers of one answer say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
+pub(crate) struct Usage {
     pub account_percent: u64,
     pub app_percent: u64,
     /// Until the account is served again; 0 when it is.
@@ -38,7 +39,7 @@ pub struct Usage {
 
 impl Usage {
     /// Reads the headers by name.
-    pub fn read<'h>(header: impl Fn(&str) -> Option<&'h str>) -> Usage {
+    pub(crate) fn read<'h>(header: impl Fn(&str) -> Option<&'h str>) -> Usage {
         let mut usage = Usage::default();
         let object = |name: &str| serde_json::from_str::<Value>(header(name)?).ok().filter(Value::is_object);
         if let Some(insights) = object(HEADERS[0]) {
@@ -102,7 +103,7 @@ fn slow_down(percent: u64) -> u64 {
 
 /// Who has to wait, and how long still.
 #[derive(Debug, Default)]
-pub struct Throttle {
+pub(crate) struct Throttle {
     app_seconds: u64,
     account_seconds: BTreeMap<String, u64>,
     is_full_tier: Option<bool>,
@@ -110,13 +111,13 @@ pub struct Throttle {
 
 impl Throttle {
     /// Seconds to wait before the next request for an account, or for none.
-    pub fn due(&self, account: Option<&str>) -> u64 {
+    pub(crate) fn due(&self, account: Option<&str>) -> u64 {
         let of_account = account.and_then(|account| self.account_seconds.get(account)).copied().unwrap_or(0);
         self.app_seconds.max(of_account)
     }
 
     /// Time has passed for everybody.
-    pub fn waited(&mut self, seconds: u64) {
+    pub(crate) fn waited(&mut self, seconds: u64) {
         self.app_seconds = self.app_seconds.saturating_sub(seconds);
         self.account_seconds.retain(|_, left| {
             *left = left.saturating_sub(seconds);
@@ -125,7 +126,7 @@ impl Throttle {
     }
 
     /// Takes in what the headers of an answer to a request for an account say.
-    pub fn note(&mut self, account: Option<&str>, usage: &Usage) {
+    pub(crate) fn note(&mut self, account: Option<&str>, usage: &Usage) {
         self.is_full_tier = usage.is_full_tier.or(self.is_full_tier);
         self.app_seconds = self.app_seconds.max(slow_down(usage.app_percent));
         let seconds = match usage.account_regain_seconds {
@@ -136,7 +137,7 @@ impl Throttle {
     }
 
     /// Takes in an error: the `nth` in a row, from 0. What the headers asked for holds where it is longer.
-    pub fn refused(&mut self, account: Option<&str>, whom: Whom, nth: u32) {
+    pub(crate) fn refused(&mut self, account: Option<&str>, whom: Whom, nth: u32) {
         let base = match (whom, self.is_full_tier) {
             (Whom::App, _) => APP_SECONDS,
             (Whom::Account, Some(true)) => FULL_TIER_SECONDS,
@@ -145,7 +146,7 @@ impl Throttle {
         self.hold(account, whom, base.saturating_mul(1 << nth.min(8)).min(LONGEST_SECONDS));
     }
 
-    pub fn abused(&mut self) {
+    pub(crate) fn abused(&mut self) {
         self.hold(None, Whom::App, ABUSE_SECONDS);
     }
 

@@ -25,7 +25,7 @@ const KEPT_INSIGHTS: &str = "work/known_ads.json";
 
 /// What the touches of some partitions say of ads.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct KeptFacts {
+pub(crate) struct KeptFacts {
     logic: [u32; 2],
     /// The messages partitions, with the digest of their rows.
     pub partitions: BTreeMap<Day, Digest>,
@@ -44,7 +44,7 @@ fn bot_ids(settings: &Settings) -> Vec<String> {
 
 impl KeptFacts {
     /// Those that were kept, if the bots and every partition in them are what they were.
-    pub fn read(places: &Places<'_>, survey: &Survey) -> Result<Option<KeptFacts>> {
+    pub(crate) fn read(places: &Places<'_>, survey: &Survey) -> Result<Option<KeptFacts>> {
         let bots = bot_ids(places.settings);
         let rows = |day: Day| survey.receipts.messages.get(day).map(|receipt| receipt.content.rows);
         let is_true = |kept: &KeptFacts| {
@@ -56,7 +56,7 @@ impl KeptFacts {
     }
 
     /// Of all partitions that have a receipt.
-    pub fn of(settings: &Settings, survey: &Survey, facts: &FactsOfAds) -> KeptFacts {
+    pub(crate) fn of(settings: &Settings, survey: &Survey, facts: &FactsOfAds) -> KeptFacts {
         let partitions = survey.receipts.messages.iter().map(|(day, receipt)| (day, receipt.content.rows)).collect();
         let mut kept = KeptFacts { logic: FACTS_LOGIC, partitions, bots: bot_ids(settings), facts: BTreeMap::new() };
         for (ad, of_bots) in facts {
@@ -68,11 +68,11 @@ impl KeptFacts {
         kept
     }
 
-    pub fn keep(&self, output: &Lake, before: Option<&KeptFacts>) -> Result<()> {
+    pub(crate) fn keep(&self, output: &Lake, before: Option<&KeptFacts>) -> Result<()> {
         if before == Some(self) { Ok(()) } else { write_json(output, KEPT_FACTS, self) }
     }
 
-    pub fn of_ads(&self, settings: &Settings) -> FactsOfAds {
+    pub(crate) fn of_ads(&self, settings: &Settings) -> FactsOfAds {
         let mut facts = FactsOfAds::new();
         for (i, bot) in settings.bots.iter().enumerate() {
             for (ad, of_bot) in self.facts.get(&bot.id).into_iter().flatten() {
@@ -85,7 +85,7 @@ impl KeptFacts {
 
 /// What the insights of some partitions say of ads and accounts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct KeptInsights {
+pub(crate) struct KeptInsights {
     logic: u32,
     /// The listed accounts.
     settings: Digest,
@@ -98,7 +98,7 @@ pub struct KeptInsights {
 
 impl KeptInsights {
     /// What was kept, if every partition in it is still there. Whether it holds what it held is seen by who reads the changed ones.
-    pub fn read(places: &Places<'_>, survey: &Survey) -> Result<Option<KeptInsights>> {
+    pub(crate) fn read(places: &Places<'_>, survey: &Survey) -> Result<Option<KeptInsights>> {
         let is_there = |day: &Day| survey.insights.partitions.contains_key(day);
         let of = insights_settings(places.settings);
         let is_true =
@@ -107,7 +107,7 @@ impl KeptInsights {
     }
 
     /// Of all partitions that have a receipt.
-    pub fn keep(places: &Places<'_>, survey: &Survey, index: &InsightsIndex, before: Option<&KeptInsights>) -> Result<()> {
+    pub(crate) fn keep(places: &Places<'_>, survey: &Survey, index: &InsightsIndex, before: Option<&KeptInsights>) -> Result<()> {
         let of = insights_settings(places.settings);
         let now = KeptInsights {
             logic: of.logic,

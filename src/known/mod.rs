@@ -10,10 +10,10 @@
 //! working.rs     working tables, as far as they are needed
 //! ```
 
-pub mod ad_memory;
-pub mod aliases;
+pub(crate) mod ad_memory;
+pub(crate) mod aliases;
 pub mod job;
-pub mod moved;
-pub mod receipts;
-pub mod survey;
+pub(crate) mod moved;
+pub(crate) mod receipts;
+pub(crate) mod survey;
 pub mod working;

@@ -19,15 +19,15 @@ use crate::plan::Planner;
 use crate::tables::ads::{self, AdIndex, AdPlaces};
 
 /// The places of the ads as the published days know them.
-pub const AD_PLACES: &str = "work/ad_places.json";
+pub(crate) const AD_PLACES: &str = "work/ad_places.json";
 /// The alias table as the published days know it.
-pub const KNOWN_IDENTITIES: &str = "work/identities";
+pub(crate) const KNOWN_IDENTITIES: &str = "work/identities";
 
 /// The days reached, each with the reason.
-pub type Reached = BTreeMap<Day, String>;
+pub(crate) type Reached = BTreeMap<Day, String>;
 
 /// What the alias table reaches since the published days were built.
-pub fn of_identities(places: &Places<'_>, survey: &Survey, identities: &Identities, lost: Lost) -> Result<Reached> {
+pub(crate) fn of_identities(places: &Places<'_>, survey: &Survey, identities: &Identities, lost: Lost) -> Result<Reached> {
     let Places { settings, output, .. } = places;
     let now = survey.identities_receipt(settings);
     if survey.receipts.identities.as_ref() == Some(&now) || survey.receipts.days.iter().next().is_none() {
@@ -94,7 +94,7 @@ fn days_of_moved_contacts(
 }
 
 /// What the ads' places reach since the published days were built; none where nothing has to be kept anew.
-pub fn of_ads(places: &Places<'_>, survey: &Survey, ads: &AdIndex, planner: &Planner<'_>) -> Result<Option<Reached>> {
+pub(crate) fn of_ads(places: &Places<'_>, survey: &Survey, ads: &AdIndex, planner: &Planner<'_>) -> Result<Option<Reached>> {
     let Some(before) = read_json::<AdPlaces>(places.output, AD_PLACES)? else {
         return Ok(Some(every_day(survey, "the known places of ads are lost")));
     };
@@ -111,7 +111,7 @@ pub fn of_ads(places: &Places<'_>, survey: &Survey, ads: &AdIndex, planner: &Pla
 }
 
 /// The published days with a row of an ad for which there is a reason. Those that are known to have none are not looked into.
-pub fn days_with(
+pub(crate) fn days_with(
     output: &Lake,
     survey: &Survey,
     has_none: &dyn Fn(Day) -> bool,

@@ -52,8 +52,8 @@ impl Book {
     }
 }
 
-pub const ADS_RECEIPT: &str = "work/receipts/ads.json";
-pub const IDENTITIES_RECEIPT: &str = "work/receipts/identities.json";
+pub(crate) const ADS_RECEIPT: &str = "work/receipts/ads.json";
+pub(crate) const IDENTITIES_RECEIPT: &str = "work/receipts/identities.json";
 
 /// The alias table as the published days know it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -43,7 +43,7 @@ pub struct Survey {
 }
 
 /// A partition is read again, but what is in it is known.
-pub const WORKING_TABLE_LOST: &str = "working table lost";
+pub(crate) const WORKING_TABLE_LOST: &str = "working table lost";
 
 /// What is there of the lake.
 struct Landed {

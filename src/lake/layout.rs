@@ -90,14 +90,14 @@ impl Lake {
 }
 
 /// The one object of a day of an output table.
-pub fn day_object(table: &str, day: Day) -> String {
+pub(crate) fn day_object(table: &str, day: Day) -> String {
     format!("{table}/dt={day}/{table}.parquet")
 }
 
-pub const ADS_OBJECT: &str = "ads/ads.parquet";
+pub(crate) const ADS_OBJECT: &str = "ads/ads.parquet";
 
 /// The working table of a raw partition.
-pub fn working_object(table: Raw, day: Day) -> String {
+pub(crate) fn working_object(table: Raw, day: Day) -> String {
     let (folder, name) = working_place(table);
     format!("{folder}/date={day}/{name}")
 }
@@ -110,13 +110,13 @@ fn working_place(table: Raw) -> (&'static str, &'static str) {
 }
 
 /// The raw partition that an object under `work/` or `rejected/` was made from.
-pub fn partition_of(object: &str) -> Option<(Raw, Day)> {
+pub(crate) fn partition_of(object: &str) -> Option<(Raw, Day)> {
     let day = object.split('/').find_map(|part| part.strip_prefix("date="))?.parse().ok()?;
     let of_table = |table: &Raw| object == working_object(*table, day) || object == rejected_object(table.table(), day);
     Some((Raw::BOTH.into_iter().find(of_table)?, day))
 }
 
 /// The rows of a partition that were set aside.
-pub fn rejected_object(table: &str, day: Day) -> String {
+pub(crate) fn rejected_object(table: &str, day: Day) -> String {
     format!("rejected/{table}/date={day}/rejected.parquet")
 }

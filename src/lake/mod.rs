@@ -21,7 +21,7 @@
 mod disk;
 mod failure;
 mod json;
-pub mod layout;
+pub(crate) mod layout;
 mod location;
 mod lock;
 mod probe;

@@ -39,7 +39,7 @@ const ROWS_PER_BATCH: usize = 65_536;
 const FOOTER_BYTES: usize = 64 * 1024;
 
 /// A column, and the field of it where only that is needed.
-pub type ColumnPath = (String, Option<String>);
+pub(super) type ColumnPath = (String, Option<String>);
 
 /// What to read of an object.
 pub struct ScanPlan {

@@ -32,7 +32,7 @@ pub struct Environment(BTreeMap<String, String>);
 const OTHER_VARIABLES: [&str; 3] = ["IDENTITY_ENDPOINT", "IDENTITY_HEADER", RETRY_TIMEOUT];
 
 /// Seconds within which a failed request is made again.
-pub const RETRY_TIMEOUT: &str = "CTWA_RETRY_TIMEOUT";
+pub(super) const RETRY_TIMEOUT: &str = "CTWA_RETRY_TIMEOUT";
 
 impl FromIterator<(String, String)> for Environment {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Environment {
@@ -123,7 +123,7 @@ pub(super) struct Answer {
 }
 
 impl Traffic {
-    pub fn requests(&self) -> Requests {
+    pub(super) fn requests(&self) -> Requests {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Requests {
             list: count(&self.list),
@@ -134,7 +134,7 @@ impl Traffic {
         }
     }
 
-    pub fn answer(&self) -> Answer {
+    pub(super) fn answer(&self) -> Answer {
         self.answer.lock().map(|answer| answer.clone()).unwrap_or_default()
     }
 
@@ -247,7 +247,7 @@ pub(super) fn open(location: &Location, environment: &Environment, traffic: &Arc
 
 impl Root {
     /// The variables that reach it.
-    pub fn variables(&self) -> &'static str {
+    pub(super) fn variables(&self) -> &'static str {
         match self {
             Root::Disk => "",
             Root::S3 { .. } => "AWS_*",
@@ -257,7 +257,7 @@ impl Root {
     }
 
     /// Where requests go, where the environment says so.
-    pub fn endpoint<'a>(&self, environment: &'a Environment) -> Option<(&'static str, &'a str)> {
+    pub(super) fn endpoint<'a>(&self, environment: &'a Environment) -> Option<(&'static str, &'a str)> {
         let names: &[&'static str] = match self {
             Root::Disk => &[],
             Root::S3 { .. } => &["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"],

@@ -11,7 +11,7 @@ use crate::base::day::{Day, DayRange};
 use crate::base::error::{Error, Result};
 use crate::config::{Bot, ConversionSetting, Settings};
 
-pub const ACCEPTED_OBJECT: &str = "state/accepted.json";
+pub(crate) const ACCEPTED_OBJECT: &str = "state/accepted.json";
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {

@@ -11,7 +11,7 @@ use crate::plan::receipt::{PartitionReceipt, Receipts};
 
 /// The rows of one bot by local day.
 #[derive(Default)]
-pub struct BotRows {
+pub(crate) struct BotRows {
     pub touches: BTreeMap<Day, DayDigest>,
     pub events: BTreeMap<Day, Digest>,
     /// Days with rows, and the running sum of their digests.
@@ -19,7 +19,7 @@ pub struct BotRows {
 }
 
 impl BotRows {
-    pub fn new(
+    pub(crate) fn new(
         bot: &Bot,
         messages: &Receipts<PartitionReceipt<Extract>>,
         events: &Receipts<PartitionReceipt<Extract>>,
@@ -43,7 +43,7 @@ impl BotRows {
     }
 
     /// The rows of one day, told apart from the same rows on another day.
-    pub fn own(&self, bot: &Bot, day: Day) -> Digest {
+    pub(crate) fn own(&self, bot: &Bot, day: Day) -> Digest {
         let (touches, events) = (self.touches.get(&day), self.events.get(&day));
         if touches.is_none() && events.is_none() {
             return Digest::NONE;
@@ -54,7 +54,7 @@ impl BotRows {
     }
 
     /// The first day with rows.
-    pub fn first(&self) -> Option<Day> {
+    pub(crate) fn first(&self) -> Option<Day> {
         self.sums.first().map(|(day, _)| *day)
     }
 
@@ -64,7 +64,7 @@ impl BotRows {
     }
 
     /// The rows that a day's figures can depend on.
-    pub fn in_reach(&self, bot: &Bot, first: Day, day: Day) -> Digest {
+    pub(crate) fn in_reach(&self, bot: &Bot, first: Day, day: Day) -> Digest {
         let until_day = self.sum_through(day).minus(self.sum_through(first.plus(-1)));
         // A later copy with an ad id takes an unattributed touch away, up to seven times 24 h after it.
         let shadowed_from = day.plus(-COPY_DAYS - 1);

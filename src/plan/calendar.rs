@@ -28,7 +28,7 @@ impl fmt::Display for Blocker {
 }
 
 /// What is said of a hole.
-pub fn not_landed((table, days): (Raw, DayRange)) -> Error {
+pub(crate) fn not_landed((table, days): (Raw, DayRange)) -> Error {
     Error::not_ready("a partition between landed ones has not landed")
         .with("table", table.table())
         .with(if days.first == days.last { "day" } else { "days" }, days)

@@ -3,7 +3,7 @@
 use crate::config::{Bot, Settings};
 
 /// `is_whole` tells whether an account's figures of the day are all there, `is_final` whether they do not change any more.
-pub fn insights_status(
+pub(crate) fn insights_status(
     settings: &Settings,
     bot: &Bot,
     is_whole: &dyn Fn(&str) -> bool,

@@ -13,11 +13,11 @@
 //! receipt.rs           what a stored thing was made from
 //! ```
 
-pub mod accepted;
-pub mod bot_rows;
-pub mod calendar;
-pub mod insights_status;
-pub mod receipt;
+pub(crate) mod accepted;
+pub(crate) mod bot_rows;
+pub(crate) mod calendar;
+pub(crate) mod insights_status;
+pub(crate) mod receipt;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -468,7 +468,7 @@ pub struct Steps {
 }
 
 /// The first local day whose rows can matter to a day: horizon and copies before its first instant (rule 21).
-pub fn first_in_reach(settings: &Settings, bot: &Bot, day: Day) -> Day {
+pub(crate) fn first_in_reach(settings: &Settings, bot: &Bot, day: Day) -> Day {
     bot.zone.local_day(bot.zone.start_of(day) - settings.horizon.micros() - COPY_WINDOW)
 }
 

@@ -29,7 +29,7 @@ pub struct PartitionReceipt<C> {
 }
 
 /// Nothing but the conversion settings is not what it was.
-pub const HISTORY_CHANGED: &str = "conversion settings changed";
+pub(crate) const HISTORY_CHANGED: &str = "conversion settings changed";
 
 impl<C> PartitionReceipt<C> {
     pub fn new(inputs: Vec<Object>, of: ReadingSettings, stored: Option<String>, content: C) -> PartitionReceipt<C> {

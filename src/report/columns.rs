@@ -89,7 +89,7 @@ pub(super) struct AdDayColumns<'a> {
 }
 
 impl<'a> AdDayColumns<'a> {
-    pub fn of(batch: &'a RecordBatch) -> Result<AdDayColumns<'a>> {
+    pub(super) fn of(batch: &'a RecordBatch) -> Result<AdDayColumns<'a>> {
         let if_read = |(name, _): Column| batch.column_by_name(name).map(|_| column(batch, name)).transpose();
         let (date, spend): (&Date32Array, &Decimal128Array) = (column(batch, "date")?, column(batch, "spend")?);
         if spend.scale() != MONEY_SCALE {
@@ -111,7 +111,7 @@ impl<'a> AdDayColumns<'a> {
         })
     }
 
-    pub fn add_to(&self, tally: &mut Tally) {
+    pub(super) fn add_to(&self, tally: &mut Tally) {
         let bots = self.bot_id.numbers(tally);
         let accounts = self.account_id.numbers(tally);
         let currencies = self.currency.numbers(tally);
@@ -131,7 +131,7 @@ impl<'a> AdDayColumns<'a> {
         }
     }
 
-    pub fn add_rows(&self, rows: &mut Vec<AdDay>) {
+    pub(super) fn add_rows(&self, rows: &mut Vec<AdDay>) {
         rows.extend((0..self.rows).map(|row| AdDay {
             date: Day(self.date.value(row)),
             bot_id: self.bot_id.text(row),

@@ -43,7 +43,7 @@ impl DaySet {
         usize::try_from(day.0 - self.first.0).ok()
     }
 
-    pub fn contains(&self, day: Day) -> bool {
+    pub(super) fn contains(&self, day: Day) -> bool {
         self.place(day).and_then(|place| self.days.get(place)).is_some_and(|is| *is)
     }
 
@@ -79,7 +79,7 @@ pub(super) struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    pub fn new(published: &'a Published, tally: &'a Tally, bots: &'a [Bot]) -> Facts<'a> {
+    pub(super) fn new(published: &'a Published, tally: &'a Tally, bots: &'a [Bot]) -> Facts<'a> {
         let mut ad_days: BTreeMap<Key, BTreeMap<Day, &AdDay>> = BTreeMap::new();
         for row in &published.ad_days {
             ad_days.entry((row.bot_id.as_deref(), &row.ad_id)).or_default().insert(row.date, row);
@@ -147,12 +147,12 @@ impl<'a> Facts<'a> {
     }
 
     /// Whether a stored row makes its ad appear.
-    pub fn shows(by: By, row: &AdDay) -> bool {
+    pub(super) fn shows(by: By, row: &AdDay) -> bool {
         by == By::ConversionDay || tally::has_figures(row.conversations, row.spend, row.impressions)
     }
 
     /// Of a day of the range.
-    pub fn is_configured(&self, bot_id: Option<&str>, day: Day) -> bool {
+    pub(super) fn is_configured(&self, bot_id: Option<&str>, day: Day) -> bool {
         // A row without a bot has no setting to wait for.
         bot_id.is_none_or(|bot_id| self.configured.get(bot_id).is_some_and(|days| days.contains(day)))
     }
@@ -162,7 +162,7 @@ impl<'a> Facts<'a> {
     }
 
     /// What the days of a (bot, ad) are asked of.
-    pub fn of<'f>(&'f self, key: Key<'f>) -> AdFacts<'f> {
+    pub(super) fn of<'f>(&'f self, key: Key<'f>) -> AdFacts<'f> {
         let (bot_id, ad_id) = key;
         let account = self.accounts.get(ad_id).filter(|_| self.bears_spend(key));
         AdFacts {
@@ -176,7 +176,7 @@ impl<'a> Facts<'a> {
 
     /// Conversations as Meta counts them, of a day of an ad, on whichever row they stand. Where the account's day is whole and Meta
     /// has no row, 0, if the account's figures tell conversations at all.
-    pub fn meta_conversations(&self, ad_id: &str, rows: &[&AdDay], day: Day) -> Option<i64> {
+    pub(super) fn meta_conversations(&self, ad_id: &str, rows: &[&AdDay], day: Day) -> Option<i64> {
         if let Some(count) = rows.iter().find_map(|row| row.meta_conversations) {
             return Some(count);
         }
@@ -187,7 +187,7 @@ impl<'a> Facts<'a> {
     }
 
     /// Meta's figure for exactly these days; on the bearer's row only.
-    pub fn range_reach(&self, key: Key, days: DayRange) -> Option<i64> {
+    pub(super) fn range_reach(&self, key: Key, days: DayRange) -> Option<i64> {
         let (_, ad_id) = key;
         let account = self.accounts.get(ad_id).filter(|_| self.bears_spend(key))?;
         self.range_reach.get(&(*account, ad_id, days.first, days.last)).copied()
@@ -258,7 +258,7 @@ pub(super) struct AdFacts<'f> {
 
 impl AdFacts<'_> {
     /// What is known about one day, a stored row or none.
-    pub fn day(&self, by: By, row: Option<&AdDay>, day: Day) -> DayFigures {
+    pub(super) fn day(&self, by: By, row: Option<&AdDay>, day: Day) -> DayFigures {
         let is_in = |days: Option<&DaySet>| days.is_some_and(|days| days.contains(day));
         let configured = row.map_or_else(|| !self.has_bot || is_in(self.configured), |row| row.conversions.is_some());
         if !self.published_days.contains(day) {
@@ -281,7 +281,7 @@ impl AdFacts<'_> {
     }
 
     /// Conversions of a day's conversations.
-    pub fn cohort(&self, day: Day) -> i64 {
+    pub(super) fn cohort(&self, day: Day) -> i64 {
         self.cohorts.and_then(|cohorts| cohorts.get(&day)).copied().unwrap_or(0)
     }
 }

@@ -359,7 +359,7 @@ mod sample {
     //! A report to render.
     use super::*;
 
-    pub fn row() -> ReportRow {
+    pub(super) fn row() -> ReportRow {
         ReportRow {
             date: Some("2026-03-01".parse().unwrap()),
             bot_id: Some("shop-br".to_string()),
@@ -381,7 +381,7 @@ mod sample {
         }
     }
 
-    pub fn report(grain: Grain, rows: Vec<ReportRow>) -> Report {
+    pub(super) fn report(grain: Grain, rows: Vec<ReportRow>) -> Report {
         let days = DayRange { first: "2026-03-01".parse().unwrap(), last: "2026-03-03".parse().unwrap() };
         let date = |row: ReportRow| ReportRow { date: row.date.filter(|_| grain == Grain::Day), ..row };
         Report { days, by: By::ConversionDay, grain, rows: rows.into_iter().map(date).collect(), notes: Vec::new() }

@@ -88,7 +88,7 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    pub fn add_day(&mut self, conversations: i64, conversions: Option<i64>, spend: Option<i128>, reach: Option<i64>) {
+    pub(super) fn add_day(&mut self, conversations: i64, conversions: Option<i64>, spend: Option<i128>, reach: Option<i64>) {
         self.conversations += conversations;
         if let Some(conversions) = conversions {
             self.conversations_when_configured += conversations;
@@ -134,26 +134,26 @@ impl Sums {
 pub(super) struct Mark(u8);
 
 impl Mark {
-    pub fn has_row(self) -> bool {
+    pub(super) fn has_row(self) -> bool {
         self.0 & ROW != 0
     }
 
-    pub fn is_configured(self) -> bool {
+    pub(super) fn is_configured(self) -> bool {
         self.0 & CONFIGURED != 0
     }
 
-    pub fn knows_spend(self) -> bool {
+    pub(super) fn knows_spend(self) -> bool {
         self.0 & SPEND != 0
     }
 }
 
 impl Tally {
-    pub fn empty(days: DayRange) -> Tally {
+    pub(super) fn empty(days: DayRange) -> Tally {
         Tally { days, texts: Texts::default(), ads: Vec::new(), places: HashMap::default(), marks: Vec::new(), at: 0 }
     }
 
     /// Of rows in memory.
-    pub fn of(rows: &[AdDay], days: DayRange) -> Tally {
+    pub(super) fn of(rows: &[AdDay], days: DayRange) -> Tally {
         let mut tally = Tally::empty(days);
         for row in rows {
             let [bot, account, currency] =
@@ -175,7 +175,7 @@ impl Tally {
     }
 
     /// Parts in the order of their days.
-    pub fn joined(days: DayRange, parts: Vec<Tally>) -> Tally {
+    pub(super) fn joined(days: DayRange, parts: Vec<Tally>) -> Tally {
         let mut whole = Tally::empty(days);
         for part in parts {
             let numbers: Vec<u32> = part.texts.iter().map(|text| whole.texts.code(text)).collect();
@@ -192,12 +192,12 @@ impl Tally {
         whole
     }
 
-    pub fn number(&mut self, text: Option<&str>) -> u32 {
+    pub(super) fn number(&mut self, text: Option<&str>) -> u32 {
         text.map_or(NONE, |text| self.texts.code(text))
     }
 
     /// The row of a (bot, ad). One outside the range is not of it.
-    pub fn add(&mut self, bot: u32, ad_id: &str, row: &StoredDay) {
+    pub(super) fn add(&mut self, bot: u32, ad_id: &str, row: &StoredDay) {
         if !self.days.contains(row.date) {
             return;
         }
@@ -240,24 +240,24 @@ impl Tally {
     }
 
     /// Each (bot, ad) with what its days have, in no order that matters.
-    pub fn ads(&self) -> impl Iterator<Item = (Key<'_>, &AdTally, &[u8])> {
+    pub(super) fn ads(&self) -> impl Iterator<Item = (Key<'_>, &AdTally, &[u8])> {
         let key = |ad: &AdTally| (self.text(ad.bot), self.text(ad.ad).unwrap_or_default());
         self.ads.iter().zip(self.marks.chunks(self.days.len())).map(move |(ad, marks)| (key(ad), ad, marks))
     }
 
     /// The latest account known of it, and the day of that row.
-    pub fn account(&self, ad: &AdTally) -> Option<(Day, &str)> {
+    pub(super) fn account(&self, ad: &AdTally) -> Option<(Day, &str)> {
         let (day, account) = ad.account;
         Some((day, self.text(account)?))
     }
 
     /// The latest currency known of it.
-    pub fn currency(&self, ad: &AdTally) -> Option<&str> {
+    pub(super) fn currency(&self, ad: &AdTally) -> Option<&str> {
         self.text(ad.currency)
     }
 
     /// The days of the range with what is stored of each.
-    pub fn marked<'m>(&self, marks: &'m [u8]) -> impl DoubleEndedIterator<Item = (Day, Mark)> + use<'m> {
+    pub(super) fn marked<'m>(&self, marks: &'m [u8]) -> impl DoubleEndedIterator<Item = (Day, Mark)> + use<'m> {
         let first = self.days.first;
         marks.iter().enumerate().map(move |(i, mark)| (first.plus(i as i32), Mark(*mark)))
     }

@@ -20,7 +20,7 @@ use crate::run::published_counts;
 use crate::tables::audit;
 
 /// What some days are built from: their counts, and what all touches say of ads.
-pub struct Attributed {
+pub(crate) struct Attributed {
     pub answer: Answer,
     pub facts: FactsOfAds,
     days: BTreeSet<Day>,
@@ -29,7 +29,7 @@ pub struct Attributed {
 
 /// Attributes what happened on the local days of these steps, and adds what is new of ads. `watermark` is as in [`Request`]; of more
 /// rows than `rows_at_once` one part of the contacts comes after the other.
-pub fn attribute_days(
+pub(crate) fn attribute_days(
     places: &Places<'_>,
     survey: &Survey,
     fresh: &mut Fresh,
@@ -88,12 +88,12 @@ fn add(known: &mut FactsOfAds, new: FactsOfAds) {
 
 impl Attributed {
     /// Whether the counts of these days are there.
-    pub fn covers(&self, steps: &[DayStep]) -> bool {
+    pub(crate) fn covers(&self, steps: &[DayStep]) -> bool {
         steps.iter().all(|step| self.days.contains(&step.day))
     }
 
     /// Keeps what touches say of ads for the next run.
-    pub fn keep_facts(&self, places: &Places<'_>, survey: &Survey) -> Result<()> {
+    pub(crate) fn keep_facts(&self, places: &Places<'_>, survey: &Survey) -> Result<()> {
         KeptFacts::of(places.settings, survey, &self.facts).keep(places.output, self.kept.as_ref())
     }
 }

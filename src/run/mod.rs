@@ -16,12 +16,12 @@
 //! scan.rs               reads what is new or changed
 //! ```
 
-pub mod attribute;
-pub mod publish;
-pub mod published_counts;
-pub mod pull;
-pub mod report;
-pub mod scan;
+pub(crate) mod attribute;
+pub(crate) mod publish;
+pub(crate) mod published_counts;
+pub(crate) mod pull;
+pub(crate) mod report;
+pub(crate) mod scan;
 
 use std::collections::HashMap;
 

@@ -16,7 +16,7 @@ use crate::plan::receipt::DayReceipt;
 use crate::tables::audit::{DayRows, failed};
 
 /// A day that is to be published.
-pub struct BuiltDay<'s> {
+pub(crate) struct BuiltDay<'s> {
     pub step: &'s DayStep,
     pub rows: DayRows,
     /// In the order of their publication.
@@ -32,21 +32,21 @@ pub struct Published {
 }
 
 /// An object of a table, read back from its bytes.
-pub fn put(table: &Table, path: String, rows: &RecordBatch, surveyed: Option<Object>) -> Result<Put> {
+pub(crate) fn put(table: &Table, path: String, rows: &RecordBatch, surveyed: Option<Object>) -> Result<Put> {
     let bytes = encode(&table.schema, std::slice::from_ref(rows))?;
     footer(table, rows.num_rows(), &bytes)?;
     Ok(Put { path, bytes, surveyed })
 }
 
 /// Days that were put. Where something failed, they are not whole.
-pub struct PublishedDays<'s> {
+pub(crate) struct PublishedDays<'s> {
     pub days: Vec<BuiltDay<'s>>,
     pub objects: Vec<Published>,
     pub failed: Option<Error>,
 }
 
 /// Publishes days table by table, so that of each day `bot_days` comes last.
-pub fn days<'s>(lock: &Lock, output: &Lake, days: Vec<BuiltDay<'s>>) -> PublishedDays<'s> {
+pub(crate) fn days<'s>(lock: &Lock, output: &Lake, days: Vec<BuiltDay<'s>>) -> PublishedDays<'s> {
     let mut published = PublishedDays { days, objects: Vec::new(), failed: None };
     if published.days.is_empty() {
         return published;
@@ -71,7 +71,7 @@ pub fn days<'s>(lock: &Lock, output: &Lake, days: Vec<BuiltDay<'s>>) -> Publishe
 }
 
 /// Publishes objects, in no order among themselves. One error alone says that nothing was put: the lock is lost.
-pub fn publish(lock: &Lock, output: &Lake, puts: &[Put]) -> Vec<Result<Published>> {
+pub(crate) fn publish(lock: &Lock, output: &Lake, puts: &[Put]) -> Vec<Result<Published>> {
     if let Err(error) = lock.check() {
         return vec![Err(error)];
     }
@@ -88,7 +88,7 @@ pub fn publish(lock: &Lock, output: &Lake, puts: &[Put]) -> Vec<Result<Published
 }
 
 /// The schema and the number of rows, read back from the bytes.
-pub fn footer(table: &Table, rows: usize, bytes: &Bytes) -> Result<()> {
+pub(crate) fn footer(table: &Table, rows: usize, bytes: &Bytes) -> Result<()> {
     let (schema, stated) = read_footer_schema(bytes)?;
     if schema.fields() != table.schema.fields() {
         return Err(failed("the footer states the table's schema", format!("{}: {:?}", table.name, schema.fields())));

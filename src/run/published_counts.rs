@@ -18,7 +18,7 @@ use crate::known::survey::Survey;
 use crate::lake::StoredTable;
 
 /// The counts of these days; those that cannot be read back are left out. Returns the days that were.
-pub fn read(places: &Places<'_>, survey: &Survey, days: impl IntoIterator<Item = Day>) -> Result<(Answer, BTreeSet<Day>)> {
+pub(crate) fn read(places: &Places<'_>, survey: &Survey, days: impl IntoIterator<Item = Day>) -> Result<(Answer, BTreeSet<Day>)> {
     let (mut counts, mut found) = (Answer::default(), BTreeSet::new());
     let days: Vec<Day> = days.into_iter().collect();
     for (day, of_day) in days.iter().zip(places.output.on_each(&days, |day| of_day(places, survey, *day))) {

@@ -58,7 +58,7 @@ const PARTITIONS_PER_BATCH: usize = 32;
 /// memory is meant to hold; errors of the data go to `fail`, with the partitions refused. A partition that comes alone is read with all
 /// cores, unless it is far larger than they usually are: then one object after the other, in the memory of an ordinary one.
 #[allow(clippy::too_many_arguments)]
-pub fn raw(
+pub(crate) fn raw(
     places: &Places<'_>,
     table: Raw,
     steps: &[PartitionStep],
@@ -151,13 +151,13 @@ fn extract(places: &Places<'_>, table: Raw, scope: &Scope<'_>, partition: &Parti
 }
 
 /// Some broken files make the Parquet reader panic: that is a broken file, not a broken run.
-pub fn read<T>(partition: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(crate) fn read<T>(partition: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(partition))
         .unwrap_or_else(|_| Err(Error::data("the partition is not readable Parquet").mend("write its files again")))
 }
 
 /// Extracts all landed partitions of a raw table, and stores nothing.
-pub fn extract_all(places: &Places<'_>, table: Raw, listing: &Listing) -> Vec<(Partition, Result<Extracted>)> {
+pub(crate) fn extract_all(places: &Places<'_>, table: Raw, listing: &Listing) -> Vec<(Partition, Result<Extracted>)> {
     let scope = Scope::new(places.settings);
     let partitions: Vec<Partition> = listing.partitions.values().cloned().collect();
     let extracted = on_all_cores(&partitions, |partition| extract(places, table, &scope, partition, false));
@@ -166,7 +166,7 @@ pub fn extract_all(places: &Places<'_>, table: Raw, listing: &Listing) -> Vec<(P
 
 /// The events of these contacts, whatever their category, of the partitions landed on these days. What is not readable Parquet is
 /// left out: a run refuses it.
-pub fn tracked_events(
+pub(crate) fn tracked_events(
     places: &Places<'_>,
     listing: &Listing,
     landed: DayRange,
@@ -190,7 +190,7 @@ pub fn tracked_events(
 }
 
 /// Meta's figures of one day; none where no partition of it has landed.
-pub fn insights_of(places: &Places<'_>, survey: &Survey, day: Day) -> Result<Vec<InsightRow>> {
+pub(crate) fn insights_of(places: &Places<'_>, survey: &Survey, day: Day) -> Result<Vec<InsightRow>> {
     let partition = survey.insights.partitions.get(&day);
     partition.map_or(Ok(Vec::new()), |partition| read(|| insights::read_partition(places.lake, partition)))
 }
@@ -215,7 +215,7 @@ fn store(output: &Lake, table: Raw, day: Day, extracted: &Extracted, has_leaving
 }
 
 /// Forgets what was made from partitions that are gone.
-pub fn forget(output: &Lake, gone: &[(&'static str, Day)], survey: &mut Survey) -> Result<Vec<Change>> {
+pub(crate) fn forget(output: &Lake, gone: &[(&'static str, Day)], survey: &mut Survey) -> Result<Vec<Change>> {
     let mut changes = Vec::new();
     for (name, day) in gone {
         let Some(table) = Raw::BOTH.into_iter().find(|table| table.table() == *name) else {
@@ -237,7 +237,7 @@ pub fn forget(output: &Lake, gone: &[(&'static str, Day)], survey: &mut Survey) 
 
 /// Reads the insights that are new or changed, and keeps their receipts and what they say of ads. Figures are there of the days
 /// that were read; [`add_figures`] brings others.
-pub fn insights(
+pub(crate) fn insights(
     places: &Places<'_>,
     survey: &mut Survey,
     calendar: &mut Calendar,
@@ -255,7 +255,7 @@ pub fn insights(
 }
 
 /// Reads all landed insights, and keeps their receipts and what they say of ads.
-pub fn all_insights(
+pub(crate) fn all_insights(
     places: &Places<'_>,
     survey: &mut Survey,
     calendar: &mut Calendar,
@@ -309,7 +309,7 @@ fn read_new_insights(
 }
 
 /// Reads the figures of these days, where they have not been read.
-pub fn add_figures(
+pub(crate) fn add_figures(
     places: &Places<'_>,
     survey: &Survey,
     index: &mut InsightsIndex,
@@ -328,7 +328,7 @@ pub fn add_figures(
 }
 
 /// Reads all landed insights, oldest first. A partition that breaks the contract is refused and has no receipt.
-pub fn read_insights(
+pub(crate) fn read_insights(
     places: &Places<'_>,
     survey: &mut Survey,
     calendar: &mut Calendar,

@@ -46,7 +46,7 @@ pub struct AdConversions {
 }
 
 /// The rows of `ad_days` for a day, sorted by (bot, ad).
-pub fn ad_days(
+pub(crate) fn ad_days(
     settings: &Settings,
     calendar: &Calendar,
     answer: &Answer,
@@ -105,7 +105,7 @@ pub fn ad_days(
 }
 
 /// The rows of `ad_conversions` for a day, sorted by key.
-pub fn ad_conversions(settings: &Settings, answer: &Answer, day: Day) -> Vec<AdConversions> {
+pub(crate) fn ad_conversions(settings: &Settings, answer: &Answer, day: Day) -> Vec<AdConversions> {
     let rows = answer.conversions.get(&day).into_iter().flatten().map(|row| AdConversions {
         bot: settings.bots[row.bot as usize].id.clone(),
         ad: answer.ads[row.ad as usize].clone(),
@@ -118,7 +118,7 @@ pub fn ad_conversions(settings: &Settings, answer: &Answer, day: Day) -> Vec<AdC
     rows
 }
 
-pub fn ad_days_table(day: Day, rows: &[AdDay]) -> Result<RecordBatch> {
+pub(crate) fn ad_days_table(day: Day, rows: &[AdDay]) -> Result<RecordBatch> {
     let text = |value: &dyn Fn(&AdDay) -> Option<&str>| {
         Arc::new(rows.iter().map(|row| value(row).map(str::to_string)).collect::<StringArray>()) as ArrayRef
     };
@@ -144,7 +144,7 @@ pub fn ad_days_table(day: Day, rows: &[AdDay]) -> Result<RecordBatch> {
     RecordBatch::try_new(schema::ad_days().schema, columns).map_err(failed)
 }
 
-pub fn ad_conversions_table(day: Day, rows: &[AdConversions]) -> Result<RecordBatch> {
+pub(crate) fn ad_conversions_table(day: Day, rows: &[AdConversions]) -> Result<RecordBatch> {
     let text = |value: &dyn Fn(&AdConversions) -> &str| {
         Arc::new(rows.iter().map(|row| Some(value(row))).collect::<StringArray>()) as ArrayRef
     };

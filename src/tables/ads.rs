@@ -20,7 +20,7 @@ use crate::insights::{InsightsIndex, KnownAd};
 
 /// Everything known of the ads, by ad id.
 #[derive(Debug, Default)]
-pub struct AdIndex {
+pub(crate) struct AdIndex {
     ads: BTreeMap<String, AdEntry>,
 }
 
@@ -33,10 +33,10 @@ struct AdEntry {
 }
 
 /// The account an ad is known to belong to, and the bot that bears its spend; by ad id.
-pub type AdPlaces = BTreeMap<String, AdPlace>;
+pub(crate) type AdPlaces = BTreeMap<String, AdPlace>;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AdPlace {
+pub(crate) struct AdPlace {
     pub account: String,
     pub currency: String,
     /// None: the row without a bot.
@@ -44,7 +44,7 @@ pub struct AdPlace {
 }
 
 /// The ads whose rows are stale because their place is another one than before, with the reason (rule 21).
-pub fn moved(before: &AdPlaces, now: &AdPlaces) -> BTreeMap<String, &'static str> {
+pub(crate) fn moved(before: &AdPlaces, now: &AdPlaces) -> BTreeMap<String, &'static str> {
     let ads = before.keys().chain(now.keys());
     let reason = |ad: &String| match (before.get(ad), now.get(ad)) {
         (None, Some(_)) => Some("ad became known"),
@@ -57,14 +57,14 @@ pub fn moved(before: &AdPlaces, now: &AdPlaces) -> BTreeMap<String, &'static str
 
 /// Whose row carries Meta's figures of an ad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bearer {
+pub(crate) enum Bearer {
     Bot(u32),
     /// Several bots list the account and none of them was touched: the row without a bot.
     NoBot,
 }
 
 impl Bearer {
-    pub fn bot(self) -> Option<u32> {
+    pub(crate) fn bot(self) -> Option<u32> {
         match self {
             Bearer::Bot(bot) => Some(bot),
             Bearer::NoBot => None,
@@ -74,7 +74,7 @@ impl Bearer {
 
 impl AdIndex {
     /// `settled` and `insights` must hold all landed days.
-    pub fn new(settings: &Settings, facts: FactsOfAds, insights: &InsightsIndex) -> AdIndex {
+    pub(crate) fn new(settings: &Settings, facts: FactsOfAds, insights: &InsightsIndex) -> AdIndex {
         let of_ad = |(ad, facts)| (ad, AdEntry { facts, ..AdEntry::default() });
         let mut ads: BTreeMap<String, AdEntry> = facts.into_iter().map(of_ad).collect();
         for (ad, known) in &insights.ads {
@@ -86,17 +86,17 @@ impl AdIndex {
     }
 
     /// The account an ad is known to belong to, with its currency and names.
-    pub fn known(&self, ad: &str) -> Option<&KnownAd> {
+    pub(crate) fn known(&self, ad: &str) -> Option<&KnownAd> {
         self.ads.get(ad)?.known.as_ref()
     }
 
     /// None where no account is known for the ad.
-    pub fn bearer(&self, ad: &str) -> Option<Bearer> {
+    pub(crate) fn bearer(&self, ad: &str) -> Option<Bearer> {
         self.ads.get(ad)?.bearer
     }
 
     /// What the days' rows say of their ads, to tell later which ads became known or moved.
-    pub fn places(&self, settings: &Settings) -> AdPlaces {
+    pub(crate) fn places(&self, settings: &Settings) -> AdPlaces {
         let place = |(ad, entry): (&String, &AdEntry)| {
             let known = entry.known.as_ref()?;
             let bearer = entry.bearer.and_then(Bearer::bot).map(|bot| settings.bots[bot as usize].id.clone());
@@ -107,7 +107,7 @@ impl AdIndex {
 
     /// The ads whose figures touches from this instant on, or the loss of touches, can put on another bot's row: several bots list
     /// the account, and none of them was touched before.
-    pub fn movable(&self, settings: &Settings, from: i64) -> BTreeSet<String> {
+    pub(crate) fn movable(&self, settings: &Settings, from: i64) -> BTreeSet<String> {
         let is_movable = |(ad, entry): (&String, &AdEntry)| {
             let account = &entry.known.as_ref()?.account;
             let listing = settings.bots.iter().filter(|bot| bot.ad_accounts.contains(account)).count();
@@ -118,14 +118,14 @@ impl AdIndex {
     }
 
     /// The first UTC day on which a row of an ad can fall, but for the zone.
-    pub fn first_day(&self, ad: &str) -> Option<Day> {
+    pub(crate) fn first_day(&self, ad: &str) -> Option<Day> {
         let entry = self.ads.get(ad)?;
         let touched = entry.facts.values().map(|facts| Day::of_instant(facts.first_conversation_at).plus(-1));
         touched.chain(entry.known.iter().map(|known| known.first_day)).min()
     }
 
     /// The `ads` table, sorted by (bot_id, ad_id), null first.
-    pub fn table(&self, settings: &Settings) -> Result<RecordBatch> {
+    pub(crate) fn table(&self, settings: &Settings) -> Result<RecordBatch> {
         type Row<'a> = (Option<&'a str>, &'a str, Option<&'a AdFacts>, Option<&'a KnownAd>);
         let mut rows: Vec<Row<'_>> = Vec::new();
         let bot_id = |bot: u32| settings.bots[bot as usize].id.as_str();

@@ -18,13 +18,13 @@ pub struct DayRows {
     pub bot_days: Vec<BotDay>,
 }
 
-pub fn failed(check: &str, found: String) -> Error {
+pub(crate) fn failed(check: &str, found: String) -> Error {
     Error::data(format!("audit failed: {check}: {found}"))
         .mend("nothing was published for this day; keep the partitions and report it")
 }
 
 /// Rule 11: per bot, the sessions opened on the days asked for, against the touches counted on them.
-pub fn states(answer: &Answer) -> Result<()> {
+pub(crate) fn states(answer: &Answer) -> Result<()> {
     let mut touches: std::collections::BTreeMap<u32, i64> = Default::default();
     for ((_, bot), counts) in &answer.bot_days {
         *touches.entry(*bot).or_default() += counts.touches + counts.unattributed_touches;
@@ -42,7 +42,7 @@ pub fn states(answer: &Answer) -> Result<()> {
 }
 
 /// The checks of one day.
-pub fn day(day: Day, rows: &DayRows, insights: &InsightsIndex) -> Result<()> {
+pub(crate) fn day(day: Day, rows: &DayRows, insights: &InsightsIndex) -> Result<()> {
     let figures = insights.days.get(&day).map(Vec::as_slice).unwrap_or_default();
     keys(rows).and_then(|()| totals(rows)).and_then(|()| spend(rows, figures)).map_err(|error| error.with("day", day))
 }

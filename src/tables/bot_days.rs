@@ -42,7 +42,7 @@ pub struct ConversionEvents {
 }
 
 /// The rows for a day, sorted by bot. `rejected` gives the rows set aside in the day's partitions, by bot id.
-pub fn bot_days(
+pub(crate) fn bot_days(
     settings: &Settings,
     calendar: &Calendar,
     answer: &Answer,
@@ -79,7 +79,7 @@ pub fn bot_days(
     rows
 }
 
-pub fn bot_days_table(day: Day, rows: &[BotDay]) -> Result<RecordBatch> {
+pub(crate) fn bot_days_table(day: Day, rows: &[BotDay]) -> Result<RecordBatch> {
     let text =
         |value: &dyn Fn(&BotDay) -> &str| Arc::new(rows.iter().map(|row| Some(value(row))).collect::<StringArray>()) as ArrayRef;
     let count =

@@ -7,10 +7,10 @@
 //! bot_days.rs   what became of the rows of each bot
 //! ```
 
-pub mod ad_days;
-pub mod ads;
-pub mod audit;
-pub mod bot_days;
+pub(crate) mod ad_days;
+pub(crate) mod ads;
+pub(crate) mod audit;
+pub(crate) mod bot_days;
 
 use arrow::array::{AsArray, RecordBatch};
 
@@ -27,7 +27,7 @@ use crate::tables::audit::DayRows;
 use crate::tables::bot_days::{bot_days, bot_days_table};
 
 /// All that a day's rows are computed from.
-pub struct Figures<'a> {
+pub(crate) struct Figures<'a> {
     pub settings: &'a Settings,
     pub calendar: &'a Calendar,
     pub answer: &'a Answer,
@@ -37,7 +37,7 @@ pub struct Figures<'a> {
 
 impl Figures<'_> {
     /// `rejected` gives the rows set aside in the day's partitions, by bot id.
-    pub fn rows(&self, day: Day, rejected: &dyn Fn(&str) -> u64) -> DayRows {
+    pub(crate) fn rows(&self, day: Day, rejected: &dyn Fn(&str) -> u64) -> DayRows {
         DayRows {
             ad_days: ad_days(self.settings, self.calendar, self.answer, self.insights, self.ads, day),
             ad_conversions: ad_conversions(self.settings, self.answer, day),
@@ -47,7 +47,7 @@ impl Figures<'_> {
 }
 
 /// A day's tables in the order of their publication.
-pub fn tables(day: Day, rows: &DayRows) -> Result<[(Table, RecordBatch); 3]> {
+pub(crate) fn tables(day: Day, rows: &DayRows) -> Result<[(Table, RecordBatch); 3]> {
     Ok([
         (schema::ad_conversions(), ad_conversions_table(day, &rows.ad_conversions)?),
         (schema::ad_days(), ad_days_table(day, &rows.ad_days)?),
@@ -56,7 +56,7 @@ pub fn tables(day: Day, rows: &DayRows) -> Result<[(Table, RecordBatch); 3]> {
 }
 
 /// The ad ids in a batch of `ad_days`.
-pub fn ad_ids(batch: &RecordBatch) -> Vec<String> {
+pub(crate) fn ad_ids(batch: &RecordBatch) -> Vec<String> {
     let ids = batch.column_by_name("ad_id").and_then(|column| column.as_string_opt::<i32>());
     ids.into_iter().flatten().flatten().map(str::to_string).collect()
 }

@@ -22,7 +22,7 @@ const ADS_PER_BATCH: usize = 50;
 type Rows = BTreeMap<Day, Vec<InsightRow>>;
 
 /// The ads that were touched, with the days on which they have rows. A post is no ad.
-pub fn touched_ads(settings: &Settings, touches: &Touches, insights: &InsightsIndex) -> BTreeMap<String, TouchedAd> {
+pub(crate) fn touched_ads(settings: &Settings, touches: &Touches, insights: &InsightsIndex) -> BTreeMap<String, TouchedAd> {
     let mut ads: BTreeMap<String, TouchedAd> = BTreeMap::new();
     for touch in touches.rows.iter().filter(|touch| touches.ad_type(touch) != Some("post")) {
         let Some(ad) = touches.ad(touch) else { continue };
@@ -48,7 +48,7 @@ pub fn touched_ads(settings: &Settings, touches: &Touches, insights: &InsightsIn
 
 impl Pull<'_> {
     /// Whether any rows came in.
-    pub fn left_out_ads(&mut self, touched: &BTreeMap<String, TouchedAd>, fail: Fail<'_>) -> Result<bool> {
+    pub(crate) fn left_out_ads(&mut self, touched: &BTreeMap<String, TouchedAd>, fail: Fail<'_>) -> Result<bool> {
         if self.has_given_up {
             return Ok(false);
         }

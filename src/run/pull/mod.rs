@@ -9,7 +9,7 @@
 //!
 //! An account that fails is told and the others go on. To be called by who holds the output's lock.
 
-pub mod ads;
+pub(crate) mod ads;
 mod reach;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,14 +49,14 @@ pub struct Pulled {
 }
 
 /// What is due of Meta's figures, where we fetch them.
-pub fn due(job: &Job<'_>, survey: &Survey, first: Option<Day>) -> Vec<Due> {
+pub(crate) fn due(job: &Job<'_>, survey: &Survey, first: Option<Day>) -> Vec<Due> {
     let fetched = job.settings.fetched_insights().zip(survey.ledgers.as_ref());
     let due = fetched.map(|((api, _), known)| due::due(job.settings, api, known, (job.clock)().timestamp_micros(), first));
     due.unwrap_or_default()
 }
 
 /// A pull that holds the lock.
-pub struct Pull<'a> {
+pub(crate) struct Pull<'a> {
     job: &'a Job<'a>,
     lock: &'a Lock,
     api: &'a MarketingApi,
@@ -80,7 +80,7 @@ type Fail<'f> = &'f mut dyn FnMut(Error);
 
 impl<'a> Pull<'a> {
     /// Reads the token; an error where there is none.
-    pub fn start(job: &'a Job<'a>, lock: &'a Lock, ledgers: Ledgers, listing: &Listing) -> Result<Option<Pull<'a>>> {
+    pub(crate) fn start(job: &'a Job<'a>, lock: &'a Lock, ledgers: Ledgers, listing: &Listing) -> Result<Option<Pull<'a>>> {
         let Some((api, folder)) = job.settings.fetched_insights() else { return Ok(None) };
         let waiting = Waiting { stopped: job.stopped, pause: job.pause };
         let client = Client::new(api.client_settings()?, waiting)?;
@@ -106,7 +106,7 @@ impl<'a> Pull<'a> {
     }
 
     /// The accounts' days that are due, as seen from the first conversation day.
-    pub fn days(&mut self, first: Option<Day>, fail: Fail<'_>) -> Result<()> {
+    pub(crate) fn days(&mut self, first: Option<Day>, fail: Fail<'_>) -> Result<()> {
         let accounts: Vec<Due> = due::due(self.job.settings, self.api, &self.ledgers, self.now(), first);
         let accounts = accounts.into_iter().filter(|due| !due.chunks.is_empty()).map(|due| due.account);
         self.each(accounts.collect(), fail, &mut |pull, account| {
@@ -116,7 +116,7 @@ impl<'a> Pull<'a> {
     }
 
     /// These days of all accounts, whenever they were fetched last.
-    pub fn all_days(&mut self, days: DayRange, fail: Fail<'_>) -> Result<()> {
+    pub(crate) fn all_days(&mut self, days: DayRange, fail: Fail<'_>) -> Result<()> {
         let accounts = self.ledgers.accounts.keys().cloned().collect();
         self.each(accounts, fail, &mut |pull, account| {
             let reachable = due::reachable(&pull.ledgers.accounts[account], pull.now());

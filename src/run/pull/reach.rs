@@ -21,7 +21,7 @@ type Answered = BTreeMap<(String, Day, Day), Vec<RangeReach>>;
 
 impl Pull<'_> {
     /// The trailing windows and months that are due. What Meta does not answer is a warning.
-    pub fn reach(&mut self, first: Option<Day>, fail: Fail<'_>) -> Result<()> {
+    pub(crate) fn reach(&mut self, first: Option<Day>, fail: Fail<'_>) -> Result<()> {
         let accounts: Vec<Due> = due::due(self.job.settings, self.api, &self.ledgers, self.now(), first);
         let due: BTreeMap<String, Vec<DayRange>> =
             accounts.into_iter().filter(|due| !due.reach.is_empty()).map(|due| (due.account, due.reach)).collect();
@@ -54,7 +54,7 @@ impl Pull<'_> {
     }
 
     /// The reach of one range, now.
-    pub fn reach_of(&mut self, days: DayRange, fail: Fail<'_>) -> Result<()> {
+    pub(crate) fn reach_of(&mut self, days: DayRange, fail: Fail<'_>) -> Result<()> {
         let accounts: Vec<String> = self.ledgers.accounts.keys().cloned().collect();
         let mut answered = Answered::new();
         self.each(accounts, fail, &mut |pull, account| {
