@@ -14,36 +14,28 @@ pub struct Failure {
 
 /// What goes wrong without stopping the run.
 #[derive(Default)]
-pub struct Failures {
+pub(crate) struct Failures {
     pub list: Vec<Failure>,
     kinds: Vec<ErrorKind>,
-    is_silent: bool,
 }
 
 impl Failures {
-    /// Of a look ahead: what it finds is said by whoever acts on it.
-    pub fn silent() -> Failures {
-        Failures { is_silent: true, ..Failures::default() }
-    }
-
-    pub fn worst(&self) -> Option<ErrorKind> {
+    pub(crate) fn worst(&self) -> Option<ErrorKind> {
         ErrorKind::worst(self.kinds.iter().copied())
     }
 
-    pub fn texts(self) -> Vec<String> {
+    pub(crate) fn texts(self) -> Vec<String> {
         self.list.into_iter().map(|failure| failure.error).collect()
     }
 
-    pub fn add_once(&mut self, error: Error) {
+    pub(crate) fn add_once(&mut self, error: Error) {
         if !self.list.iter().any(|known| known.error == error.to_string()) {
             self.add(error);
         }
     }
 
-    pub fn add(&mut self, error: Error) {
-        if !self.is_silent {
-            warn!("{error}");
-        }
+    pub(crate) fn add(&mut self, error: Error) {
+        warn!("{error}");
         self.kinds.push(error.kind());
         self.list.push(Failure { kind: error.kind().name(), error: error.to_string() });
     }

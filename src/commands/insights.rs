@@ -71,7 +71,7 @@ pub fn fetch(job: &Job<'_>, request: FetchRequest) -> Result<FetchReport> {
 
 fn is_nothing_due(job: &Job<'_>, survey: &Survey) -> bool {
     let calendar = survey.calendar(job.settings);
-    pull::due(job, survey, survey.planner(job.settings, &calendar).first_conversation_day()).is_empty()
+    pull::due(job, survey, &survey.planner(job.settings, &calendar)).is_empty()
 }
 
 fn pull_all(

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::base::day::{Day, DayRange};
+use crate::base::digest::Digest;
 use crate::base::error::Result;
 use crate::base::failures::Failures;
 use crate::base::schema::Raw;
@@ -18,14 +19,15 @@ use crate::extract::identity::Identities;
 use crate::insights::InsightsIndex;
 use crate::insights::due::Due;
 use crate::known::job::{Job, Places};
-use crate::known::moved as reach;
-use crate::known::moved::Reached;
-use crate::known::survey::{PartitionStep, Survey};
+use crate::known::moved::{self, Moved, Reached};
+use crate::known::survey::{Asked, Survey};
 use crate::known::working::{self, Lost};
 use crate::lake::Requests;
-use crate::plan::DayStep;
-use crate::plan::calendar::{Calendar, not_landed};
-use crate::run::{ads_are_stale, check_history, pull, scan, wanted_days};
+use crate::plan::Planner;
+use crate::plan::calendar::Calendar;
+use crate::plan::reason::DayStep;
+use crate::plan::stages::{PartitionStep, Seen, Stage, Tried};
+use crate::run::{check_history, note_damaged, note_missing, pull, scan};
 use crate::tables::ads::AdIndex;
 
 #[derive(Clone, Debug, Default, Serialize)]
@@ -39,11 +41,13 @@ pub struct Preview {
     pub partitions: Vec<PartitionStep>,
     /// Days to build, each with its reason.
     pub days: Vec<DayStep>,
-    /// Days that the rows of unread partitions may reach, by what their footers say.
+    /// Days that the rows of unread partitions may reach, by what their footers say: those may be built, or removed.
     pub days_at_most: Vec<MaybeDay>,
     pub ads: bool,
     pub identities_changed: bool,
     pub days_removed: Vec<Day>,
+    /// Whether what was read is still to be accepted: where the lake begins, and past conversion settings.
+    pub accepts: bool,
     pub days_blocked: BTreeMap<Day, Vec<String>>,
     pub days_without_history: Vec<Day>,
     /// What would be fetched from Meta; the days' figures may change with it.
@@ -88,124 +92,189 @@ pub struct MaybeDay {
 
 pub fn preview(job: &Job<'_>) -> Result<Preview> {
     let Job { settings, lake, output, .. } = job;
-    let places = Places { settings, lake, output };
-    let mut survey = Survey::take(lake, output, settings)?;
+    let survey = Survey::take(lake, output, settings)?;
     let survey_requests = lake.requests() + output.requests();
-    let mut calendar = survey.calendar(settings);
+    let calendar = survey.calendar(settings);
     check_history(job, &survey, &calendar)?;
-    let mut failures = Failures::default();
-    calendar.holes().into_iter().for_each(|hole| failures.add(not_landed(hole)));
-
-    let gone = survey.gone(&calendar);
-    let partitions = survey.unread(settings);
-    survey.forget(&gone);
-    let identities_changed = survey.receipts.identities.as_ref() != Some(&survey.identities_receipt(settings));
-    let unread = Unread::of(&places, &survey, &calendar, &partitions, identities_changed)?;
-    let is_of_insights = |name: &str| name == "insights";
-    let insights_changed =
-        partitions.iter().any(|step| is_of_insights(step.table)) || gone.iter().any(|(name, _)| is_of_insights(name));
-    let insights = if insights_changed || ads_are_stale(&survey, &survey.planner(settings, &calendar)) {
-        Some(scan::read_insights(&places, &mut survey, &mut calendar, &mut |error| failures.add(error))?)
-    } else {
-        None
+    let (gone, partitions, aliases_are_known) = {
+        let (planner, tried) = (survey.planner(settings, &calendar), Tried::default());
+        let seen = survey.seen(&planner, settings, Asked { wanted: job.wanted, due: Vec::new(), tried: &tried });
+        (seen.gone, seen.unread, seen.aliases_are_known)
     };
-    let mut at_most = unread.days_reached(&survey);
-    if survey.receipts.days.iter().next().is_some() {
-        if identities_changed {
-            let identities = Identities::surveyed(lake, &survey.identities, settings)?;
-            let reached = reach::of_identities(&places, &survey, &identities, Lost::Allowed)?;
-            survey.mark(&reached);
+    let mut ahead = Ahead { job, survey, calendar, failures: Failures::default() };
+    ahead.survey.forget(&gone);
+    let unread = Unread::of(&ahead.places(), &ahead.survey, &ahead.calendar, &partitions, !aliases_are_known)?;
+    let insights = ahead.insights(&gone, &partitions)?;
+    let mut at_most = unread.days_reached(&ahead.survey);
+    if ahead.survey.receipts.days.iter().next().is_some() {
+        if !aliases_are_known {
+            ahead.mark_changed_identities()?;
         }
         let has_gone = gone.iter().any(|(name, _)| *name == Raw::Messages.table());
         let touches_from = if has_gone { Some(i64::MIN) } else { unread.first_touch() };
-        // Figures that were read anew may say of every ad what they said before.
-        let ads_may_move = insights.is_some() && ads_are_stale(&survey, &survey.planner(settings, &calendar));
-        if touches_from.is_some() || ads_may_move {
-            let maybe = reach_of_ads(&places, &mut survey, &mut calendar, insights, touches_from)?;
-            for (day, reason) in maybe {
-                at_most.entry(day).or_insert(reason);
-            }
+        for (day, reason) in ahead.mark_moved_ads(insights, touches_from)? {
+            at_most.entry(day).or_insert(reason);
         }
     }
-
-    let planner = survey.planner(settings, &calendar);
-    let known = planner.range();
-    let range = unread.widened(known);
-    let days = wanted_days(job, range, &calendar, &mut failures);
-    let due = pull::due(job, &survey, planner.first_conversation_day());
-    for day in due.iter().flat_map(|due| &due.chunks).flat_map(|days| days.iter()) {
-        at_most.entry(day).or_insert_with(|| "Meta may have restated it".to_string());
-    }
-    unread.note_edges(&survey, range, known, &mut at_most);
-    let known = days.zip(known).and_then(|(days, known)| days.intersection(known));
-    let mut steps = known.map(|days| planner.steps(days, job.is_backfill())).unwrap_or_default();
-    // Where a receipt is lost its rows may be what they were.
-    steps.days.retain(|step| !(step.reason.is_of_rows() && at_most.contains_key(&step.day)));
-    let built: BTreeSet<Day> = steps.days.iter().map(|step| step.day).collect();
-    let maybe = |(day, reason): (&Day, &String)| {
-        let is_wanted = days.is_some_and(|days| days.contains(*day)) && !built.contains(day);
-        let can_be_built = !calendar.is_frozen(&settings.bots, *day) && calendar.blockers(&settings.bots, *day).is_empty();
-        (is_wanted && can_be_built).then(|| MaybeDay { day: *day, reason: reason.clone() })
-    };
-    let mut preview = Preview {
-        pipeline: settings.name.clone(),
-        first_day: range.map(|range| range.first),
-        last_day: range.map(|range| range.last),
-        bytes_at_most: partitions.iter().map(|step| step.bytes).sum(),
-        days_at_most: at_most.iter().filter_map(maybe).collect(),
-        ads: ads_are_stale(&survey, &planner) || partitions.iter().any(|step| step.table == Raw::Messages.table()),
-        identities_changed,
-        days_removed: planner.removals(range).into_iter().collect(),
-        days_blocked: steps.blocked.iter().map(|(day, by)| (*day, by.iter().map(ToString::to_string).collect())).collect(),
-        days_without_history: steps.without_history.clone(),
-        days: steps.days,
-        survey_requests,
-        worst: failures.worst(),
-        failures: failures.texts(),
-        partitions,
-        fetches: due.iter().map(Fetch::of).collect(),
-        ..Preview::default()
-    };
+    let mut preview = ahead.preview(&unread, at_most);
+    preview.identities_changed = !aliases_are_known;
+    preview.ads |= partitions.iter().any(|step| step.table == Raw::Messages.table());
+    preview.bytes_at_most = partitions.iter().map(|step| step.bytes).sum();
+    preview.survey_requests = survey_requests;
     let days = (preview.days.len() + preview.days_at_most.len()) as u64;
     preview.objects_at_most = 3 * days + u64::from(preview.ads);
-    preview.stale = days > 0
-        || !preview.partitions.is_empty()
-        || preview.ads
-        || preview.identities_changed
-        || !preview.days_removed.is_empty()
-        || !preview.fetches.is_empty()
-        || !gone.is_empty();
+    preview.stale |= !partitions.is_empty() || !gone.is_empty() || preview.identities_changed || preview.ads || days > 0;
+    preview.partitions = partitions;
     Ok(preview)
 }
 
-/// Marks the days of ads that are at another place now. Returns the days of those that unread touches from an instant on may move.
-fn reach_of_ads(
-    places: &Places<'_>,
-    survey: &mut Survey,
-    calendar: &mut Calendar,
-    insights: Option<InsightsIndex>,
-    from: Option<i64>,
-) -> Result<Reached> {
-    let insights = match insights {
-        Some(insights) => insights,
-        None => scan::read_insights(places, survey, calendar, &mut |_| {})?,
-    };
-    let has_lost = survey.receipts.messages.iter().any(|(day, _)| survey.is_lost(Raw::Messages, day));
-    let from = if has_lost { Some(i64::MIN) } else { from };
-    let (touches, events) = working::all(places, survey, Lost::Allowed)?;
-    let ads = AdIndex::new(places.settings, settle(touches, events)?.ad_facts, &insights);
-    let reached = reach::of_ads(places, survey, &ads, &survey.planner(places.settings, calendar))?.unwrap_or_default();
-    let movable = from.map(|from| ads.movable(places.settings, from)).unwrap_or_default();
-    let may_move = |ad: &String| movable.contains(ad).then(|| format!("ad may move: {ad}"));
-    let mut maybe =
-        if movable.is_empty() { Reached::new() } else { reach::days_with(places.output, survey, &|_| false, &may_move)? };
-    if from.is_some() {
-        // Without all touches nobody knows who was touched first.
-        maybe.extend(reached);
-    } else {
-        survey.mark(&reached);
+/// A look ahead: what a run would find, in memory.
+struct Ahead<'a> {
+    job: &'a Job<'a>,
+    survey: Survey,
+    calendar: Calendar,
+    failures: Failures,
+}
+
+impl<'a> Ahead<'a> {
+    fn places(&self) -> Places<'a> {
+        let Job { settings, lake, output, .. } = self.job;
+        Places { settings, lake, output }
     }
-    Ok(maybe)
+
+    fn planner(&self) -> Planner<'_> {
+        self.survey.planner(self.job.settings, &self.calendar)
+    }
+
+    fn with_seen<T>(&self, due: Vec<Due>, look: impl FnOnce(&Seen<'_>) -> T) -> T {
+        let (planner, tried) = (self.planner(), Tried::default());
+        look(&self.survey.seen(&planner, self.job.settings, Asked { wanted: self.job.wanted, due, tried: &tried }))
+    }
+
+    fn ads_are_stale(&self) -> bool {
+        self.with_seen(Vec::new(), |seen| seen.ads_are_stale())
+    }
+
+    /// Meta's figures, where they are not what they were, or ads are looked at.
+    fn insights(&mut self, gone: &[(&'static str, Day)], partitions: &[PartitionStep]) -> Result<Option<InsightsIndex>> {
+        let is_of_insights = |name: &str| name == "insights";
+        let have_changed =
+            partitions.iter().any(|step| is_of_insights(step.table)) || gone.iter().any(|(name, _)| is_of_insights(name));
+        if !have_changed && !self.ads_are_stale() {
+            return Ok(None);
+        }
+        let (places, failures) = (self.places(), &mut self.failures);
+        scan::read_insights(&places, &mut self.survey, &mut self.calendar, &mut |error| failures.add(error)).map(Some)
+    }
+
+    /// As a run marks the days that a changed alias table reaches, in memory.
+    fn mark_changed_identities(&mut self) -> Result<()> {
+        let Job { settings, lake, .. } = self.job;
+        let identities = Identities::surveyed(lake, &self.survey.identities, settings)?;
+        let moved = moved::of_identities(&self.places(), &self.survey, &identities, Lost::Allowed)?;
+        if let Moved::Reached(reached) = moved {
+            let mut receipt = self.survey.receipts.identities.take().unwrap_or_default();
+            receipt.marks = receipt.marks.step(Digest::NONE, reached, self.survey.built_under_aliases());
+            self.survey.receipts.identities = Some(receipt);
+        }
+        Ok(())
+    }
+
+    /// As a run marks the days of ads that are at another place now, in memory. Returns the days of those that touches which are not
+    /// read yet, from an instant on, may move.
+    fn mark_moved_ads(&mut self, insights: Option<InsightsIndex>, from: Option<i64>) -> Result<Reached> {
+        // Figures that were read anew may say of every ad what they said before.
+        if from.is_none() && !(insights.is_some() && self.ads_are_stale()) {
+            return Ok(Reached::new());
+        }
+        let places = self.places();
+        let insights = match insights {
+            Some(insights) => insights,
+            None => scan::read_insights(&places, &mut self.survey, &mut self.calendar, &mut |_| {})?,
+        };
+        let has_lost = self.survey.receipts.messages.iter().any(|(day, _)| self.survey.is_lost(Raw::Messages, day));
+        let from = if has_lost { Some(i64::MIN) } else { from };
+        let (touches, events) = working::all(&places, &self.survey, Lost::Allowed)?;
+        let ads = AdIndex::new(places.settings, settle(touches, events)?.ad_facts, &insights);
+        let moved = moved::of_ads(&places, &self.survey, &ads, &self.planner())?;
+        let Some(from) = from else {
+            if let Moved::Reached(reached) = moved {
+                let mut receipt = self.survey.receipts.ads.take().unwrap_or_default();
+                receipt.marks = receipt.marks.step(Digest::NONE, reached, self.survey.built_under_places());
+                self.survey.receipts.ads = Some(receipt);
+            }
+            return Ok(Reached::new());
+        };
+        let movable = ads.movable(places.settings, from);
+        let may_move = |ad: &String| movable.contains(ad).then(|| format!("ad may move: {ad}"));
+        let mut maybe = Reached::new();
+        if !movable.is_empty() {
+            maybe = moved::days_with(places.output, &self.survey, &|_| false, &may_move)?;
+        }
+        // Without all touches nobody knows who was touched first.
+        maybe.extend(moved.into_reached());
+        Ok(maybe)
+    }
+
+    /// What the stages say, and which days the unread partitions leave open.
+    fn preview(mut self, unread: &Unread<'_>, mut at_most: Reached) -> Preview {
+        let mut failures = std::mem::take(&mut self.failures);
+        let planner = self.planner();
+        let due = pull::due(self.job, &self.survey, &planner);
+        for day in due.iter().flat_map(|due| &due.chunks).flat_map(|days| days.iter()) {
+            at_most.entry(day).or_insert_with(|| "Meta may have restated it".to_string());
+        }
+        let known = planner.range();
+        let range = unread.widened(known);
+        unread.note_edges(&self.survey, range, known, &mut at_most);
+        let kept = unread.kept_days(&self.survey);
+        let maybe_removed = planner.removals_without(range, &|day| kept.contains(&day));
+        let (stages, steps) = self.with_seen(due, |seen| (seen.stages().collect::<Vec<Stage>>(), seen.steps()));
+        note_missing(&planner, self.job.wanted, &mut failures);
+        note_damaged(&steps, &mut failures);
+        let mut preview = Preview {
+            pipeline: self.job.settings.name.clone(),
+            first_day: range.map(|range| range.first),
+            last_day: range.map(|range| range.last),
+            days_blocked: steps.blocked.iter().map(|(day, by)| (*day, by.iter().map(ToString::to_string).collect())).collect(),
+            days_without_history: steps.without_history,
+            worst: failures.worst(),
+            failures: failures.texts(),
+            ..Preview::default()
+        };
+        // Where a receipt is lost its rows may be what they were.
+        let open: BTreeSet<Day> = at_most.keys().copied().collect();
+        // The first rows may be gone, and the first days with them.
+        let stays_in_range = |day: Day| unread.is_empty() || kept.first().is_some_and(|first| *first <= day);
+        let is_exact = |step: &DayStep| stays_in_range(step.day) && !(step.reason.is_of_rows() && open.contains(&step.day));
+        for stage in stages {
+            match stage {
+                Stage::Forget(_) | Stage::Read(_) | Stage::Identities => {}
+                Stage::Pull(due) => preview.fetches = due.iter().map(Fetch::of).collect(),
+                Stage::Accept => preview.accepts = true,
+                Stage::Ads => preview.ads = true,
+                Stage::Build(step) if is_exact(&step) => preview.days.push(step),
+                Stage::Build(step) => _ = at_most.entry(step.day).or_insert(step.reason.to_string()),
+                Stage::Remove(day) if maybe_removed.contains(&day) && !unread.may_bring_rows_of(day) => {
+                    preview.days_removed.push(day);
+                }
+                Stage::Remove(day) => _ = at_most.entry(day).or_insert_with(|| unread.reason_to_remove()),
+            }
+        }
+        let days = range.and_then(|range| self.job.wanted.of(range));
+        let built: BTreeSet<Day> = preview.days.iter().map(|step| step.day).collect();
+        let bots = &self.job.settings.bots;
+        let can_be_built = |day: Day| !planner.is_kept_as_published(day) && planner.calendar().blockers(bots, day).is_empty();
+        let is_wanted = |day: Day| days.is_some_and(|days| days.contains(day)) && !built.contains(&day) && can_be_built(day);
+        let may_go = |day: &Day| maybe_removed.contains(day) && !preview.days_removed.contains(day);
+        for day in maybe_removed.iter().filter(|day| may_go(day)) {
+            at_most.entry(*day).or_insert_with(|| unread.reason_to_remove());
+        }
+        let at_most = at_most.into_iter().filter(|(day, _)| is_wanted(*day) || may_go(day));
+        preview.days_at_most = at_most.map(|(day, reason)| MaybeDay { day, reason }).collect();
+        preview.stale = preview.ads || preview.accepts || !preview.days_removed.is_empty() || !preview.fetches.is_empty();
+        preview
+    }
 }
 
 impl Preview {

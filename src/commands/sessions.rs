@@ -15,7 +15,6 @@ use crate::extract::conversions::Conversions;
 use crate::extract::identity::Identities;
 use crate::extract::touches::Touches;
 use crate::known::job::{Job, Places};
-use crate::known::moved::KNOWN_IDENTITIES;
 use crate::known::survey::Survey;
 use crate::known::working;
 use crate::report::{By, Kind, Sheet, Value, spans};
@@ -163,13 +162,14 @@ impl Known {
                  `ctwa run` brings it up to date"
             ));
         }
-        let kept = Identities::read_known(output, KNOWN_IDENTITIES, settings)?;
+        let known = receipts.identities.as_ref();
+        let kept = known.map(|receipt| Identities::read_known(output, receipt, settings)).transpose()?.flatten();
         let identities = match (&settings.identities, kept) {
             (None, _) => Identities::default(),
             (Some(_), Some(kept)) => kept,
             (Some(path), None) => Identities::read(lake, path, settings)?,
         };
-        if receipts.identities.as_ref() != Some(&survey.identities_receipt(settings)) {
+        if !known.is_some_and(|receipt| receipt.knows(&survey.identities, survey.bots_of_ids(settings))) {
             notes.push("the alias table has changed since the last run: contacts are as it knew them".to_string());
         }
         let places = Places { settings, lake, output };

@@ -12,11 +12,12 @@ use crate::base::schema::Raw;
 use crate::config::{PartitionedInput, Settings};
 use crate::known::job::Places;
 use crate::known::moved::Reached;
-use crate::known::survey::{PartitionStep, Survey, WORKING_TABLE_LOST};
+use crate::known::survey::{Survey, WORKING_TABLE_LOST};
 use crate::lake::Lake;
 use crate::lake::layout::Partition;
 use crate::plan::calendar::Calendar;
 use crate::plan::receipt::HISTORY_CHANGED;
+use crate::plan::stages::PartitionStep;
 
 pub(crate) struct Unread<'a> {
     settings: &'a Settings,
@@ -77,6 +78,10 @@ impl<'a> Unread<'a> {
         Ok(Unread { settings, last: calendar.last(), settings_from, partitions })
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.partitions.is_empty()
+    }
+
     fn local_days(&self, rows: (i64, i64)) -> DayRange {
         let days = |at: i64| self.settings.bots.iter().map(move |bot| bot.zone.local_day(at));
         let (first, last) = (days(rows.0).min(), days(rows.1).max());
@@ -125,15 +130,25 @@ impl<'a> Unread<'a> {
     pub(crate) fn note_edges(&self, survey: &Survey, range: Option<DayRange>, known: Option<DayRange>, reached: &mut Reached) {
         let Some((range, first)) = range.zip(self.partitions.iter().min_by_key(|partition| partition.rows)) else { return };
         let come = DayRange::new(range.first, known.map_or(range.last, |known| known.first.plus(-1)));
-        let leave =
-            known.and_then(|known| DayRange::new(known.first, self.first_kept(survey).map_or(known.last, |kept| kept.plus(-1))));
+        let first_kept = self.kept_days(survey).first().copied();
+        let leave = known.and_then(|known| DayRange::new(known.first, first_kept.map_or(known.last, |kept| kept.plus(-1))));
         for day in come.into_iter().chain(leave).flat_map(DayRange::iter) {
             reached.entry(day).or_insert_with(|| first.reason());
         }
     }
 
-    /// The first local day with a row that stays.
-    fn first_kept(&self, survey: &Survey) -> Option<Day> {
+    /// Whether a row of these partitions may fall on this local day.
+    pub(crate) fn may_bring_rows_of(&self, day: Day) -> bool {
+        self.partitions.iter().filter_map(|partition| partition.rows).any(|rows| self.local_days(rows).contains(day))
+    }
+
+    /// What is said of a day that may have a row no more.
+    pub(crate) fn reason_to_remove(&self) -> String {
+        self.partitions.first().map(UnreadPartition::reason).unwrap_or_default()
+    }
+
+    /// The local days with a row that stays, whatever these partitions hold.
+    pub(crate) fn kept_days(&self, survey: &Survey) -> BTreeSet<Day> {
         let stays = |table: Raw, partition: Day, day: Day| match self
             .partitions
             .iter()
@@ -147,12 +162,12 @@ impl<'a> Unread<'a> {
         };
         let days = Raw::BOTH.into_iter().flat_map(|table| {
             let receipts = survey.receipts.raw(table).iter();
-            receipts.filter_map(move |(partition, receipt)| {
+            receipts.flat_map(move |(partition, receipt)| {
                 let days = receipt.content.days.values().flat_map(|days| days.keys()).copied();
-                days.filter(|day| stays(table, partition, *day)).min()
+                days.filter(|day| stays(table, partition, *day)).collect::<Vec<Day>>()
             })
         });
-        days.min()
+        days.collect()
     }
 }
 

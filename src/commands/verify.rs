@@ -93,7 +93,7 @@ pub(crate) fn verify(job: &Job<'_>, days: DayRange) -> Result<Verdict> {
     let watermark = calendar.last().map_or(0, |last| last.next().start_utc());
     let answer = attribute(&Request { settings, identities: &identities, days, watermark }, &settled)?;
     let planner = survey.planner(settings, &calendar);
-    let figures = Figures { settings, calendar: &calendar, answer: &answer, insights: &insights, ads: &ads };
+    let figures = Figures { settings, answer: &answer, insights: &insights, ads: &ads };
     let mut verdict = Verdict { pipeline: settings.name.clone(), ..Verdict::default() };
     let changed =
         unread.iter().map(|step| format!("{}: {} {}", step.reason, step.table, step.day)).collect::<Vec<_>>().join(", ");
@@ -122,7 +122,7 @@ pub(crate) fn verify(job: &Job<'_>, days: DayRange) -> Result<Verdict> {
             blocked.push(day);
             continue;
         }
-        let rows = figures.rows(day, &|bot| planner.rejected(bot, day));
+        let rows = figures.rows(&calendar, day, &|bot| planner.rejected(bot, day));
         for (table, batch) in tables(day, &rows)? {
             compare(day_object(table.name, day), &table, batch, Some(day))?;
         }

@@ -6,7 +6,7 @@ use crate::config::Settings;
 
 /// The settings that matter to the reading of a table's partitions, and its logic number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReadingSettings {
+pub(crate) struct ReadingSettings {
     pub settings: Digest,
     pub history: Digest,
     pub logic: u32,

@@ -4,7 +4,11 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::object::Object;
 use crate::config::Settings;
 use crate::extract::identity::Identities;
+use crate::known::receipts::IdentitiesReceipt;
 use crate::lake::Lake;
+
+/// Where the tables lie that the published days know.
+const KNOWN_IDENTITIES: &str = "work/identities";
 
 impl Identities {
     /// Reads the table: every Parquet object under `path`.
@@ -24,12 +28,14 @@ impl Identities {
         Ok(identities)
     }
 
-    /// Reads the table that a run kept; none where it is lost or cannot be read.
-    pub fn read_known(output: &Lake, path: &str, settings: &Settings) -> Result<Option<Identities>> {
-        if output.list(path)?.is_empty() {
+    /// Reads the table that the published days know; none where it is lost or cannot be read.
+    pub(crate) fn read_known(output: &Lake, receipt: &IdentitiesReceipt, settings: &Settings) -> Result<Option<Identities>> {
+        let path = receipt.table();
+        let found: Vec<Object> = output.list(KNOWN_IDENTITIES)?.into_iter().filter(|object| object.path == path).collect();
+        if found.is_empty() {
             return Ok(None);
         }
-        match Identities::read(output, path, settings) {
+        match Identities::surveyed(output, &found, settings) {
             Err(error) if error.kind() == ErrorKind::Data => Ok(None),
             known => known.map(Some),
         }

@@ -2,20 +2,11 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::base::day::{Day, DayRange};
 use crate::base::error::Result;
 use crate::base::progress::Listener;
 use crate::config::Settings;
 use crate::lake::Lake;
-
-/// Which days to build.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
-    /// The stale ones, up to a day where one is given.
-    Through(Option<Day>),
-    /// These, whatever their state.
-    Days(DayRange),
-}
+pub use crate::plan::wanted::Wanted;
 
 /// All that a run needs.
 pub struct Job<'a> {
@@ -35,12 +26,6 @@ pub struct Job<'a> {
     pub rows_at_once: u64,
     /// Told how far long steps are.
     pub progress: Listener<'a>,
-}
-
-impl Job<'_> {
-    pub fn is_backfill(&self) -> bool {
-        matches!(self.wanted, Wanted::Days(_))
-    }
 }
 
 /// Where a scan reads and writes.

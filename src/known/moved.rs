@@ -1,7 +1,8 @@
-//! Reach: which days a changed alias, or an ad at another place than before, makes stale (rule 21).
+//! Moved: which days a changed alias, or an ad at another place than before, makes stale (rule 21).
 //!
 //! The digests of a day's receipt tell of rows, settings and figures. Of aliases and of ads they do not tell: what the published
-//! days were built with is kept under `work/`, and compared here with what holds now. Where it is lost, every day is reached.
+//! days were built with is kept under `work/`, and compared here with what holds now. Where it is lost, every day is reached. What is
+//! reached is kept as marks (`plan/marks.rs`).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -12,35 +13,51 @@ use crate::extract::conversions::Conversions;
 use crate::extract::identity::Identities;
 use crate::extract::touches::Touches;
 use crate::known::job::Places;
+use crate::known::receipts::known_places;
 use crate::known::survey::Survey;
 use crate::known::working::{self, Lost};
 use crate::lake::{Lake, decode, read_json};
 use crate::plan::Planner;
 use crate::tables::ads::{self, AdIndex, AdPlaces};
 
-/// The places of the ads as the published days know them.
-pub(crate) const AD_PLACES: &str = "work/ad_places.json";
-/// The alias table as the published days know it.
-pub(crate) const KNOWN_IDENTITIES: &str = "work/identities";
-
 /// The days reached, each with the reason.
 pub(crate) type Reached = BTreeMap<Day, String>;
 
-/// What the alias table reaches since the published days were built.
-pub(crate) fn of_identities(places: &Places<'_>, survey: &Survey, identities: &Identities, lost: Lost) -> Result<Reached> {
-    let Places { settings, output, .. } = places;
-    let now = survey.identities_receipt(settings);
-    if survey.receipts.identities.as_ref() == Some(&now) || survey.receipts.days.iter().next().is_none() {
-        return Ok(Reached::new());
+/// What became of the alias table, or of the ads' places, since the published days were built.
+pub(crate) enum Moved {
+    /// All is as the days know it.
+    Nothing,
+    /// Something is other than they know, and reaches these of them.
+    Reached(Reached),
+}
+
+impl Moved {
+    pub(crate) fn into_reached(self) -> Reached {
+        match self {
+            Moved::Nothing => Reached::new(),
+            Moved::Reached(reached) => reached,
+        }
     }
-    let before = match &survey.receipts.identities {
-        Some(receipt) if receipt.bots == now.bots => Identities::read_known(output, KNOWN_IDENTITIES, settings)?,
-        _ => None,
+}
+
+/// What the alias table reaches since the published days were built.
+pub(crate) fn of_identities(places: &Places<'_>, survey: &Survey, identities: &Identities, lost: Lost) -> Result<Moved> {
+    let Places { settings, output, .. } = places;
+    let Some(receipt) = &survey.receipts.identities else {
+        return Ok(Moved::Reached(every_day(survey, "the known alias table is lost")));
     };
-    let Some(before) = before else { return Ok(every_day(survey, "the known alias table is lost")) };
+    let Some(before) = Identities::read_known(output, receipt, settings)? else {
+        return Ok(Moved::Reached(every_day(survey, "the known alias table is lost")));
+    };
+    if before.is_empty() && identities.is_empty() {
+        return Ok(Moved::Nothing);
+    }
+    if receipt.bots != survey.bots_of_ids(settings) {
+        return Ok(Moved::Reached(every_day(survey, "bots or their members changed, and aliases with them")));
+    }
     let changed = identities.changed_since(&before, settings.bots.len());
     if changed.is_empty() {
-        return Ok(Reached::new());
+        return Ok(Moved::Nothing);
     }
     let mut ids = HashSet::new();
     for bot in 0..settings.bots.len() {
@@ -51,7 +68,7 @@ pub(crate) fn of_identities(places: &Places<'_>, survey: &Survey, identities: &I
         }
     }
     let (touches, events) = working::of_contacts(places, survey, &ids, lost)?;
-    Ok(days_of_moved_contacts(settings, &touches, &events, &before, identities))
+    Ok(Moved::Reached(days_of_moved_contacts(settings, &touches, &events, &before, identities)))
 }
 
 /// A contact whose chain ends elsewhere leaves one group of ids and joins another. Only conversion events of the two can be
@@ -93,21 +110,23 @@ fn days_of_moved_contacts(
     reached
 }
 
-/// What the ads' places reach since the published days were built; none where nothing has to be kept anew.
-pub(crate) fn of_ads(places: &Places<'_>, survey: &Survey, ads: &AdIndex, planner: &Planner<'_>) -> Result<Option<Reached>> {
-    let Some(before) = read_json::<AdPlaces>(places.output, AD_PLACES)? else {
-        return Ok(Some(every_day(survey, "the known places of ads are lost")));
+/// What the ads' places reach since the published days were built.
+pub(crate) fn of_ads(places: &Places<'_>, survey: &Survey, ads: &AdIndex, planner: &Planner<'_>) -> Result<Moved> {
+    let state = survey.receipts.ads.as_ref().map(|receipt| known_places(receipt.marks.tip()));
+    let before = state.map(|object| read_json::<AdPlaces>(places.output, &object)).transpose()?.flatten();
+    let Some(before) = before else {
+        return Ok(Moved::Reached(every_day(survey, "the known places of ads are lost")));
     };
     let moved = ads::moved(&before, &ads.places(places.settings));
     if moved.is_empty() {
-        return Ok(None);
+        return Ok(Moved::Nothing);
     }
     // An ad that is known no more may have rows anywhere.
     let first = moved.keys().map(|ad| ads.first_day(ad)).min().flatten();
     let reason = |ad: &String| moved.get(ad).map(|reason| format!("{reason}: {ad}"));
     // Of a day that was built from what is not there now, nobody knows here which ads it has.
     let has_none = |day: Day| first.is_some_and(|first| day < first) && planner.staleness(day).is_none();
-    days_with(places.output, survey, &has_none, &reason).map(Some)
+    days_with(places.output, survey, &has_none, &reason).map(Moved::Reached)
 }
 
 /// The published days with a row of an ad for which there is a reason. Those that are known to have none are not looked into.

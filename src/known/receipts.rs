@@ -13,10 +13,11 @@ use crate::base::schema::Raw;
 use crate::extract::found::Extract;
 use crate::insights::InsightsContent;
 use crate::lake::{Lake, read_json, write_json};
+use crate::plan::marks::Marks;
 use crate::plan::receipt::{AdsReceipt, DayReceipt, PartitionReceipt, Receipts};
 
 /// All receipts.
-pub struct Book {
+pub(crate) struct Book {
     pub messages: Receipts<PartitionReceipt<Extract>>,
     pub events: Receipts<PartitionReceipt<Extract>>,
     pub insights: Receipts<PartitionReceipt<InsightsContent>>,
@@ -26,7 +27,7 @@ pub struct Book {
 }
 
 impl Book {
-    pub fn read(output: &Lake) -> Result<Book> {
+    pub(crate) fn read(output: &Lake) -> Result<Book> {
         Ok(Book {
             messages: Receipts::read(output, "messages")?,
             events: Receipts::read(output, "events")?,
@@ -37,14 +38,14 @@ impl Book {
         })
     }
 
-    pub fn raw(&self, table: Raw) -> &Receipts<PartitionReceipt<Extract>> {
+    pub(crate) fn raw(&self, table: Raw) -> &Receipts<PartitionReceipt<Extract>> {
         match table {
             Raw::Messages => &self.messages,
             Raw::Events => &self.events,
         }
     }
 
-    pub fn raw_mut(&mut self, table: Raw) -> &mut Receipts<PartitionReceipt<Extract>> {
+    pub(crate) fn raw_mut(&mut self, table: Raw) -> &mut Receipts<PartitionReceipt<Extract>> {
         match table {
             Raw::Messages => &mut self.messages,
             Raw::Events => &mut self.events,
@@ -55,16 +56,45 @@ impl Book {
 pub(crate) const ADS_RECEIPT: &str = "work/receipts/ads.json";
 pub(crate) const IDENTITIES_RECEIPT: &str = "work/receipts/identities.json";
 
-/// The alias table as the published days know it.
+/// The alias table as the published days know it. The table itself lies beside, under the name of the newest state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IdentitiesReceipt {
+pub(crate) struct IdentitiesReceipt {
     pub inputs: Vec<Object>,
     /// Which ids count as which bot's.
     pub bots: Digest,
+    #[serde(default, skip_serializing_if = "Marks::is_empty")]
+    pub marks: Marks,
+    /// A table of before that is still to be removed: it may name a contact that was erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<String>,
+}
+
+impl IdentitiesReceipt {
+    /// Whether it is of this alias table, and nothing of an older one is left.
+    pub(crate) fn knows(&self, inputs: &[Object], bots: Digest) -> bool {
+        self.inputs == inputs && self.bots == bots && self.left.is_none()
+    }
+
+    /// The object that holds the table.
+    pub(crate) fn table(&self) -> String {
+        known_identities(self.marks.tip())
+    }
+}
+
+/// The object of the alias table of a state.
+pub(crate) fn known_identities(state: Digest) -> String {
+    // As version 0.1.0 named it, which had no states.
+    let name = if state.is_none() { "identities".to_string() } else { state.to_string() };
+    format!("work/identities/{name}.parquet")
+}
+
+/// The object of the ads' places of a state.
+pub(crate) fn known_places(state: Digest) -> String {
+    if state.is_none() { "work/ad_places.json".to_string() } else { format!("work/ad_places/{state}.json") }
 }
 
 impl<T: Serialize + DeserializeOwned + PartialEq> Receipts<T> {
-    pub fn read(output: &Lake, kind: &'static str) -> Result<Receipts<T>> {
+    pub(crate) fn read(output: &Lake, kind: &'static str) -> Result<Receipts<T>> {
         let mut days = BTreeMap::new();
         for object in output.list(&format!("work/receipts/{kind}"))? {
             let Some(bytes) = output.get(&object.path)? else { continue };
@@ -77,7 +107,7 @@ impl<T: Serialize + DeserializeOwned + PartialEq> Receipts<T> {
     }
 
     /// Writes the months that changed.
-    pub fn write(&mut self, output: &Lake) -> Result<()> {
+    pub(crate) fn write(&mut self, output: &Lake) -> Result<()> {
         for month in self.take_changed() {
             let days: BTreeMap<Day, &T> = self.iter().filter(|(day, _)| day.month() == month).collect();
             let object = format!("work/receipts/{}/{month}.json", self.kind());

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
-
 use crate::base::day::{Day, DayRange};
 use crate::base::digest::Digest;
 use crate::base::error::{Error, Result};
@@ -13,17 +11,20 @@ use crate::base::schema::{DAY_TABLES, Raw};
 use crate::config::Settings;
 use crate::extract::fingerprints::{insights_settings, raw_settings};
 use crate::extract::identity::Identities;
+use crate::insights::due::Due;
 use crate::insights::fetched as ledger;
 use crate::insights::fetched::{Answered, Ledgers};
-use crate::known::receipts::{Book, IdentitiesReceipt};
+use crate::known::receipts::Book;
 use crate::lake::layout::{ADS_OBJECT, Listing, partition_of, working_object};
 use crate::lake::{Lake, read_json};
 use crate::plan::accepted::{ACCEPTED_OBJECT, Accepted};
 use crate::plan::calendar::Calendar;
-use crate::plan::receipt::DayReceipt;
-use crate::plan::{Planner, WorkedOut};
+use crate::plan::stages::{PartitionStep, Seen, Tried};
+use crate::plan::wanted::Wanted;
+use crate::plan::{PlanInputs, Planner};
+use std::sync::Arc;
 
-pub struct Survey {
+pub(crate) struct Survey {
     pub messages: Listing,
     pub events: Listing,
     pub insights: Listing,
@@ -44,6 +45,14 @@ pub struct Survey {
 
 /// A partition is read again, but what is in it is known.
 pub(crate) const WORKING_TABLE_LOST: &str = "working table lost";
+
+/// What a command asks, beside what a survey tells.
+pub(crate) struct Asked<'a> {
+    pub(crate) wanted: Wanted,
+    /// What is due of Meta's figures.
+    pub(crate) due: Vec<Due>,
+    pub(crate) tried: &'a Tried,
+}
 
 /// What is there of the lake.
 struct Landed {
@@ -102,17 +111,8 @@ impl Stored {
     }
 }
 
-/// A partition to be read, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct PartitionStep {
-    pub table: &'static str,
-    pub day: Day,
-    pub reason: &'static str,
-    pub bytes: u64,
-}
-
 impl Survey {
-    pub fn take(lake: &Lake, output: &Lake, settings: &Settings) -> Result<Survey> {
+    pub(crate) fn take(lake: &Lake, output: &Lake, settings: &Settings) -> Result<Survey> {
         let (landed, stored) = at_once(|| Landed::take(lake, settings), || Stored::take(output))?;
         let (landed, stored) = (landed?, stored?);
         let leavings = stored.working.iter().chain(&stored.rejected).filter_map(|object| partition_of(&object.path)).collect();
@@ -132,7 +132,7 @@ impl Survey {
     }
 
     /// The landed insights, and where we fetch them, what was fetched. What is no longer there counts as never fetched.
-    pub fn take_insights(lake: &Lake, settings: &Settings) -> Result<(Listing, Option<Ledgers>)> {
+    pub(crate) fn take_insights(lake: &Lake, settings: &Settings) -> Result<(Listing, Option<Ledgers>)> {
         let Some(insights) = &settings.insights else { return Ok((Listing::default(), None)) };
         let listing = lake.partitions(&insights.path, None)?;
         if insights.api.is_none() {
@@ -158,14 +158,14 @@ impl Survey {
         Ok((listing, Some(ledgers)))
     }
 
-    pub fn raw(&self, table: Raw) -> &Listing {
+    pub(crate) fn raw(&self, table: Raw) -> &Listing {
         match table {
             Raw::Messages => &self.messages,
             Raw::Events => &self.events,
         }
     }
 
-    pub fn calendar(&self, settings: &Settings) -> Calendar {
+    pub(crate) fn calendar(&self, settings: &Settings) -> Calendar {
         let days = |listing: &Listing| listing.partitions.keys().copied().collect::<Vec<Day>>();
         let mut calendar = Calendar::new(settings, days(&self.messages), days(&self.events));
         for table in Raw::BOTH {
@@ -181,17 +181,17 @@ impl Survey {
     }
 
     /// Whether there is a working table of this partition, or rows of it were set aside.
-    pub fn has_leavings(&self, table: Raw, day: Day) -> bool {
+    pub(crate) fn has_leavings(&self, table: Raw, day: Day) -> bool {
         self.leavings.contains(&(table, day))
     }
 
     /// Notes that a working table was stored after the look.
-    pub fn note_stored(&mut self, table: Raw, day: Day, stored: Object) {
+    pub(crate) fn note_stored(&mut self, table: Raw, day: Day, stored: Object) {
         self.working.insert(working_object(table, day), stored);
     }
 
     /// The working table of a partition, as it lies there.
-    pub fn working(&self, table: Raw, day: Day) -> Option<&Object> {
+    pub(crate) fn working(&self, table: Raw, day: Day) -> Option<&Object> {
         self.working.get(&working_object(table, day))
     }
 
@@ -200,26 +200,48 @@ impl Survey {
     }
 
     /// The planner over these receipts.
-    pub fn planner<'a>(&'a self, settings: &'a Settings, calendar: &'a Calendar) -> Planner<'a> {
-        self.planner_with(settings, calendar, None)
+    pub(crate) fn planner<'a>(&'a self, settings: &'a Settings, calendar: &'a Calendar) -> Planner<'a> {
+        Planner::new(self.plan_inputs(settings, calendar), Arc::default())
     }
 
-    /// The same, where another planner over the same receipts of partitions has worked something out.
-    pub fn planner_with<'a>(
-        &'a self,
-        settings: &'a Settings,
-        calendar: &'a Calendar,
-        worked_out: Option<WorkedOut>,
-    ) -> Planner<'a> {
-        let Book { messages, events, insights, days, .. } = &self.receipts;
-        let mut planner = Planner::new(settings, calendar, messages, events, insights, days, &self.published, worked_out);
-        planner.setting_changes = self.accepted.changes(settings);
-        planner.fetched = self.ledgers.as_ref();
-        planner
+    /// What the receipts tell a planner.
+    pub(crate) fn plan_inputs<'a>(&'a self, settings: &'a Settings, calendar: &'a Calendar) -> PlanInputs<'a> {
+        let Book { messages, events, insights, days, ads, identities } = &self.receipts;
+        PlanInputs {
+            settings,
+            calendar,
+            messages,
+            events,
+            insights,
+            days,
+            published: &self.published,
+            fetched: self.ledgers.as_ref(),
+            aliases: identities.as_ref().map(|receipt| &receipt.marks),
+            places: ads.as_ref().map(|receipt| &receipt.marks),
+            setting_changes: self.accepted.changes(settings),
+            changes: Vec::new(),
+        }
+    }
+
+    /// What there is to do, as far as this survey tells; `due` is what is due of Meta's figures.
+    pub(crate) fn seen<'a>(&'a self, planner: &'a Planner<'a>, settings: &Settings, asked: Asked<'a>) -> Seen<'a> {
+        let receipt = self.receipts.identities.as_ref();
+        Seen {
+            planner,
+            wanted: asked.wanted,
+            gone: self.gone(planner.calendar()),
+            unread: self.unread(settings),
+            due: asked.due,
+            aliases_are_known: receipt.is_some_and(|receipt| receipt.knows(&self.identities, self.bots_of_ids(settings))),
+            is_accepted: self.accepted == self.accepted_now(settings, planner.calendar()),
+            ads: self.receipts.ads.as_ref(),
+            published_ads: self.published_ads.as_ref().map(|object| &object.version),
+            tried: asked.tried,
+        }
     }
 
     /// The partitions whose working table, or whose receipt, is not of what has landed.
-    pub fn unread(&self, settings: &Settings) -> Vec<PartitionStep> {
+    pub(crate) fn unread(&self, settings: &Settings) -> Vec<PartitionStep> {
         let mut steps = Vec::new();
         for table in Raw::BOTH {
             let of = raw_settings(settings, table);
@@ -252,7 +274,7 @@ impl Survey {
 
     /// Receipts of partitions that are gone: what was made from them is forgotten. Of the retired ones, which nobody can read
     /// again, only those whose working table is lost.
-    pub fn gone(&self, calendar: &Calendar) -> Vec<(&'static str, Day)> {
+    pub(crate) fn gone(&self, calendar: &Calendar) -> Vec<(&'static str, Day)> {
         let mut gone = Vec::new();
         for table in Raw::BOTH {
             let present = &self.raw(table).partitions;
@@ -276,37 +298,41 @@ impl Survey {
     }
 
     /// Forgets what was made from partitions, here and not in the output.
-    pub fn forget(&mut self, gone: &[(&'static str, Day)]) {
+    pub(crate) fn forget(&mut self, gone: &[(&'static str, Day)]) {
         for (name, day) in gone {
-            match Raw::BOTH.into_iter().find(|table| table.table() == *name) {
-                Some(table) => self.receipts.raw_mut(table).forget(*day),
-                None => self.receipts.insights.forget(*day),
-            }
+            let Some(table) = Raw::BOTH.into_iter().find(|table| table.table() == *name) else {
+                self.receipts.insights.forget(*day);
+                continue;
+            };
+            self.receipts.raw_mut(table).forget(*day);
+            self.leavings.remove(&(table, *day));
+            self.working.remove(&working_object(table, *day));
         }
     }
 
     /// Whether the working table of a partition that was read is not there, or not as it was stored.
-    pub fn is_lost(&self, table: Raw, day: Day) -> bool {
+    pub(crate) fn is_lost(&self, table: Raw, day: Day) -> bool {
         let receipt = self.receipts.raw(table).get(day);
         receipt.is_some_and(|receipt| receipt.stored.as_ref() != self.working_version(table, day))
     }
 
-    /// Marks days as stale for a reason that their digests do not tell. A day without a receipt is stale anyway.
-    pub fn mark(&mut self, reached: &BTreeMap<Day, String>) {
-        for (day, reason) in reached {
-            if let Some(receipt) = self.receipts.days.get(*day).cloned() {
-                self.receipts.days.set(*day, DayReceipt { stale: Some(reason.clone()), ..receipt });
-            }
-        }
+    /// The state of each published day's aliases.
+    pub(crate) fn built_under_aliases(&self) -> impl Iterator<Item = (Day, Digest)> {
+        self.receipts.days.iter().map(|(day, receipt)| (day, receipt.aliases))
     }
 
-    pub fn identities_receipt(&self, settings: &Settings) -> IdentitiesReceipt {
-        let bots = settings.bots.iter().map(|bot| format!("{:?} {:?}", bot.id, bot.members));
-        IdentitiesReceipt { inputs: self.identities.clone(), bots: Digest::of_texts(bots) }
+    /// The state of each published day's places of ads.
+    pub(crate) fn built_under_places(&self) -> impl Iterator<Item = (Day, Digest)> {
+        self.receipts.days.iter().map(|(day, receipt)| (day, receipt.places))
+    }
+
+    /// Which ids count as which bot's.
+    pub(crate) fn bots_of_ids(&self, settings: &Settings) -> Digest {
+        Digest::of_texts(settings.bots.iter().map(|bot| format!("{:?} {:?}", bot.id, bot.members)))
     }
 
     /// What is accepted once these partitions have been built from.
-    pub fn accepted_now(&self, settings: &Settings, calendar: &Calendar) -> Accepted {
+    pub(crate) fn accepted_now(&self, settings: &Settings, calendar: &Calendar) -> Accepted {
         let watermark = calendar.last().map_or(i64::MIN, |last| last.next().start_utc());
         let read = |table: Raw| {
             let first = *self.raw(table).partitions.keys().next()?;
@@ -316,7 +342,7 @@ impl Survey {
         self.accepted.after(settings, watermark, Raw::BOTH.into_iter().filter_map(read).collect())
     }
 
-    pub fn strange_folders(&self) -> impl Iterator<Item = String> {
+    pub(crate) fn strange_folders(&self) -> impl Iterator<Item = String> {
         let listings = [("messages", &self.messages), ("events", &self.events), ("insights", &self.insights)];
         let strange = |(table, listing): (&'static str, &Listing)| {
             let warning = |folder: &String| format!("{table}: folder {folder} is no day, it is not read");

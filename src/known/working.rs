@@ -39,17 +39,22 @@ pub enum Lost {
 pub type Fresh = BTreeMap<(Raw, Day), RecordBatch>;
 
 /// Loads the working tables that have a receipt. Those that are lost are an error, or left out where that is allowed.
-pub fn all(places: &Places<'_>, survey: &Survey, lost: Lost) -> Result<(Touches, Conversions)> {
+pub(crate) fn all(places: &Places<'_>, survey: &Survey, lost: Lost) -> Result<(Touches, Conversions)> {
     load(places, survey, lost, &|_| true)
 }
 
 /// Loads those that hold a row of these local days; they may hold rows of others too.
-pub fn of_days(places: &Places<'_>, survey: &Survey, days: DayRange) -> Result<(Touches, Conversions)> {
+pub(crate) fn of_days(places: &Places<'_>, survey: &Survey, days: DayRange) -> Result<(Touches, Conversions)> {
     load(places, survey, Lost::Refused, &|content| has_rows(content, days))
 }
 
 /// Loads the rows of these contacts, as ids that stand for them; rows of a few others may come along.
-pub fn of_contacts(places: &Places<'_>, survey: &Survey, ids: &HashSet<String>, lost: Lost) -> Result<(Touches, Conversions)> {
+pub(crate) fn of_contacts(
+    places: &Places<'_>,
+    survey: &Survey,
+    ids: &HashSet<String>,
+    lost: Lost,
+) -> Result<(Touches, Conversions)> {
     let contacts: Hashes = ids.iter().map(|id| short_hash(id)).collect();
     let tables: Vec<(Raw, Day)> = tables(survey).map(|(table, day, _)| (table, day)).collect();
     let found = places.output.on_each(&tables, |(table, day)| {
@@ -241,7 +246,7 @@ fn is_new(needs: &Needs<'_>, table: Raw, day: Day) -> bool {
 }
 
 impl<'s> NeededTables<'s> {
-    pub fn of(places: &Places<'_>, survey: &'s Survey, needs: &Needs<'_>) -> NeededTables<'s> {
+    pub(crate) fn of(places: &Places<'_>, survey: &'s Survey, needs: &Needs<'_>) -> NeededTables<'s> {
         let settings = places.settings;
         let days_of =
             |receipt: &PartitionReceipt<Extract>| receipt.content.days.values().flat_map(BTreeMap::keys).copied().collect();
@@ -285,7 +290,7 @@ impl<'s> NeededTables<'s> {
 
 /// Loads what these days' figures can depend on (rule 21), and what is new of ads with its copies, of one part of the contacts. Rows
 /// of other contacts and days come along; what they say of other days is not the whole. What is fresh is taken out of `fresh`.
-pub fn needed(
+pub(crate) fn needed(
     places: &Places<'_>,
     survey: &Survey,
     tables: &NeededTables<'_>,

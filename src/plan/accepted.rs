@@ -14,7 +14,7 @@ use crate::config::{Bot, ConversionSetting, Settings};
 pub(crate) const ACCEPTED_OBJECT: &str = "state/accepted.json";
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Accepted {
+pub(crate) struct Accepted {
     /// The days whose partitions were read, by table, as ranges from first to last.
     pub partitions: BTreeMap<String, Vec<(Day, Day)>>,
     /// The settings that were in effect in landed days, oldest first, by bot id.
@@ -24,7 +24,7 @@ pub struct Accepted {
 impl Accepted {
     /// What is accepted after a run over data that has landed up to `watermark`. `read` gives, by table, the first day that is
     /// there now and the days that have been read.
-    pub fn after(&self, settings: &Settings, watermark: i64, read: BTreeMap<String, (Day, BTreeSet<Day>)>) -> Accepted {
+    pub(crate) fn after(&self, settings: &Settings, watermark: i64, read: BTreeMap<String, (Day, BTreeSet<Day>)>) -> Accepted {
         let mut accepted = Accepted { partitions: BTreeMap::new(), conversion_events: self.conversion_events.clone() };
         for (table, (first_now, read)) in read {
             let before = self.partitions.get(&table).map(Vec::as_slice).unwrap_or_default();
@@ -45,26 +45,26 @@ impl Accepted {
     }
 
     /// The oldest partitions of a table, which were read once and have vanished since.
-    pub fn retired(&self, table: &str, first_now: Option<Day>) -> Vec<DayRange> {
+    pub(crate) fn retired(&self, table: &str, first_now: Option<Day>) -> Vec<DayRange> {
         let Some(first_now) = first_now else { return Vec::new() };
         let ranges = self.partitions.get(table).into_iter().flatten();
         ranges.filter_map(|(first, last)| DayRange::new(*first, (*last).min(first_now.plus(-1)))).collect()
     }
 
     /// Per bot id, the local day from which its conversion events are others than those accepted.
-    pub fn changes(&self, settings: &Settings) -> BTreeMap<String, Day> {
+    pub(crate) fn changes(&self, settings: &Settings) -> BTreeMap<String, Day> {
         let change = |bot: &Bot| Some((bot.id.clone(), bot.zone.local_day(self.first_change(bot)?)));
         settings.bots.iter().filter_map(change).collect()
     }
 
     /// The instant from which a bot's conversion events are others than those accepted.
-    pub fn first_change(&self, bot: &Bot) -> Option<i64> {
+    pub(crate) fn first_change(&self, bot: &Bot) -> Option<i64> {
         let accepted = self.conversion_events.get(&bot.id).map(Vec::as_slice).unwrap_or_default();
         first_difference(accepted, &bot.conversion_events)
     }
 
     /// Refuses a change of history, and names the days it would change.
-    pub fn protect(&self, settings: &Settings, last: Option<Day>) -> Result<()> {
+    pub(crate) fn protect(&self, settings: &Settings, last: Option<Day>) -> Result<()> {
         for bot in &settings.bots {
             let Some(accepted) = self.conversion_events.get(&bot.id) else { continue };
             let now = &bot.conversion_events;

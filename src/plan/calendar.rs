@@ -36,7 +36,7 @@ pub(crate) fn not_landed((table, days): (Raw, DayRange)) -> Error {
 }
 
 #[derive(Debug, Default)]
-pub struct Calendar {
+pub(crate) struct Calendar {
     landed: BTreeMap<Raw, BTreeSet<Day>>,
     never: BTreeMap<Raw, BTreeSet<Day>>,
     refused: BTreeSet<(Raw, Day)>,
@@ -46,7 +46,11 @@ pub struct Calendar {
 }
 
 impl Calendar {
-    pub fn new(settings: &Settings, messages: impl IntoIterator<Item = Day>, events: impl IntoIterator<Item = Day>) -> Calendar {
+    pub(crate) fn new(
+        settings: &Settings,
+        messages: impl IntoIterator<Item = Day>,
+        events: impl IntoIterator<Item = Day>,
+    ) -> Calendar {
         let landed =
             BTreeMap::from([(Raw::Messages, messages.into_iter().collect()), (Raw::Events, events.into_iter().collect())]);
         let never = BTreeMap::from([
@@ -64,61 +68,71 @@ impl Calendar {
     }
 
     /// The oldest partitions of a table, which were read once and have vanished since (rule 22).
-    pub fn retire(&mut self, table: Raw, days: Vec<DayRange>) {
+    pub(crate) fn retire(&mut self, table: Raw, days: Vec<DayRange>) {
         self.retired.insert(table, days);
     }
 
     /// A retired partition whose rows are not kept either: what depends on them is never complete.
-    pub fn lose(&mut self, table: Raw, day: Day) {
+    pub(crate) fn lose(&mut self, table: Raw, day: Day) {
         self.lost.insert((table, day));
     }
 
-    pub fn is_retired(&self, table: Raw, day: Day) -> bool {
+    pub(crate) fn is_retired(&self, table: Raw, day: Day) -> bool {
         self.retired.get(&table).is_some_and(|ranges| ranges.iter().any(|days| days.contains(day)))
     }
 
     /// The retired partitions among these UTC days.
-    pub fn retired(&self, days: DayRange) -> Vec<(Raw, Day)> {
+    pub(crate) fn retired(&self, days: DayRange) -> Vec<(Raw, Day)> {
         let ranges = self.retired.iter().flat_map(|(table, ranges)| ranges.iter().map(move |range| (*table, *range)));
         let within = ranges.filter_map(|(table, range)| Some((table, range.intersection(days)?)));
         within.flat_map(|(table, days)| days.iter().map(move |day| (table, day))).collect()
     }
 
     /// Whether a local day is as old as retired partitions, or older: it stays as it was published.
-    pub fn is_frozen(&self, bots: &[Bot], day: Day) -> bool {
+    pub(crate) fn is_frozen(&self, bots: &[Bot], day: Day) -> bool {
         let Some(last) = self.retired.values().flatten().map(|days| days.last).max() else { return false };
         bots.iter().any(|bot| bot.zone.utc_days(day).first <= last)
     }
 
-    pub fn has_refusals(&self) -> bool {
+    pub(crate) fn is_refused(&self, table: Raw, day: Day) -> bool {
+        self.refused.contains(&(table, day))
+    }
+
+    pub(crate) fn are_insights_refused(&self, day: Day) -> bool {
+        self.refused_insights.contains(&day)
+    }
+
+    pub(crate) fn has_refusals(&self) -> bool {
         !self.refused.is_empty()
     }
 
     /// A partition that landed and broke the contract.
-    pub fn refuse(&mut self, table: Raw, day: Day) {
+    pub(crate) fn refuse(&mut self, table: Raw, day: Day) {
         self.refused.insert((table, day));
     }
 
-    pub fn refuse_insights(&mut self, day: Day) {
+    pub(crate) fn refuse_insights(&mut self, day: Day) {
         self.refused_insights.insert(day);
     }
 
     /// The first partition of either table that is there: the lake begins with it.
-    pub fn first(&self) -> Option<Day> {
+    pub(crate) fn first(&self) -> Option<Day> {
         self.landed.values().filter_map(|days| days.first()).copied().min()
     }
 
     /// The last day on which a partition of both tables has landed.
-    pub fn last(&self) -> Option<Day> {
+    pub(crate) fn last(&self) -> Option<Day> {
         self.landed[&Raw::Messages].iter().rev().find(|day| self.landed[&Raw::Events].contains(day)).copied()
     }
 
     /// Whether nothing more is expected of a table's UTC day.
     fn is_settled(&self, table: Raw, day: Day) -> bool {
-        self.first().is_none_or(|first| day < first)
-            || (self.landed[&table].contains(&day) && !self.refused.contains(&(table, day)))
-            || self.never[&table].contains(&day)
-            || self.is_before_retirement(table, day)
+        // One that was refused is there, whatever was expected of it.
+        !self.refused.contains(&(table, day))
+            && (self.first().is_none_or(|first| day < first)
+                || self.landed[&table].contains(&day)
+                || self.never[&table].contains(&day)
+                || self.is_before_retirement(table, day))
     }
 
     /// Whether a day lies before a table's retired partitions end: nothing more is expected of it.
@@ -127,7 +141,7 @@ impl Calendar {
     }
 
     /// The partitions that are missing between the first and the last day, neighbours together.
-    pub fn holes(&self) -> Vec<(Raw, DayRange)> {
+    pub(crate) fn holes(&self) -> Vec<(Raw, DayRange)> {
         let Some(range) = self.first().zip(self.last()).and_then(|(first, last)| DayRange::new(first, last)) else {
             return Vec::new();
         };
@@ -144,7 +158,7 @@ impl Calendar {
     }
 
     /// Why this local day cannot be built: for some bot it overlaps a UTC day whose partition is missing or refused.
-    pub fn blockers(&self, bots: &[Bot], day: Day) -> Vec<Blocker> {
+    pub(crate) fn blockers(&self, bots: &[Bot], day: Day) -> Vec<Blocker> {
         let mut blockers = BTreeSet::new();
         let last = self.last();
         for bot in bots {
@@ -163,12 +177,12 @@ impl Calendar {
     }
 
     /// Whether nothing that is still to come can be expected to change this local day of a bot.
-    pub fn is_complete(&self, bot: &Bot, day: Day) -> bool {
+    pub(crate) fn is_complete(&self, bot: &Bot, day: Day) -> bool {
         self.awaited(bot, day).next().is_none()
     }
 
     /// The same, to be asked of many days.
-    pub fn awaited_days(&self) -> AwaitedDays {
+    pub(crate) fn awaited_days(&self) -> AwaitedDays {
         let Some(first) = self.first() else { return AwaitedDays { days: Vec::new(), all_from: Day(i32::MAX) } };
         let known = self.landed.values().chain(self.never.values()).filter_map(|days| days.last()).copied();
         let last = known.max().unwrap_or(first).max(first);
@@ -179,7 +193,7 @@ impl Calendar {
     }
 
     /// The partitions that this local day of a bot still waits for: not landed, refused, or gone with their rows.
-    pub fn awaited(&self, bot: &Bot, day: Day) -> impl Iterator<Item = (Raw, Day)> + '_ {
+    pub(crate) fn awaited(&self, bot: &Bot, day: Day) -> impl Iterator<Item = (Raw, Day)> + '_ {
         let utc = bot.zone.utc_days(day);
         let days = DayRange { first: utc.first.plus(-REACH_DAYS), last: utc.last };
         let is_awaited = |(table, day): &(Raw, Day)| !self.is_settled(*table, *day) || self.lost.contains(&(*table, *day));
@@ -188,7 +202,7 @@ impl Calendar {
 }
 
 /// The UTC days of which a partition is still waited for.
-pub struct AwaitedDays {
+pub(crate) struct AwaitedDays {
     days: Vec<Day>,
     /// Of these and all later ones.
     all_from: Day,
@@ -196,7 +210,7 @@ pub struct AwaitedDays {
 
 impl AwaitedDays {
     /// As [`Calendar::is_complete`].
-    pub fn is_complete(&self, bot: &Bot, day: Day) -> bool {
+    pub(crate) fn is_complete(&self, bot: &Bot, day: Day) -> bool {
         let utc = bot.zone.utc_days(day);
         let first = self.days.partition_point(|awaited| *awaited < utc.first.plus(-REACH_DAYS));
         utc.last < self.all_from && self.days.get(first).is_none_or(|awaited| *awaited > utc.last)

@@ -10,20 +10,25 @@
 //! bot_rows.rs          rows by local day, as receipts tell
 //! calendar.rs          which days can be built, which are complete
 //! insights_status.rs   whether Meta's figures are there, and final
+//! marks.rs             days reached by what digests do not tell
+//! reason.rs            why a day is stale, in words
 //! receipt.rs           what a stored thing was made from
+//! stages.rs            what there is to do, in order: run does it, plan prints it
+//! wanted.rs            which days a run is asked to build
 //! ```
 
 pub(crate) mod accepted;
 pub(crate) mod bot_rows;
 pub(crate) mod calendar;
 pub(crate) mod insights_status;
+pub(crate) mod marks;
+pub(crate) mod reason;
 pub(crate) mod receipt;
+pub(crate) mod stages;
+pub(crate) mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::sync::Arc;
-
-use serde::{Serialize, Serializer};
+use std::sync::{Arc, OnceLock};
 
 use crate::base::day::{Day, DayRange};
 use crate::base::digest::Digest;
@@ -32,279 +37,147 @@ use crate::base::object::Object;
 use crate::base::parallel::on_all_cores;
 use crate::base::schema::{DAY_TABLES, LOGIC, Raw};
 use crate::config::{Bot, Settings};
-use crate::extract::found::{DayDigest, Extract};
+use crate::extract::found::Extract;
 use crate::insights::InsightsContent;
 use crate::insights::fetched::Ledgers;
 use crate::plan::bot_rows::BotRows;
 use crate::plan::calendar::{AwaitedDays, Blocker, Calendar};
 use crate::plan::insights_status::insights_status;
+use crate::plan::marks::Marks;
+use crate::plan::reason::{Change, DayStep, Reason};
 use crate::plan::receipt::{DayReceipt, PartitionReceipt, Receipts};
 
-/// Why something is stale, in words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reason {
-    NeverBuilt,
-    ReceiptLost,
-    ObjectChanged(&'static str),
-    LogicChanged,
-    SettingChanged {
-        bot: String,
-        from: Day,
-    },
-    SettingsChanged,
-    NewPartition {
-        table: &'static str,
-        day: Day,
-    },
-    PartitionChanged {
-        table: &'static str,
-        day: Day,
-    },
-    LateRows {
-        back_to: Day,
-    },
-    RowsChanged {
-        on: Day,
-    },
-    /// Later touches, which may be copies of the day's unattributed ones.
-    CopiesCame {
-        on: Day,
-    },
-    InsightsLanded,
-    MetaRestated,
-    BecameComplete,
-    CompletenessChanged,
-    InsightsStatusChanged,
-    RejectedRowsChanged,
-    /// Found out while an earlier run looked deeper than receipts.
-    Marked(String),
-    Asked,
+/// What is worked out from the receipts of partitions, once: for all planners over the same ones.
+#[derive(Default)]
+pub(crate) struct WorkedOut {
+    rows: Arc<OnceLock<Vec<BotRows>>>,
+    expected: OnceLock<BTreeMap<Day, DayReceipt>>,
 }
 
-impl Reason {
-    /// Whether the day's rows and settings are what they were, and its counts with them.
-    pub fn leaves_counts(&self) -> bool {
-        use Reason::{
-            BecameComplete, CompletenessChanged, InsightsLanded, InsightsStatusChanged, MetaRestated, RejectedRowsChanged,
-        };
-        matches!(
-            self,
-            InsightsLanded | MetaRestated | BecameComplete | CompletenessChanged | InsightsStatusChanged | RejectedRowsChanged
-        )
-    }
-
-    /// Whether it comes from what the receipts of partitions say of their rows.
-    pub fn is_of_rows(&self) -> bool {
-        use Reason::{CopiesCame, LateRows, NewPartition, PartitionChanged, RejectedRowsChanged, RowsChanged};
-        matches!(
-            self,
-            NewPartition { .. }
-                | PartitionChanged { .. }
-                | LateRows { .. }
-                | RowsChanged { .. }
-                | CopiesCame { .. }
-                | RejectedRowsChanged
-        )
+impl WorkedOut {
+    /// What stays of it where only Meta's figures are others.
+    pub(crate) fn with_other_figures(&self) -> WorkedOut {
+        WorkedOut { rows: self.rows.clone(), expected: OnceLock::new() }
     }
 }
 
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Reason::NeverBuilt => f.write_str("never built"),
-            Reason::ReceiptLost => f.write_str("receipt lost"),
-            Reason::ObjectChanged(table) => write!(f, "published {table} changed or gone"),
-            Reason::LogicChanged => f.write_str("logic changed"),
-            Reason::SettingChanged { bot, from } => write!(f, "setting of {bot} changed from {from}"),
-            Reason::SettingsChanged => f.write_str("settings changed"),
-            Reason::NewPartition { table, day } => write!(f, "new partition: {table} {day}"),
-            Reason::PartitionChanged { table, day } => write!(f, "partition changed: {table} {day}"),
-            Reason::LateRows { back_to } => write!(f, "late rows reach back to {back_to}"),
-            Reason::RowsChanged { on } => write!(f, "rows of {on} changed"),
-            Reason::CopiesCame { on } => write!(f, "touches of {on} may be copies"),
-            Reason::InsightsLanded => f.write_str("insights landed"),
-            Reason::MetaRestated => f.write_str("Meta restated"),
-            Reason::BecameComplete => f.write_str("became complete"),
-            Reason::CompletenessChanged => f.write_str("completeness changed"),
-            Reason::InsightsStatusChanged => f.write_str("insights status changed"),
-            Reason::RejectedRowsChanged => f.write_str("rejected rows changed"),
-            Reason::Marked(reason) => f.write_str(reason),
-            Reason::Asked => f.write_str("backfill asked for it"),
-        }
-    }
+/// All that a plan depends on.
+pub(crate) struct PlanInputs<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) calendar: &'a Calendar,
+    pub(crate) messages: &'a Receipts<PartitionReceipt<Extract>>,
+    pub(crate) events: &'a Receipts<PartitionReceipt<Extract>>,
+    pub(crate) insights: &'a Receipts<PartitionReceipt<InsightsContent>>,
+    pub(crate) days: &'a Receipts<DayReceipt>,
+    pub(crate) published: &'a BTreeMap<&'static str, BTreeMap<Day, Object>>,
+    /// What was fetched from Meta; none where others land the insights.
+    pub(crate) fetched: Option<&'a Ledgers>,
+    /// What aliases reached, and ads at other places; none where nothing is known of it.
+    pub(crate) aliases: Option<&'a Marks>,
+    pub(crate) places: Option<&'a Marks>,
+    /// Per bot id, the day from which its conversion events are others than before.
+    pub(crate) setting_changes: BTreeMap<String, Day>,
+    /// The partitions that this run has read.
+    pub(crate) changes: Vec<Change>,
 }
 
-impl Serialize for Reason {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-/// A day to build.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct DayStep {
-    pub day: Day,
-    pub reason: Reason,
-}
-
-/// A partition that was read anew, and the local days on which its rows are not what they were.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    pub table: &'static str,
-    pub day: Day,
-    pub is_new: bool,
-    pub local_days: BTreeSet<Day>,
-}
-
-impl Change {
-    pub fn between(table: &'static str, day: Day, before: Option<&Extract>, now: Option<&Extract>) -> Change {
-        let rows = |extract: Option<&Extract>| -> BTreeSet<(String, Day, DayDigest)> {
-            let days = extract.into_iter().flat_map(|extract| &extract.days);
-            days.flat_map(|(bot, days)| days.iter().map(|(day, rows)| (bot.clone(), *day, *rows))).collect()
-        };
-        let (old, new) = (rows(before), rows(now));
-        let local_days = old.symmetric_difference(&new).map(|(_, day, _)| *day).collect();
-        Change { table, day, is_new: before.is_none(), local_days }
-    }
-}
-
-/// What a planner has worked out from the receipts of partitions, for others over the same ones.
-#[derive(Clone)]
-pub struct WorkedOut {
-    rows: Arc<Vec<BotRows>>,
-    expected: Arc<BTreeMap<Day, DayReceipt>>,
-}
-
-/// Everything the planner looks at.
-pub struct Planner<'a> {
-    settings: &'a Settings,
-    calendar: &'a Calendar,
-    insights: &'a Receipts<PartitionReceipt<InsightsContent>>,
-    days: &'a Receipts<DayReceipt>,
-    published: &'a BTreeMap<&'static str, BTreeMap<Day, Object>>,
-    messages: &'a Receipts<PartitionReceipt<Extract>>,
-    events: &'a Receipts<PartitionReceipt<Extract>>,
-    worked_out: WorkedOut,
+/// What to build, and why.
+pub(crate) struct Planner<'a> {
+    inputs: PlanInputs<'a>,
+    worked_out: Arc<WorkedOut>,
     awaited: AwaitedDays,
     settings_digest: Digest,
-    /// What was fetched from Meta; none where others land the insights.
-    pub fetched: Option<&'a Ledgers>,
-    pub changes: Vec<Change>,
-    /// Per bot id, the day from which its conversion events are others than before.
-    pub setting_changes: BTreeMap<String, Day>,
 }
 
 impl<'a> Planner<'a> {
-    #[allow(clippy::too_many_arguments)]
-    pub fn new(
-        settings: &'a Settings,
-        calendar: &'a Calendar,
-        messages: &'a Receipts<PartitionReceipt<Extract>>,
-        events: &'a Receipts<PartitionReceipt<Extract>>,
-        insights: &'a Receipts<PartitionReceipt<InsightsContent>>,
-        days: &'a Receipts<DayReceipt>,
-        published: &'a BTreeMap<&'static str, BTreeMap<Day, Object>>,
-        worked_out: Option<WorkedOut>,
-    ) -> Planner<'a> {
-        let rows = || {
-            let of_bot = |bot: &Bot| BotRows::new(bot, messages, events);
-            let rows = on_all_cores(&settings.bots, |bot| Ok(of_bot(bot)));
+    pub(crate) fn new(inputs: PlanInputs<'a>, worked_out: Arc<WorkedOut>) -> Planner<'a> {
+        let (awaited, settings_digest) = (inputs.calendar.awaited_days(), shared_settings(inputs.settings));
+        Planner { inputs, worked_out, awaited, settings_digest }
+    }
+
+    pub(crate) fn calendar(&self) -> &'a Calendar {
+        self.inputs.calendar
+    }
+
+    /// The rows of each bot, in the order of the settings.
+    fn rows(&self) -> &[BotRows] {
+        self.worked_out.rows.get_or_init(|| {
+            let bots = &self.inputs.settings.bots;
+            let of_bot = |bot: &Bot| BotRows::new(bot, self.inputs.messages, self.inputs.events);
+            let rows = on_all_cores(bots, |bot| Ok(of_bot(bot)));
             // What a worker could not do is done again here, where it cannot go unseen.
-            rows.into_iter().zip(&settings.bots).map(|(rows, bot)| rows.unwrap_or_else(|_| of_bot(bot))).collect::<Vec<_>>()
-        };
-        let worked_out = worked_out.unwrap_or_else(|| WorkedOut { rows: Arc::new(rows()), expected: Arc::default() });
-        let (fetched, changes, setting_changes) = (None, Vec::new(), BTreeMap::new());
-        let settings_digest = shared_settings(settings);
-        Planner {
-            settings,
-            calendar,
-            insights,
-            days,
-            published,
-            messages,
-            events,
-            worked_out,
-            awaited: calendar.awaited_days(),
-            settings_digest,
-            fetched,
-            changes,
-            setting_changes,
-        }
+            rows.into_iter().zip(bots).map(|(rows, bot)| rows.unwrap_or_else(|_| of_bot(bot))).collect()
+        })
     }
 
     /// From the first local day with a usable row to the last day with both partitions.
-    pub fn range(&self) -> Option<DayRange> {
-        let first = self.worked_out.rows.iter().filter_map(BotRows::first).min()?;
-        DayRange::new(first, self.calendar.last()?)
+    pub(crate) fn range(&self) -> Option<DayRange> {
+        let first = self.rows().iter().filter_map(BotRows::first).min()?;
+        DayRange::new(first, self.inputs.calendar.last()?)
     }
 
     /// The first local day with a usable row; before any is read, the first of the lake.
-    pub fn first_conversation_day(&self) -> Option<Day> {
-        self.range().map(|range| range.first).or(self.calendar.first())
-    }
-
-    /// Works out the receipts of these days, which are then at hand.
-    pub fn expect(&mut self, days: Option<DayRange>) -> WorkedOut {
-        let days: Vec<Day> = days.iter().flat_map(|days| days.iter()).collect();
-        let receipts = on_all_cores(&days, |day| Ok(self.expected_of(*day)));
-        let expected = days.into_iter().zip(receipts).filter_map(|(day, receipt)| Some((day, receipt.ok()?)));
-        self.worked_out.expected = Arc::new(expected.collect());
-        self.worked_out()
-    }
-
-    pub fn worked_out(&self) -> WorkedOut {
-        self.worked_out.clone()
+    pub(crate) fn first_conversation_day(&self) -> Option<Day> {
+        self.range().map(|range| range.first).or(self.inputs.calendar.first())
     }
 
     /// The receipt that a day would have if it were built now, but for its objects.
-    pub fn expected(&self, day: Day) -> DayReceipt {
-        self.worked_out.expected.get(&day).cloned().unwrap_or_else(|| self.expected_of(day))
+    pub(crate) fn expected(&self, day: Day) -> DayReceipt {
+        let of_range = self.worked_out.expected.get_or_init(|| {
+            let days: Vec<Day> = self.range().into_iter().flat_map(DayRange::iter).collect();
+            let receipts = on_all_cores(&days, |day| Ok(self.expected_of(*day)));
+            days.into_iter().zip(receipts).filter_map(|(day, receipt)| Some((day, receipt.ok()?))).collect()
+        });
+        let expected = of_range.get(&day).cloned().unwrap_or_else(|| self.expected_of(day));
+        let tip = |marks: Option<&Marks>| marks.map_or(Digest::NONE, Marks::tip);
+        DayReceipt { aliases: tip(self.inputs.aliases), places: tip(self.inputs.places), ..expected }
     }
 
     fn expected_of(&self, day: Day) -> DayReceipt {
-        let bots = || self.settings.bots.iter().zip(self.worked_out.rows.iter());
-        let insights = self.insights.get(day).map(|receipt| &receipt.content.accounts);
+        let bots = || self.inputs.settings.bots.iter().zip(self.rows().iter());
+        let insights = self.inputs.insights.get(day).map(|receipt| &receipt.content.accounts);
         let figures = insights.into_iter().flatten().map(|(account, figures)| format!("{account} {figures}"));
         // Where others land the table, a day with rows is whole: the figures tell.
-        let whole = self.fetched.into_iter().flat_map(|ledgers| ledgers.whole_on(day)).map(|account| format!("{account} whole"));
-        let newest = self.insights.last();
-        let is_whole = |account: &str| match self.fetched {
+        let whole =
+            self.inputs.fetched.into_iter().flat_map(|ledgers| ledgers.whole_on(day)).map(|account| format!("{account} whole"));
+        let newest = self.inputs.insights.last();
+        let is_whole = |account: &str| match self.inputs.fetched {
             Some(ledgers) => ledgers.is_whole(account, day),
             None => insights.is_some_and(|accounts| accounts.contains_key(account)),
         };
-        let is_final = |account: &str| match self.fetched {
+        let is_final = |account: &str| match self.inputs.fetched {
             Some(ledgers) => ledgers.is_final(account, day),
             None => newest >= Some(day.plus(FINAL_AFTER_DAYS)),
         };
-        let statuses = self.settings.bots.iter().map(|bot| insights_status(self.settings, bot, &is_whole, &is_final));
-        let rejected = self.settings.bots.iter().map(|bot| self.rejected(&bot.id, day).to_string());
-        let configured = self.settings.bots.iter().map(|bot| bot.is_configured_on(day).to_string());
+        let statuses =
+            self.inputs.settings.bots.iter().map(|bot| insights_status(self.inputs.settings, bot, &is_whole, &is_final));
+        let rejected = self.inputs.settings.bots.iter().map(|bot| self.rejected(&bot.id, day).to_string());
+        let configured = self.inputs.settings.bots.iter().map(|bot| bot.is_configured_on(day).to_string());
         let complete = |bot: &Bot| if self.awaited.is_complete(bot, day) { '1' } else { '0' };
         DayReceipt {
             logic: [LOGIC.ad_conversions, LOGIC.ad_days, LOGIC.bot_days],
             settings: Digest::of_texts(std::iter::once(self.settings_digest.to_string()).chain(configured)),
             own_rows: self.own_rows(day),
             rows_in_reach: bots().fold(Digest::NONE, |sum, (bot, rows)| {
-                sum.plus(rows.in_reach(bot, first_in_reach(self.settings, bot, day), day))
+                sum.plus(rows.in_reach(bot, first_in_reach(self.inputs.settings, bot, day), day))
             }),
-            complete: self.settings.bots.iter().map(complete).collect(),
+            complete: self.inputs.settings.bots.iter().map(complete).collect(),
             insights_status: statuses.collect::<Vec<_>>().join(" "),
             insights: Digest::of_texts(figures.chain(whole)),
             rejected: Digest::of_texts(rejected),
-            objects: BTreeMap::new(),
-            stale: None,
+            ..DayReceipt::default()
         }
     }
 
     /// The rows of all bots on one day.
     fn own_rows(&self, day: Day) -> Digest {
-        let bots = self.settings.bots.iter().zip(self.worked_out.rows.iter());
+        let bots = self.inputs.settings.bots.iter().zip(self.rows().iter());
         bots.fold(Digest::NONE, |sum, (bot, rows)| sum.plus(rows.own(bot, day)))
     }
 
     /// The rows set aside in a day's partitions.
-    pub fn rejected(&self, bot: &str, day: Day) -> u64 {
-        [self.messages, self.events]
+    pub(crate) fn rejected(&self, bot: &str, day: Day) -> u64 {
+        [self.inputs.messages, self.inputs.events]
             .iter()
             .filter_map(|receipts| receipts.get(day))
             .map(|receipt| receipt.content.rejected_of(bot))
@@ -312,18 +185,21 @@ impl<'a> Planner<'a> {
     }
 
     /// Why a day is stale; none when it is as it should be.
-    pub fn staleness(&self, day: Day) -> Option<Reason> {
-        let published = |table: &str| self.published.get(table).and_then(|days| days.get(&day));
-        let Some(receipt) = self.days.get(day) else {
-            return Some(if published("bot_days").is_some() { Reason::ReceiptLost } else { Reason::NeverBuilt });
+    pub(crate) fn staleness(&self, day: Day) -> Option<Reason> {
+        let Some(receipt) = self.inputs.days.get(day) else {
+            let is_published = self.inputs.published.get("bot_days").is_some_and(|days| days.contains_key(&day));
+            return Some(if is_published { Reason::ReceiptLost } else { Reason::NeverBuilt });
         };
         if let Some(reason) = &receipt.stale {
             return Some(Reason::Marked(reason.clone()));
         }
-        for table in DAY_TABLES {
-            if published(table).map(|object| &object.version) != receipt.objects.get(table) {
-                return Some(Reason::ObjectChanged(table));
-            }
+        let marked = self.inputs.aliases.and_then(|marks| marks.reason(day, receipt.aliases));
+        let marked = marked.or_else(|| self.inputs.places.and_then(|marks| marks.reason(day, receipt.places)));
+        if let Some(reason) = marked {
+            return Some(Reason::Marked(reason.to_string()));
+        }
+        if let Some(table) = self.damaged_table(day) {
+            return Some(Reason::ObjectChanged(table));
         }
         let expected = self.expected(day);
         if receipt.logic != expected.logic {
@@ -354,23 +230,24 @@ impl<'a> Planner<'a> {
 
     /// The days that were built from other rows or settings than those of now, in order. What may have changed besides, such as an
     /// alias, cannot be told from the rows of now.
-    pub fn built_from_others(&self) -> impl Iterator<Item = (Day, Reason)> {
+    pub(crate) fn built_from_others(&self) -> impl Iterator<Item = (Day, Reason)> {
         let reason = |day: Day| self.staleness(day).filter(|reason| !reason.leaves_counts());
-        self.days.iter().filter_map(move |(day, _)| Some((day, reason(day)?)))
+        self.inputs.days.iter().filter_map(move |(day, _)| Some((day, reason(day)?)))
     }
 
     fn why_settings_changed(&self, day: Day) -> Option<Reason> {
-        let (bot, from) = self.setting_changes.iter().find(|(_, from)| **from <= day)?;
+        let (bot, from) = self.inputs.setting_changes.iter().find(|(_, from)| **from <= day)?;
         Some(Reason::SettingChanged { bot: bot.clone(), from: *from })
     }
 
     fn why_rows_changed(&self, day: Day) -> Reason {
-        let reach = self.settings.bots.iter().map(|bot| first_in_reach(self.settings, bot, day)).min().unwrap_or(day);
+        let reach =
+            self.inputs.settings.bots.iter().map(|bot| first_in_reach(self.inputs.settings, bot, day)).min().unwrap_or(day);
         let own_changed = |other: &Day| {
             let own = self.own_rows(*other);
-            self.days.get(*other).map_or(own != Digest::NONE, |receipt| receipt.own_rows != own)
+            self.inputs.days.get(*other).map_or(own != Digest::NONE, |receipt| receipt.own_rows != own)
         };
-        let touched: BTreeSet<Day> = self.changes.iter().flat_map(|change| &change.local_days).copied().collect();
+        let touched: BTreeSet<Day> = self.inputs.changes.iter().flat_map(|change| &change.local_days).copied().collect();
         let mut candidates = DayRange { first: reach, last: day }.iter();
         let changed = candidates
             .find(|other| touched.contains(other))
@@ -380,16 +257,12 @@ impl<'a> Planner<'a> {
             return copies.map_or(Reason::RowsChanged { on: day }, |on| Reason::CopiesCame { on: *on });
         };
         if let Some(reason) = self.why_settings_changed(on)
-            && self.changes.iter().filter(|change| change.local_days.contains(&on)).all(|change| !change.is_new)
+            && self.inputs.changes.iter().filter(|change| change.local_days.contains(&on)).all(|change| !change.is_new)
         {
             return reason;
         }
-        match self
-            .changes
-            .iter()
-            .filter(|change| change.local_days.contains(&on))
-            .max_by_key(|change| (change.is_new, change.day))
-        {
+        let of_day = self.inputs.changes.iter().filter(|change| change.local_days.contains(&on));
+        match of_day.max_by_key(|change| (change.is_new, change.day)) {
             Some(change) if !change.is_new => Reason::PartitionChanged { table: change.table, day: change.day },
             // A partition brings rows of its own day, and of the day before for zones west of UTC.
             Some(change) if on >= change.day.plus(-1) && day <= change.day.next() => {
@@ -401,22 +274,31 @@ impl<'a> Planner<'a> {
     }
 
     /// The days to build and the days kept back with what blocks them. `asked` days are built whatever their state.
-    pub fn steps(&self, days: DayRange, asked: bool) -> Steps {
+    pub(crate) fn steps(&self, days: DayRange, asked: bool) -> Steps {
+        let bots = &self.inputs.settings.bots;
         let mut steps = Steps::default();
         for day in days.iter() {
-            let is_published = self.published.get("bot_days").is_some_and(|days| days.contains_key(&day));
-            if self.calendar.is_frozen(&self.settings.bots, day) && (is_published || !self.has_history(day)) {
-                if asked {
-                    steps.without_history.push(day);
+            let is_published = self.inputs.published.get("bot_days").is_some_and(|days| days.contains_key(&day));
+            if self.is_kept_as_published(day) {
+                match self.damaged_table(day) {
+                    Some(table) if self.has_history(day) => {
+                        steps.days.push(DayStep { day, reason: Reason::ObjectChanged(table) });
+                    }
+                    Some(table) => steps.damaged.push((day, table)),
+                    None if asked => steps.without_history.push(day),
+                    None => {}
                 }
                 continue;
             }
             let Some(reason) = (if asked { Some(Reason::Asked) } else { self.staleness(day) }) else { continue };
-            let blockers = self.calendar.blockers(&self.settings.bots, day);
+            let blockers = self.inputs.calendar.blockers(bots, day);
             if !blockers.is_empty() {
                 steps.blocked.push((day, blockers));
             } else if is_published && !self.has_history(day) {
-                steps.without_history.push(day);
+                match self.damaged_table(day) {
+                    Some(table) => steps.damaged.push((day, table)),
+                    None => steps.without_history.push(day),
+                }
             } else {
                 steps.days.push(DayStep { day, reason });
             }
@@ -424,37 +306,56 @@ impl<'a> Planner<'a> {
         steps
     }
 
+    /// Whether a day is as old as retired partitions, and so is not built again (rule 22).
+    pub(crate) fn is_kept_as_published(&self, day: Day) -> bool {
+        let is_published = self.inputs.published.get("bot_days").is_some_and(|days| days.contains_key(&day));
+        self.inputs.calendar.is_frozen(&self.inputs.settings.bots, day) && (is_published || !self.has_history(day))
+    }
+
+    /// The first table of a day whose object is not there as it was published; none of a day that was not published.
+    pub(crate) fn damaged_table(&self, day: Day) -> Option<&'static str> {
+        let receipt = self.inputs.days.get(day)?;
+        let version = |table: &str| self.inputs.published.get(table)?.get(&day).map(|object| &object.version);
+        DAY_TABLES.into_iter().find(|table| version(table) != receipt.objects.get(*table))
+    }
+
     /// Whether the working tables of all retired partitions that a day can depend on are still there. Rows come late, or with
     /// times a little ahead of their partition.
-    pub fn has_history(&self, day: Day) -> bool {
-        let first = self.settings.bots.iter().map(|bot| first_in_reach(self.settings, bot, day)).min().unwrap_or(day);
+    pub(crate) fn has_history(&self, day: Day) -> bool {
+        let first =
+            self.inputs.settings.bots.iter().map(|bot| first_in_reach(self.inputs.settings, bot, day)).min().unwrap_or(day);
         let needed = DayRange { first: first.plus(-DAYS_AHEAD - 1), last: day.plus(DAYS_LATE + 1) };
-        self.calendar.retired(needed).iter().all(|(table, day)| match table {
-            Raw::Messages => self.messages.get(*day).is_some(),
-            Raw::Events => self.events.get(*day).is_some(),
+        self.inputs.calendar.retired(needed).iter().all(|(table, day)| match table {
+            Raw::Messages => self.inputs.messages.get(*day).is_some(),
+            Raw::Events => self.inputs.events.get(*day).is_some(),
         })
     }
 
     /// Published days outside the range that no longer have a row. What retired partitions may have given stays as it is, so does what
     /// a missing one may give, and everything while a partition is refused: its rows are not known.
-    pub fn removals(&self, range: Option<DayRange>) -> BTreeSet<Day> {
-        if self.calendar.has_refusals() {
+    pub(crate) fn removals(&self, range: Option<DayRange>) -> BTreeSet<Day> {
+        let has_row = |day: Day| self.rows().iter().any(|rows| rows.touches.contains_key(&day) || rows.events.contains_key(&day));
+        self.removals_without(range, &has_row)
+    }
+
+    /// The same, where `has_row` tells on which days there are rows.
+    pub(crate) fn removals_without(&self, range: Option<DayRange>, has_row: &dyn Fn(Day) -> bool) -> BTreeSet<Day> {
+        let (calendar, bots) = (self.inputs.calendar, &self.inputs.settings.bots);
+        if calendar.has_refusals() {
             return BTreeSet::new();
         }
-        let has_row =
-            |day: &Day| self.worked_out.rows.iter().any(|rows| rows.touches.contains_key(day) || rows.events.contains_key(day));
-        let is_outside = |day: &Day| range.is_none_or(|range| !range.contains(*day)) && !has_row(day);
-        let may_be_retired = |day: &Day| self.calendar.is_frozen(&self.settings.bots, *day) || !self.has_history(*day);
-        let published = self.published.values().flat_map(BTreeMap::keys).copied();
-        let is_blocked = |day: &Day| !self.calendar.blockers(&self.settings.bots, *day).is_empty();
-        published.filter(|day| is_outside(day) && !may_be_retired(day) && !is_blocked(day)).collect()
+        let is_outside = |day: Day| range.is_none_or(|range| !range.contains(day)) && !has_row(day);
+        let may_be_retired = |day: Day| calendar.is_frozen(bots, day) || !self.has_history(day);
+        let is_blocked = |day: Day| !calendar.blockers(bots, day).is_empty();
+        let published = self.inputs.published.values().flat_map(BTreeMap::keys).copied();
+        published.filter(|day| is_outside(*day) && !may_be_retired(*day) && !is_blocked(*day)).collect()
     }
 
     /// What the `ads` table depends on.
-    pub fn ads_inputs(&self) -> Digest {
-        let touches = self.messages.iter().map(|(_, receipt)| receipt.content.rows);
+    pub(crate) fn ads_inputs(&self) -> Digest {
+        let touches = self.inputs.messages.iter().map(|(_, receipt)| receipt.content.rows);
         let touches = touches.fold(Digest::NONE, Digest::plus);
-        let insights = self.insights.iter().map(|(day, receipt)| format!("{day} {}", receipt.content.index));
+        let insights = self.inputs.insights.iter().map(|(day, receipt)| format!("{day} {}", receipt.content.index));
         Digest::of_texts([self.settings_digest.to_string(), touches.to_string()].into_iter().chain(insights))
     }
 }
@@ -465,6 +366,8 @@ pub struct Steps {
     pub blocked: Vec<(Day, Vec<Blocker>)>,
     /// Asked for or stale, but what they were made from was retired from the lake: kept as published.
     pub without_history: Vec<Day>,
+    /// The same, and the object of this table is not there as it was published: nobody can make it again.
+    pub damaged: Vec<(Day, &'static str)>,
 }
 
 /// The first local day whose rows can matter to a day: horizon and copies before its first instant (rule 21).

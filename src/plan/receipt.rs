@@ -12,10 +12,11 @@ use crate::base::day::Day;
 use crate::base::digest::Digest;
 use crate::base::object::Object;
 use crate::extract::fingerprints::ReadingSettings;
+use crate::plan::marks::Marks;
 
 /// Of a working table, or of a landed insights partition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PartitionReceipt<C> {
+pub(crate) struct PartitionReceipt<C> {
     pub inputs: Vec<Object>,
     pub settings: Digest,
     /// Of the conversion settings, where they matter.
@@ -32,12 +33,12 @@ pub struct PartitionReceipt<C> {
 pub(crate) const HISTORY_CHANGED: &str = "conversion settings changed";
 
 impl<C> PartitionReceipt<C> {
-    pub fn new(inputs: Vec<Object>, of: ReadingSettings, stored: Option<String>, content: C) -> PartitionReceipt<C> {
+    pub(crate) fn new(inputs: Vec<Object>, of: ReadingSettings, stored: Option<String>, content: C) -> PartitionReceipt<C> {
         PartitionReceipt { inputs, settings: of.settings, history: of.history, logic: of.logic, stored, content }
     }
 
     /// Why the partition has to be read again, if it has to.
-    pub fn mismatch(&self, inputs: &[Object], of: ReadingSettings) -> Option<&'static str> {
+    pub(crate) fn mismatch(&self, inputs: &[Object], of: ReadingSettings) -> Option<&'static str> {
         if self.inputs != inputs {
             Some("partition changed")
         } else if self.settings != of.settings {
@@ -54,7 +55,7 @@ impl<C> PartitionReceipt<C> {
 
 /// What a published day depended on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DayReceipt {
+pub(crate) struct DayReceipt {
     pub logic: [u32; 3],
     pub settings: Digest,
     /// The day's own rows.
@@ -69,62 +70,70 @@ pub struct DayReceipt {
     pub rejected: Digest,
     /// The version of each published object, by table.
     pub objects: BTreeMap<String, String>,
-    /// Set when something was found to reach this day that the digests above do not tell; cleared by building it.
+    /// The states of aliases and of the ads' places that the day was built under (see `marks`).
+    #[serde(default, skip_serializing_if = "Digest::is_none")]
+    pub aliases: Digest,
+    #[serde(default, skip_serializing_if = "Digest::is_none")]
+    pub places: Digest,
+    /// What version 0.1.0 had found to reach the day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale: Option<String>,
 }
 
-/// Of the `ads` table.
+/// What the `ads` table was made from, and what the ads' places reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AdsReceipt {
+pub(crate) struct AdsReceipt {
     pub logic: u32,
     pub inputs: Digest,
     pub object: String,
+    /// The newest state is that of the places kept beside the receipts.
+    #[serde(default, skip_serializing_if = "Marks::is_empty")]
+    pub marks: Marks,
 }
 
 /// The receipts of one kind, by day, kept in a file per month.
 #[derive(Debug)]
-pub struct Receipts<T> {
+pub(crate) struct Receipts<T> {
     kind: &'static str,
     days: BTreeMap<Day, T>,
     changed: Vec<String>,
 }
 
 impl<T: PartialEq> Receipts<T> {
-    pub fn new(kind: &'static str, days: BTreeMap<Day, T>) -> Receipts<T> {
+    pub(crate) fn new(kind: &'static str, days: BTreeMap<Day, T>) -> Receipts<T> {
         Receipts { kind, days, changed: Vec::new() }
     }
 
-    pub fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         self.kind
     }
 
     /// The months with a receipt that changed since this was last asked.
-    pub fn take_changed(&mut self) -> Vec<String> {
+    pub(crate) fn take_changed(&mut self) -> Vec<String> {
         std::mem::take(&mut self.changed)
     }
 
-    pub fn get(&self, day: Day) -> Option<&T> {
+    pub(crate) fn get(&self, day: Day) -> Option<&T> {
         self.days.get(&day)
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (Day, &T)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Day, &T)> {
         self.days.iter().map(|(day, receipt)| (*day, receipt))
     }
 
     /// The last day with a receipt.
-    pub fn last(&self) -> Option<Day> {
+    pub(crate) fn last(&self) -> Option<Day> {
         self.days.keys().next_back().copied()
     }
 
-    pub fn set(&mut self, day: Day, receipt: T) {
+    pub(crate) fn set(&mut self, day: Day, receipt: T) {
         if self.days.get(&day) != Some(&receipt) {
             self.days.insert(day, receipt);
             self.note(day);
         }
     }
 
-    pub fn forget(&mut self, day: Day) {
+    pub(crate) fn forget(&mut self, day: Day) {
         if self.days.remove(&day).is_some() {
             self.note(day);
         }

@@ -15,7 +15,7 @@ use crate::known::ad_memory::KeptFacts;
 use crate::known::job::Places;
 use crate::known::survey::Survey;
 use crate::known::working::{self, Fresh, NeededTables, Needs, Part};
-use crate::plan::DayStep;
+use crate::plan::reason::DayStep;
 use crate::run::published_counts;
 use crate::tables::audit;
 

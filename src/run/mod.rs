@@ -1,5 +1,5 @@
-//! Run: the only loop. It surveys, scans what is new, plans, builds the stale days, audits and publishes them; no stage calls the
-//! next.
+//! Run: the only loop. It surveys, does the first stage of the plan, looks again, and so on until no stage is left; no stage calls
+//! the next.
 //!
 //! A partition or a day that fails is named and kept back, what does not depend on it goes on, and the run exits with the worst
 //! kind of what failed. A run that finds nothing stale takes no lock and writes nothing. Killed at any point, the next run
@@ -7,55 +7,54 @@
 //!
 //! ```text
 //! attribute.rs          the counts of the days to be built
+//! building.rs           the stages that publish
 //! publish.rs            objects put where readers look
 //! published_counts.rs   counts of days whose rows did not change
 //! pull/ads.rs           ads that reports leave out
 //! pull/mod.rs           Meta's figures into the lake
 //! pull/reach.rs         ranges as a whole
+//! reading.rs            the stages that read
 //! report.rs             what a run did
 //! scan.rs               reads what is new or changed
 //! ```
 
 pub(crate) mod attribute;
+mod building;
 pub(crate) mod publish;
 pub(crate) mod published_counts;
 pub(crate) mod pull;
+mod reading;
 pub(crate) mod report;
 pub(crate) mod scan;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use tracing::info;
 
-use crate::base::day::{Day, DayRange};
+use crate::base::day::Day;
+use crate::base::digest::Digest;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failures::{Failure, Failures};
-use crate::base::parallel::{at_once, on_all_cores};
-use crate::base::progress::Progress;
-use crate::base::schema::{self, DAY_TABLES, LOGIC, Raw, Table};
-use crate::engine::Answer;
+use crate::base::schema::{self};
 use crate::extract::identity::Identities;
 use crate::insights::InsightsIndex;
-use crate::known::job::{Job, Places, Wanted};
-use crate::known::moved as reach;
-use crate::known::moved::{AD_PLACES, KNOWN_IDENTITIES, Reached};
-use crate::known::receipts::{ADS_RECEIPT, IDENTITIES_RECEIPT};
-use crate::known::survey::{PartitionStep, Survey};
-use crate::known::working::{self, Fresh, Lost};
-use crate::lake::layout::{ADS_OBJECT, day_object};
-use crate::lake::{Lock, Put, encode, write_json};
+use crate::known::job::{Job, Places};
+use crate::known::moved::{self, Moved};
+use crate::known::receipts::{IDENTITIES_RECEIPT, IdentitiesReceipt};
+use crate::known::survey::{Asked, Survey};
+use crate::known::working::{Fresh, Lost};
+use crate::lake::layout::day_object;
+use crate::lake::{Lock, encode, write_json};
 use crate::plan::accepted::ACCEPTED_OBJECT;
 use crate::plan::calendar::{Calendar, not_landed};
-use crate::plan::receipt::{AdsReceipt, DayReceipt};
-use crate::plan::{Change, DayStep, Planner, Steps, WorkedOut};
-use crate::run::attribute::attribute_days;
-use crate::run::publish::{BuiltDay, PublishedDays, put};
+use crate::plan::reason::{Change, DayStep};
+use crate::plan::stages::{PartitionStep, Seen, Stage, Tried};
+use crate::plan::wanted::Wanted;
+use crate::plan::{PlanInputs, Planner, Steps, WorkedOut};
+use crate::run::attribute::Attributed;
 use crate::run::pull::Pull;
-use crate::run::pull::ads::touched_ads;
 use crate::run::report::RunReport;
-use crate::tables::ads::AdIndex;
-use crate::tables::{Figures, audit, tables};
 
 /// A run that came to its end, with what it could not do on the way.
 pub struct Outcome {
@@ -81,31 +80,19 @@ pub fn run(job: &Job<'_>) -> Result<Outcome> {
     })
 }
 
-/// The outcome of a run that has nothing to do; none if there is something. What is seen at once comes first.
+/// The outcome of a run that has nothing to do; none if there is something.
 fn idle(job: &Job<'_>, survey: &Survey) -> Result<Option<Outcome>> {
     let calendar = survey.calendar(job.settings);
     check_history(job, survey, &calendar)?;
-    if !survey.unread(job.settings).is_empty()
-        || !survey.gone(&calendar).is_empty()
-        || survey.receipts.identities.as_ref() != Some(&survey.identities_receipt(job.settings))
-    {
+    let (planner, tried) = (survey.planner(job.settings, &calendar), Tried::default());
+    let due = pull::due(job, survey, &planner);
+    let seen = survey.seen(&planner, job.settings, Asked { wanted: job.wanted, due, tried: &tried });
+    if seen.stages().next().is_some() {
         return Ok(None);
     }
-    let mut planner = survey.planner(job.settings, &calendar);
-    let days = wanted_days(job, planner.range(), &calendar, &mut Failures::silent());
-    planner.expect(days.filter(|_| !job.is_backfill()));
-    let steps = days.map(|days| planner.steps(days, job.is_backfill())).unwrap_or_default();
-    let is_idle = steps.days.is_empty()
-        && !ads_are_stale(survey, &planner)
-        && planner.removals(planner.range()).is_empty()
-        && pull::due(job, survey, planner.first_conversation_day()).is_empty()
-        && survey.accepted == survey.accepted_now(job.settings, &calendar);
-    if !is_idle {
-        return Ok(None);
-    }
-    let mut failures = Failures::default();
-    wanted_days(job, planner.range(), &calendar, &mut failures);
-    calendar.holes().into_iter().for_each(|hole| failures.add(not_landed(hole)));
+    let (mut failures, steps) = (Failures::default(), seen.steps());
+    note_missing(&planner, job.wanted, &mut failures);
+    note_damaged(&steps, &mut failures);
     let mut report = RunReport::new(job.settings, planner.range());
     report.note_blocked(&steps);
     report.note_inputs(survey);
@@ -116,34 +103,30 @@ fn idle(job: &Job<'_>, survey: &Survey) -> Result<Option<Outcome>> {
     Ok(Some(Outcome { report, worst }))
 }
 
-pub fn check_history(job: &Job<'_>, survey: &Survey, calendar: &Calendar) -> Result<()> {
+pub(crate) fn check_history(job: &Job<'_>, survey: &Survey, calendar: &Calendar) -> Result<()> {
     if job.accept_history_change { Ok(()) } else { survey.accepted.protect(job.settings, calendar.last()) }
 }
 
-/// The days that may be built, and an error for those that are asked for and cannot be.
-pub fn wanted_days(job: &Job<'_>, range: Option<DayRange>, calendar: &Calendar, failures: &mut Failures) -> Option<DayRange> {
-    let (until, asked) = match job.wanted {
-        Wanted::Through(None) => return range,
-        Wanted::Through(Some(day)) => (day, DayRange { first: Day(i32::MIN), last: day }),
-        Wanted::Days(days) => (days.last, days),
-    };
-    if let Some(last) = calendar.last()
-        && until > last
-    {
-        let error = Error::not_ready(format!("day {until} has not landed: the last day with messages and events is {last}"));
-        failures.add(error.mend("run again when its partitions are there"));
+/// Fails for what has not landed: holes, and days that are asked for.
+pub(crate) fn note_missing(planner: &Planner<'_>, wanted: Wanted, failures: &mut Failures) {
+    planner.calendar().holes().into_iter().for_each(|hole| failures.add(not_landed(hole)));
+    wanted.beyond(planner.calendar().last()).into_iter().for_each(|error| failures.add(error));
+}
+
+/// Fails for published objects that are lost and cannot be made again.
+pub(crate) fn note_damaged(steps: &Steps, failures: &mut Failures) {
+    for (day, table) in &steps.damaged {
+        let error = Error::data(
+            "a published object is not as it was published, and cannot be made again: what it was made from was retired",
+        );
+        failures.add(
+            error.with("day", day).with("object", day_object(table, *day)).mend("restore the object from a copy of the output"),
+        );
     }
-    range?.intersection(asked)
 }
 
-pub fn ads_are_stale(survey: &Survey, planner: &Planner<'_>) -> bool {
-    let published = survey.published_ads.as_ref().map(|object| &object.version);
-    let Some(receipt) = &survey.receipts.ads else { return true };
-    receipt.logic != LOGIC.ads || receipt.inputs != planner.ads_inputs() || Some(&receipt.object) != published
-}
-
-/// How many days are held in memory and published together.
-const DAYS_AT_ONCE: usize = 8;
+/// Each stage goes away once it is done, and comes back a few times at most.
+const MOST_TURNS: u32 = 100;
 
 /// A run that holds the lock.
 struct Run<'a> {
@@ -152,29 +135,43 @@ struct Run<'a> {
     survey: Survey,
     calendar: Calendar,
     changes: Vec<Change>,
-    /// From the receipts of partitions, once all are read.
-    worked_out: Option<WorkedOut>,
+    /// Per bot id, the day from which its conversion events are others than those accepted before this run.
+    setting_changes: BTreeMap<String, Day>,
+    /// From the receipts of partitions, as they are now.
+    worked_out: Arc<WorkedOut>,
     fresh: Fresh,
+    tried: Tried,
     failures: Failures,
+    has_noted_missing: bool,
     report: RunReport,
     pull: Option<Pull<'a>>,
+    identities: Option<Identities>,
+    insights: Option<InsightsIndex>,
+    attributed: Option<Attributed>,
+    /// Whether what touches say of ads is kept for the next run.
+    are_facts_kept: bool,
 }
 
 impl<'a> Run<'a> {
     fn new(job: &'a Job<'a>, lock: &'a Lock, survey: Survey) -> Run<'a> {
-        let calendar = survey.calendar(job.settings);
-        let report = RunReport::new(job.settings, None);
         Run {
             job,
             lock,
-            survey,
-            calendar,
+            calendar: survey.calendar(job.settings),
             changes: Vec::new(),
-            worked_out: None,
+            setting_changes: survey.accepted.changes(job.settings),
+            worked_out: Arc::default(),
             fresh: Fresh::new(),
+            tried: Tried::default(),
             failures: Failures::default(),
-            report,
+            has_noted_missing: false,
+            report: RunReport::new(job.settings, None),
             pull: None,
+            identities: None,
+            insights: None,
+            attributed: None,
+            are_facts_kept: false,
+            survey,
         }
     }
 
@@ -183,277 +180,133 @@ impl<'a> Run<'a> {
         self.finish(started, done)
     }
 
+    /// Does the first stage, looks again, and so on until none is left.
     fn stages(&mut self) -> Result<()> {
         let identities = Identities::surveyed(self.job.lake, &self.survey.identities, self.job.settings)?;
-        self.scan()?;
-        let mut insights = self.insights()?;
-        self.calendar.holes().into_iter().for_each(|hole| self.failures.add(not_landed(hole)));
-        let mut planner = self.planner();
-        let worked_out = planner.expect(planner.range());
-        self.worked_out = Some(worked_out);
-        self.mark_changed_identities(&identities)?;
-        self.build(&identities, &mut insights)?;
+        self.identities = Some(identities);
+        let mut turns = 0..MOST_TURNS;
+        while let Some(stage) = self.next() {
+            turns.next().ok_or_else(|| Error::bug(format!("a stage is done and does not go away: {stage:?}")))?;
+            let comes_after_reading = !matches!(stage, Stage::Forget(_) | Stage::Read(_) | Stage::Pull(_));
+            if comes_after_reading {
+                self.note_missing();
+            }
+            match stage {
+                Stage::Forget(gone) => self.forget(&gone)?,
+                Stage::Read(steps) => self.read(steps)?,
+                Stage::Pull(_) => self.pull()?,
+                Stage::Identities => self.mark_changed_identities()?,
+                Stage::Accept => self.accept()?,
+                Stage::Ads => self.publish_ads()?,
+                Stage::Build(_) => self.build()?,
+                Stage::Remove(_) => self.remove()?,
+            }
+        }
+        self.note_missing();
+        if let Some(attributed) = self.attributed.as_ref().filter(|_| !self.are_facts_kept) {
+            attributed.keep_facts(&self.places(), &self.survey)?;
+        }
         // Last: no count waits for it.
         let first = self.planner().first_conversation_day();
         let failures = &mut self.failures;
         self.pull.as_mut().map_or(Ok(()), |pull| pull.reach(first, &mut |error| failures.add(error)))
     }
 
-    /// Reads what is new or changed, forgets what is gone.
-    fn scan(&mut self) -> Result<()> {
-        let Job { settings, lake, output, stopped, progress, .. } = self.job;
-        let places = Places { settings, lake, output };
-        let gone = self.survey.gone(&self.calendar);
-        self.changes = scan::forget(output, &gone, &mut self.survey)?;
-        let steps = self.survey.unread(settings);
-        self.report.partitions = steps.clone();
-        let failures = &mut self.failures;
-        for table in Raw::BOTH {
-            let fail = &mut |error| failures.add(error);
-            let (survey, calendar) = (&mut self.survey, &mut self.calendar);
-            let (changes, fresh) = scan::raw(&places, table, &steps, survey, calendar, stopped, progress, fail)?;
-            self.changes.extend(changes);
-            self.fresh.extend(fresh);
-        }
-        self.worked_out = Some(self.planner().worked_out());
-        Ok(())
-    }
-
-    /// Pulls what is due of Meta's figures, then reads all that have landed. What cannot be pulled stays as it was.
-    fn insights(&mut self) -> Result<InsightsIndex> {
+    fn places(&self) -> Places<'a> {
         let Job { settings, lake, output, .. } = self.job;
-        let first = self.planner().first_conversation_day();
-        if !pull::due(self.job, &self.survey, first).is_empty() {
-            let ledgers = self.survey.ledgers.clone().unwrap_or_default();
-            match Pull::start(self.job, self.lock, ledgers, &self.survey.insights) {
-                Ok(pull) => self.pull = pull,
-                Err(error) => self.failures.add(error),
-            }
-        }
-        let Some(pull) = &mut self.pull else { return self.scan_insights() };
-        let failures = &mut self.failures;
-        pull.days(first, &mut |error| failures.add(error))?;
-        self.look_at_insights()?;
-        let insights = self.scan_insights()?;
-        let (touches, _) = working::all(&Places { settings, lake, output }, &self.survey, Lost::Allowed)?;
-        let (Some(pull), failures) = (&mut self.pull, &mut self.failures) else { return Ok(insights) };
-        if !pull.left_out_ads(&touched_ads(settings, &touches, &insights), &mut |error| failures.add(error))? {
-            return Ok(insights);
-        }
-        self.look_at_insights()?;
-        self.scan_insights()
-    }
-
-    fn look_at_insights(&mut self) -> Result<()> {
-        (self.survey.insights, self.survey.ledgers) = Survey::take_insights(self.job.lake, self.job.settings)?;
-        let landed = self.survey.unread(self.job.settings).into_iter().filter(|step| step.table == "insights");
-        let known = &mut self.report.partitions;
-        for step in landed {
-            if !known.iter().any(|other| (other.table, other.day) == (step.table, step.day)) {
-                known.push(step);
-            }
-        }
-        Ok(())
-    }
-
-    fn scan_insights(&mut self) -> Result<InsightsIndex> {
-        let Job { settings, lake, output, .. } = self.job;
-        let (mut refused, places) = (Vec::new(), Places { settings, lake, output });
-        let fail = &mut |error| refused.push(error);
-        // An ad that was touched and is in no row of any day is asked for by its id: that needs the rows of all days.
-        let read = if self.pull.is_some() { scan::all_insights } else { scan::insights };
-        let insights = read(&places, &mut self.survey, &mut self.calendar, fail);
-        // What is refused is told once, however often it is read.
-        refused.into_iter().for_each(|error| self.failures.add_once(error));
-        insights
+        Places { settings, lake, output }
     }
 
     fn planner(&self) -> Planner<'_> {
-        let mut planner = self.survey.planner_with(self.job.settings, &self.calendar, self.worked_out.clone());
-        planner.changes = self.changes.clone();
-        planner
+        let inputs = self.survey.plan_inputs(self.job.settings, &self.calendar);
+        let (changes, setting_changes) = (self.changes.clone(), self.setting_changes.clone());
+        Planner::new(PlanInputs { changes, setting_changes, ..inputs }, self.worked_out.clone())
     }
 
-    fn steps(&self) -> Steps {
+    fn with_seen<T>(&self, look: impl FnOnce(&Seen<'_>) -> T) -> T {
         let planner = self.planner();
-        // What cannot be built is said once, at the end.
-        let days = wanted_days(self.job, planner.range(), &self.calendar, &mut Failures::silent());
-        days.map(|days| planner.steps(days, self.job.is_backfill())).unwrap_or_default()
+        let due = if self.tried.pull { Vec::new() } else { pull::due(self.job, &self.survey, &planner) };
+        let asked = Asked { wanted: self.job.wanted, due, tried: &self.tried };
+        look(&self.survey.seen(&planner, self.job.settings, asked))
     }
 
-    /// Marks days as stale for a reason that their digests do not tell.
-    fn mark(&mut self, reached: &Reached) -> Result<()> {
+    fn next(&self) -> Option<Stage> {
+        self.with_seen(|seen| seen.stages().next())
+    }
+
+    /// The days to build that this run has not tried.
+    fn days_to_build(&self) -> Vec<DayStep> {
+        let untried = |step: &DayStep| !self.tried.days.contains(&step.day);
+        self.with_seen(|seen| seen.steps()).days.into_iter().filter(untried).collect()
+    }
+
+    fn note_missing(&mut self) {
+        if !std::mem::replace(&mut self.has_noted_missing, true) {
+            let mut failures = std::mem::take(&mut self.failures);
+            note_missing(&self.planner(), self.job.wanted, &mut failures);
+            self.failures = failures;
+        }
+    }
+
+    /// What was worked out from receipts is worked out anew.
+    fn look_again(&mut self) {
+        self.worked_out = Arc::default();
+    }
+
+    /// A changed alias reaches days of the contacts whose chain ends elsewhere now (rule 21). What is reached is known before the new
+    /// table is, with one put.
+    fn mark_changed_identities(&mut self) -> Result<()> {
+        let Job { settings, output, .. } = self.job;
+        let Some(identities) = &self.identities else { return Err(Error::bug("the alias table was not read")) };
+        let moved = moved::of_identities(&self.places(), &self.survey, identities, Lost::Refused)?;
+        let known = self.survey.receipts.identities.clone().unwrap_or_default();
+        let mut now = IdentitiesReceipt {
+            inputs: self.survey.identities.clone(),
+            bots: self.survey.bots_of_ids(settings),
+            ..known.clone()
+        };
         self.lock.check()?;
-        self.survey.mark(reached);
-        self.survey.receipts.days.write(self.job.output)
-    }
-
-    /// A changed alias reaches days of the contacts whose chain ends elsewhere now (rule 21).
-    fn mark_changed_identities(&mut self, identities: &Identities) -> Result<()> {
-        let Job { settings, lake, output, .. } = self.job;
-        let now = self.survey.identities_receipt(settings);
-        if self.survey.receipts.identities.as_ref() == Some(&now) {
-            return Ok(());
+        if let Moved::Reached(mut reached) = moved {
+            // Rows that are away, or were never built with, were not looked at: their days are built whenever they can be.
+            for (day, reason) in self.planner().built_from_others() {
+                reached.entry(day).or_insert_with(|| reason.to_string());
+            }
+            let table = encode(&schema::identities().schema, &[identities.table(settings)?])?;
+            now.marks = known.marks.step(Digest::of_bytes(&table), reached, self.survey.built_under_aliases());
+            output.publish(&now.table(), table)?;
+            now.left = Some(known.table());
+            write_json(output, IDENTITIES_RECEIPT, &now)?;
+            self.survey.receipts.identities = Some(now.clone());
         }
-        let mut reached = reach::of_identities(&Places { settings, lake, output }, &self.survey, identities, Lost::Refused)?;
-        // Rows that are away, or were never built with, were not looked at: their days are built whenever they can be.
-        for (day, reason) in self.planner().built_from_others() {
-            reached.entry(day).or_insert_with(|| reason.to_string());
+        if let Some(left) = now.left.take() {
+            self.lock.remove(output, &left)?;
         }
-        self.mark(&reached)?;
-        // The two are written one after the other: between them nothing is known.
-        self.lock.remove(output, IDENTITIES_RECEIPT)?;
-        let object = format!("{KNOWN_IDENTITIES}/identities.parquet");
-        output.publish(&object, encode(&schema::identities().schema, &[identities.table(settings)?])?)?;
         write_json(output, IDENTITIES_RECEIPT, &now)?;
         self.survey.receipts.identities = Some(now);
         Ok(())
     }
 
-    fn build(&mut self, identities: &Identities, insights: &mut InsightsIndex) -> Result<()> {
-        let Job { settings, lake, output, .. } = self.job;
-        let planner = self.planner();
-        let range = planner.range();
-        let (inputs, ads_are_stale) = (planner.ads_inputs(), ads_are_stale(&self.survey, &planner));
-        wanted_days(self.job, range, &self.calendar, &mut self.failures);
-        self.report.set_range(range);
-        let mut steps = self.steps();
-        if !steps.days.is_empty() || ads_are_stale {
-            let places = Places { settings, lake, output };
-            let watermark = self.calendar.last().map_or(0, |last| last.next().start_utc());
-            let rows = self.job.rows_at_once;
-            let mut attributed =
-                attribute_days(&places, &self.survey, &mut self.fresh, identities, &steps.days, watermark, rows)?;
-            let ads = AdIndex::new(settings, attributed.facts.clone(), insights);
-            if ads_are_stale {
-                self.mark_moved_ads(&ads)?;
-                steps = self.steps();
-                self.publish_ads(&ads, inputs)?;
-            }
-            if !attributed.covers(&steps.days) {
-                attributed = attribute_days(&places, &self.survey, &mut self.fresh, identities, &steps.days, watermark, rows)?;
-            }
-            let days = steps.days.iter().map(|step| step.day);
-            let added = || scan::add_figures(&places, &self.survey, insights, days);
-            let (kept, added) = at_once(|| attributed.keep_facts(&places, &self.survey), added)?;
-            kept.and(added)?;
-            self.build_days(&steps, insights, &attributed.answer, &ads)?;
-        }
-        self.report.note_blocked(&steps);
-        let removals = self.planner().removals(range);
-        for day in removals {
-            for table in DAY_TABLES.iter().rev() {
-                if let Some(object) = self.survey.published.get(table).and_then(|days| days.get(&day)) {
-                    self.lock.remove(output, &object.path)?;
-                }
-            }
-            self.survey.receipts.days.forget(day);
-            self.report.days_removed.push(day);
-        }
-        self.survey.receipts.days.write(output)
-    }
-
-    /// Ads that became known or moved make their own rows stale (rule 21).
-    fn mark_moved_ads(&mut self, ads: &AdIndex) -> Result<()> {
-        let Job { settings, lake, output, .. } = self.job;
-        if let Some(reached) = reach::of_ads(&Places { settings, lake, output }, &self.survey, ads, &self.planner())? {
-            self.mark(&reached)?;
-            write_json(output, AD_PLACES, &ads.places(settings))?;
-        }
-        Ok(())
-    }
-
-    fn publish_ads(&mut self, ads: &AdIndex, inputs: crate::base::digest::Digest) -> Result<()> {
-        let surveyed = self.survey.published_ads.clone();
-        let put = put(&schema::ads(), ADS_OBJECT.to_string(), &ads.table(self.job.settings)?, surveyed)?;
-        let object = self.publish(&[put]).remove(0)?;
-        let receipt = AdsReceipt { logic: LOGIC.ads, inputs, object };
-        write_json(self.job.output, ADS_RECEIPT, &receipt)
-    }
-
-    /// Publishes objects and counts them; returns their versions.
-    fn publish(&mut self, puts: &[Put]) -> Vec<Result<String>> {
-        let published = publish::publish(self.lock, self.job.output, puts);
-        published.into_iter().map(|done| done.map(|done| self.report.count_object(done))).collect()
-    }
-
-    fn build_days(&mut self, steps: &Steps, insights: &InsightsIndex, answer: &Answer, ads: &AdIndex) -> Result<()> {
-        if steps.days.is_empty() {
-            return Ok(());
-        }
-        let settings = self.job.settings;
-        info!(days = steps.days.len(), "building");
-        let progress = self.job.progress;
-        progress(Progress::Begin { step: "building", of: "days", items: steps.days.len() as u64, bytes: 0 });
-        let planner = self.planner();
-        let rejected = |day: Day| settings.bots.iter().map(|bot| (bot.id.clone(), planner.rejected(&bot.id, day))).collect();
-        let wanted: Vec<(&DayStep, DayReceipt, HashMap<String, u64>)> =
-            steps.days.iter().map(|step| (step, planner.expected(step.day), rejected(step.day))).collect();
-        // Some days are put while the next ones are made.
-        let mut waiting = Vec::new();
-        for wanted in wanted.chunks(DAYS_AT_ONCE) {
-            if let Err(stopped) = (self.job.stopped)() {
-                self.note_published(publish::days(self.lock, self.job.output, waiting))?;
-                return Err(stopped);
-            }
-            let figures = Figures { settings, calendar: &self.calendar, answer, insights, ads };
-            let published = &self.survey.published;
-            let make = |(step, _, rejected): &(&DayStep, DayReceipt, HashMap<String, u64>)| {
-                let rows = figures.rows(step.day, &|bot| rejected.get(bot).copied().unwrap_or_default());
-                audit::day(step.day, &rows, insights)?;
-                let surveyed = |table: &Table| published.get(table.name).and_then(|days| days.get(&step.day)).cloned();
-                let put = |(table, batch)| put(&table, day_object(table.name, step.day), &batch, surveyed(&table));
-                let puts = tables(step.day, &rows)?.into_iter().map(put).collect::<Result<Vec<_>>>()?;
-                progress(Progress::Done { rows: rows.ad_days.len() as u64, bytes: 0 });
-                Ok((rows, puts))
-            };
-            let (lock, output) = (self.lock, self.job.output);
-            let (made, put) = at_once(|| on_all_cores(wanted, make), || publish::days(lock, output, waiting))?;
-            self.note_published(put)?;
-            waiting = Vec::new();
-            for (made, (step, receipt, _)) in made.into_iter().zip(wanted) {
-                match made {
-                    Ok((rows, puts)) => waiting.push(BuiltDay { step, rows, puts, receipt: receipt.clone() }),
-                    Err(error) if error.kind() == ErrorKind::Data => self.failures.add(error.with("day", step.day)),
-                    Err(error) => return Err(error.with("day", step.day)),
-                }
-            }
-        }
-        self.note_published(publish::days(self.lock, self.job.output, waiting))?;
-        progress(Progress::End);
-        Ok(())
-    }
-
-    /// Counts what was put, and writes the receipts of the days that are whole.
-    fn note_published(&mut self, put: PublishedDays<'_>) -> Result<()> {
-        put.objects.into_iter().for_each(|object| _ = self.report.count_object(object));
-        if let Some(error) = put.failed {
-            return Err(error);
-        }
-        for built in put.days {
-            self.survey.receipts.days.set(built.step.day, built.receipt);
-            self.report.count(&built.rows);
-            self.report.days.push(built.step.clone());
-        }
-        self.survey.receipts.days.write(self.job.output)
-    }
-
-    fn accept(&self) -> Result<()> {
+    fn accept(&mut self) -> Result<()> {
         let accepted = self.survey.accepted_now(self.job.settings, &self.calendar);
-        if accepted == self.survey.accepted { Ok(()) } else { write_json(self.job.output, ACCEPTED_OBJECT, &accepted) }
+        self.lock.check()?;
+        write_json(self.job.output, ACCEPTED_OBJECT, &accepted)?;
+        self.survey.accepted = accepted;
+        Ok(())
     }
 
-    /// Accepts what was built from, and says what was done; also when the run was stopped on the way. Without the lock nothing is
-    /// written.
+    /// Says what was done; also when the run was stopped on the way. Without the lock nothing is written.
     fn finish(mut self, started: DateTime<Utc>, done: Result<()>) -> Outcome {
         // Whoever took the lock over writes from now on.
         let held = self.lock.check();
         let is_held = held.is_ok();
-        let accepted = done.and(held).and_then(|()| self.accept());
-        if let Err(error) = accepted {
+        let steps = self.with_seen(|seen| seen.steps());
+        self.report.set_range(self.planner().range());
+        self.report.note_blocked(&steps);
+        note_damaged(&steps, &mut self.failures);
+        if let Err(error) = done.and(held) {
             self.failures.add(error);
-            let steps = self.steps().days.into_iter().map(|step| step.day);
-            self.report.days_left = steps.filter(|day| self.report.days.iter().all(|built| built.day != *day)).collect();
+            let left = steps.days.into_iter().map(|step| step.day);
+            self.report.days_left = left.filter(|day| self.report.days.iter().all(|built| built.day != *day)).collect();
             let left = self.survey.unread(self.job.settings);
             let is_left = |step: &PartitionStep| left.iter().any(|left| (left.table, left.day) == (step.table, step.day));
             self.report.partitions.retain(|step| !is_left(step));

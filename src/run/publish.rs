@@ -11,7 +11,7 @@ use crate::base::object::Object;
 use crate::base::parallel::while_waiting;
 use crate::base::schema::{DAY_TABLES, Table};
 use crate::lake::{Lake, Lock, Put, encode, read_footer_schema};
-use crate::plan::DayStep;
+use crate::plan::reason::DayStep;
 use crate::plan::receipt::DayReceipt;
 use crate::tables::audit::{DayRows, failed};
 

@@ -9,9 +9,11 @@ use crate::base::day::{Day, DayRange};
 use crate::base::failures::Failure;
 use crate::base::schema::Raw;
 use crate::config::Settings;
-use crate::known::survey::{PartitionStep, Survey};
+use crate::known::survey::Survey;
 use crate::lake::Requests;
-use crate::plan::{DayStep, Steps};
+use crate::plan::Steps;
+use crate::plan::reason::DayStep;
+use crate::plan::stages::PartitionStep;
 use crate::run::publish::Published;
 use crate::run::pull::Pulled;
 use crate::tables::audit::DayRows;
@@ -99,7 +101,7 @@ impl RunReport {
     }
 
     /// What the receipts of the landed partitions say.
-    pub fn note_inputs(&mut self, survey: &Survey) {
+    pub(crate) fn note_inputs(&mut self, survey: &Survey) {
         for table in Raw::BOTH {
             for (_, receipt) in survey.receipts.raw(table).iter() {
                 for (reason, count) in receipt.content.rejected.values().flatten() {

@@ -23,13 +23,14 @@ use crate::extract::{self, Extracted, TrackedEvent};
 use crate::insights::{self, InsightRow, InsightsContent, InsightsIndex};
 use crate::known::ad_memory::KeptInsights;
 use crate::known::job::Places;
-use crate::known::survey::{PartitionStep, Survey};
+use crate::known::survey::Survey;
 use crate::known::working::Fresh;
 use crate::lake::layout::{Listing, Partition, rejected_object, working_object};
 use crate::lake::{Lake, encode, encode_working};
-use crate::plan::Change;
 use crate::plan::calendar::Calendar;
+use crate::plan::reason::Change;
 use crate::plan::receipt::PartitionReceipt;
+use crate::plan::stages::PartitionStep;
 
 fn input_table(table: Raw) -> &'static InputTable {
     match table {

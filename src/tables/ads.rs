@@ -12,6 +12,7 @@ use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray
 use serde::{Deserialize, Serialize};
 
 use crate::base::day::Day;
+use crate::base::digest::Digest;
 use crate::base::error::{Error, Result};
 use crate::base::schema;
 use crate::config::Settings;
@@ -41,6 +42,15 @@ pub(crate) struct AdPlace {
     pub currency: String,
     /// None: the row without a bot.
     pub bearer: Option<String>,
+}
+
+/// What tells whether places are what they were.
+pub(crate) fn places_digest(places: &AdPlaces) -> Digest {
+    let texts = |(ad, place): (&String, &AdPlace)| {
+        [Some(ad.clone()), Some(place.account.clone()), Some(place.currency.clone()), place.bearer.clone()]
+    };
+    let texts: Vec<Option<String>> = places.iter().flat_map(texts).collect();
+    Digest::of(texts.iter().map(Option::as_deref))
 }
 
 /// The ads whose rows are stale because their place is another one than before, with the reason (rule 21).

@@ -29,7 +29,6 @@ use crate::tables::bot_days::{bot_days, bot_days_table};
 /// All that a day's rows are computed from.
 pub(crate) struct Figures<'a> {
     pub settings: &'a Settings,
-    pub calendar: &'a Calendar,
     pub answer: &'a Answer,
     pub insights: &'a InsightsIndex,
     pub ads: &'a AdIndex,
@@ -37,11 +36,11 @@ pub(crate) struct Figures<'a> {
 
 impl Figures<'_> {
     /// `rejected` gives the rows set aside in the day's partitions, by bot id.
-    pub(crate) fn rows(&self, day: Day, rejected: &dyn Fn(&str) -> u64) -> DayRows {
+    pub(crate) fn rows(&self, calendar: &Calendar, day: Day, rejected: &dyn Fn(&str) -> u64) -> DayRows {
         DayRows {
-            ad_days: ad_days(self.settings, self.calendar, self.answer, self.insights, self.ads, day),
+            ad_days: ad_days(self.settings, calendar, self.answer, self.insights, self.ads, day),
             ad_conversions: ad_conversions(self.settings, self.answer, day),
-            bot_days: bot_days(self.settings, self.calendar, self.answer, self.insights, rejected, day),
+            bot_days: bot_days(self.settings, calendar, self.answer, self.insights, rejected, day),
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
 use serde_json::Value;
@@ -587,17 +587,25 @@ fn a_published_object_that_is_not_ours_is_built_again() {
     );
 }
 
+/// What is known now lies there, and nothing of before.
+fn remove_the_only_file(folder: &Path) {
+    let files = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let files: Vec<PathBuf> = files.map(|entry| entry.expect("a file").path()).collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    fs::remove_file(&files[0]).expect("it is there");
+}
+
 /// What was kept of aliases and ads is lost, and what it said has changed meanwhile: then every day is built.
 #[test]
 fn what_nobody_knows_any_more_is_built_again() {
     let alias = Identity { bot_id: None, alias: "ana-2".into(), contact_id: "ana".into() };
     let mut lab = Lab::new(World { identities: vec![alias.clone()], events: vec![event(3, "ana-2", "purchase")], ..world() });
-    fs::remove_file(lab.output("work/identities/identities.parquet")).expect("the known table");
+    remove_the_only_file(&lab.output("work/identities"));
     lab.expect(&[], &[], &[]);
     lab.change(|world| world.identities = vec![Identity { alias: "ana-3".into(), ..alias }]);
     lab.expect(&["d0..d9 the known alias table is lost"], &[], &["d0..d9 the known alias table is lost"]);
 
-    fs::remove_file(lab.output("work/ad_places.json")).expect("the known places");
+    remove_the_only_file(&lab.output("work/ad_places"));
     lab.expect(&[], &[], &[]);
     lab.change(|world| world.insights.retain(|row| row.date != day(4)));
     lab.expect(&["d0..d9 the known places of ads are lost"], &[], &["d0..d9 the known places of ads are lost"]);

@@ -33,6 +33,7 @@ use crate::known::job::Job;
 use crate::known::survey::Survey;
 use crate::lake::layout::{Listing, Partition};
 use crate::lake::{Lake, Lock, encode, write_json};
+use crate::plan::Planner;
 
 /// What a pull did for an account.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -49,9 +50,10 @@ pub struct Pulled {
 }
 
 /// What is due of Meta's figures, where we fetch them.
-pub(crate) fn due(job: &Job<'_>, survey: &Survey, first: Option<Day>) -> Vec<Due> {
+pub(crate) fn due(job: &Job<'_>, survey: &Survey, planner: &Planner<'_>) -> Vec<Due> {
     let fetched = job.settings.fetched_insights().zip(survey.ledgers.as_ref());
-    let due = fetched.map(|((api, _), known)| due::due(job.settings, api, known, (job.clock)().timestamp_micros(), first));
+    let now = || (job.clock)().timestamp_micros();
+    let due = fetched.map(|((api, _), known)| due::due(job.settings, api, known, now(), planner.first_conversation_day()));
     due.unwrap_or_default()
 }
 

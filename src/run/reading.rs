@@ -1,0 +1,97 @@
+//! The stages of a run that read: partitions that are gone, new or changed, and Meta's figures.
+
+use crate::base::day::Day;
+use crate::base::error::Result;
+use crate::base::schema::Raw;
+use crate::insights::InsightsIndex;
+use crate::known::job::Job;
+use crate::known::survey::Survey;
+use crate::known::working::{self, Lost};
+use crate::plan::stages::PartitionStep;
+use crate::run::pull::Pull;
+use crate::run::pull::ads::touched_ads;
+use std::sync::Arc;
+
+use crate::run::scan;
+
+use super::Run;
+
+impl Run<'_> {
+    pub(super) fn forget(&mut self, gone: &[(&'static str, Day)]) -> Result<()> {
+        self.changes.extend(scan::forget(self.job.output, gone, &mut self.survey)?);
+        self.survey.forget(gone);
+        self.look_again();
+        Ok(())
+    }
+
+    /// Reads what is new or changed.
+    pub(super) fn read(&mut self, steps: Vec<PartitionStep>) -> Result<()> {
+        let Job { stopped, progress, .. } = self.job;
+        let places = self.places();
+        self.note_partitions(&steps);
+        let failures = &mut self.failures;
+        for table in Raw::BOTH {
+            let fail = &mut |error| failures.add(error);
+            let (survey, calendar) = (&mut self.survey, &mut self.calendar);
+            let (changes, fresh) = scan::raw(&places, table, &steps, survey, calendar, stopped, progress, fail)?;
+            self.changes.extend(changes);
+            self.fresh.extend(fresh);
+        }
+        self.look_again();
+        if steps.iter().any(|step| step.table == "insights") {
+            self.insights = Some(self.scan_insights()?);
+        }
+        Ok(())
+    }
+
+    /// Partitions that are to be read, for the report.
+    fn note_partitions(&mut self, steps: &[PartitionStep]) {
+        for step in steps {
+            if !self.report.partitions.iter().any(|known| (known.table, known.day) == (step.table, step.day)) {
+                self.report.partitions.push(step.clone());
+            }
+        }
+    }
+
+    /// Pulls what is due of Meta's figures, then reads all that have landed. What cannot be pulled stays as it was.
+    pub(super) fn pull(&mut self) -> Result<()> {
+        self.tried.pull = true;
+        let first = self.planner().first_conversation_day();
+        let ledgers = self.survey.ledgers.clone().unwrap_or_default();
+        match Pull::start(self.job, self.lock, ledgers, &self.survey.insights) {
+            Ok(pull) => self.pull = pull,
+            Err(error) => self.failures.add(error),
+        }
+        let (Some(pull), failures) = (&mut self.pull, &mut self.failures) else { return Ok(()) };
+        pull.days(first, &mut |error| failures.add(error))?;
+        let insights = self.look_at_insights()?;
+        let (touches, _) = working::all(&self.places(), &self.survey, Lost::Allowed)?;
+        let touched = touched_ads(self.job.settings, &touches, &insights);
+        self.insights = Some(insights);
+        let (Some(pull), failures) = (&mut self.pull, &mut self.failures) else { return Ok(()) };
+        if pull.left_out_ads(&touched, &mut |error| failures.add(error))? {
+            self.insights = Some(self.look_at_insights()?);
+        }
+        Ok(())
+    }
+
+    /// The insights after a pull.
+    fn look_at_insights(&mut self) -> Result<InsightsIndex> {
+        (self.survey.insights, self.survey.ledgers) = Survey::take_insights(self.job.lake, self.job.settings)?;
+        let landed = self.survey.unread(self.job.settings).into_iter().filter(|step| step.table == "insights");
+        self.note_partitions(&landed.collect::<Vec<_>>());
+        self.scan_insights()
+    }
+
+    pub(super) fn scan_insights(&mut self) -> Result<InsightsIndex> {
+        let (mut refused, places) = (Vec::new(), self.places());
+        let fail = &mut |error| refused.push(error);
+        // An ad that was touched and is in no row of any day is asked for by its id: that needs the rows of all days.
+        let read = if self.pull.is_some() { scan::all_insights } else { scan::insights };
+        let insights = read(&places, &mut self.survey, &mut self.calendar, fail);
+        self.worked_out = Arc::new(self.worked_out.with_other_figures());
+        // What is refused is told once, however often it is read.
+        refused.into_iter().for_each(|error| self.failures.add_once(error));
+        insights
+    }
+}
