@@ -39,7 +39,7 @@ impl Digest {
         *self == Digest::NONE
     }
 
-    pub(crate) fn of_bytes(bytes: &[u8]) -> Digest {
+    fn of_bytes(bytes: &[u8]) -> Digest {
         let mut first = [0; 16];
         first.copy_from_slice(&sha256(bytes)[..16]);
         Digest(u128::from_le_bytes(first))

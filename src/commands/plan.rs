@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::base::day::{Day, DayRange};
-use crate::base::digest::Digest;
 use crate::base::error::Result;
 use crate::base::failures::Failures;
 use crate::base::schema::Raw;
@@ -28,7 +27,7 @@ use crate::plan::calendar::Calendar;
 use crate::plan::reason::DayStep;
 use crate::plan::stages::{PartitionStep, Seen, Stage, Tried};
 use crate::run::{check_history, note_damaged, note_missing, pull, scan};
-use crate::tables::ads::AdIndex;
+use crate::tables::ads::{AdIndex, places_digest};
 
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Preview {
@@ -174,7 +173,8 @@ impl<'a> Ahead<'a> {
         let moved = moved::of_identities(&self.places(), &self.survey, &identities, Lost::Allowed)?;
         if let Moved::Reached(reached) = moved {
             let mut receipt = self.survey.receipts.identities.take().unwrap_or_default();
-            receipt.marks = receipt.marks.step(Digest::NONE, reached, self.survey.built_under_aliases());
+            let content = moved::aliases_digest(&identities, settings)?;
+            receipt.marks = receipt.marks.step(content, reached, self.survey.built_under_aliases());
             self.survey.receipts.identities = Some(receipt);
         }
         Ok(())
@@ -199,8 +199,9 @@ impl<'a> Ahead<'a> {
         let moved = moved::of_ads(&places, &self.survey, &ads, &self.planner())?;
         let Some(from) = from else {
             if let Moved::Reached(reached) = moved {
+                let content = places_digest(&ads.places(places.settings));
                 let mut receipt = self.survey.receipts.ads.take().unwrap_or_default();
-                receipt.marks = receipt.marks.step(Digest::NONE, reached, self.survey.built_under_places());
+                receipt.marks = receipt.marks.step(content, reached, self.survey.built_under_places());
                 self.survey.receipts.ads = Some(receipt);
             }
             return Ok(Reached::new());

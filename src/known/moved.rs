@@ -6,7 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use arrow::array::{Array, AsArray, StringArray};
+
 use crate::base::day::Day;
+use crate::base::digest::Digest;
 use crate::base::error::Result;
 use crate::config::Settings;
 use crate::extract::conversions::Conversions;
@@ -69,6 +72,14 @@ pub(crate) fn of_identities(places: &Places<'_>, survey: &Survey, identities: &I
     }
     let (touches, events) = working::of_contacts(places, survey, &ids, lost)?;
     Ok(Moved::Reached(days_of_moved_contacts(settings, &touches, &events, &before, identities)))
+}
+
+/// What tells whether an alias table says what it said.
+pub(crate) fn aliases_digest(identities: &Identities, settings: &Settings) -> Result<Digest> {
+    let table = identities.table(settings)?;
+    let columns: Vec<&StringArray> = table.columns().iter().map(|column| column.as_string::<i32>()).collect();
+    let rows = (0..table.num_rows()).flat_map(|row| columns.iter().map(move |column| (row, *column)));
+    Ok(Digest::of(rows.map(|(row, column)| column.is_valid(row).then(|| column.value(row)))))
 }
 
 /// A contact whose chain ends elsewhere leaves one group of ids and joins another. Only conversion events of the two can be

@@ -40,8 +40,9 @@ impl Marks {
 
     /// Why a day that was built under this state is stale.
     pub(crate) fn reason(&self, day: Day, built_under: Digest) -> Option<&str> {
-        let Some(next) = self.place(built_under) else { return Some(UNKNOWN_STATE) };
-        self.states[next..].iter().find_map(|state| state.days.get(&day)).map(String::as_str)
+        let place = self.place(built_under);
+        let reached = self.states[place.unwrap_or(0)..].iter().find_map(|state| state.days.get(&day));
+        reached.map(String::as_str).or(if place.is_none() { Some(UNKNOWN_STATE) } else { None })
     }
 
     /// How many states end with this one.
@@ -69,7 +70,7 @@ impl Marks {
         let mut waiting: BTreeMap<Day, usize> = BTreeMap::new();
         for (day, under) in built_under {
             needed.insert(under);
-            waiting.insert(day, self.place(under).unwrap_or(states.len()));
+            waiting.insert(day, self.place(under).unwrap_or(0));
         }
         for (place, state) in states.iter_mut().enumerate() {
             state.days.retain(|day, _| waiting.get(day).is_some_and(|next| *next <= place));
@@ -117,7 +118,8 @@ mod tests {
         let theirs = known.step(content("b"), reached(&[ONE, TWO], "alias changed"), [(ONE, known.tip())].into_iter());
         assert_ne!(ours.tip(), theirs.tip(), "what they reach is part of what they are");
         assert_eq!(ours.reason(ONE, known.tip()), Some("alias changed"), "a receipt of before, put late");
-        assert_eq!(ours.reason(ONE, theirs.tip()), Some(UNKNOWN_STATE), "a snapshot put late, over the one it was built under");
+        assert!(ours.reason(ONE, theirs.tip()).is_some(), "a snapshot put late, over the one it was built under");
+        assert_eq!(ours.reason(TWO, theirs.tip()), Some(UNKNOWN_STATE), "also where the late one reached nothing");
     }
 
     #[test]

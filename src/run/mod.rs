@@ -33,7 +33,6 @@ use std::sync::Arc;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::base::day::Day;
-use crate::base::digest::Digest;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failures::{Failure, Failures};
 use crate::base::schema::{self};
@@ -272,7 +271,8 @@ impl<'a> Run<'a> {
                 reached.entry(day).or_insert_with(|| reason.to_string());
             }
             let table = encode(&schema::identities().schema, &[identities.table(settings)?])?;
-            now.marks = known.marks.step(Digest::of_bytes(&table), reached, self.survey.built_under_aliases());
+            let content = moved::aliases_digest(identities, settings)?;
+            now.marks = known.marks.step(content, reached, self.survey.built_under_aliases());
             output.publish(&now.table(), table)?;
             now.left = Some(known.table());
             write_json(output, IDENTITIES_RECEIPT, &now)?;

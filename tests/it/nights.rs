@@ -18,6 +18,13 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::TestCaseError;
 
+use ctwa::base::day::{Day, DayRange};
+use ctwa::commands::plan as preview;
+use ctwa::config::Settings;
+use ctwa::known::job::{Job, Wanted};
+use ctwa::lake::Environment;
+use ctwa::run as ctwa_run;
+
 use crate::lake::{self, Dice, Form, Lake};
 use crate::oracle;
 use crate::properties::{check, fail, folder, judged, objects};
@@ -164,6 +171,8 @@ fn planned_run(lake: &Lake, world: &World, has_gone: bool) -> Checked {
     if is_exact {
         prop_assert!(built == planned, "planned {:?}, built {:?}\n{}", planned, built, context());
         prop_assert!(days(&plan, "days_at_most").is_empty(), "everything is read\n{}", context());
+        let gone = days(&report, "days_removed");
+        prop_assert!(gone == removed, "to be removed {:?}, removed {:?}\n{}", removed, gone, context());
     } else {
         prop_assert!(planned.is_subset(&built), "planned, not built: {:?}\n{}", planned.difference(&built), context());
     }
@@ -173,6 +182,56 @@ fn planned_run(lake: &Lake, world: &World, has_gone: bool) -> Checked {
         prop_assert!(is_named, "{} changed, and was not planned\n{}", name, context());
     }
     prop_assert!(plan["stale"] == true || lake::unequal_objects(&before, &after).is_empty(), "{}", context());
+    Ok(())
+}
+
+/// What a plan says is what a run does, whatever the run is asked for: the same job, looked at and done.
+fn plan_is_run(lake: &Lake, wanted: Wanted, has_gone: bool) -> Checked {
+    let failed = |error: ctwa::base::error::Error| fail(error.to_string());
+    let settings = Settings::load(&lake.pipeline).map_err(failed)?;
+    let environment = Environment::default();
+    let done = |plan: bool| -> ctwa::base::error::Result<serde_json::Value> {
+        let job = Job {
+            settings: &settings,
+            lake: &ctwa::lake::Lake::open(&settings.lake, &environment)?,
+            output: &ctwa::lake::Lake::open_or_create(&settings.output, &environment)?,
+            wanted,
+            accept_history_change: false,
+            clock: &|| chrono::DateTime::UNIX_EPOCH,
+            stopped: &|| Ok(()),
+            pause: None,
+            rows_at_once: 1_000,
+            progress: &ctwa::base::progress::unheard,
+        };
+        let shown =
+            if plan { serde_json::to_value(preview::preview(&job)?) } else { serde_json::to_value(ctwa_run::run(&job)?.report) };
+        Ok(shown.expect("both are JSON"))
+    };
+    let plan = match done(true) {
+        Ok(plan) => plan,
+        // Nothing can be planned while one of the tables has no partition at all, and nothing built.
+        Err(error) => {
+            prop_assert!(done(false).is_err(), "a run that cannot be planned: {}", error);
+            return Ok(());
+        }
+    };
+    let before = objects(lake)?;
+    let report = done(false).map_err(failed)?;
+    let context = || format!("{wanted:?}\nplan {plan}\nreport {report}");
+    let [planned, maybe] = ["days", "days_at_most"].map(|list| days(&plan, list));
+    let [to_remove, built, removed] =
+        [(&plan, "days_removed"), (&report, "days"), (&report, "days_removed")].map(|(of, list)| days(of, list));
+    prop_assert!(planned.is_subset(&built), "planned, not built: {:?}\n{}", planned.difference(&built), context());
+    prop_assert!(to_remove.is_subset(&removed), "to be removed, and not: {:?}\n{}", to_remove.difference(&removed), context());
+    let unplanned: Vec<_> =
+        built.difference(&planned).chain(removed.difference(&to_remove)).filter(|day| !maybe.contains(*day)).collect();
+    prop_assert!(unplanned.is_empty(), "done, not planned: {:?}\n{}", unplanned, context());
+    let is_read = plan["partitions"].as_array().into_iter().flatten().all(|step| step["table"] == "insights");
+    prop_assert!(!is_read || has_gone || maybe.is_empty(), "everything is read\n{}", context());
+    let changed = lake::unequal_objects(&before, &objects(lake)?);
+    prop_assert!(plan["stale"] == true || changed.is_empty(), "{:?}\n{}", changed, context());
+    // Where nothing is stale a run is idle, and a run is idle where nothing is stale.
+    prop_assert_eq!(plan["stale"] == true, !report["started"].is_null(), "{}", context());
     Ok(())
 }
 
@@ -513,6 +572,81 @@ fn a_run_after_any_change_is_a_fresh_build_over_a_whole_horizon() {
     check(1, (worlds::long_world(), worlds::form(), changes()), |(world, form, changes)| {
         after_changes(&world, &form, &changes[..3])
     });
+}
+
+/// Which days a run is asked for: the stale ones, those up to a day, or some whatever their state.
+#[derive(Clone, Debug)]
+enum Asked {
+    All,
+    Through(Index),
+    Backfill(Index, Index),
+}
+
+fn asked() -> impl Strategy<Value = Asked> {
+    prop_oneof![
+        2 => Just(Asked::All),
+        1 => any::<Index>().prop_map(Asked::Through),
+        1 => any::<[Index; 2]>().prop_map(|[from, to]| Asked::Backfill(from, to)),
+    ]
+}
+
+impl Asked {
+    /// The days of a world that are asked for, one before its first and one after its last included.
+    fn of(&self, world: &World) -> Wanted {
+        let epoch = NaiveDate::from_ymd_opt(1970, 1, 1).expect("a day");
+        let number = |day: &NaiveDate| i32::try_from((*day - epoch).num_days()).expect("a day of this era");
+        let days = || world.message_days.iter().chain(&world.event_days).map(number);
+        let Some((first, last)) = days().min().zip(days().max()) else { return Wanted::Through(None) };
+        let day = |index: &Index| Day(first - 1 + i32::try_from(index.index((last - first + 3) as usize)).expect("few days"));
+        match self {
+            Asked::All => Wanted::Through(None),
+            Asked::Through(index) => Wanted::Through(Some(day(index))),
+            Asked::Backfill(from, to) => {
+                let (from, to) = (day(from), day(to));
+                Wanted::Days(DayRange { first: from.min(to), last: from.max(to) })
+            }
+        }
+    }
+}
+
+/// The changes of a lake, each with what the run after it is asked for.
+fn plans_are_runs(world: &World, form: &Form, changes: &[(Change, Asked)]) -> Checked {
+    let folder = folder()?;
+    let dir = folder.path();
+    let (mut whole, mut world) = (world.clone(), world.clone());
+    let empty = World { identities: Vec::new(), ..landed_of(&world, &[]) };
+    land(&empty, &world, form, dir);
+    let lake = pipeline(&world, form, dir, "nightly");
+    plan_is_run(&lake, Wanted::Through(None), false)?;
+    for (step, (change, asked)) in changes.iter().enumerate() {
+        whole = changed(&whole, change, &lake.output);
+        let mut partitions = arrivals_in_order(&whole);
+        if let Change::Away(which) = change {
+            let can_go = partitions_that_can_go(&whole);
+            if !can_go.is_empty() {
+                let gone = can_go[which.index(can_go.len())];
+                partitions.retain(|partition| *partition != gone);
+            }
+        }
+        let after = landed_of(&whole, &partitions);
+        land(&world, &after, form, dir);
+        pipeline(&after, form, dir, "nightly");
+        let has_gone = world.message_days.iter().any(|day| !after.message_days.contains(day));
+        world = after;
+        let what = |error: TestCaseError| fail(format!("after change {step}, {change:?}: {error}"));
+        plan_is_run(&lake, asked.of(&world), has_gone).map_err(what)?;
+        // What that run was not asked for is left to this one.
+        plan_is_run(&lake, Wanted::Through(None), false).map_err(what)?;
+        prop_assert!(lake::ctwa(&lake, &["plan", &lake.pipeline.display().to_string(), "--check"]).code != 1, "{:?}", change);
+    }
+    Ok(())
+}
+
+#[test]
+fn what_a_plan_says_is_what_a_run_does() {
+    let change = changes().prop_map(|changes| changes.into_iter().map(|(change, _)| change).collect::<Vec<_>>());
+    let changes = (change, vec(asked(), 7)).prop_map(|(changes, asked)| changes.into_iter().zip(asked).collect::<Vec<_>>());
+    check(10, (worlds::world(), worlds::form(), changes), |(world, form, changes)| plans_are_runs(&world, &form, &changes));
 }
 
 // ---------------------------------------------------------------------------------------------------------------- idle
