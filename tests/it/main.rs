@@ -18,6 +18,7 @@ mod ledger;
 mod network;
 mod nights;
 mod oracle;
+mod outputs;
 mod page;
 mod plans;
 mod properties;
