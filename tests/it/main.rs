@@ -31,6 +31,7 @@ mod rows;
 mod sample;
 mod scene;
 mod servers;
+mod snapshots;
 mod store;
 mod terminal;
 mod usage;
