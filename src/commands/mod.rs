@@ -23,5 +23,5 @@ pub mod plan;
 pub(crate) mod sessions;
 pub(crate) mod story;
 pub(crate) mod unread;
-pub(crate) mod verify;
+pub mod verify;
 pub(crate) mod what_if;

@@ -24,7 +24,7 @@ use crate::tables::ads::AdIndex;
 use crate::tables::{Figures, tables};
 
 #[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct Verdict {
+pub struct Verdict {
     pub pipeline: String,
     pub days_checked: u64,
     pub objects_checked: u64,
@@ -37,7 +37,7 @@ pub(crate) struct Verdict {
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Difference {
+pub struct Difference {
     pub object: String,
     /// `missing` or `other bytes`.
     pub found: &'static str,
@@ -45,7 +45,7 @@ pub(crate) struct Difference {
     pub because: String,
 }
 
-pub(crate) fn verify(job: &Job<'_>, days: DayRange) -> Result<Verdict> {
+pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verdict> {
     let Job { settings, lake, output, .. } = job;
     let mut survey = Survey::take(lake, output, settings)?;
     let mut calendar = survey.calendar(settings);

@@ -8,7 +8,7 @@ mod runs;
 mod sdk;
 mod secrecy;
 mod server;
-mod shop;
+pub mod shop;
 mod specification;
 mod world;
 
