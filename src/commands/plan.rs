@@ -229,7 +229,9 @@ impl<'a> Ahead<'a> {
         let range = unread.widened(known);
         unread.note_edges(&self.survey, range, known, &mut at_most);
         let kept = unread.kept_days(&self.survey);
-        let maybe_removed = planner.removals_without(range, &|day| kept.contains(&day));
+        // The range may begin later once the first rows are gone.
+        let narrowed = kept.first().zip(range).and_then(|(first, range)| DayRange::new(*first, range.last));
+        let maybe_removed = planner.removals_without(narrowed, &|day| kept.contains(&day));
         let (stages, steps) = self.with_seen(due, |seen| (seen.stages().collect::<Vec<Stage>>(), seen.steps()));
         note_missing(&planner, self.job.wanted, &mut failures);
         note_damaged(&steps, &mut failures);
@@ -247,6 +249,8 @@ impl<'a> Ahead<'a> {
         let open: BTreeSet<Day> = at_most.keys().copied().collect();
         // The first rows may be gone, and the first days with them.
         let stays_in_range = |day: Day| unread.is_empty() || kept.first().is_some_and(|first| *first <= day);
+        let is_outside = |day: Day| range.is_none_or(|range| !range.contains(day));
+        let goes = |day: Day| maybe_removed.contains(&day) && is_outside(day) && !unread.may_bring_rows_of(day);
         let is_exact = |step: &DayStep| stays_in_range(step.day) && !(step.reason.is_of_rows() && open.contains(&step.day));
         for stage in stages {
             match stage {
@@ -256,7 +260,7 @@ impl<'a> Ahead<'a> {
                 Stage::Ads => preview.ads = true,
                 Stage::Build(step) if is_exact(&step) => preview.days.push(step),
                 Stage::Build(step) => _ = at_most.entry(step.day).or_insert(step.reason.to_string()),
-                Stage::Remove(day) if maybe_removed.contains(&day) && !unread.may_bring_rows_of(day) => {
+                Stage::Remove(day) if goes(day) => {
                     preview.days_removed.push(day);
                 }
                 Stage::Remove(day) => _ = at_most.entry(day).or_insert_with(|| unread.reason_to_remove()),
