@@ -8,6 +8,7 @@ mod browser;
 mod cases;
 mod contract;
 mod conversion_events;
+mod dependencies;
 mod errors;
 mod explain;
 mod faults;
