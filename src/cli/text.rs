@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::day::{Day, DayRange};
+use crate::base::day::{Day, DayRange, ranges_alike};
 use crate::commands::check::{CheckReport, Finding, Level};
 use crate::commands::insights::FetchReport;
 use crate::commands::plan::Preview;
@@ -100,14 +100,7 @@ pub(super) fn fetched(report: &FetchReport) -> String {
 
 /// Neighbouring days that have the same text become one line.
 fn grouped(days: impl IntoIterator<Item = (Day, String)>) -> Vec<String> {
-    let mut groups: Vec<(DayRange, String)> = Vec::new();
-    for (day, text) in days {
-        match groups.last_mut() {
-            Some((range, known)) if *known == text && range.last.next() == day => range.last = day,
-            _ => groups.push((DayRange { first: day, last: day }, text)),
-        }
-    }
-    groups.into_iter().map(|(days, text)| format!("  {days}: {text}")).collect()
+    ranges_alike(days).into_iter().map(|(days, text)| format!("  {days}: {text}")).collect()
 }
 
 pub(super) fn plan(preview: &Preview) -> String {

@@ -6,7 +6,7 @@
 //! whenever they were opened, as many as it has conversions. Sessions of unattributed touches are among them, without an ad.
 //! Days that are not published have no figures and no sessions.
 
-use crate::base::day::{Day, DayRange, Zone};
+use crate::base::day::{Day, DayRange, Zone, written_ranges};
 use crate::base::error::{Error, Result};
 use crate::config::{Settings, known_bot};
 use crate::engine::embedded::{Settled, ledger as sessions, settle};
@@ -18,7 +18,7 @@ use crate::known::job::{Job, Places};
 use crate::known::moved::KNOWN_IDENTITIES;
 use crate::known::survey::Survey;
 use crate::known::working;
-use crate::report::{By, Kind, Sheet, Value, spans};
+use crate::report::{By, Kind, Sheet, Value};
 
 /// What is asked for. An empty list of bots or ads means all of them.
 #[derive(Clone, Debug)]
@@ -250,7 +250,7 @@ pub(crate) fn ledger(job: &Job<'_>, request: &LedgerRequest) -> Result<Ledger> {
     let rows = sessions.iter().map(|session| row(settings, &known, session, request.full_contacts)).collect();
     let mut notes = known.notes.clone();
     if !unpublished.is_empty() {
-        notes.push(format!("not published, so without sessions here: {}", spans(&unpublished)));
+        notes.push(format!("not published, so without sessions here: {}", written_ranges(unpublished)));
     }
     Ok(Ledger { rows, notes })
 }

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::base::day::{Day, DayRange};
+use crate::base::day::{Day, DayRange, written_ranges};
 use crate::base::error::{Error, Result};
 use crate::base::limits::{DAYS_AHEAD, DAYS_LATE};
 use crate::base::schema::Raw;
@@ -20,7 +20,7 @@ use crate::extract::conversions::Conversions;
 use crate::known::job::{Job, Places};
 use crate::known::survey::Survey;
 use crate::plan::calendar::Calendar;
-use crate::report::{self, WhatIf, WhatIfRequest, spans};
+use crate::report::{self, WhatIf, WhatIfRequest};
 use crate::run::scan;
 
 /// The other settings of a bot.
@@ -144,7 +144,7 @@ fn known_days(
     if !gone.is_empty() {
         notes.push(format!(
             "events that these days need have left the lake, their supposed conversions are not known: {}",
-            spans(&gone)
+            written_ranges(gone)
         ));
     }
     hypothesis.days.iter().filter(|day| bot.is_configured_on(*day) && !is_gone(day)).collect()

@@ -55,7 +55,7 @@ mod table;
 mod tally;
 mod what_if;
 
-use crate::base::day::{Day, DayRange};
+use crate::base::day::{Day, DayRange, written_ranges};
 use crate::base::error::{Error, Result};
 use crate::config::{Settings, known_bot};
 use crate::lake::Lake;
@@ -308,7 +308,7 @@ fn notes(
         notes.push(format!(
             "{} not published and not in the figures: {}; `ctwa run` builds the days that have landed",
             if missing.len() == 1 { "a day of the range is" } else { "days of the range are" },
-            spans(&missing)
+            written_ranges(missing)
         ));
     }
     let asked = |bot: &str| request.bots.is_empty() || request.bots.iter().any(|asked| asked == bot);
@@ -316,7 +316,7 @@ fn notes(
         published.bot_days.iter().filter(|row| !row.complete && asked(&row.bot_id)).map(|row| row.date).collect();
     incomplete.dedup();
     if !incomplete.is_empty() {
-        notes.push(format!("not complete yet, a later run may change them: {}", spans(&incomplete)));
+        notes.push(format!("not complete yet, a later run may change them: {}", written_ranges(incomplete)));
     }
     if request.by == By::ConversationDay
         && let Some(last) = published.last_event_day
@@ -340,18 +340,6 @@ fn notes(
         ));
     }
     notes
-}
-
-/// Ascending days as ranges: `2026-03-01..2026-03-03, 2026-03-05`.
-pub fn spans(days: &[Day]) -> String {
-    let mut spans: Vec<DayRange> = Vec::new();
-    for day in days {
-        match spans.last_mut() {
-            Some(span) if span.last.next() >= *day => span.last = span.last.max(*day),
-            _ => spans.push(DayRange { first: *day, last: *day }),
-        }
-    }
-    spans.iter().map(DayRange::to_string).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::base::day::Day;
+use crate::base::day::{Day, written_ranges};
 use crate::base::error::{Error, Result};
 use crate::config::Settings;
 use crate::lake::Lake;
@@ -17,7 +17,7 @@ use super::facts::Facts;
 use super::published::AdDay;
 use super::read;
 use super::tally::Tally;
-use super::{Format, Kind, Layout, ReportRequest, Sheet, Value, Written, spans};
+use super::{Format, Kind, Layout, ReportRequest, Sheet, Value, Written};
 
 const COLUMNS: [(&str, Kind); 7] = [
     ("ad_id", Kind::Text),
@@ -95,7 +95,7 @@ pub fn reconcile(
     let heading = format!("{}, conversations as counted here and by Meta", request.days);
     let bytes = sheet.write(&Layout { format, look, raw_csv, heading, spare: &[] })?;
     let missing: Vec<Day> = request.days.iter().filter(|day| !published.days.contains(day)).collect();
-    let note = (!missing.is_empty()).then(|| format!("not published and not in the figures: {}", spans(&missing)));
+    let note = (!missing.is_empty()).then(|| format!("not published and not in the figures: {}", written_ranges(missing)));
     Ok(Written { bytes, notes: note.into_iter().collect() })
 }
 

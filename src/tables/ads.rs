@@ -12,7 +12,7 @@ use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray
 use serde::{Deserialize, Serialize};
 
 use crate::base::day::Day;
-use crate::base::error::{Error, Result};
+use crate::base::error::Result;
 use crate::base::schema;
 use crate::config::Settings;
 use crate::engine::{AdFacts, FactsOfAds, Told};
@@ -165,8 +165,7 @@ impl AdIndex {
             known(&|known| known.names.campaign_id.clone()),
             known(&|known| known.names.campaign_name.clone()),
         ];
-        RecordBatch::try_new(schema::ads().schema, columns)
-            .map_err(|error| Error::bug("ads do not fit their schema").source(error))
+        schema::ads().batch(columns)
     }
 }
 
