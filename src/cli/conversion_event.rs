@@ -12,9 +12,9 @@ use crate::commands::categories::{self, Categories};
 use crate::commands::new_setting::{NewSetting, Wish, new_setting};
 use crate::config::{Settings, known_bot};
 use crate::known::job::Wanted;
-use crate::report::style::{Look, counted, harmless, visible};
+use crate::report::grid::{Content, small_table};
+use crate::report::style::{Style, counted, harmless, visible};
 
-use super::grid::{self, Column, Kind};
 use super::{Exit, now, print, print_json, terminal, with_job};
 
 #[derive(Args)]
@@ -194,13 +194,13 @@ impl History {
         History { pipeline: settings.name.clone(), bots: bots.collect() }
     }
 
-    fn text(&self, look: Look) -> String {
+    fn text(&self, style: Style) -> String {
         let columns = [
-            Column { header: "bot", kind: Kind::Text },
-            Column { header: "category", kind: Kind::Long },
-            Column { header: "from", kind: Kind::Text },
-            Column { header: "until", kind: Kind::Text },
-            Column { header: "", kind: Kind::Text },
+            ("bot", Content::Text),
+            ("category", Content::LongText),
+            ("from", Content::Text),
+            ("until", Content::Text),
+            ("", Content::Text),
         ];
         let mut rows = Vec::new();
         for bot in &self.bots {
@@ -214,10 +214,10 @@ impl History {
                 rows.push(cells.map(str::to_string).to_vec());
             }
         }
-        let mut text = grid::lines(&columns, &rows, look).join("\n") + "\n";
+        let mut text = small_table(&columns, &rows, style).join("\n") + "\n";
         if self.bots.iter().any(|bot| bot.in_effect.is_none()) {
             let note = "where none is in effect nothing converts: `ctwa conversion-event categories` shows what could";
-            text.push_str(&format!("\n{}\n", look.faint(note)));
+            text.push_str(&format!("\n{}\n", style.faint(note)));
         }
         text
     }
@@ -225,22 +225,22 @@ impl History {
 
 // ------------------------------------------------------------------------------------------------------------- categories
 
-fn categories_text(found: &Categories, look: Look) -> String {
+fn categories_text(found: &Categories, style: Style) -> String {
     let columns = [
-        Column { header: "category", kind: Kind::Long },
-        Column { header: "events", kind: Kind::Number },
-        Column { header: "last seen", kind: Kind::Text },
-        Column { header: "conversions", kind: Kind::Number },
-        Column { header: "without ad", kind: Kind::Number },
-        Column { header: "in a session", kind: Kind::Number },
-        Column { header: "", kind: Kind::Text },
+        ("category", Content::LongText),
+        ("events", Content::Number),
+        ("last seen", Content::Text),
+        ("conversions", Content::Number),
+        ("without ad", Content::Number),
+        ("in a session", Content::Number),
+        ("", Content::Text),
     ];
     let mut text = String::new();
     if let Some((first, last)) = found.first_day.zip(found.last_day) {
         text.push_str(&format!("{first}..{last}, by the events' own time in each bot's zone\n"));
     }
     for bot in &found.bots {
-        text.push_str(&format!("\n{}\n", look.heading(&format!("{} ({})", visible(&bot.bot_id), bot.timezone))));
+        text.push_str(&format!("\n{}\n", style.heading(&format!("{} ({})", visible(&bot.bot_id), bot.timezone))));
         if bot.categories.is_empty() {
             text.push_str("no event with a category\n");
             continue;
@@ -254,12 +254,12 @@ fn categories_text(found: &Categories, look: Look) -> String {
                 minute,
                 row.conversions.to_string(),
                 row.unattributed_conversions.to_string(),
-                percent(&row.open_session_share, look),
+                percent(&row.open_session_share, style),
                 if in_effect { "in effect" } else { "" }.to_string(),
             ]
         };
         let rows: Vec<Vec<String>> = bot.categories.iter().map(row).collect();
-        for line in grid::lines(&columns, &rows, look) {
+        for line in small_table(&columns, &rows, style) {
             text.push_str(&line);
             text.push('\n');
         }
@@ -274,7 +274,7 @@ conversions: of ads, had the category been the conversion event on all of these 
 without ad: the same, of conversations that name no ad
 in a session: conversions of both kinds for each event";
     text.push('\n');
-    note.lines().for_each(|line| text.push_str(&format!("{}\n", look.faint(line))));
+    note.lines().for_each(|line| text.push_str(&format!("{}\n", style.faint(line))));
     found.failures.iter().for_each(|failure| text.push_str(&format!("not counted: {}\n", harmless(failure))));
     text
 }
@@ -285,11 +285,11 @@ fn shown(category: &str) -> String {
 }
 
 /// A share of six decimals as `12.3%`, half up.
-fn percent(share: &str, look: Look) -> String {
+fn percent(share: &str, style: Style) -> String {
     let digits: String = share.chars().filter(char::is_ascii_digit).collect();
     let Ok(millionths) = digits.parse::<u64>() else { return "-".to_string() };
     let thousandths = (millionths + 500) / 1_000;
-    look.numerals.write(&format!("{}.{}", thousandths / 10, thousandths % 10)) + "%"
+    style.numerals.write(&format!("{}.{}", thousandths / 10, thousandths % 10)) + "%"
 }
 
 // -------------------------------------------------------------------------------------------------------------------- set
@@ -386,7 +386,7 @@ mod tests {
         for (share, text) in
             [("0.000000", "0.0%"), ("0.123449", "12.3%"), ("0.123500", "12.4%"), ("1.000000", "100.0%"), ("", "-")]
         {
-            assert_eq!(percent(share, Look::PLAIN), text, "{share}");
+            assert_eq!(percent(share, Style::PLAIN), text, "{share}");
         }
     }
 }

@@ -7,7 +7,6 @@
 //! conversion_event.rs   its commands
 //! explain.rs            that command
 //! flags.rs              what several commands share
-//! grid.rs               small tables
 //! progress.rs           bars
 //! sessions.rs           that command
 //! sheet.rs              flags of what has columns
@@ -22,7 +21,6 @@ mod args;
 mod conversion_event;
 mod explain;
 mod flags;
-mod grid;
 mod progress;
 mod sessions;
 mod sheet;
@@ -46,7 +44,7 @@ use crate::config::Settings;
 use crate::known::job::{Job, Wanted};
 use crate::known::working;
 use crate::lake::{Environment, Lake};
-use crate::report::{self, Format, ReportRequest};
+use crate::report::{self, Format, Rendering, ReportRequest};
 use crate::run::{self, Outcome};
 use args::{Cli, Command, LogFormat};
 use flags::{Days, How};
@@ -148,10 +146,11 @@ fn execute(command: &Command) -> Result<Exit> {
             check_destination(args.format, args.out.is_some())?;
             let settings = Settings::load(&args.pipeline)?;
             let output = Lake::open_or_create(&settings.output, &environment())?;
+            let rendering = Rendering { format: args.format, style: terminal::stdout(), raw_csv: args.raw_csv };
             let report = if args.reconcile {
-                report::reconcile(&settings, &output, &request, args.format, terminal::stdout(), args.raw_csv)?
+                report::reconcile(&settings, &output, &request, rendering)?
             } else {
-                report::write(&settings, &output, &request, args.format, terminal::stdout(), args.raw_csv)?
+                report::write(&settings, &output, &request, rendering)?
             };
             for note in &report.notes {
                 tracing::warn!("{note}");

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::base::error::Result;
-use crate::report::style::Look;
-use crate::report::{Format, Layout, Sheet};
+use crate::report::style::Style;
+use crate::report::{Format, Layout, Rendering, Sheet};
 
 use super::terminal;
 
@@ -54,8 +54,9 @@ impl SheetArgs {
 
     /// `heading` stands above a table; `spare` are the columns that a narrow terminal goes without.
     pub(super) fn write(&self, sheet: &Sheet<'_>, heading: String, spare: &[&str], notes: &[String]) -> Result<()> {
-        let look = if self.out.is_none() { terminal::stdout() } else { Look::PLAIN };
-        let layout = Layout { format: self.format(), look, raw_csv: self.raw_csv, heading, spare };
+        let style = if self.out.is_none() { terminal::stdout() } else { Style::PLAIN };
+        let rendering = Rendering { format: self.format(), style, raw_csv: self.raw_csv };
+        let layout = Layout { rendering, heading, spare };
         let bytes = sheet.write(&layout)?;
         for note in notes {
             tracing::warn!("{note}");

@@ -14,22 +14,27 @@ use crate::base::error::Result;
 use crate::config::{Bot, Settings};
 use crate::lake::Lake;
 
+use super::amount::Amount;
 use super::facts::Facts;
-use super::published::{AdDay, Published};
+use super::model::{By, Grain, ReportRequest, ReportRow};
+use super::notes::notes;
+use super::published::{Published, PublishedAdDay};
+use super::sheet::{CellKind, Sheet, Value};
+use super::sums::{Summed, exact_count};
 use super::tally::Tally;
-use super::{Amount, By, Grain, Kind, ReportRequest, ReportRow, Sheet, Value, figures, notes, read};
+use super::{figures, read};
 
-pub struct WhatIfRequest<'a> {
+pub(crate) struct WhatIfRequest<'a> {
     pub days: DayRange,
-    /// As the pipeline has it.
+    /// The bot as the pipeline has it.
     pub bot: &'a Bot,
-    /// By the event's local day and ad.
+    /// The supposed conversions, by the event's local day and ad.
     pub conversions: &'a BTreeMap<(Day, String), i64>,
-    /// The days of the range on which those are a number (rule 10).
+    /// The days of the range on which these are a number (rule 10).
     pub known: &'a BTreeSet<Day>,
 }
 
-pub struct WhatIf {
+pub(crate) struct WhatIf {
     rows: Vec<WhatIfRow>,
     pub notes: Vec<String>,
 }
@@ -40,28 +45,28 @@ struct WhatIfRow {
     conversions_difference: Option<i64>,
 }
 
-const COLUMNS: [(&str, Kind); 17] = [
-    ("bot_id", Kind::Text),
-    ("ad_id", Kind::Text),
-    ("ad_title", Kind::Text),
-    ("currency", Kind::Text),
-    ("spend", Kind::Amount),
-    ("conversations", Kind::Count),
-    ("conversions", Kind::Count),
-    ("conversions_if", Kind::Count),
-    ("conversions_difference", Kind::Count),
-    ("conversion_rate", Kind::Amount),
-    ("conversion_rate_if", Kind::Amount),
-    ("conversion_rate_difference", Kind::Amount),
-    ("cost_per_conversion", Kind::Amount),
-    ("cost_per_conversion_if", Kind::Amount),
-    ("cost_per_conversion_difference", Kind::Amount),
-    ("unconfigured_days", Kind::Count),
-    ("unconfigured_days_if", Kind::Count),
+const COLUMNS: [(&str, CellKind); 17] = [
+    ("bot_id", CellKind::Text),
+    ("ad_id", CellKind::Text),
+    ("ad_title", CellKind::Text),
+    ("currency", CellKind::Text),
+    ("spend", CellKind::Amount),
+    ("conversations", CellKind::Count),
+    ("conversions", CellKind::Count),
+    ("conversions_if", CellKind::Count),
+    ("conversions_difference", CellKind::Count),
+    ("conversion_rate", CellKind::Amount),
+    ("conversion_rate_if", CellKind::Amount),
+    ("conversion_rate_difference", CellKind::Amount),
+    ("cost_per_conversion", CellKind::Amount),
+    ("cost_per_conversion_if", CellKind::Amount),
+    ("cost_per_conversion_difference", CellKind::Amount),
+    ("unconfigured_days", CellKind::Count),
+    ("unconfigured_days_if", CellKind::Count),
 ];
 
 impl WhatIf {
-    pub fn sheet(&self) -> Sheet<'_> {
+    pub(crate) fn sheet(&self) -> Sheet<'_> {
         Sheet { columns: &COLUMNS, rows: self.rows.iter().map(|row| row.cells().into()).collect() }
     }
 }
@@ -73,7 +78,7 @@ impl WhatIfRow {
             let before = published.and_then(amount);
             let knows_the_same = published.is_some_and(|row| row.unconfigured_days == other.unconfigured_days);
             let both = before.zip(amount(other)).filter(|_| knows_the_same);
-            let difference = both.map(|(before, now)| Amount(now.0 - before.0));
+            let difference = both.map(|(was, is)| Amount(is.0 - was.0));
             [before, amount(other), difference].map(Value::amount)
         };
         let [rate, rate_if, rate_difference] = amounts(|row| row.conversion_rate);
@@ -101,7 +106,7 @@ impl WhatIfRow {
 }
 
 /// Not ready where no day of the range is published.
-pub fn what_if(settings: &Settings, output: &Lake, request: &WhatIfRequest<'_>) -> Result<WhatIf> {
+pub(crate) fn what_if(settings: &Settings, output: &Lake, request: &WhatIfRequest<'_>) -> Result<WhatIf> {
     let asked = ReportRequest {
         days: request.days,
         bots: vec![request.bot.id.clone()],
@@ -112,41 +117,41 @@ pub fn what_if(settings: &Settings, output: &Lake, request: &WhatIfRequest<'_>) 
     };
     let published = read::published(output, &asked, settings.horizon)?;
     let tally = Tally::of(&published.ad_days, asked.days);
-    let (rows, hidden_ads) = figures::rows(&published, &tally, &settings.bots, &asked);
+    let (rows, hidden_ads) = figures::rows(&published, &tally, &settings.bots, &asked)?;
     let notes = notes(&published, settings, &asked, &rows, hidden_ads);
-    Ok(WhatIf { rows: compare(&published, &tally, settings, request, &asked, rows), notes })
+    let before = Facts::new(&published, &tally, &settings.bots);
+    let supposed = hypothetical(&published, &before, request);
+    let supposed_tally = Tally::of(&supposed.ad_days, asked.days);
+    let (supposed_rows, _) = figures::rows(&supposed, &supposed_tally, &settings.bots, &asked)?;
+    let now = Facts::new(&supposed, &supposed_tally, &settings.bots);
+    Ok(WhatIf { rows: beside(rows, supposed_rows, |ad_id| difference(&before, &now, request, ad_id))?, notes })
 }
 
-fn compare(
-    published: &Published,
-    tally: &Tally,
-    settings: &Settings,
-    request: &WhatIfRequest<'_>,
-    asked: &ReportRequest,
-    mut rows: Vec<ReportRow>,
-) -> Vec<WhatIfRow> {
-    let before = Facts::new(published, tally, &settings.bots);
-    let other = hypothetical(published, &before, request);
-    let other_tally = Tally::of(&other.ad_days, asked.days);
-    let now = Facts::new(&other, &other_tally, &settings.bots);
-    let difference = |ad: &str| {
-        let key = (Some(request.bot.id.as_str()), ad);
-        let conversions = |facts: &Facts<'_>, day: Day| {
-            let row = facts.ad_days.get(&key).and_then(|days| days.get(&day)).copied();
-            facts.of(key).day(By::ConversionDay, row, day).conversions
-        };
-        let both = request.days.iter().filter_map(|day| Some(conversions(&now, day)? - conversions(&before, day)?));
-        both.reduce(|sum, day| sum + day)
-    };
-    let (hypothetical, _) = figures::rows(&other, &other_tally, &settings.bots, asked);
+/// The supposed rows, each with the published row of its ad.
+fn beside(
+    mut published: Vec<ReportRow>,
+    supposed: Vec<ReportRow>,
+    difference: impl Fn(&str) -> Result<Option<i64>>,
+) -> Result<Vec<WhatIfRow>> {
     let row = |hypothetical: ReportRow| {
-        let place = rows.iter().position(|row| row.ad_id == hypothetical.ad_id);
-        let conversions_difference = difference(&hypothetical.ad_id);
         // An ad that converts under the other event alone has no row, which means that nothing was counted.
-        let published = place.map(|place| rows.remove(place));
-        WhatIfRow { published, hypothetical, conversions_difference }
+        let place = published.iter().position(|row| row.ad_id == hypothetical.ad_id);
+        let conversions_difference = difference(&hypothetical.ad_id)?;
+        Ok(WhatIfRow { published: place.map(|place| published.remove(place)), hypothetical, conversions_difference })
     };
-    hypothetical.into_iter().map(row).collect()
+    supposed.into_iter().map(row).collect()
+}
+
+/// How many conversions more an ad would have had, over the days on which both numbers are known.
+fn difference(before: &Facts<'_>, now: &Facts<'_>, request: &WhatIfRequest<'_>, ad_id: &str) -> Result<Option<i64>> {
+    let key = (Some(request.bot.id.as_str()), ad_id);
+    let conversions = |facts: &Facts<'_>, day: Day| {
+        let row = facts.ad_days.get(&key).and_then(|days| days.get(&day)).copied();
+        facts.of(key).day(By::ConversionDay, row, day).figures.conversions
+    };
+    let both = request.days.iter().filter_map(|day| Some(conversions(now, day)? - conversions(before, day)?));
+    let sum = both.reduce(|sum, day| sum + day);
+    sum.map(|sum| exact_count(sum, Summed { table: "ad_days", column: "conversions", key })).transpose()
 }
 
 /// What would have been published: the bot's conversions are others, all else stays.
@@ -164,14 +169,14 @@ fn hypothetical(published: &Published, facts: &Facts<'_>, request: &WhatIfReques
     }
     // A conversion on a day on which nothing else happened to the ad.
     let is_new = |day: &Day| published.days.contains(day) && known(*day);
-    let new = counts.into_iter().filter(|((day, _), _)| is_new(day)).map(|((date, ad_id), count)| AdDay {
+    let new = counts.into_iter().filter(|((day, _), _)| is_new(day)).map(|((date, ad_id), count)| PublishedAdDay {
         date,
         bot_id: Some(bot_id.to_string()),
         account_id: facts.accounts.get(ad_id.as_str()).map(|account| account.to_string()),
         currency: facts.ads.get(&(Some(bot_id), &ad_id)).and_then(|ad| ad.currency.clone()),
         conversations: 0,
         conversions: Some(count),
-        spend: facts.of((Some(bot_id), &ad_id)).day(By::ConversionDay, None, date).spend,
+        spend: facts.of((Some(bot_id), &ad_id)).day(By::ConversionDay, None, date).figures.spend,
         impressions: None,
         reach: None,
         meta_conversations: None,
