@@ -8,6 +8,7 @@ use crate::base::error::Result;
 use crate::report::style::Style;
 use crate::report::{Format, Layout, Rendering, Sheet};
 
+use super::stdout::{check_destination, write_to};
 use super::terminal;
 
 #[derive(Args)]
@@ -36,7 +37,7 @@ enum SheetFormat {
 impl SheetArgs {
     /// A usage error where the answer would go to a terminal that has no use for it.
     pub(super) fn check(&self) -> Result<()> {
-        super::check_destination(self.format(), self.out.is_some())
+        check_destination(self.format(), self.out.is_some())
     }
 
     pub(super) fn is_table(&self) -> bool {
@@ -61,6 +62,6 @@ impl SheetArgs {
         for note in notes {
             tracing::warn!("{note}");
         }
-        super::write_to(self.out.as_deref(), "result", &bytes)
+        write_to(self.out.as_deref(), "result", &bytes)
     }
 }

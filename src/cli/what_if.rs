@@ -9,9 +9,10 @@ use crate::commands::what_if::{Hypothesis, what_if};
 use crate::config::Settings;
 use crate::known::job::Wanted;
 
+use super::exit::Exit;
 use super::flags::Days;
+use super::machine::with_job;
 use super::sheet::SheetArgs;
-use super::{Exit, with_job};
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
