@@ -102,7 +102,7 @@ pub(crate) fn what_if(job: &Job<'_>, hypothesis: &Hypothesis) -> Result<WhatIf> 
         }
     }
     let known_days = known_days(&other, bot_at, hypothesis, &known.survey.calendar(settings), &mut notes);
-    let request = WhatIfRequest { days: hypothesis.days, bot, conversions: &conversions, known: &known_days };
+    let request = WhatIfRequest { days: hypothesis.days, bot, supposed: &other, conversions: &conversions, known: &known_days };
     let mut what_if = report::what_if(settings, output, &request)?;
     what_if.notes.extend(notes);
     Ok(what_if)

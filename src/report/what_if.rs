@@ -28,6 +28,8 @@ pub(crate) struct WhatIfRequest<'a> {
     pub days: DayRange,
     /// The bot as the pipeline has it.
     pub bot: &'a Bot,
+    /// The settings as they are supposed.
+    pub supposed: &'a Settings,
     /// The supposed conversions, by the event's local day and ad.
     pub conversions: &'a BTreeMap<(Day, String), i64>,
     /// The days of the range on which these are a number (rule 10).
@@ -42,7 +44,14 @@ pub(crate) struct WhatIf {
 struct WhatIfRow {
     published: Option<ReportRow>,
     hypothetical: ReportRow,
-    conversions_difference: Option<i64>,
+    difference: Difference,
+}
+
+struct Difference {
+    /// How many conversions more there would have been, over the days on which both numbers are known.
+    conversions: Option<i64>,
+    /// Whether both numbers are known on the same days.
+    is_over_the_same_days: bool,
 }
 
 const COLUMNS: [(&str, CellKind); 17] = [
@@ -76,8 +85,7 @@ impl WhatIfRow {
         let (published, other) = (self.published.as_ref(), &self.hypothetical);
         let amounts = |amount: fn(&ReportRow) -> Option<Amount>| {
             let before = published.and_then(amount);
-            let knows_the_same = published.is_some_and(|row| row.unconfigured_days == other.unconfigured_days);
-            let both = before.zip(amount(other)).filter(|_| knows_the_same);
+            let both = before.zip(amount(other)).filter(|_| self.difference.is_over_the_same_days);
             let difference = both.map(|(was, is)| Amount(is.0 - was.0));
             [before, amount(other), difference].map(Value::amount)
         };
@@ -92,7 +100,7 @@ impl WhatIfRow {
             Value::Count(other.conversations),
             Value::count(published.and_then(|row| row.conversions)),
             Value::count(other.conversions),
-            Value::count(self.conversions_difference),
+            Value::count(self.difference.conversions),
             rate,
             rate_if,
             rate_difference,
@@ -122,8 +130,8 @@ pub(crate) fn what_if(settings: &Settings, output: &Lake, request: &WhatIfReques
     let before = Facts::new(&published, &tally, &settings.bots);
     let supposed = hypothetical(&published, &before, request);
     let supposed_tally = Tally::of(&supposed.ad_days, asked.days);
-    let (supposed_rows, _) = figures::rows(&supposed, &supposed_tally, &settings.bots, &asked)?;
-    let now = Facts::new(&supposed, &supposed_tally, &settings.bots);
+    let (supposed_rows, _) = figures::rows(&supposed, &supposed_tally, &request.supposed.bots, &asked)?;
+    let now = Facts::new(&supposed, &supposed_tally, &request.supposed.bots);
     Ok(WhatIf { rows: beside(rows, supposed_rows, |ad_id| difference(&before, &now, request, ad_id))?, notes })
 }
 
@@ -131,27 +139,33 @@ pub(crate) fn what_if(settings: &Settings, output: &Lake, request: &WhatIfReques
 fn beside(
     mut published: Vec<ReportRow>,
     supposed: Vec<ReportRow>,
-    difference: impl Fn(&str) -> Result<Option<i64>>,
+    difference: impl Fn(&str) -> Result<Difference>,
 ) -> Result<Vec<WhatIfRow>> {
     let row = |hypothetical: ReportRow| {
         // An ad that converts under the other event alone has no row, which means that nothing was counted.
         let place = published.iter().position(|row| row.ad_id == hypothetical.ad_id);
-        let conversions_difference = difference(&hypothetical.ad_id)?;
-        Ok(WhatIfRow { published: place.map(|place| published.remove(place)), hypothetical, conversions_difference })
+        let difference = difference(&hypothetical.ad_id)?;
+        Ok(WhatIfRow { published: place.map(|place| published.remove(place)), hypothetical, difference })
     };
     supposed.into_iter().map(row).collect()
 }
 
-/// How many conversions more an ad would have had, over the days on which both numbers are known.
-fn difference(before: &Facts<'_>, now: &Facts<'_>, request: &WhatIfRequest<'_>, ad_id: &str) -> Result<Option<i64>> {
+fn difference(before: &Facts<'_>, now: &Facts<'_>, request: &WhatIfRequest<'_>, ad_id: &str) -> Result<Difference> {
     let key = (Some(request.bot.id.as_str()), ad_id);
     let conversions = |facts: &Facts<'_>, day: Day| {
         let row = facts.ad_days.get(&key).and_then(|days| days.get(&day)).copied();
         facts.of(key).day(By::ConversionDay, row, day).figures.conversions
     };
-    let both = request.days.iter().filter_map(|day| Some(conversions(now, day)? - conversions(before, day)?));
-    let sum = both.reduce(|sum, day| sum + day);
-    sum.map(|sum| exact_count(sum, Summed { table: "ad_days", column: "conversions", key })).transpose()
+    let (mut sum, mut is_over_the_same_days) = (None, true);
+    for day in request.days.iter() {
+        let (was, would_be) = (conversions(before, day), conversions(now, day));
+        is_over_the_same_days &= was.is_some() == would_be.is_some();
+        if let Some((was, would_be)) = was.zip(would_be) {
+            *sum.get_or_insert(0) += would_be - was;
+        }
+    }
+    let count = |sum| exact_count(sum, Summed { table: "ad_days", column: "conversions", key });
+    Ok(Difference { conversions: sum.map(count).transpose()?, is_over_the_same_days })
 }
 
 /// What would have been published: the bot's conversions are others, all else stays.
