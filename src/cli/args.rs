@@ -59,7 +59,7 @@ pub(super) enum Command {
     Insights(InsightsArgs),
     /// Which event category counts in each bot, which could, and the setting of another.
     ConversionEvent(ConversionEventArgs),
-    /// Print what makes a shell complete commands and flags.
+    /// Print a shell's completion script.
     Completions(CompletionsArgs),
     /// Print the manual page.
     Man(ManArgs),

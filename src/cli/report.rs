@@ -40,7 +40,7 @@ pub(super) struct ReportArgs {
     /// Instead, the conversations counted here beside those that Meta counts, per ad.
     #[arg(long, conflicts_with_all = ["bots", "by", "grain", "all_ads"])]
     reconcile: bool,
-    /// How the report is written. `html` is one file to open in a browser, without a server.
+    /// The format of the report. `html` is one file to open in a browser, without a server.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     /// In CSV, write texts as they are. Without it, a text that a spreadsheet would run as a formula gets a leading apostrophe.

@@ -13,7 +13,7 @@ use super::terminal;
 
 #[derive(Args)]
 pub(super) struct SheetArgs {
-    /// How it is written.
+    /// The format of the result.
     #[arg(long, value_enum, default_value_t)]
     format: SheetFormat,
     /// In CSV, write texts as they are. Without it, a text that a spreadsheet would run as a formula gets a leading apostrophe.

@@ -13,7 +13,7 @@ use super::stdout::print;
 #[derive(Args)]
 #[command(after_help = COMPLETIONS_EXAMPLES)]
 pub(super) struct CompletionsArgs {
-    /// Whose completions to print.
+    /// The shell that they are for.
     #[arg(value_enum)]
     shell: Shell,
 }

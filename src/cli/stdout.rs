@@ -14,7 +14,8 @@ pub(super) fn print_as<T: Serialize>(json: bool, result: &T, text: impl FnOnce(&
 }
 
 pub(super) fn print_json(value: &impl Serialize) -> Result<()> {
-    let mut text = serde_json::to_string_pretty(value).map_err(|error| Error::bug("a result is no JSON").source(error))?;
+    let mut text =
+        serde_json::to_string_pretty(value).map_err(|error| Error::bug("a result cannot be written as JSON").source(error))?;
     text.push('\n');
     print(text.as_bytes())
 }

@@ -21,10 +21,10 @@ pub(super) struct WhatIfArgs {
     pipeline: PathBuf,
     #[command(flatten)]
     days: Days,
-    /// The bot to suppose it of.
+    /// The bot to suppose it for.
     #[arg(long, value_name = "ID")]
     bot: String,
-    /// The event category that would have been the conversion event since ever. Without it, the bot's own history.
+    /// The event category to suppose as the only conversion event there ever was. Without it, the bot's own history.
     #[arg(long, value_name = "CATEGORY", required_unless_present = "window_days")]
     category: Option<String>,
     /// How many days a session could have converted, 1 to 90. Without it, the pipeline's.

@@ -1,8 +1,8 @@
 //! What-if: a past period of one bot under another conversion event, or another window, beside what was published.
 //!
 //! In: the touches as the last run read them, the raw events of the other category, read and judged by the pieces of a run, and the
-//! published tables. Out: the two reports side by side. Nothing is written. The other event is taken as if it had been the setting
-//! since ever; without one the bot keeps its history, and only the window is another.
+//! published tables. Out: the two reports side by side. Nothing is written. The other event is taken as if it had always been the
+//! setting; without one the bot keeps its history, and only the window is another.
 //!
 //! Where the raw events that a day needs have left the lake, its hypothetical conversions are NULL: not known.
 
@@ -54,7 +54,7 @@ impl Hypothesis {
     /// Said above the figures.
     pub(crate) fn heading(&self, settings: &Settings) -> String {
         let event = match &self.category {
-            Some(category) => format!("as if its conversion event had been {category:?} since ever"),
+            Some(category) => format!("as if its conversion event had always been {category:?}"),
             None => "with its own conversion events".to_string(),
         };
         let window = match self.window_days {

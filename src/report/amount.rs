@@ -20,7 +20,7 @@ impl Amount {
         Amount(i128::from(part) * MILLION).per(whole)
     }
 
-    /// As a person reads it: no zeros at the end beyond the second decimal.
+    /// The amount as a person reads it: no zeros at the end beyond the second decimal.
     pub(super) fn short(self) -> String {
         let text = self.to_string();
         let kept = text.trim_end_matches('0').len().max(text.len() - 4);

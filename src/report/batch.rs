@@ -45,15 +45,15 @@ pub(super) fn render(sheet: &Sheet<'_>) -> Result<Vec<u8>> {
         arrays.push(array);
     }
     let schema = Arc::new(Schema::new(fields));
-    let batch =
-        RecordBatch::try_new(schema.clone(), arrays).map_err(|error| Error::bug("the report is no table").source(error))?;
+    let batch = RecordBatch::try_new(schema.clone(), arrays)
+        .map_err(|error| Error::bug("the report's columns do not fit together").source(error))?;
     Ok(encode(&schema, &[batch])?.to_vec())
 }
 
 fn decimals(column: &str, millionths: Decimal128Array) -> Result<Decimal128Array> {
     let decimals = millionths
         .with_precision_and_scale(MONEY_PRECISION, MONEY_SCALE)
-        .map_err(|error| Error::bug("an amount is no decimal").source(error))?;
+        .map_err(|error| Error::bug("an amount is not a decimal").source(error))?;
     decimals.validate_decimal_precision(MONEY_PRECISION).map_err(|error| {
         Error::data("an amount of the report has more digits than decimal(18,6) holds")
             .with("column", column)

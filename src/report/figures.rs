@@ -79,7 +79,7 @@ fn order(row: &ReportRow) -> impl Ord + '_ {
 
 /// What a row's days add up to.
 struct AddedUp<'a> {
-    /// With day grain.
+    /// The row's day, with day grain.
     date: Option<Day>,
     days: i64,
     sums: Sums,

@@ -26,7 +26,7 @@ impl Format {
     }
 }
 
-/// In what form a result is written.
+/// The form in which a result is written.
 #[derive(Clone, Copy, Debug)]
 pub struct Rendering {
     pub format: Format,

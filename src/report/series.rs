@@ -131,7 +131,8 @@ pub(super) fn pack(
         rows: numbers.flags.len(),
         lags: numbers.lag.len(),
     };
-    let json = serde_json::to_vec(&header).map_err(|error| Error::bug("the page's header is no JSON").source(error))?;
+    let json =
+        serde_json::to_vec(&header).map_err(|error| Error::bug("the page's header cannot be written as JSON").source(error))?;
     let length = u32::try_from(json.len()).map_err(|_| too_large("the titles of its ads are longer than 4 GB"))?;
     let mut bytes = length.to_le_bytes().to_vec();
     bytes.extend(json);

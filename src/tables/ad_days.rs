@@ -125,7 +125,7 @@ pub(crate) fn ad_days_table(day: Day, rows: &[AdDay]) -> Result<RecordBatch> {
     let millionths: Decimal128Array = rows.iter().map(|row| row.spend.map(i128::from)).collect();
     let spend = millionths
         .with_precision_and_scale(schema::MONEY_PRECISION, schema::MONEY_SCALE)
-        .map_err(|error| Error::bug("spend is no decimal").with("table", "ad_days").source(error))?;
+        .map_err(|error| Error::bug("spend is not a decimal").with("table", "ad_days").source(error))?;
     let columns: Vec<ArrayRef> = vec![
         Arc::new(rows.iter().map(|_| Some(day.0)).collect::<Date32Array>()),
         text(&|row| row.bot.as_deref()),

@@ -26,10 +26,10 @@ pub(super) struct SetArgs {
     /// The category, as it stands in the events: case and accents matter.
     #[arg(long, value_name = "CATEGORY")]
     category: String,
-    /// From when on: a time with an offset, or a day of the bot's zone. Without it, from now on.
+    /// When it takes effect: a time with an offset, or a day of the bot's zone. Without it, now.
     #[arg(long, value_name = "TIME")]
     effective_at: Option<String>,
-    /// Take a category that no event had in the last 90 days.
+    /// Accept a category that no event had in the last 90 days.
     #[arg(long)]
     unseen: bool,
     /// Print one JSON object as the result.
