@@ -164,8 +164,8 @@ fn difference(before: &Facts<'_>, now: &Facts<'_>, request: &WhatIfRequest<'_>, 
             *sum.get_or_insert(0) += would_be - was;
         }
     }
-    let count = |sum| exact_count(sum, Summed { table: "ad_days", column: "conversions", key });
-    Ok(Difference { conversions: sum.map(count).transpose()?, is_over_the_same_days })
+    let summed = Summed { table: "ad_days", column: "conversions", key };
+    Ok(Difference { conversions: sum.map(|sum| exact_count(sum, summed)).transpose()?, is_over_the_same_days })
 }
 
 /// What would have been published: the bot's conversions are others, all else stays.

@@ -83,8 +83,8 @@ fn text(found: &Categories, style: Style) -> String {
             text.push('\n');
         }
         if bot.events_without_usable_time > 0 {
-            let rows = counted(bot.events_without_usable_time, "event", "events");
-            text.push_str(&format!("{rows} without a usable time not counted\n"));
+            let events = counted(bot.events_without_usable_time, "event", "events");
+            text.push_str(&format!("{events} without a usable time not counted\n"));
         }
     }
     let note = "\

@@ -66,11 +66,11 @@ impl SettingsList {
     fn of(settings: &Settings, asked: &[String], now: i64) -> SettingsList {
         let bots = settings.bots.iter().filter(|bot| asked.is_empty() || asked.contains(&bot.id)).map(|bot| {
             let next = bot.conversion_events.iter().skip(1).map(|next| Some(next.effective_at)).chain([None]);
-            let row = |(setting, next): (&ConversionSetting, Option<i64>)| SettingRow {
+            let row = |(setting, until): (&ConversionSetting, Option<i64>)| SettingRow {
                 category: setting.category.clone(),
                 effective_at: bot.zone.time(setting.effective_at),
-                until: next.map(|next| bot.zone.time(next)),
-                state: match (setting.effective_at <= now, next.is_some_and(|next| next <= now)) {
+                until: until.map(|until| bot.zone.time(until)),
+                state: match (setting.effective_at <= now, until.is_some_and(|until| until <= now)) {
                     (false, _) => "to come",
                     (true, true) => "past",
                     (true, false) => "in effect",
