@@ -140,6 +140,28 @@ impl fmt::Display for DayRange {
     }
 }
 
+/// Ascending days as ranges: neighbours stand together where they carry the same.
+pub(crate) fn ranges_alike<T: PartialEq>(days: impl IntoIterator<Item = (Day, T)>) -> Vec<(DayRange, T)> {
+    let mut ranges: Vec<(DayRange, T)> = Vec::new();
+    for (day, carried) in days {
+        match ranges.last_mut() {
+            Some((range, known)) if *known == carried && (range.last == day || range.last.next() == day) => range.last = day,
+            _ => ranges.push((DayRange { first: day, last: day }, carried)),
+        }
+    }
+    ranges
+}
+
+/// Ascending days as ranges.
+pub(crate) fn ranges(days: impl IntoIterator<Item = Day>) -> Vec<DayRange> {
+    ranges_alike(days.into_iter().map(|day| (day, ()))).into_iter().map(|(range, ())| range).collect()
+}
+
+/// Ascending days in words: `2026-03-01..2026-03-03, 2026-03-05`.
+pub(crate) fn written_ranges(days: impl IntoIterator<Item = Day>) -> String {
+    ranges(days).iter().map(DayRange::to_string).collect::<Vec<_>>().join(", ")
+}
+
 /// An IANA time zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Zone(chrono_tz::Tz);
@@ -257,6 +279,17 @@ mod tests {
         for bad in ["2026-02-30", "2026-2-3", "26-02-03", "2026-02-03 ", "today"] {
             assert!(bad.parse::<Day>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn neighbours_stand_together() {
+        let written = |days: &[i32]| written_ranges(days.iter().map(|day| Day(20_513 + day)));
+        assert_eq!(written(&[]), "");
+        assert_eq!(written(&[4]), "2026-03-05");
+        assert_eq!(written(&[0, 0, 1, 2, 4]), "2026-03-01..2026-03-03, 2026-03-05");
+        let range = |first, last| DayRange { first: Day(first), last: Day(last) };
+        let carrying = [(1, 'a'), (2, 'a'), (3, 'b'), (5, 'b')].map(|(day, carried)| (Day(day), carried));
+        assert_eq!(ranges_alike(carrying), [(range(1, 2), 'a'), (range(3, 3), 'b'), (range(5, 5), 'b')]);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, RecordBatch};
+use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use crate::base::error::{Error, Result};
@@ -146,6 +146,14 @@ pub struct Table {
     pub name: &'static str,
     pub schema: SchemaRef,
     pub key: &'static [&'static str],
+}
+
+impl Table {
+    /// Its columns as rows of it.
+    pub(crate) fn batch(self, columns: Vec<ArrayRef>) -> Result<RecordBatch> {
+        RecordBatch::try_new(self.schema, columns)
+            .map_err(|error| Error::bug("columns do not fit their table").with("table", self.name).source(error))
+    }
 }
 
 fn schema(columns: &[(&str, DataType, bool)]) -> SchemaRef {

@@ -4,16 +4,22 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::base::day::{Day, DayRange};
+use crate::base::day::Day;
 use crate::base::error::{Error, Result};
 use crate::commands::explain::{Explanation, Question, explain};
 use crate::config::Settings;
 use crate::known::job::Wanted;
+use crate::report::style::visible;
 
-use super::{Exit, print, print_json, terminal, with_job};
+use super::exit::Exit;
+use super::flags::range_of;
+use super::machine::with_job;
+use super::stdout::print_as;
+use super::terminal;
 
-/// Of what is no terminal.
+/// The width of what is no terminal.
 const PAPER_WIDTH: usize = 100;
+const WIDTH_MIN: usize = 40;
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
@@ -51,12 +57,10 @@ const EXAMPLES: &str = "Examples:
   ctwa explain nightly.toml --contact 5511987654321@wa.gw.msging.net --bot shop-br@msging.net --from 2026-10-01 --to 2026-10-31";
 
 pub(super) fn execute(args: &ExplainArgs) -> Result<Exit> {
-    let days = args.from.zip(args.to).map(|(from, to)| {
-        DayRange::new(from, to).ok_or_else(|| Error::usage(format!("--from {from} is after --to {to}")).mend("swap them"))
-    });
+    let days = range_of(args.from, args.to);
     let question = match (&args.ad, args.date, &args.contact) {
         (Some(ad), Some(day), _) => Question::Ad { ad: ad.clone(), day },
-        (_, _, Some(contact)) => Question::Contact { contact: contact.clone(), days: days.transpose()? },
+        (_, _, Some(contact)) => Question::Contact { contact: contact.clone(), days: days? },
         _ => return Err(Error::usage("nothing is asked for").mend("give --ad with --date, or --contact")),
     };
     let settings = Settings::load(&args.pipeline)?;
@@ -65,11 +69,8 @@ pub(super) fn execute(args: &ExplainArgs) -> Result<Exit> {
     for note in &told.notes {
         tracing::warn!("{note}");
     }
-    if args.json {
-        print_json(&told)?;
-    } else {
-        print(&text(&told, &settings, terminal::stdout().width.map_or(PAPER_WIDTH, usize::from).max(40)))?;
-    }
+    let width = terminal::stdout().width.map_or(PAPER_WIDTH, usize::from).max(WIDTH_MIN);
+    print_as(args.json, &told, |told| text(told, &settings, width))?;
     Ok(Exit::Done)
 }
 
@@ -80,17 +81,13 @@ fn text(told: &Explanation, settings: &Settings, width: usize) -> String {
         if chapter.bot_id != bot {
             bot = &chapter.bot_id;
             let zone = settings.bots.iter().find(|of| of.id == bot).map_or("UTC", |of| of.zone.name());
-            lines.extend(["".to_string(), format!("Bot {}, local times of {zone}", crate::report::style::visible(bot))]);
+            lines.extend([String::new(), format!("Bot {}, local times of {zone}", visible(bot))]);
         }
-        lines.extend(["".to_string(), chapter.title.clone()]);
+        lines.extend([String::new(), chapter.title.clone()]);
         for fact in &chapter.facts {
-            let sentence = format!("{}.", fact.sentence());
-            lines.extend(
-                wrapped(&sentence, width - 4)
-                    .into_iter()
-                    .enumerate()
-                    .map(|(i, line)| if i == 0 { format!("  - {line}") } else { format!("    {line}") }),
-            );
+            let sentence = wrapped(&format!("{}.", fact.sentence()), width - 4);
+            let indent = |(i, line): (usize, &String)| if i == 0 { format!("  - {line}") } else { format!("    {line}") };
+            lines.extend(sentence.iter().enumerate().map(indent));
         }
     }
     lines.join("\n") + "\n"

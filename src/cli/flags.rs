@@ -5,6 +5,7 @@ use clap::Args;
 use crate::base::day::{Day, DayRange};
 use crate::base::error::{Error, Result};
 
+/// How days are built, and how it is told.
 #[derive(Args)]
 pub(super) struct How {
     /// Count the past anew where a past setting was altered or removed.
@@ -15,7 +16,7 @@ pub(super) struct How {
     pub json: bool,
 }
 
-/// Dates are inclusive on both ends.
+/// A range of days. Dates are inclusive on both ends.
 #[derive(Args)]
 pub(super) struct Days {
     /// The first day, YYYY-MM-DD.
@@ -28,8 +29,13 @@ pub(super) struct Days {
 
 impl Days {
     pub(super) fn range(&self) -> Result<DayRange> {
-        DayRange::new(self.from, self.to).ok_or_else(|| {
-            Error::usage(format!("--from {} is after --to {}", self.from, self.to)).mend("swap them: both ends are included")
-        })
+        let Days { from, to } = self;
+        DayRange::new(*from, *to)
+            .ok_or_else(|| Error::usage(format!("--from {from} is after --to {to}")).mend("swap them: both ends are included"))
     }
+}
+
+/// The range of flags that may be left out, both or none.
+pub(super) fn range_of(from: Option<Day>, to: Option<Day>) -> Result<Option<DayRange>> {
+    from.zip(to).map(|(from, to)| Days { from, to }.range()).transpose()
 }

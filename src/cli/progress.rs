@@ -16,7 +16,7 @@ struct Shown {
     bar: Option<Bar>,
 }
 
-/// Of one step.
+/// The bar of one step.
 struct Bar {
     drawn: ProgressBar,
     of: &'static str,
@@ -25,7 +25,7 @@ struct Bar {
     has_bytes: bool,
 }
 
-/// From now on bars are shown, where there is somebody to see them.
+/// Shows bars from now on, where there is somebody to see them.
 pub(super) fn want() {
     if let Ok(mut shown) = SHOWN.lock() {
         shown.wanted = std::io::stderr().is_terminal() && terminal::can_move();

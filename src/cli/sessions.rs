@@ -1,4 +1,4 @@
-//! `ctwa sessions`: the ledger behind the figures.
+//! `ctwa sessions`: the sessions behind the figures.
 
 use std::path::PathBuf;
 
@@ -10,9 +10,10 @@ use crate::config::Settings;
 use crate::known::job::Wanted;
 use crate::report::By;
 
+use super::exit::Exit;
 use super::flags::Days;
+use super::machine::with_job;
 use super::sheet::SheetArgs;
-use super::{Exit, with_job};
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]

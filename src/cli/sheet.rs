@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::base::error::Result;
-use crate::report::style::Look;
-use crate::report::{Format, Layout, Sheet};
+use crate::report::style::Style;
+use crate::report::{Format, Layout, Rendering, Sheet};
 
+use super::stdout::{check_destination, write_to};
 use super::terminal;
 
 #[derive(Args)]
 pub(super) struct SheetArgs {
-    /// How it is written.
+    /// The format of the result.
     #[arg(long, value_enum, default_value_t)]
     format: SheetFormat,
     /// In CSV, write texts as they are. Without it, a text that a spreadsheet would run as a formula gets a leading apostrophe.
@@ -36,7 +37,7 @@ enum SheetFormat {
 impl SheetArgs {
     /// A usage error where the answer would go to a terminal that has no use for it.
     pub(super) fn check(&self) -> Result<()> {
-        super::check_destination(self.format(), self.out.is_some())
+        check_destination(self.format(), self.out.is_some())
     }
 
     pub(super) fn is_table(&self) -> bool {
@@ -54,12 +55,13 @@ impl SheetArgs {
 
     /// `heading` stands above a table; `spare` are the columns that a narrow terminal goes without.
     pub(super) fn write(&self, sheet: &Sheet<'_>, heading: String, spare: &[&str], notes: &[String]) -> Result<()> {
-        let look = if self.out.is_none() { terminal::stdout() } else { Look::PLAIN };
-        let layout = Layout { format: self.format(), look, raw_csv: self.raw_csv, heading, spare };
+        let style = if self.out.is_none() { terminal::stdout() } else { Style::PLAIN };
+        let rendering = Rendering { format: self.format(), style, raw_csv: self.raw_csv };
+        let layout = Layout { rendering, heading, spare };
         let bytes = sheet.write(&layout)?;
         for note in notes {
             tracing::warn!("{note}");
         }
-        super::write_to(self.out.as_deref(), "result", &bytes)
+        write_to(self.out.as_deref(), "result", &bytes)
     }
 }

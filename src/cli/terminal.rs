@@ -3,15 +3,15 @@
 use std::env;
 use std::io::IsTerminal;
 
-use crate::report::style::{Look, Numerals};
+use crate::report::style::{Numerals, Style};
 
 /// What stdout is.
-pub(super) fn stdout() -> Look {
+pub(super) fn stdout() -> Style {
     if !std::io::stdout().is_terminal() {
-        return Look::PLAIN;
+        return Style::PLAIN;
     }
     let width = terminal_size::terminal_size().map(|(width, _)| width.0);
-    Look { width, numerals: numerals(), colors: colors_are_wanted() }
+    Style { width, numerals: numerals(), colors: colors_are_wanted() }
 }
 
 /// Whether stderr is a terminal that may be coloured.

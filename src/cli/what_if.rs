@@ -9,9 +9,10 @@ use crate::commands::what_if::{Hypothesis, what_if};
 use crate::config::Settings;
 use crate::known::job::Wanted;
 
+use super::exit::Exit;
 use super::flags::Days;
+use super::machine::with_job;
 use super::sheet::SheetArgs;
-use super::{Exit, with_job};
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
@@ -20,10 +21,10 @@ pub(super) struct WhatIfArgs {
     pipeline: PathBuf,
     #[command(flatten)]
     days: Days,
-    /// The bot to suppose it of.
+    /// The bot to suppose it for.
     #[arg(long, value_name = "ID")]
     bot: String,
-    /// The event category that would have been the conversion event since ever. Without it, the bot's own history.
+    /// The event category to suppose as the only conversion event there ever was. Without it, the bot's own history.
     #[arg(long, value_name = "CATEGORY", required_unless_present = "window_days")]
     category: Option<String>,
     /// How many days a session could have converted, 1 to 90. Without it, the pipeline's.

@@ -6,7 +6,7 @@
 //! whenever they were opened, as many as it has conversions. Sessions of unattributed touches are among them, without an ad.
 //! Days that are not published have no figures and no sessions.
 
-use crate::base::day::{Day, DayRange, Zone};
+use crate::base::day::{Day, DayRange, Zone, written_ranges};
 use crate::base::error::{Error, Result};
 use crate::config::{Settings, known_bot};
 use crate::engine::embedded::{Settled, ledger as sessions, settle};
@@ -17,7 +17,7 @@ use crate::extract::touches::Touches;
 use crate::known::job::{Job, Places};
 use crate::known::survey::Survey;
 use crate::known::working;
-use crate::report::{By, Kind, Sheet, Value, spans};
+use crate::report::{By, CellKind, Sheet, Value};
 
 /// What is asked for. An empty list of bots or ads means all of them.
 #[derive(Clone, Debug)]
@@ -64,21 +64,21 @@ pub(crate) struct LedgerConversion {
     pub category: String,
 }
 
-pub(crate) const COLUMNS: [(&str, Kind); 14] = [
-    ("bot_id", Kind::Text),
-    ("contact_id", Kind::Text),
-    ("message_id", Kind::Text),
-    ("opened_on", Kind::Day),
-    ("opened_at", Kind::Instant),
-    ("ad_id", Kind::Text),
-    ("ad_title", Kind::Text),
-    ("closed_at", Kind::Instant),
-    ("close_reason", Kind::Text),
-    ("converted_on", Kind::Day),
-    ("event_id", Kind::Text),
-    ("category", Kind::Text),
-    ("days_to_convert", Kind::Count),
-    ("zone", Kind::Text),
+pub(crate) const COLUMNS: [(&str, CellKind); 14] = [
+    ("bot_id", CellKind::Text),
+    ("contact_id", CellKind::Text),
+    ("message_id", CellKind::Text),
+    ("opened_on", CellKind::Day),
+    ("opened_at", CellKind::Instant),
+    ("ad_id", CellKind::Text),
+    ("ad_title", CellKind::Text),
+    ("closed_at", CellKind::Instant),
+    ("close_reason", CellKind::Text),
+    ("converted_on", CellKind::Day),
+    ("event_id", CellKind::Text),
+    ("category", CellKind::Text),
+    ("days_to_convert", CellKind::Count),
+    ("zone", CellKind::Text),
 ];
 
 impl Ledger {
@@ -250,7 +250,7 @@ pub(crate) fn ledger(job: &Job<'_>, request: &LedgerRequest) -> Result<Ledger> {
     let rows = sessions.iter().map(|session| row(settings, &known, session, request.full_contacts)).collect();
     let mut notes = known.notes.clone();
     if !unpublished.is_empty() {
-        notes.push(format!("not published, so without sessions here: {}", spans(&unpublished)));
+        notes.push(format!("not published, so without sessions here: {}", written_ranges(unpublished)));
     }
     Ok(Ledger { rows, notes })
 }

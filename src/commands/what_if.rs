@@ -1,14 +1,14 @@
 //! What-if: a past period of one bot under another conversion event, or another window, beside what was published.
 //!
 //! In: the touches as the last run read them, the raw events of the other category, read and judged by the pieces of a run, and the
-//! published tables. Out: the two reports side by side. Nothing is written. The other event is taken as if it had been the setting
-//! since ever; without one the bot keeps its history, and only the window is another.
+//! published tables. Out: the two reports side by side. Nothing is written. The other event is taken as if it had always been the
+//! setting; without one the bot keeps its history, and only the window is another.
 //!
 //! Where the raw events that a day needs have left the lake, its hypothetical conversions are NULL: not known.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::base::day::{Day, DayRange};
+use crate::base::day::{Day, DayRange, written_ranges};
 use crate::base::error::{Error, Result};
 use crate::base::limits::{DAYS_AHEAD, DAYS_LATE};
 use crate::base::schema::Raw;
@@ -20,7 +20,7 @@ use crate::extract::conversions::Conversions;
 use crate::known::job::{Job, Places};
 use crate::known::survey::Survey;
 use crate::plan::calendar::Calendar;
-use crate::report::{self, WhatIf, WhatIfRequest, spans};
+use crate::report::{self, WhatIf, WhatIfRequest};
 use crate::run::scan;
 
 /// The other settings of a bot.
@@ -54,7 +54,7 @@ impl Hypothesis {
     /// Said above the figures.
     pub(crate) fn heading(&self, settings: &Settings) -> String {
         let event = match &self.category {
-            Some(category) => format!("as if its conversion event had been {category:?} since ever"),
+            Some(category) => format!("as if its conversion event had always been {category:?}"),
             None => "with its own conversion events".to_string(),
         };
         let window = match self.window_days {
@@ -102,7 +102,7 @@ pub(crate) fn what_if(job: &Job<'_>, hypothesis: &Hypothesis) -> Result<WhatIf> 
         }
     }
     let known_days = known_days(&other, bot_at, hypothesis, &known.survey.calendar(settings), &mut notes);
-    let request = WhatIfRequest { days: hypothesis.days, bot, conversions: &conversions, known: &known_days };
+    let request = WhatIfRequest { days: hypothesis.days, bot, supposed: &other, conversions: &conversions, known: &known_days };
     let mut what_if = report::what_if(settings, output, &request)?;
     what_if.notes.extend(notes);
     Ok(what_if)
@@ -144,7 +144,7 @@ fn known_days(
     if !gone.is_empty() {
         notes.push(format!(
             "events that these days need have left the lake, their supposed conversions are not known: {}",
-            spans(&gone)
+            written_ranges(gone)
         ));
     }
     hypothesis.days.iter().filter(|day| bot.is_configured_on(*day) && !is_gone(day)).collect()

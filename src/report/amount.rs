@@ -6,7 +6,7 @@ pub(super) const MILLION: i128 = 1_000_000;
 
 /// An exact decimal with 6 decimals: money in major units, a cost, or a rate. Held as millionths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Amount(pub i128);
+pub(crate) struct Amount(pub i128);
 
 impl Amount {
     /// The quotient of an amount and a count, rounded half up; none when the count is 0.
@@ -16,11 +16,11 @@ impl Amount {
     }
 
     /// The part of a whole; none where there is nothing.
-    pub fn share(part: i64, whole: i64) -> Option<Amount> {
+    pub(crate) fn share(part: i64, whole: i64) -> Option<Amount> {
         Amount(i128::from(part) * MILLION).per(whole)
     }
 
-    /// As a person reads it: no zeros at the end beyond the second decimal.
+    /// The amount as a person reads it: no zeros at the end beyond the second decimal.
     pub(super) fn short(self) -> String {
         let text = self.to_string();
         let kept = text.trim_end_matches('0').len().max(text.len() - 4);

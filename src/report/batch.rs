@@ -12,7 +12,7 @@ use crate::base::error::{Error, Result};
 use crate::base::schema::{MONEY_PRECISION, MONEY_SCALE, instant, money};
 use crate::lake::encode;
 
-use super::{Kind, Sheet, Value};
+use super::sheet::{CellKind, Sheet, Value};
 
 pub(super) fn render(sheet: &Sheet<'_>) -> Result<Vec<u8>> {
     let mut fields = Vec::new();
@@ -20,23 +20,23 @@ pub(super) fn render(sheet: &Sheet<'_>) -> Result<Vec<u8>> {
     for (place, (name, kind)) in sheet.columns.iter().enumerate() {
         let cells = || sheet.rows.iter().map(|row| &row[place]);
         let (data_type, array): (DataType, ArrayRef) = match kind {
-            Kind::Day => {
+            CellKind::Day => {
                 let days = cells().map(|cell| if let Value::Day(day) = cell { Some(day.0) } else { None });
                 (DataType::Date32, Arc::new(days.collect::<Date32Array>()))
             }
-            Kind::Text => {
+            CellKind::Text => {
                 let texts = cells().map(|cell| if let Value::Text(text) = cell { Some(*text) } else { None });
                 (DataType::Utf8, Arc::new(texts.collect::<StringArray>()))
             }
-            Kind::Count => {
+            CellKind::Count => {
                 let counts = cells().map(|cell| if let Value::Count(count) = cell { Some(*count) } else { None });
                 (DataType::Int64, Arc::new(counts.collect::<Int64Array>()))
             }
-            Kind::Instant => {
+            CellKind::Instant => {
                 let micros = cells().map(|cell| if let Value::Instant { micros, .. } = cell { Some(*micros) } else { None });
                 (instant(), Arc::new(micros.collect::<TimestampMicrosecondArray>().with_timezone("UTC")))
             }
-            Kind::Amount => {
+            CellKind::Amount => {
                 let amounts = cells().map(|cell| if let Value::Amount(amount) = cell { Some(amount.0) } else { None });
                 (money(), Arc::new(decimals(name, amounts.collect())?))
             }
@@ -45,15 +45,15 @@ pub(super) fn render(sheet: &Sheet<'_>) -> Result<Vec<u8>> {
         arrays.push(array);
     }
     let schema = Arc::new(Schema::new(fields));
-    let batch =
-        RecordBatch::try_new(schema.clone(), arrays).map_err(|error| Error::bug("the report is no table").source(error))?;
+    let batch = RecordBatch::try_new(schema.clone(), arrays)
+        .map_err(|error| Error::bug("the report's columns do not fit together").source(error))?;
     Ok(encode(&schema, &[batch])?.to_vec())
 }
 
 fn decimals(column: &str, millionths: Decimal128Array) -> Result<Decimal128Array> {
     let decimals = millionths
         .with_precision_and_scale(MONEY_PRECISION, MONEY_SCALE)
-        .map_err(|error| Error::bug("an amount is no decimal").source(error))?;
+        .map_err(|error| Error::bug("an amount is not a decimal").source(error))?;
     decimals.validate_decimal_precision(MONEY_PRECISION).map_err(|error| {
         Error::data("an amount of the report has more digits than decimal(18,6) holds")
             .with("column", column)
@@ -68,10 +68,11 @@ mod tests {
     use arrow::array::{Array, AsArray};
     use arrow::datatypes::{Date32Type, Decimal128Type, Int64Type};
 
-    use super::super::sample;
     use super::*;
     use crate::lake::decode;
-    use crate::report::{Amount, Grain, Report, ReportRow};
+    use crate::report::amount::Amount;
+    use crate::report::model::{Grain, Report, ReportRow};
+    use crate::report::sample;
 
     fn read_back(report: &Report) -> RecordBatch {
         let batches = decode(render(&report.sheet()).unwrap().into()).unwrap();

@@ -14,16 +14,17 @@ use crate::base::error::Result;
 use crate::base::schema::{MONEY_SCALE, mistyped, published_column as column};
 use crate::lake::TextForm;
 
-use super::published::{Ad, AdConversion, AdDay, BotDay, RangeReach};
+use super::published::{PublishedAd, PublishedAdDay, PublishedBotDay, PublishedConversions, PublishedReach};
 use super::tally::{NONE, StoredDay, Tally};
 
-pub(super) type Column = (&'static str, TextForm);
+/// A column's name, and how its texts are decoded.
+pub(super) type StoredColumn = (&'static str, TextForm);
 
-const fn stored(name: &'static str) -> Column {
+const fn stored(name: &'static str) -> StoredColumn {
     (name, TextForm::AsStored)
 }
 
-pub(super) const AD_DAY: [Column; 9] = [
+pub(super) const AD_DAY: [StoredColumn; 9] = [
     stored("date"),
     ("bot_id", TextForm::Numbered),
     ("ad_id", TextForm::Views),
@@ -34,9 +35,9 @@ pub(super) const AD_DAY: [Column; 9] = [
     stored("spend"),
     stored("reach"),
 ];
-/// Read only where they are asked for.
-pub(super) const IMPRESSIONS: Column = stored("impressions");
-pub(super) const META_CONVERSATIONS: Column = stored("meta_conversations");
+/// A column that is read only where it is asked for, like the next one.
+pub(super) const IMPRESSIONS: StoredColumn = stored("impressions");
+pub(super) const META_CONVERSATIONS: StoredColumn = stored("meta_conversations");
 
 fn at<A: ArrayAccessor>(array: A, row: usize) -> Option<A::Item> {
     array.is_valid(row).then(|| array.value(row))
@@ -90,7 +91,7 @@ pub(super) struct AdDayColumns<'a> {
 
 impl<'a> AdDayColumns<'a> {
     pub(super) fn of(batch: &'a RecordBatch) -> Result<AdDayColumns<'a>> {
-        let if_read = |(name, _): Column| batch.column_by_name(name).map(|_| column(batch, name)).transpose();
+        let if_read = |(name, _): StoredColumn| batch.column_by_name(name).map(|_| column(batch, name)).transpose();
         let (date, spend): (&Date32Array, &Decimal128Array) = (column(batch, "date")?, column(batch, "spend")?);
         if spend.scale() != MONEY_SCALE {
             return Err(mistyped("spend"));
@@ -131,8 +132,8 @@ impl<'a> AdDayColumns<'a> {
         }
     }
 
-    pub(super) fn add_rows(&self, rows: &mut Vec<AdDay>) {
-        rows.extend((0..self.rows).map(|row| AdDay {
+    pub(super) fn add_rows(&self, rows: &mut Vec<PublishedAdDay>) {
+        rows.extend((0..self.rows).map(|row| PublishedAdDay {
             date: Day(self.date.value(row)),
             bot_id: self.bot_id.text(row),
             ad_id: self.ad_id.value(row).to_string(),
@@ -148,7 +149,7 @@ impl<'a> AdDayColumns<'a> {
     }
 }
 
-pub(super) const AD: [Column; 7] = [
+pub(super) const AD: [StoredColumn; 7] = [
     stored("bot_id"),
     stored("ad_id"),
     stored("ad_type"),
@@ -158,13 +159,13 @@ pub(super) const AD: [Column; 7] = [
     stored("currency"),
 ];
 
-pub(super) fn ads(batch: &RecordBatch, rows: &mut Vec<Ad>) -> Result<()> {
+pub(super) fn ads(batch: &RecordBatch, rows: &mut Vec<PublishedAd>) -> Result<()> {
     let [bot_id, ad_id, ad_type]: [&StringArray; 3] =
         [column(batch, "bot_id")?, column(batch, "ad_id")?, column(batch, "ad_type")?];
     let [ad_title, account_id, currency]: [&StringArray; 3] =
         [column(batch, "ad_title")?, column(batch, "account_id")?, column(batch, "currency")?];
     let first_conversation_at: &TimestampMicrosecondArray = column(batch, "first_conversation_at")?;
-    rows.extend((0..batch.num_rows()).map(|row| Ad {
+    rows.extend((0..batch.num_rows()).map(|row| PublishedAd {
         bot_id: text(bot_id, row),
         ad_id: ad_id.value(row).to_string(),
         ad_type: text(ad_type, row),
@@ -176,15 +177,15 @@ pub(super) fn ads(batch: &RecordBatch, rows: &mut Vec<Ad>) -> Result<()> {
     Ok(())
 }
 
-pub(super) const BOT_DAY: [Column; 5] =
+pub(super) const BOT_DAY: [StoredColumn; 5] =
     [stored("date"), stored("bot_id"), stored("conversions"), stored("complete"), stored("insights_status")];
 
-pub(super) fn bot_days(batch: &RecordBatch, rows: &mut Vec<BotDay>) -> Result<()> {
+pub(super) fn bot_days(batch: &RecordBatch, rows: &mut Vec<PublishedBotDay>) -> Result<()> {
     let date: &Date32Array = column(batch, "date")?;
     let conversions: &Int64Array = column(batch, "conversions")?;
     let complete: &BooleanArray = column(batch, "complete")?;
     let [bot_id, insights_status]: [&StringArray; 2] = [column(batch, "bot_id")?, column(batch, "insights_status")?];
-    rows.extend((0..batch.num_rows()).map(|row| BotDay {
+    rows.extend((0..batch.num_rows()).map(|row| PublishedBotDay {
         date: Day(date.value(row)),
         bot_id: bot_id.value(row).to_string(),
         conversions: at(conversions, row),
@@ -194,16 +195,16 @@ pub(super) fn bot_days(batch: &RecordBatch, rows: &mut Vec<BotDay>) -> Result<()
     Ok(())
 }
 
-pub(super) const AD_CONVERSION: [Column; 5] =
+pub(super) const AD_CONVERSION: [StoredColumn; 5] =
     [stored("date"), stored("bot_id"), stored("ad_id"), stored("conversation_date"), stored("conversions")];
 
-pub(super) fn ad_conversions(batch: &RecordBatch, days: DayRange, rows: &mut Vec<AdConversion>) -> Result<()> {
+pub(super) fn ad_conversions(batch: &RecordBatch, days: DayRange, rows: &mut Vec<PublishedConversions>) -> Result<()> {
     let [date, conversation_date]: [&Date32Array; 2] = [column(batch, "date")?, column(batch, "conversation_date")?];
     let [bot_id, ad_id]: [&StringArray; 2] = [column(batch, "bot_id")?, column(batch, "ad_id")?];
     let conversions: &Int64Array = column(batch, "conversions")?;
     let touches_range = |dates: &Date32Array, row: usize| days.contains(Day(dates.value(row)));
     let in_range = (0..batch.num_rows()).filter(|row| touches_range(date, *row) || touches_range(conversation_date, *row));
-    rows.extend(in_range.map(|row| AdConversion {
+    rows.extend(in_range.map(|row| PublishedConversions {
         date: Day(date.value(row)),
         bot_id: bot_id.value(row).to_string(),
         ad_id: ad_id.value(row).to_string(),
@@ -213,14 +214,15 @@ pub(super) fn ad_conversions(batch: &RecordBatch, days: DayRange, rows: &mut Vec
     Ok(())
 }
 
-pub(super) const REACH: [Column; 5] = [stored("account_id"), stored("ad_id"), stored("since"), stored("until"), stored("reach")];
+pub(super) const REACH: [StoredColumn; 5] =
+    [stored("account_id"), stored("ad_id"), stored("since"), stored("until"), stored("reach")];
 
-pub(super) fn reach(batch: &RecordBatch, is_wanted: impl Fn(DayRange) -> bool, rows: &mut Vec<RangeReach>) -> Result<()> {
+pub(super) fn reach(batch: &RecordBatch, is_wanted: impl Fn(DayRange) -> bool, rows: &mut Vec<PublishedReach>) -> Result<()> {
     let [since, until]: [&Date32Array; 2] = [column(batch, "since")?, column(batch, "until")?];
     let [account_id, ad_id]: [&StringArray; 2] = [column(batch, "account_id")?, column(batch, "ad_id")?];
     let reach: &Int64Array = column(batch, "reach")?;
     let days = |row: usize| DayRange { first: Day(since.value(row)), last: Day(until.value(row)) };
-    rows.extend((0..batch.num_rows()).filter(|row| is_wanted(days(*row))).map(|row| RangeReach {
+    rows.extend((0..batch.num_rows()).filter(|row| is_wanted(days(*row))).map(|row| PublishedReach {
         days: days(row),
         account_id: account_id.value(row).to_string(),
         ad_id: ad_id.value(row).to_string(),

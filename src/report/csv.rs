@@ -7,7 +7,7 @@
 
 use crate::base::error::{Error, Result};
 
-use super::{Sheet, Value};
+use super::sheet::{Sheet, Value};
 
 pub(super) fn render(sheet: &Sheet<'_>, raw: bool) -> Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
@@ -33,9 +33,10 @@ fn text(value: &Value<'_>, raw: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
-    use crate::report::{Amount, Grain, Report};
+    use crate::report::amount::Amount;
+    use crate::report::model::{Grain, Report, ReportRow};
+    use crate::report::sample;
 
     fn lines(report: &Report, raw: bool) -> Vec<String> {
         String::from_utf8(render(&report.sheet(), raw).unwrap()).unwrap().lines().map(str::to_string).collect()
@@ -57,7 +58,7 @@ mod tests {
     #[test]
     fn texts_that_a_spreadsheet_would_run_are_guarded_numbers_are_not() {
         for title in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"] {
-            let row = super::super::ReportRow { ad_title: Some(title.to_string()), spend: Some(Amount(-1)), ..sample::row() };
+            let row = ReportRow { ad_title: Some(title.to_string()), spend: Some(Amount(-1)), ..sample::row() };
             let report = sample::report(Grain::Range, vec![row]);
             let guarded = String::from_utf8(render(&report.sheet(), false).unwrap()).unwrap();
             assert!(guarded.contains(&format!("'{title}")), "{guarded}");

@@ -24,8 +24,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use crate::base::day::{Day, DayRange};
 use crate::config::Bot;
 
-use super::By;
-use super::published::{Ad, AdDay, Key, Published};
+use super::model::By;
+use super::published::{Key, Published, PublishedAd, PublishedAdDay};
+use super::sums::DayFigures;
 use super::tally::{self, Tally};
 
 /// Some days of a range.
@@ -58,8 +59,8 @@ impl DaySet {
 pub(super) struct Facts<'a> {
     pub published_days: DaySet,
     /// The rows of `ad_days`, where they were read.
-    pub ad_days: BTreeMap<Key<'a>, BTreeMap<Day, &'a AdDay>>,
-    pub ads: HashMap<Key<'a>, &'a Ad>,
+    pub ad_days: BTreeMap<Key<'a>, BTreeMap<Day, &'a PublishedAdDay>>,
+    pub ads: HashMap<Key<'a>, &'a PublishedAd>,
     /// The days on which a bot was configured.
     configured: HashMap<&'a str, DaySet>,
     /// Ads with a conversation, ever, in any bot.
@@ -73,85 +74,41 @@ pub(super) struct Facts<'a> {
     /// The bot, if any, on whose row an ad's spend stands; no entry where no bot lists the account.
     bearers: HashMap<&'a str, Option<&'a str>>,
     /// Conversions by (bot, ad) and conversation day.
-    cohorts: HashMap<Key<'a>, BTreeMap<Day, i64>>,
-    /// By (account, ad, first day, last day).
+    cohorts: HashMap<Key<'a>, BTreeMap<Day, i128>>,
+    /// Meta's figures, by (account, ad, first day, last day).
     range_reach: HashMap<(&'a str, &'a str, Day, Day), i64>,
 }
 
 impl<'a> Facts<'a> {
     pub(super) fn new(published: &'a Published, tally: &'a Tally, bots: &'a [Bot]) -> Facts<'a> {
-        let mut ad_days: BTreeMap<Key, BTreeMap<Day, &AdDay>> = BTreeMap::new();
-        for row in &published.ad_days {
-            ad_days.entry((row.bot_id.as_deref(), &row.ad_id)).or_default().insert(row.date, row);
-        }
+        let by_id: HashMap<&str, &Bot> = bots.iter().map(|bot| (bot.id.as_str(), bot)).collect();
+        let accounts = accounts(published, tally);
         let mut published_days = DaySet::none(tally.days);
         published.days.iter().for_each(|day| published_days.insert(*day));
-
-        // Of several rows the last, by day and then by bot.
-        let mut latest: HashMap<&str, (Day, Option<&str>, &str)> = HashMap::new();
-        for ((bot_id, ad_id), ad, _) in tally.ads() {
-            if let Some((day, account)) = tally.account(ad) {
-                let known = latest.entry(ad_id).or_insert((day, bot_id, account));
-                *known = (*known).max((day, bot_id, account));
-            }
-        }
-        let mut accounts: HashMap<&str, &str> = latest.into_iter().map(|(ad_id, (_, _, account))| (ad_id, account)).collect();
-        accounts.extend(published.ads.iter().filter_map(|ad| Some((ad.ad_id.as_str(), ad.account_id.as_deref()?))));
-
-        let mut whole: HashMap<&str, DaySet> = HashMap::new();
-        // The bot of the last row with a known spend.
-        let mut spenders: HashMap<&str, (Day, Option<&str>)> = HashMap::new();
-        for ((bot_id, ad_id), _, marks) in tally.ads() {
-            let known = || tally.marked(marks).filter(|(_, mark)| mark.knows_spend()).map(|(day, _)| day);
-            if let Some(last) = known().next_back() {
-                let spender = spenders.entry(ad_id).or_insert((last, bot_id));
-                *spender = (*spender).max((last, bot_id));
-            }
-            if let Some(account) = accounts.get(ad_id) {
-                let days = whole.entry(account).or_insert_with(|| DaySet::none(tally.days));
-                known().for_each(|day| days.insert(day));
-            }
-        }
-        let by_id: HashMap<&str, &Bot> = bots.iter().map(|bot| (bot.id.as_str(), bot)).collect();
-        for row in published.bot_days.iter().filter(|row| !matches!(row.insights_status.as_str(), "none" | "missing")) {
-            for account in by_id.get(row.bot_id.as_str()).into_iter().flat_map(|bot| &bot.ad_accounts) {
-                whole.entry(account).or_insert_with(|| DaySet::none(tally.days)).insert(row.date);
-            }
-        }
-
-        let mut cohorts: HashMap<Key, BTreeMap<Day, i64>> = HashMap::new();
-        for row in &published.ad_conversions {
-            let of_ad = cohorts.entry((Some(&row.bot_id), &row.ad_id)).or_default();
-            *of_ad.entry(row.conversation_date).or_default() += row.conversions;
-        }
         let clicked_ever = published.ads.iter().filter(|ad| ad.first_conversation_at.is_some()).map(|ad| ad.ad_id.as_str());
         let clicked_here = tally.ads().filter(|(_, ad, _)| ad.sums.conversations > 0).map(|((_, ad_id), _, _)| ad_id);
         let telling = tally.ads().filter(|(_, ad, _)| ad.tells_conversations);
-        let range_reach = published
-            .reach
-            .iter()
-            .filter_map(|row| Some(((row.account_id.as_str(), row.ad_id.as_str(), row.days.first, row.days.last), row.reach?)));
         Facts {
             published_days,
-            ad_days,
+            ad_days: ad_days(published),
             ads: published.ads.iter().map(|ad| ((ad.bot_id.as_deref(), ad.ad_id.as_str()), ad)).collect(),
             configured: configured(published, tally.days, &by_id),
             clicked: clicked_ever.chain(clicked_here).collect(),
             tells_conversations: telling.filter_map(|((_, ad_id), _, _)| accounts.get(ad_id).copied()).collect(),
-            bearers: bearers(published, bots, &accounts, spenders),
+            bearers: bearers(published, bots, &accounts, spenders(tally)),
+            whole: whole_days(published, tally, &accounts, &by_id),
             accounts,
-            whole,
-            cohorts,
-            range_reach: range_reach.collect(),
+            cohorts: cohorts(published),
+            range_reach: range_reach(published),
         }
     }
 
     /// Whether a stored row makes its ad appear.
-    pub(super) fn shows(by: By, row: &AdDay) -> bool {
+    pub(super) fn shows(by: By, row: &PublishedAdDay) -> bool {
         by == By::ConversionDay || tally::has_figures(row.conversations, row.spend, row.impressions)
     }
 
-    /// Of a day of the range.
+    /// Whether the bot was configured on a day of the range.
     pub(super) fn is_configured(&self, bot_id: Option<&str>, day: Day) -> bool {
         // A row without a bot has no setting to wait for.
         bot_id.is_none_or(|bot_id| self.configured.get(bot_id).is_some_and(|days| days.contains(day)))
@@ -161,11 +118,11 @@ impl<'a> Facts<'a> {
         self.bearers.get(ad_id).is_some_and(|bearer| *bearer == bot_id)
     }
 
-    /// What the days of a (bot, ad) are asked of.
-    pub(super) fn of<'f>(&'f self, key: Key<'f>) -> AdFacts<'f> {
+    /// What is known of a (bot, ad), to be asked for its days.
+    pub(super) fn of<'f>(&'f self, key: Key<'f>) -> KeyFacts<'f> {
         let (bot_id, ad_id) = key;
         let account = self.accounts.get(ad_id).filter(|_| self.bears_spend(key));
-        AdFacts {
+        KeyFacts {
             published_days: &self.published_days,
             has_bot: bot_id.is_some(),
             configured: bot_id.and_then(|bot_id| self.configured.get(bot_id)),
@@ -176,7 +133,7 @@ impl<'a> Facts<'a> {
 
     /// Conversations as Meta counts them, of a day of an ad, on whichever row they stand. Where the account's day is whole and Meta
     /// has no row, 0, if the account's figures tell conversations at all.
-    pub(super) fn meta_conversations(&self, ad_id: &str, rows: &[&AdDay], day: Day) -> Option<i64> {
+    pub(super) fn meta_conversations(&self, ad_id: &str, rows: &[&PublishedAdDay], day: Day) -> Option<i64> {
         if let Some(count) = rows.iter().find_map(|row| row.meta_conversations) {
             return Some(count);
         }
@@ -194,16 +151,89 @@ impl<'a> Facts<'a> {
     }
 }
 
+fn ad_days(published: &Published) -> BTreeMap<Key<'_>, BTreeMap<Day, &PublishedAdDay>> {
+    let mut ad_days: BTreeMap<Key, BTreeMap<Day, &PublishedAdDay>> = BTreeMap::new();
+    for row in &published.ad_days {
+        ad_days.entry((row.bot_id.as_deref(), &row.ad_id)).or_default().insert(row.date, row);
+    }
+    ad_days
+}
+
+/// The account of each ad: as `ads` says; else the last of several rows, by day and then by bot.
+fn accounts<'a>(published: &'a Published, tally: &'a Tally) -> HashMap<&'a str, &'a str> {
+    let mut latest: HashMap<&str, (Day, Option<&str>, &str)> = HashMap::new();
+    for ((bot_id, ad_id), ad, _) in tally.ads() {
+        if let Some((day, account)) = tally.account(ad) {
+            let known = latest.entry(ad_id).or_insert((day, bot_id, account));
+            *known = (*known).max((day, bot_id, account));
+        }
+    }
+    let mut accounts: HashMap<&str, &str> = latest.into_iter().map(|(ad_id, (_, _, account))| (ad_id, account)).collect();
+    accounts.extend(published.ads.iter().filter_map(|ad| Some((ad.ad_id.as_str(), ad.account_id.as_deref()?))));
+    accounts
+}
+
+/// The bot of each ad's last row with a known spend, and the day of that row.
+fn spenders(tally: &Tally) -> HashMap<&str, (Day, Option<&str>)> {
+    let mut spenders: HashMap<&str, (Day, Option<&str>)> = HashMap::new();
+    for ((bot_id, ad_id), _, marks) in tally.ads() {
+        if let Some(last) = tally.days_with_spend(marks).next_back() {
+            let spender = spenders.entry(ad_id).or_insert((last, bot_id));
+            *spender = (*spender).max((last, bot_id));
+        }
+    }
+    spenders
+}
+
+/// The days on which each account is shown to be whole, by an ad's known spend or by a bot's status.
+fn whole_days<'a>(
+    published: &'a Published,
+    tally: &'a Tally,
+    accounts: &HashMap<&'a str, &'a str>,
+    by_id: &HashMap<&'a str, &'a Bot>,
+) -> HashMap<&'a str, DaySet> {
+    let mut whole: HashMap<&str, DaySet> = HashMap::new();
+    for ((_, ad_id), _, marks) in tally.ads() {
+        if let Some(account) = accounts.get(ad_id) {
+            let days = whole.entry(account).or_insert_with(|| DaySet::none(tally.days));
+            tally.days_with_spend(marks).for_each(|day| days.insert(day));
+        }
+    }
+    for row in published.bot_days.iter().filter(|row| !matches!(row.insights_status.as_str(), "none" | "missing")) {
+        for account in by_id.get(row.bot_id.as_str()).into_iter().flat_map(|bot| &bot.ad_accounts) {
+            whole.entry(account).or_insert_with(|| DaySet::none(tally.days)).insert(row.date);
+        }
+    }
+    whole
+}
+
+fn cohorts(published: &Published) -> HashMap<Key<'_>, BTreeMap<Day, i128>> {
+    let mut cohorts: HashMap<Key, BTreeMap<Day, i128>> = HashMap::new();
+    for row in &published.ad_conversions {
+        let of_ad = cohorts.entry((Some(&row.bot_id), &row.ad_id)).or_default();
+        *of_ad.entry(row.conversation_date).or_default() += i128::from(row.conversions);
+    }
+    cohorts
+}
+
+fn range_reach(published: &Published) -> HashMap<(&str, &str, Day, Day), i64> {
+    let known = published.reach.iter().filter_map(|row| {
+        let key = (row.account_id.as_str(), row.ad_id.as_str(), row.days.first, row.days.last);
+        Some((key, row.reach?))
+    });
+    known.collect()
+}
+
 /// The days on which each bot was configured: as published; where it has no row, by the pipeline's settings.
 fn configured<'a>(published: &'a Published, days: DayRange, by_id: &HashMap<&'a str, &'a Bot>) -> HashMap<&'a str, DaySet> {
     let mut rows: HashMap<&str, HashMap<Day, bool>> = by_id.keys().map(|id| (*id, HashMap::new())).collect();
     for row in &published.bot_days {
         rows.entry(&row.bot_id).or_default().insert(row.date, row.conversions.is_some());
     }
-    let of_bot = |(id, rows): (&'a str, HashMap<Day, bool>)| {
+    let of_bot = |(id, as_published): (&'a str, HashMap<Day, bool>)| {
         let by_settings = |day| by_id.get(id).is_some_and(|bot| bot.is_configured_on(day));
         let mut configured = DaySet::none(days);
-        let is_configured = |day: &Day| rows.get(day).copied().unwrap_or_else(|| by_settings(*day));
+        let is_configured = |day: &Day| as_published.get(day).copied().unwrap_or_else(|| by_settings(*day));
         days.iter().filter(is_configured).for_each(|day| configured.insert(day));
         (id, configured)
     };
@@ -235,7 +265,7 @@ fn bearers<'a>(
     for ad in &published.ads {
         if let (Some(bot_id), Some(at), Some(account)) =
             (ad.bot_id.as_deref(), ad.first_conversation_at, accounts.get(ad.ad_id.as_str()))
-            && listing.get(account).is_some_and(|bots| bots.len() > 1 && bots.contains(&bot_id))
+            && listing.get(account).is_some_and(|listed_by| listed_by.len() > 1 && listed_by.contains(&bot_id))
         {
             let first = earliest.entry(&ad.ad_id).or_insert((at, bot_id));
             *first = (*first).min((at, bot_id));
@@ -247,29 +277,28 @@ fn bearers<'a>(
 }
 
 /// What is known of one (bot, ad) beside its stored rows.
-pub(super) struct AdFacts<'f> {
+pub(super) struct KeyFacts<'f> {
     published_days: &'f DaySet,
     has_bot: bool,
     configured: Option<&'f DaySet>,
     /// The days on which nothing was spent where no row says otherwise.
     free: Option<&'f DaySet>,
-    cohorts: Option<&'f BTreeMap<Day, i64>>,
+    cohorts: Option<&'f BTreeMap<Day, i128>>,
 }
 
-impl AdFacts<'_> {
+impl KeyFacts<'_> {
     /// What is known about one day, a stored row or none.
-    pub(super) fn day(&self, by: By, row: Option<&AdDay>, day: Day) -> DayFigures {
+    pub(super) fn day(&self, by: By, row: Option<&PublishedAdDay>, day: Day) -> DayFacts {
         let is_in = |days: Option<&DaySet>| days.is_some_and(|days| days.contains(day));
         let configured = row.map_or_else(|| !self.has_bot || is_in(self.configured), |row| row.conversions.is_some());
         if !self.published_days.contains(day) {
-            return DayFigures { configured, ..DayFigures::default() };
+            return DayFacts { configured, figures: DayFigures::default() };
         }
         let conversions = match by {
-            By::ConversionDay => row.and_then(|row| row.conversions).unwrap_or(0),
+            By::ConversionDay => i128::from(row.and_then(|row| row.conversions).unwrap_or(0)),
             By::ConversationDay => self.cohort(day),
         };
-        DayFigures {
-            configured,
+        let figures = DayFigures {
             conversations: row.map_or(0, |row| row.conversations),
             conversions: configured.then_some(conversions),
             spend: match row {
@@ -277,21 +306,18 @@ impl AdFacts<'_> {
                 None => is_in(self.free).then_some(0),
             },
             reach: row.and_then(|row| row.reach),
-        }
+        };
+        DayFacts { configured, figures }
     }
 
     /// Conversions of a day's conversations.
-    pub(super) fn cohort(&self, day: Day) -> i64 {
+    pub(super) fn cohort(&self, day: Day) -> i128 {
         self.cohorts.and_then(|cohorts| cohorts.get(&day)).copied().unwrap_or(0)
     }
 }
 
 /// One day of a (bot, ad); `configured` also where the day is not published.
-#[derive(Default)]
-pub(super) struct DayFigures {
+pub(super) struct DayFacts {
     pub configured: bool,
-    pub conversations: i64,
-    pub conversions: Option<i64>,
-    pub spend: Option<i128>,
-    pub reach: Option<i64>,
+    pub figures: DayFigures,
 }

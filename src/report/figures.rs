@@ -1,7 +1,7 @@
-//! From published rows to the figures of the report. Pure.
+//! The figures of the report, from published rows. Pure.
 //!
-//! In: [`Published`], its [`Tally`] and the pipeline's bots. Out: [`ReportRow`]s in the report's order, one per (bot, ad) and, with day grain,
-//! day on which `ad_days` has a row. What is known of each day is in `facts`; here days are summed.
+//! In: [`Published`], its [`Tally`] and the pipeline's bots. Out: [`ReportRow`]s in the report's order, one per (bot, ad) and, with
+//! day grain, day on which `ad_days` has a row. What is known of each day is in `facts`; here days are summed.
 //!
 //! **The counts of days.** `spend_unknown_days`: days of the range on which spend is unknown, all of them on a row that does not
 //! bear the ad's spend and for an ad without a known account. `unconfigured_days`: days of the range on which the bot was not
@@ -18,18 +18,25 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
+use crate::base::day::Day;
+use crate::base::error::Result;
 use crate::config::Bot;
 
 use super::amount::Amount;
 use super::facts::Facts;
-use super::published::Key;
-use super::published::{AdDay, Published};
-use super::tally::{AdTally, Sums, Tally};
-use super::{By, Grain, ReportRequest, ReportRow};
+use super::model::{By, Grain, ReportRequest, ReportRow};
+use super::published::{Key, Published, PublishedAdDay};
+use super::sums::{Summed, Sums, exact_count};
+use super::tally::{AdTally, Tally};
 
 /// The rows of the report in order, and how many ads `all_ads` would add. Day grain needs the rows of `ad_days`, range grain their
 /// tally alone.
-pub(super) fn rows(published: &Published, tally: &Tally, bots: &[Bot], request: &ReportRequest) -> (Vec<ReportRow>, usize) {
+pub(super) fn rows(
+    published: &Published,
+    tally: &Tally,
+    bots: &[Bot],
+    request: &ReportRequest,
+) -> Result<(Vec<ReportRow>, usize)> {
     let facts = Facts::new(published, tally, bots);
     let mut hidden_ads = BTreeSet::new();
     let mut is_asked = |(bot_id, ad_id): Key, is_shown: bool| {
@@ -47,169 +54,127 @@ pub(super) fn rows(published: &Published, tally: &Tally, bots: &[Bot], request: 
         Grain::Range => {
             for (key, ad, marks) in tally.ads() {
                 if is_asked(key, request.by == By::ConversionDay || ad.has_figures) {
-                    rows.push(of_range(&facts, request, tally, key, ad, marks));
+                    rows.push(row(&facts, request.by, key, &over_range(&facts, request, tally, (key, ad, marks)))?);
                 }
             }
         }
         Grain::Day => {
             for (key, days) in &facts.ad_days {
-                let shown: Vec<&AdDay> = days.values().copied().filter(|row| Facts::shows(request.by, row)).collect();
+                let shown: Vec<&PublishedAdDay> = days.values().copied().filter(|row| Facts::shows(request.by, row)).collect();
                 if is_asked(*key, !shown.is_empty()) {
-                    rows.extend(shown.into_iter().map(|row| of_day(&facts, request.by, *key, row)));
+                    for stored in shown {
+                        rows.push(row(&facts, request.by, *key, &of_day(&facts, request.by, *key, stored))?);
+                    }
                 }
             }
         }
     }
     rows.sort_by(|a, b| order(a).cmp(&order(b)));
-    (rows, hidden_ads.len())
+    Ok((rows, hidden_ads.len()))
 }
 
 fn order(row: &ReportRow) -> impl Ord + '_ {
     (row.date, row.bot_id.is_none(), row.bot_id.as_deref(), Reverse(row.conversations), Reverse(row.spend), row.ad_id.as_str())
 }
 
-fn of_range(facts: &Facts, request: &ReportRequest, tally: &Tally, key: Key, ad: &AdTally, marks: &[u8]) -> ReportRow {
-    let (mut sums, of_ad, by_conversation_day) = (ad.sums, facts.of(key), request.by == By::ConversationDay);
+/// What a row's days add up to.
+struct AddedUp<'a> {
+    /// The row's day, with day grain.
+    date: Option<Day>,
+    days: i64,
+    sums: Sums,
+    configured_days: i64,
+    exact_reach: Option<i128>,
+    /// The currency of the stored rows, for an ad of which `ads` knows none.
+    currency: Option<&'a str>,
+}
+
+fn over_range<'a>(
+    facts: &Facts,
+    request: &ReportRequest,
+    tally: &'a Tally,
+    (key, ad, marks): (Key, &AdTally, &[u8]),
+) -> AddedUp<'a> {
+    let (mut sums, of_key, by_conversation_day) = (ad.sums, facts.of(key), request.by == By::ConversationDay);
     if by_conversation_day {
         (sums.conversions, sums.conversions_with_spend) = (0, 0);
     }
     let mut configured_days = 0;
     for (day, mark) in tally.marked(marks) {
         if !mark.has_row() {
-            let figures = of_ad.day(request.by, None, day);
-            sums.add_day(figures.conversations, figures.conversions, figures.spend, figures.reach);
-            configured_days += i64::from(figures.configured);
+            let known = of_key.day(request.by, None, day);
+            sums.add_day(known.figures);
+            configured_days += i64::from(known.configured);
             continue;
         }
         configured_days += i64::from(mark.is_configured());
         if by_conversation_day && mark.is_configured() {
-            let conversions = of_ad.cohort(day);
+            let conversions = of_key.cohort(day);
             sums.conversions += conversions;
             sums.conversions_with_spend += if mark.knows_spend() { conversions } else { 0 };
         }
     }
-    let exact_reach = if request.days.len() == 1 { sums.reach_sum } else { facts.range_reach(key, request.days) };
-    let known = Known { days: request.days.len() as i64, configured_days, exact_reach, currency: tally.currency(ad) };
-    row(facts, key, &sums, known)
+    let days = request.days.len() as i64;
+    let exact_reach = if days == 1 { sums.reach_sum } else { facts.range_reach(key, request.days).map(i128::from) };
+    AddedUp { date: None, days, sums, configured_days, exact_reach, currency: tally.currency(ad) }
 }
 
-fn of_day(facts: &Facts, by: By, key: Key, stored: &AdDay) -> ReportRow {
-    let figures = facts.of(key).day(by, Some(stored), stored.date);
+fn of_day<'a>(facts: &Facts<'a>, by: By, key: Key, stored: &PublishedAdDay) -> AddedUp<'a> {
+    let known = facts.of(key).day(by, Some(stored), stored.date);
     let mut sums = Sums::default();
-    sums.add_day(figures.conversations, figures.conversions, figures.spend, figures.reach);
-    // Of the ad's latest row, whatever day this is.
+    sums.add_day(known.figures);
+    // That of the ad's latest row, whatever day this is.
     let currency = facts.ad_days[&key].values().rev().find_map(|row| row.currency.as_deref());
-    let configured_days = i64::from(figures.configured);
-    let known = Known { days: 1, configured_days, exact_reach: sums.reach_sum, currency };
-    ReportRow { date: Some(stored.date), ..row(facts, key, &sums, known) }
+    let configured_days = i64::from(known.configured);
+    AddedUp { date: Some(stored.date), days: 1, sums, configured_days, exact_reach: sums.reach_sum, currency }
 }
 
-/// What a row says beside its sums.
-struct Known<'a> {
-    days: i64,
-    configured_days: i64,
-    exact_reach: Option<i64>,
-    /// Of the stored rows, for an ad of which `ads` knows none.
-    currency: Option<&'a str>,
-}
-
-fn row(facts: &Facts, (bot_id, ad_id): Key, sums: &Sums, known: Known<'_>) -> ReportRow {
-    let ad = facts.ads.get(&(bot_id, ad_id));
-    ReportRow {
-        date: None,
+fn row(facts: &Facts, by: By, key: Key, added_up: &AddedUp<'_>) -> Result<ReportRow> {
+    let ((bot_id, ad_id), sums) = (key, &added_up.sums);
+    let of_ad_days = |column, sum| exact_count(sum, Summed { table: "ad_days", column, key });
+    let converted = |sum| match by {
+        By::ConversionDay => of_ad_days("conversions", sum),
+        By::ConversationDay => exact_count(sum, Summed { table: "ad_conversions", column: "conversions", key }),
+    };
+    let reach = |sum: Option<i128>| sum.map(|sum| of_ad_days("reach", sum)).transpose();
+    let exact_reach = reach(added_up.exact_reach)?;
+    let conversations = of_ad_days("conversations", sums.conversations)?;
+    let conversions = converted(sums.conversions)?;
+    let conversations_with_spend = of_ad_days("conversations", sums.conversations_with_spend)?;
+    let conversations_when_configured = of_ad_days("conversations", sums.conversations_when_configured)?;
+    let conversions_with_spend = converted(sums.conversions_with_spend)?;
+    let ad = facts.ads.get(&key);
+    Ok(ReportRow {
+        date: added_up.date,
         bot_id: bot_id.map(str::to_string),
         ad_id: ad_id.to_string(),
         ad_title: ad.and_then(|ad| ad.ad_title.clone()),
         ad_type: ad.and_then(|ad| ad.ad_type.clone()),
-        currency: ad.and_then(|ad| ad.currency.as_deref()).or(known.currency).map(str::to_string),
+        currency: ad.and_then(|ad| ad.currency.as_deref()).or(added_up.currency).map(str::to_string),
         spend: (sums.spend_days > 0).then_some(Amount(sums.spend)),
-        reach: known.exact_reach,
-        conversations: sums.conversations,
-        cost_per_conversation: Amount(sums.spend).per(sums.conversations_with_spend),
-        conversions: (sums.conversions_days > 0).then_some(sums.conversions),
-        cost_per_conversion: Amount(sums.spend_when_configured).per(sums.conversions_with_spend),
-        conversion_rate: Amount::share(sums.conversions, sums.conversations_when_configured),
-        reach_min: known.exact_reach.or(sums.reach_max_of_day),
-        reach_max: known.exact_reach.or(sums.reach_sum),
-        spend_unknown_days: known.days - sums.spend_days,
-        unconfigured_days: known.days - known.configured_days,
-    }
+        reach: exact_reach,
+        conversations,
+        cost_per_conversation: Amount(sums.spend).per(conversations_with_spend),
+        conversions: (sums.conversions_days > 0).then_some(conversions),
+        cost_per_conversion: Amount(sums.spend_when_configured).per(conversions_with_spend),
+        conversion_rate: Amount::share(conversions, conversations_when_configured),
+        reach_min: exact_reach.or(sums.reach_max_of_day),
+        reach_max: exact_reach.map_or_else(|| reach(sums.reach_sum), |exact| Ok(Some(exact)))?,
+        spend_unknown_days: added_up.days - sums.spend_days,
+        unconfigured_days: added_up.days - added_up.configured_days,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::day::{Day, DayRange};
-    use crate::config::ConversionSetting;
+    use crate::base::error::ErrorKind;
     use crate::report::amount::MILLION;
-    use crate::report::published::{Ad, AdConversion, BotDay, RangeReach};
-
-    const FIRST: Day = Day(20_513);
+    use crate::report::published::{PublishedConversions, PublishedReach};
+    use crate::report::sample::{FIRST, ad, ad_day, bot, bot_day, published, request};
 
     fn rows(published: &Published, bots: &[Bot], request: &ReportRequest) -> (Vec<ReportRow>, usize) {
-        super::rows(published, &Tally::of(&published.ad_days, request.days), bots, request)
-    }
-
-    fn request(days: i32) -> ReportRequest {
-        ReportRequest {
-            days: DayRange { first: FIRST, last: FIRST.plus(days - 1) },
-            bots: Vec::new(),
-            ads: Vec::new(),
-            by: By::ConversionDay,
-            grain: Grain::Range,
-            all_ads: false,
-        }
-    }
-
-    /// A bot in UTC that lists account act_1 and is configured from the start of a day on.
-    fn bot(id: &str, configured_from: i32) -> Bot {
-        let setting =
-            ConversionSetting { category: "purchase".to_string(), effective_at: FIRST.plus(configured_from).start_utc() };
-        Bot {
-            id: id.to_string(),
-            members: Vec::new(),
-            zone: "UTC".parse().unwrap(),
-            ad_accounts: vec!["act_1".to_string()],
-            conversion_events: vec![setting],
-        }
-    }
-
-    fn ad(bot_id: Option<&str>, ad_id: &str, first_conversation_at: Option<i64>) -> Ad {
-        Ad {
-            bot_id: bot_id.map(str::to_string),
-            ad_id: ad_id.to_string(),
-            ad_type: Some("ad".to_string()),
-            ad_title: Some(format!("title of {ad_id}")),
-            first_conversation_at,
-            account_id: Some("act_1".to_string()),
-            currency: Some("BRL".to_string()),
-        }
-    }
-
-    /// Day after the first; conversations, conversions, spend in major units.
-    fn ad_day(day: i32, bot_id: Option<&str>, ad_id: &str, figures: (i64, Option<i64>, Option<i128>)) -> AdDay {
-        AdDay {
-            date: FIRST.plus(day),
-            bot_id: bot_id.map(str::to_string),
-            ad_id: ad_id.to_string(),
-            account_id: Some("act_1".to_string()),
-            currency: Some("BRL".to_string()),
-            conversations: figures.0,
-            conversions: figures.1,
-            spend: figures.2.map(|spend| spend * MILLION),
-            impressions: None,
-            reach: None,
-            meta_conversations: None,
-        }
-    }
-
-    fn published(days: i32, ads: Vec<Ad>, ad_days: Vec<AdDay>) -> Published {
-        Published { days: (0..days).map(|day| FIRST.plus(day)).collect(), ads, ad_days, ..Published::default() }
-    }
-
-    fn bot_day(day: i32, bot_id: &str, conversions: Option<i64>, insights_status: &str) -> BotDay {
-        let (bot_id, insights_status) = (bot_id.to_string(), insights_status.to_string());
-        BotDay { date: FIRST.plus(day), bot_id, conversions, complete: true, insights_status }
+        super::rows(published, &Tally::of(&published.ad_days, request.days), bots, request).unwrap()
     }
 
     fn only(published: &Published, bots: &[Bot], request: &ReportRequest) -> ReportRow {
@@ -286,7 +251,7 @@ mod tests {
 
         let mut unknown = status.clone();
         unknown.ads[0].account_id = None;
-        unknown.ad_days[0] = AdDay { account_id: None, spend: None, ..unknown.ad_days[0].clone() };
+        unknown.ad_days[0] = PublishedAdDay { account_id: None, spend: None, ..unknown.ad_days[0].clone() };
         assert_eq!(spend(&unknown), (None, 3), "an ad of no known account");
     }
 
@@ -329,7 +294,7 @@ mod tests {
         let mut published = published(3, vec![ad(Some("b"), "A", Some(0))], Vec::new());
         for day in 0..3 {
             let reach = Some(10 + i64::from(day));
-            published.ad_days.push(AdDay { reach, ..ad_day(day, Some("b"), "A", (1, Some(0), Some(1))) });
+            published.ad_days.push(PublishedAdDay { reach, ..ad_day(day, Some("b"), "A", (1, Some(0), Some(1))) });
         }
         let reach = |published: &Published, request: &ReportRequest| {
             let (rows, _) = rows(published, &[bot("b", 0)], request);
@@ -340,12 +305,46 @@ mod tests {
         let by_day = ReportRequest { grain: Grain::Day, ..request(3) };
         assert_eq!(reach(&published, &by_day)[2], (Some(12), Some(12), Some(12)));
 
-        published.reach =
-            vec![RangeReach { days: request(3).days, account_id: "act_1".to_string(), ad_id: "A".to_string(), reach: Some(20) }];
+        published.reach = vec![PublishedReach {
+            days: request(3).days,
+            account_id: "act_1".to_string(),
+            ad_id: "A".to_string(),
+            reach: Some(20),
+        }];
         assert_eq!(reach(&published, &request(3)), [(Some(20), Some(20), Some(20))]);
         published.ads.push(ad(Some("c"), "A", Some(0)));
         published.ad_days.push(ad_day(0, Some("c"), "A", (1, Some(0), None)));
         assert_eq!(reach(&published, &request(3))[1], (None, None, None), "on the bearer's row only");
+    }
+
+    /// 64 bits would wrap: two days of reach near the largest count gave a `reach_max` of -2.
+    #[test]
+    fn counts_that_add_up_past_63_bits_are_refused_by_name() {
+        let most = |day| PublishedAdDay { reach: Some(i64::MAX), ..ad_day(day, Some("b"), "A", (1, Some(0), Some(1))) };
+        let days = |ad_days| published(2, vec![ad(Some("b"), "A", Some(0))], ad_days);
+        let refused = |published: &Published, by: By| {
+            let asked = ReportRequest { by, ..request(2) };
+            let tally = Tally::of(&published.ad_days, asked.days);
+            let error = super::rows(published, &tally, &[bot("b", 0)], &asked).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Data);
+            error.to_string()
+        };
+        let error = refused(&days(vec![most(0), most(1)]), By::ConversionDay);
+        assert!(error.contains("(table ad_days, column reach, ad A, bot b)"), "{error}");
+        let clicked = |day| ad_day(day, Some("b"), "A", (i64::MAX, None, None));
+        let error = refused(&days(vec![clicked(0), clicked(1)]), By::ConversionDay);
+        assert!(error.contains("column conversations"), "{error}");
+        let mut cohorts = days(vec![ad_day(0, Some("b"), "A", (1, Some(0), None))]);
+        let cohort = PublishedConversions {
+            date: FIRST,
+            bot_id: "b".to_string(),
+            ad_id: "A".to_string(),
+            conversation_date: FIRST,
+            conversions: i64::MAX,
+        };
+        cohorts.ad_conversions = vec![cohort.clone(), cohort];
+        let error = refused(&cohorts, By::ConversationDay);
+        assert!(error.contains("table ad_conversions, column conversions"), "{error}");
     }
 
     #[test]
@@ -358,7 +357,7 @@ mod tests {
             ad_day(1, Some("b"), "B", (0, Some(1), Some(0))),
         ];
         let mut published = published(2, ads, days);
-        let cohort = |day, conversions| AdConversion {
+        let cohort = |day, conversions| PublishedConversions {
             date: FIRST.plus(day),
             bot_id: "b".to_string(),
             ad_id: "A".to_string(),

@@ -23,7 +23,7 @@ const PAGE: &str = include_str!("page/page.html");
 /// Runs first, in any browser, and says what is wrong.
 const GUARD: &str = include_str!("page/guard.js");
 
-/// In the order in which they stand in the page; they share one scope.
+/// The styles, in the order in which they stand in the page; they share one scope.
 const STYLES: [&str; 2] = [include_str!("page/vendor/uPlot.min.css"), include_str!("page/style.css")];
 
 /// The languages, by their tags.
@@ -68,7 +68,7 @@ fn code() -> String {
     format!("{LIBRARY}\n(() => {{\n\"use strict\";\n{words}{}}})();\n", CODE.join("\n"))
 }
 
-/// Without a name or a time: the same bytes for the same bytes.
+/// The bytes compressed, without a name or a time: the same for the same.
 fn compressed(bytes: &[u8]) -> Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder

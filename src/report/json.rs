@@ -7,7 +7,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::base::error::{Error, Result};
 
-use super::{Kind, Sheet, Value};
+use super::sheet::{CellKind, Sheet, Value};
 
 pub(super) fn render(sheet: &Sheet<'_>) -> Result<Vec<u8>> {
     let rows: Vec<Row<'_>> = sheet.rows.iter().map(|cells| Row { columns: sheet.columns, cells }).collect();
@@ -18,7 +18,7 @@ pub(super) fn render(sheet: &Sheet<'_>) -> Result<Vec<u8>> {
 }
 
 struct Row<'a> {
-    columns: &'a [(&'static str, Kind)],
+    columns: &'a [(&'static str, CellKind)],
     cells: &'a [Value<'a>],
 }
 
@@ -47,9 +47,9 @@ impl Serialize for Value<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
-    use crate::report::Grain;
+    use crate::report::model::Grain;
+    use crate::report::sample;
 
     #[test]
     fn ids_and_money_are_text_counts_are_numbers() {

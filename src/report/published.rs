@@ -9,19 +9,19 @@ use crate::base::day::{Day, DayRange};
 pub(super) struct Published {
     /// The days of the range that are published.
     pub days: BTreeSet<Day>,
-    pub ad_days: Vec<AdDay>,
-    pub ads: Vec<Ad>,
-    pub bot_days: Vec<BotDay>,
-    /// By conversation day only: of events or of conversations of the range.
-    pub ad_conversions: Vec<AdConversion>,
+    pub ad_days: Vec<PublishedAdDay>,
+    pub ads: Vec<PublishedAd>,
+    pub bot_days: Vec<PublishedBotDay>,
+    /// Those of events or of conversations of the range; read by conversation day only.
+    pub ad_conversions: Vec<PublishedConversions>,
     /// The last published day of conversions; by conversation day only.
     pub last_event_day: Option<Day>,
     /// Figures Meta computed for the range asked for, or for every range inside it.
-    pub reach: Vec<RangeReach>,
+    pub reach: Vec<PublishedReach>,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct AdDay {
+pub(super) struct PublishedAdDay {
     pub date: Day,
     pub bot_id: Option<String>,
     pub ad_id: String,
@@ -37,7 +37,7 @@ pub(super) struct AdDay {
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ad {
+pub(super) struct PublishedAd {
     pub bot_id: Option<String>,
     pub ad_id: String,
     pub ad_type: Option<String>,
@@ -49,7 +49,7 @@ pub(super) struct Ad {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct BotDay {
+pub(super) struct PublishedBotDay {
     pub date: Day,
     pub bot_id: String,
     /// NULL where nothing was configured (rule 10).
@@ -59,7 +59,7 @@ pub(super) struct BotDay {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct AdConversion {
+pub(super) struct PublishedConversions {
     pub date: Day,
     pub bot_id: String,
     pub ad_id: String,
@@ -68,7 +68,7 @@ pub(super) struct AdConversion {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct RangeReach {
+pub(super) struct PublishedReach {
     /// Exactly these days.
     pub days: DayRange,
     pub account_id: String,

@@ -5,7 +5,7 @@
 //! days, then of the files; where days are only added up, a [`Tally`] instead of the rows of `ad_days`. Only the columns that
 //! `columns` names are decoded, several days at once.
 
-use arrow::array::RecordBatch;
+use std::collections::BTreeMap;
 
 use crate::base::day::{Day, DayRange};
 use crate::base::error::{Error, Result};
@@ -15,54 +15,59 @@ use crate::config::Horizon;
 use crate::lake::Lake;
 use crate::lake::layout::ADS_OBJECT;
 
-use super::columns::{AD, AD_CONVERSION, AD_DAY, AdDayColumns, BOT_DAY, Column, IMPRESSIONS, META_CONVERSATIONS, REACH};
+use super::columns::{AD, AD_CONVERSION, AD_DAY, AdDayColumns, BOT_DAY, IMPRESSIONS, META_CONVERSATIONS, REACH, StoredColumn};
 use super::columns::{ad_conversions, ads, bot_days, reach};
-use super::published::{AdDay, Published};
+use super::model::{By, Grain, ReportRequest};
+use super::parts::{each_batch, in_parts, rows};
+use super::published::{Published, PublishedAd, PublishedAdDay};
 use super::tally::Tally;
-use super::{By, Grain, ReportRequest};
 
-/// Days that one thread reads in a row: enough for what it learns of the ids on the first to pay on the others.
-const DAYS_PER_PART: usize = 32;
-
-/// Freed memory that is used again rather than given back.
-const KEPT_BYTES: usize = 8 << 20;
-
-/// With the rows of `ad_days`.
+/// What is published, with the rows of `ad_days`.
 pub(super) fn published(output: &Lake, request: &ReportRequest, horizon: Horizon) -> Result<Published> {
     with_ad_days(&[IMPRESSIONS], output, request, horizon)
 }
 
-/// With the conversations that Meta counts.
+/// What is published, with the conversations that Meta counts.
 pub(super) fn published_for_reconciling(output: &Lake, request: &ReportRequest, horizon: Horizon) -> Result<Published> {
     with_ad_days(&[IMPRESSIONS, META_CONVERSATIONS], output, request, horizon)
 }
 
-fn with_ad_days(more: &[Column], output: &Lake, request: &ReportRequest, horizon: Horizon) -> Result<Published> {
+/// What is published for a reader who may look at any part of the range, on either day of a conversion.
+pub(super) fn published_day_by_day(output: &Lake, request: &ReportRequest, horizon: Horizon) -> Result<Published> {
+    let days = request.days;
+    let by_day = ReportRequest { by: By::ConversationDay, grain: Grain::Day, ..request.clone() };
+    let mut found = published(output, &by_day, horizon)?;
+    let objects: Vec<(Day, Object)> = within(output.published_days("reach")?, days).collect();
+    found.reach = rows(output, &objects, &REACH, |batch, rows| reach(batch, |of| days.first <= of.first, rows))?;
+    Ok(found)
+}
+
+fn with_ad_days(more: &[StoredColumn], output: &Lake, request: &ReportRequest, horizon: Horizon) -> Result<Published> {
     let columns = [&AD_DAY[..], more].concat();
     let (published, ad_days) = published_beside(output, request, horizon, |objects| {
-        rows(output, objects, &columns, |batch, rows: &mut Vec<AdDay>| {
-            AdDayColumns::of(batch)?.add_rows(rows);
+        rows(output, objects, &columns, |batch, found: &mut Vec<PublishedAdDay>| {
+            AdDayColumns::of(batch)?.add_rows(found);
             Ok(())
         })
     })?;
     Ok(Published { ad_days, ..published })
 }
 
-/// With the rows of `ad_days` added up instead of kept.
+/// What is published, with the rows of `ad_days` added up instead of kept.
 pub(super) fn tallied(output: &Lake, request: &ReportRequest, horizon: Horizon) -> Result<(Published, Tally)> {
     let impressions = (request.by == By::ConversationDay).then_some(IMPRESSIONS);
-    let columns: Vec<Column> = AD_DAY.into_iter().chain(impressions).collect();
+    let columns: Vec<StoredColumn> = AD_DAY.into_iter().chain(impressions).collect();
     published_beside(output, request, horizon, |objects| {
-        let tally_part = |objects: &[(Day, Object)]| {
-            let (first, last) = (objects[0].0, objects[objects.len() - 1].0);
+        let parts = in_parts(output, objects, |part| {
+            let (first, last) = (part[0].0, part[part.len() - 1].0);
             let mut tally = Tally::empty(DayRange { first, last });
-            each_batch(output, objects, &columns, |batch| {
+            each_batch(output, part, &columns, |batch| {
                 AdDayColumns::of(batch)?.add_to(&mut tally);
                 Ok(())
             })?;
             Ok(tally)
-        };
-        Ok(Tally::joined(request.days, in_parts(output, objects, tally_part)?))
+        })?;
+        Ok(Tally::joined(request.days, parts))
     })
 }
 
@@ -75,100 +80,57 @@ fn published_beside<T>(
 ) -> Result<(Published, T)> {
     let days = request.days;
     let mut listings = while_waiting(&["ad_days", "bot_days"], |table| output.published_days(table));
-    let (Some(all), Some(ad_days)) = (listings.pop(), listings.pop()) else { return Err(Error::bug("two listings are not two")) };
-    let (all, ad_days) = (all?, ad_days?);
-    let objects: Vec<(Day, Object)> =
-        ad_days.into_iter().filter(|(day, _)| days.contains(*day) && all.contains_key(day)).collect();
-    let ad_days = read(&objects)?;
+    let (Some(bot_day_objects), Some(ad_day_objects)) = (listings.pop(), listings.pop()) else {
+        return Err(Error::bug("two listings are not two"));
+    };
+    let (bot_day_objects, ad_day_objects) = (bot_day_objects?, ad_day_objects?);
+    let of_range: Vec<(Day, Object)> =
+        within(ad_day_objects, days).filter(|(day, _)| bot_day_objects.contains_key(day)).collect();
+    let ad_days = read(&of_range)?;
     let mut published =
-        Published { days: all.range(days.first..=days.last).map(|(day, _)| *day).collect(), ..Published::default() };
+        Published { days: bot_day_objects.range(days.first..=days.last).map(|(day, _)| *day).collect(), ..Published::default() };
     if published.days.is_empty() {
-        let error = Error::not_ready("no day of the range is published").with("days", days);
-        return Err(match (all.keys().next(), all.keys().next_back()) {
-            (Some(first), Some(last)) => {
-                let published = DayRange { first: *first, last: *last };
-                error.mend(format!("published are {published}: ask for these, or build more days with `ctwa run`"))
-            }
-            _ => error.mend("build the days with `ctwa run` first"),
-        });
+        return Err(nothing_published(days, &bot_day_objects));
     }
-
-    let ads_object = output.list("ads")?.into_iter().find(|object| object.path == ADS_OBJECT).ok_or_else(|| {
-        Error::not_ready("the table of ads is not published").with("object", ADS_OBJECT).mend("build it with `ctwa run`")
-    })?;
-    published.ads = rows(output, &[(days.last, ads_object)], &AD, ads)?;
-    let objects: Vec<(Day, Object)> = all.into_iter().filter(|(day, _)| days.contains(*day)).collect();
-    published.bot_days = rows(output, &objects, &BOT_DAY, bot_days)?;
+    published.ads = read_ads(output, days)?;
+    let finished: Vec<(Day, Object)> = within(bot_day_objects, days).collect();
+    published.bot_days = rows(output, &finished, &BOT_DAY, bot_days)?;
     if request.by == By::ConversationDay {
         let tables = output.published_days("ad_conversions")?;
         published.last_event_day = tables.keys().next_back().copied();
         // A clock change can push the end of the horizon one local day further.
-        let last = days.last.plus(horizon.days + 1);
-        let objects: Vec<(Day, Object)> = tables.into_iter().filter(|(day, _)| days.first <= *day && *day <= last).collect();
-        published.ad_conversions = rows(output, &objects, &AD_CONVERSION, |batch, rows| ad_conversions(batch, days, rows))?;
+        let converting = DayRange { first: days.first, last: days.last.plus(horizon.days + 1) };
+        let objects: Vec<(Day, Object)> = within(tables, converting).collect();
+        published.ad_conversions = rows(output, &objects, &AD_CONVERSION, |batch, found| ad_conversions(batch, days, found))?;
     }
     if request.grain == Grain::Range
         && let Some(object) = output.published_days("reach")?.remove(&days.last)
     {
-        published.reach = rows(output, &[(days.last, object)], &REACH, |batch, rows| reach(batch, |of| of == days, rows))?;
+        published.reach = rows(output, &[(days.last, object)], &REACH, |batch, found| reach(batch, |of| of == days, found))?;
     }
     Ok((published, ad_days))
 }
 
-/// The same for a reader who may look at any part of the range, on either day of a conversion.
-pub(super) fn published_day_by_day(output: &Lake, request: &ReportRequest, horizon: Horizon) -> Result<Published> {
-    let days = request.days;
-    let request = ReportRequest { by: By::ConversationDay, grain: Grain::Day, ..request.clone() };
-    let mut published = published(output, &request, horizon)?;
-    let objects: Vec<(Day, Object)> =
-        output.published_days("reach")?.into_iter().filter(|(day, _)| days.contains(*day)).collect();
-    published.reach = rows(output, &objects, &REACH, |batch, rows| reach(batch, |of| days.first <= of.first, rows))?;
-    Ok(published)
+fn within(objects: BTreeMap<Day, Object>, days: DayRange) -> impl Iterator<Item = (Day, Object)> {
+    objects.into_iter().filter(move |(day, _)| days.contains(*day))
 }
 
-/// What `work` makes of the objects, a part at a time, in the order of the objects.
-fn in_parts<T: Send>(
-    output: &Lake,
-    objects: &[(Day, Object)],
-    work: impl Fn(&[(Day, Object)]) -> Result<T> + Sync,
-) -> Result<Vec<T>> {
-    // An allocator that gives memory back to the system gets it anew for each column of each day, page by page. GNU's learns from
-    // a large block that is freed, without a page of it ever used, to keep what is smaller.
-    drop(std::hint::black_box(Vec::<u8>::with_capacity(KEPT_BYTES)));
-    let parts: Vec<&[(Day, Object)]> = objects.chunks(DAYS_PER_PART).collect();
-    let of_part = |part: &&[(Day, Object)]| work(part);
-    let done = output.on_each(&parts, of_part);
-    done.into_iter().collect()
-}
-
-fn rows<R: Send>(
-    output: &Lake,
-    objects: &[(Day, Object)],
-    columns: &[Column],
-    add: impl Fn(&RecordBatch, &mut Vec<R>) -> Result<()> + Sync,
-) -> Result<Vec<R>> {
-    let parts = in_parts(output, objects, |objects| {
-        let mut rows = Vec::new();
-        each_batch(output, objects, columns, |batch| add(batch, &mut rows))?;
-        Ok(rows)
-    })?;
-    let mut rows = Vec::with_capacity(parts.iter().map(Vec::len).sum());
-    parts.into_iter().for_each(|part| rows.extend(part));
-    Ok(rows)
-}
-
-fn each_batch(
-    output: &Lake,
-    objects: &[(Day, Object)],
-    columns: &[Column],
-    mut each: impl FnMut(&RecordBatch) -> Result<()>,
-) -> Result<()> {
-    for (_, object) in objects {
-        for batch in output.read_columns(object, columns)? {
-            each(&batch).map_err(|error| error.with("object", &object.path))?;
+fn nothing_published(asked: DayRange, there: &BTreeMap<Day, Object>) -> Error {
+    let error = Error::not_ready("no day of the range is published").with("days", asked);
+    match (there.keys().next(), there.keys().next_back()) {
+        (Some(first), Some(last)) => {
+            let published = DayRange { first: *first, last: *last };
+            error.mend(format!("published are {published}: ask for these, or build more days with `ctwa run`"))
         }
+        _ => error.mend("build the days with `ctwa run` first"),
     }
-    Ok(())
+}
+
+fn read_ads(output: &Lake, days: DayRange) -> Result<Vec<PublishedAd>> {
+    let object = output.list("ads")?.into_iter().find(|object| object.path == ADS_OBJECT).ok_or_else(|| {
+        Error::not_ready("the table of ads is not published").with("object", ADS_OBJECT).mend("build it with `ctwa run`")
+    })?;
+    rows(output, &[(days.last, object)], &AD, ads)
 }
 
 #[cfg(test)]
@@ -176,161 +138,19 @@ mod tests {
     use std::sync::Arc;
 
     use arrow::array::{
-        ArrayRef, BooleanArray, Date32Array, Decimal128Array, Int64Array, StringArray, TimestampMicrosecondArray, new_null_array,
+        ArrayRef, BooleanArray, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray, new_null_array,
     };
     use arrow::datatypes::{DataType, Field, Schema};
 
     use super::*;
     use crate::base::error::ErrorKind;
-    use crate::base::schema::{self, MONEY_PRECISION, MONEY_SCALE, Table};
-    use crate::config::Settings;
+    use crate::base::schema::{self, MONEY_PRECISION, MONEY_SCALE};
     use crate::lake::layout::day_object;
-    use crate::lake::{Environment, encode};
+    use crate::report::amount::Amount;
+    use crate::report::build;
+    use crate::report::parts::DAYS_PER_PART;
     use crate::report::published::Key;
-    use crate::report::{Amount, Report, build};
-
-    const PIPELINE: &str = r#"
-        name = "test"
-        [lake]
-        url = "lake"
-        [[bots]]
-        id = "shop-br"
-        members = ["shop-br-sales"]
-        timezone = "UTC"
-        ad_accounts = ["act_1"]
-        [[bots.conversion_events]]
-        category = "purchase"
-        effective_at = "2026-03-01T00:00:00Z"
-    "#;
-
-    struct Output {
-        settings: Settings,
-        lake: Lake,
-        _folder: tempfile::TempDir,
-    }
-
-    fn day(text: &str) -> Day {
-        text.parse().unwrap()
-    }
-
-    /// One row of the named columns, the others NULL.
-    fn one_row(table: &Table, cells: Vec<(&str, ArrayRef)>) -> RecordBatch {
-        for (name, _) in &cells {
-            assert!(table.schema.field_with_name(name).is_ok(), "{name}");
-        }
-        let fields = table.schema.fields().iter();
-        let column = |field: &Arc<Field>| match cells.iter().find(|(name, _)| name == field.name()) {
-            Some((_, cell)) => cell.clone(),
-            None => new_null_array(field.data_type(), 1),
-        };
-        RecordBatch::try_new(table.schema.clone(), fields.map(column).collect()).unwrap()
-    }
-
-    fn text(value: &str) -> ArrayRef {
-        Arc::new(StringArray::from(vec![value]))
-    }
-
-    fn count(value: i64) -> ArrayRef {
-        Arc::new(Int64Array::from(vec![value]))
-    }
-
-    fn date(value: Day) -> ArrayRef {
-        Arc::new(Date32Array::from(vec![value.0]))
-    }
-
-    fn flag(value: bool) -> ArrayRef {
-        Arc::new(BooleanArray::from(vec![value]))
-    }
-
-    fn money(millionths: i128) -> ArrayRef {
-        let values = Decimal128Array::from(vec![millionths]);
-        Arc::new(values.with_precision_and_scale(MONEY_PRECISION, MONEY_SCALE).unwrap())
-    }
-
-    impl Output {
-        fn empty() -> Output {
-            let folder = tempfile::tempdir().unwrap();
-            let settings = Settings::parse("test.toml", PIPELINE, folder.path()).unwrap();
-            let lake = Lake::open_or_create(&settings.output, &Environment::default()).unwrap();
-            Output { settings, lake, _folder: folder }
-        }
-
-        fn publish(&self, path: &str, batch: RecordBatch) {
-            self.lake.publish(path, encode(&batch.schema(), &[batch]).unwrap()).unwrap();
-        }
-
-        fn ad_day(&self, at: Day, conversions: i64, spend_millionths: i128) {
-            let cells = vec![
-                ("date", date(at)),
-                ("bot_id", text("shop-br")),
-                ("ad_id", text("120226305854810726")),
-                ("account_id", text("act_1")),
-                ("currency", text("BRL")),
-                ("conversations", count(2)),
-                ("conversions", count(conversions)),
-                ("spend", money(spend_millionths)),
-                ("reach", count(10)),
-                ("complete", flag(true)),
-            ];
-            self.publish(&day_object("ad_days", at), one_row(&schema::ad_days(), cells));
-        }
-
-        /// Three days, of which the middle one has no row of the ad; conversions of the first day come on the second and on
-        /// the end of the horizon.
-        fn sample() -> Output {
-            let output = Output::empty();
-            let [first, second, third] = ["2026-03-01", "2026-03-02", "2026-03-03"].map(day);
-            output.ad_day(first, 0, 12_500_000);
-            let none = RecordBatch::new_empty(schema::ad_days().schema);
-            output.publish(&day_object("ad_days", second), none);
-            output.ad_day(third, 1, 500_000);
-            for (at, complete) in [(first, true), (second, true), (third, false)] {
-                let counts = ["touches", "duplicate_touches", "unattributed_touches", "conversions", "rejected_rows"];
-                let mut cells: Vec<_> = counts.map(|name| (name, count(0))).into_iter().collect();
-                cells.extend([
-                    ("date", date(at)),
-                    ("bot_id", text("shop-br")),
-                    ("complete", flag(complete)),
-                    ("insights_status", text("final")),
-                ]);
-                output.publish(&day_object("bot_days", at), one_row(&schema::bot_days(), cells));
-            }
-            for at in [third, first.plus(91), first.plus(94)] {
-                let cells = vec![
-                    ("date", date(at)),
-                    ("bot_id", text("shop-br")),
-                    ("ad_id", text("120226305854810726")),
-                    ("conversation_date", date(first)),
-                    ("category", text("purchase")),
-                    ("conversions", count(1)),
-                ];
-                output.publish(&day_object("ad_conversions", at), one_row(&schema::ad_conversions(), cells));
-            }
-            let clicked: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![first.start_utc()]).with_timezone("UTC"));
-            let cells = vec![
-                ("bot_id", text("shop-br")),
-                ("ad_id", text("120226305854810726")),
-                ("ad_type", text("ad")),
-                ("ad_title", text("Promoção")),
-                ("first_conversation_at", clicked),
-                ("account_id", text("act_1")),
-                ("currency", text("BRL")),
-            ];
-            output.publish(ADS_OBJECT, one_row(&schema::ads(), cells));
-            output
-        }
-
-        fn report(&self, from: &str, to: &str, by: By) -> Result<Report> {
-            self.report_of(from, to, by, &[])
-        }
-
-        fn report_of(&self, from: &str, to: &str, by: By, bots: &[&str]) -> Result<Report> {
-            let days = DayRange::new(day(from), day(to)).unwrap();
-            let bots = bots.iter().map(|bot| bot.to_string()).collect();
-            let request = ReportRequest { days, bots, ads: Vec::new(), by, grain: Grain::Range, all_ads: false };
-            build(&self.settings, &self.lake, &request)
-        }
-    }
+    use crate::report::sample::{Output, day, text};
 
     #[test]
     fn published_tables_become_a_report() {

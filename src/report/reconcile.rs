@@ -7,26 +7,29 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::base::day::Day;
+use crate::base::day::{Day, DayRange, written_ranges};
 use crate::base::error::{Error, Result};
-use crate::config::Settings;
+use crate::config::{Bot, Settings};
 use crate::lake::Lake;
-use crate::report::style::Look;
 
 use super::facts::Facts;
-use super::published::AdDay;
+use super::formats::{Format, Layout, Rendering, Written};
+use super::model::ReportRequest;
+use super::notes::missing_days;
+use super::published::{Published, PublishedAdDay};
 use super::read;
+use super::sheet::{CellKind, Sheet, Value};
+use super::sums::{Summed, exact_count};
 use super::tally::Tally;
-use super::{Format, Kind, Layout, ReportRequest, Sheet, Value, Written, spans};
 
-const COLUMNS: [(&str, Kind); 7] = [
-    ("ad_id", Kind::Text),
-    ("ad_title", Kind::Text),
-    ("account_id", Kind::Text),
-    ("conversations", Kind::Count),
-    ("meta_conversations", Kind::Count),
-    ("difference", Kind::Count),
-    ("meta_unknown_days", Kind::Count),
+const COLUMNS: [(&str, CellKind); 7] = [
+    ("ad_id", CellKind::Text),
+    ("ad_title", CellKind::Text),
+    ("account_id", CellKind::Text),
+    ("conversations", CellKind::Count),
+    ("meta_conversations", CellKind::Count),
+    ("difference", CellKind::Count),
+    ("meta_unknown_days", CellKind::Count),
 ];
 
 /// One line; the fields are [`COLUMNS`].
@@ -41,23 +44,26 @@ struct ReconciledAd {
     meta_unknown_days: i64,
 }
 
-/// Of the request, the days and the ads count.
-pub fn reconcile(
-    settings: &Settings,
-    output: &Lake,
-    request: &ReportRequest,
-    format: Format,
-    look: Look,
-    raw_csv: bool,
-) -> Result<Written> {
-    if format == Format::Html {
+/// The reconciliation as bytes. Of the request, only the days and the ads are looked at.
+pub fn reconcile(settings: &Settings, output: &Lake, request: &ReportRequest, rendering: Rendering) -> Result<Written> {
+    if rendering.format == Format::Html {
         return Err(Error::usage("a reconciliation has no page").mend("leave out --format html"));
     }
     let published = read::published_for_reconciling(output, request, settings.horizon)?;
+    let rows = rows(&published, &settings.bots, request)?;
+    let sheet = Sheet { columns: &COLUMNS, rows: rows.iter().map(ReconciledAd::cells).collect() };
+    let heading = format!("{}, conversations as counted here and by Meta", request.days);
+    let bytes = sheet.write(&Layout { rendering, heading, spare: &[] })?;
+    let missing = missing_days(&published, request.days);
+    let note = (!missing.is_empty()).then(|| format!("not published and not in the figures: {}", written_ranges(missing)));
+    Ok(Written { bytes, notes: note.into_iter().collect() })
+}
+
+fn rows(published: &Published, bots: &[Bot], request: &ReportRequest) -> Result<Vec<ReconciledAd>> {
     let tally = Tally::of(&published.ad_days, request.days);
-    let facts = Facts::new(&published, &tally, &settings.bots);
-    let mut ads: BTreeMap<&str, BTreeMap<Day, Vec<&AdDay>>> = BTreeMap::new();
-    for row in published.ad_days.iter().filter(|row| request.asks_for(None, &row.ad_id)) {
+    let facts = Facts::new(published, &tally, bots);
+    let mut ads: BTreeMap<&str, RowsByDay> = BTreeMap::new();
+    for row in published.ad_days.iter().filter(|row| request.asks_for_ad(&row.ad_id)) {
         ads.entry(&row.ad_id).or_default().entry(row.date).or_default().push(row);
     }
     let mut titles: HashMap<&str, &str> = HashMap::new();
@@ -65,51 +71,84 @@ pub fn reconcile(
         titles.entry(ad_id).or_insert(title);
     }
     let mut rows = Vec::new();
-    for (ad_id, days) in ads {
-        let mut row = ReconciledAd {
-            ad_id: ad_id.to_string(),
+    for (ad_id, of_ad) in &ads {
+        let row = ReconciledAd {
             ad_title: titles.get(ad_id).map(|title| title.to_string()),
-            account_id: facts.accounts.get(ad_id).map(|account| account.to_string()),
-            conversations: 0,
-            meta_conversations: None,
-            difference: None,
-            meta_unknown_days: 0,
+            ..row(&facts, ad_id, of_ad, request.days)?
         };
-        for day in request.days.iter() {
-            let of_day = days.get(&day).map(Vec::as_slice).unwrap_or_default();
-            let ours: i64 = of_day.iter().map(|row| row.conversations).sum();
-            row.conversations += ours;
-            match facts.meta_conversations(ad_id, of_day, day) {
-                Some(metas) => {
-                    *row.meta_conversations.get_or_insert(0) += metas;
-                    *row.difference.get_or_insert(0) += ours - metas;
-                }
-                None => row.meta_unknown_days += 1,
-            }
-        }
         if row.conversations > 0 || row.meta_conversations.is_some_and(|metas| metas > 0) {
             rows.push(row);
         }
     }
-    let sheet = Sheet { columns: &COLUMNS, rows: rows.iter().map(ReconciledAd::cells).collect() };
-    let heading = format!("{}, conversations as counted here and by Meta", request.days);
-    let bytes = sheet.write(&Layout { format, look, raw_csv, heading, spare: &[] })?;
-    let missing: Vec<Day> = request.days.iter().filter(|day| !published.days.contains(day)).collect();
-    let note = (!missing.is_empty()).then(|| format!("not published and not in the figures: {}", spans(&missing)));
-    Ok(Written { bytes, notes: note.into_iter().collect() })
+    Ok(rows)
+}
+
+/// The rows of an ad, of all bots.
+type RowsByDay<'a> = BTreeMap<Day, Vec<&'a PublishedAdDay>>;
+
+/// The row of an ad, without its title.
+fn row(facts: &Facts<'_>, ad_id: &str, rows: &RowsByDay<'_>, days: DayRange) -> Result<ReconciledAd> {
+    let (mut conversations, mut meta_conversations, mut difference): (i128, Option<i128>, Option<i128>) = (0, None, None);
+    let mut meta_unknown_days = 0;
+    for day in days.iter() {
+        let of_day = rows.get(&day).map(Vec::as_slice).unwrap_or_default();
+        let ours: i128 = of_day.iter().map(|row| i128::from(row.conversations)).sum();
+        conversations += ours;
+        match facts.meta_conversations(ad_id, of_day, day).map(i128::from) {
+            Some(metas) => {
+                *meta_conversations.get_or_insert(0) += metas;
+                *difference.get_or_insert(0) += ours - metas;
+            }
+            None => meta_unknown_days += 1,
+        }
+    }
+    let count = |column, sum| exact_count(sum, Summed { table: "ad_days", column, key: (None, ad_id) });
+    Ok(ReconciledAd {
+        ad_id: ad_id.to_string(),
+        ad_title: None,
+        account_id: facts.accounts.get(ad_id).map(|account| account.to_string()),
+        conversations: count("conversations", conversations)?,
+        meta_conversations: meta_conversations.map(|sum| count("meta_conversations", sum)).transpose()?,
+        difference: difference.map(|sum| count("conversations", sum)).transpose()?,
+        meta_unknown_days,
+    })
 }
 
 impl ReconciledAd {
     fn cells(&self) -> Vec<Value<'_>> {
-        let count = |count: Option<i64>| count.map_or(Value::Null, Value::Count);
         vec![
             Value::Text(&self.ad_id),
-            self.ad_title.as_deref().map_or(Value::Null, Value::Text),
-            self.account_id.as_deref().map_or(Value::Null, Value::Text),
+            Value::text(self.ad_title.as_deref()),
+            Value::text(self.account_id.as_deref()),
             Value::Count(self.conversations),
-            count(self.meta_conversations),
-            count(self.difference),
+            Value::count(self.meta_conversations),
+            Value::count(self.difference),
             Value::Count(self.meta_unknown_days),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::error::ErrorKind;
+    use crate::report::sample::{ad_day, bot, published, request};
+
+    /// Each is a count of its own; 64 bits would wrap their sum.
+    #[test]
+    fn counts_that_add_up_past_63_bits_are_refused_by_name() {
+        let row = |bot_id, ours, metas| PublishedAdDay {
+            meta_conversations: Some(metas),
+            ..ad_day(0, Some(bot_id), "A", (ours, Some(0), None))
+        };
+        let reconciled = |ours| {
+            let ad_days = vec![row("b", ours, 7), row("c", ours, 7)];
+            rows(&published(1, Vec::new(), ad_days), &[bot("b", 0), bot("c", 0)], &request(1))
+        };
+        let error = reconciled(i64::MAX).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Data);
+        assert!(error.to_string().contains("(table ad_days, column conversations, ad A)"), "{error}");
+        let [row] = <[ReconciledAd; 1]>::try_from(reconciled(4).unwrap()).ok().unwrap();
+        assert_eq!((row.conversations, row.meta_conversations, row.difference), (8, Some(7), Some(1)));
     }
 }

@@ -34,10 +34,9 @@ use crate::base::error::{Error, Result};
 use crate::config::Settings;
 
 use super::facts::Facts;
-use super::published::Key;
-use super::published::Published;
+use super::model::{By, ReportRequest};
+use super::published::{Key, Published};
 use super::tally::Tally;
-use super::{By, ReportRequest};
 
 /// Whole numbers above this are not exact in a browser.
 const LARGEST: u128 = (1 << 53) - 1;
@@ -96,48 +95,21 @@ pub(super) fn pack(
     hidden_ads: usize,
 ) -> Result<Vec<u8>> {
     let facts = Facts::new(published, tally, &settings.bots);
+    let keys = keys(&facts, request);
+    let bot_ids = bot_ids(settings, request, &keys);
     let days = request.days;
-    let is_held = |key: &Key| request.asks_for(key.0, key.1) && (request.all_ads || facts.clicked.contains(key.1));
-    let mut keys: Vec<Key> = facts.ad_days.keys().copied().filter(is_held).collect();
-    keys.sort_by_key(|(bot_id, ad_id)| (bot_id.is_none(), *bot_id, *ad_id));
-    let bot_ids: BTreeSet<&str> = settings
-        .bots
-        .iter()
-        .map(|bot| bot.id.as_str())
-        .filter(|id| request.bots.is_empty() || request.bots.iter().any(|asked| asked == id))
-        .chain(keys.iter().filter_map(|(bot_id, _)| *bot_id))
-        .collect();
-    let bot_ids: Vec<&str> = bot_ids.into_iter().collect();
-
-    let mut columns = Columns::default();
     let lags = lags(published, days)?;
-    let mut patterns: BTreeMap<String, usize> = BTreeMap::new();
+    let mut numbers = PackedNumbers::default();
+    let mut patterns = Patterns::default();
     let mut ads = Vec::new();
     for key in &keys {
-        columns.add_rows(&facts, *key, lags.get(key), days);
-        let known = patterns.len();
-        let (bot_id, ad_id) = *key;
-        let ad = facts.ads.get(key);
-        let stored = &facts.ad_days[key];
-        ads.push(AdHeader {
-            bot: bot_id.and_then(|bot_id| bot_ids.binary_search(&bot_id).ok()),
-            id: ad_id,
-            title: ad.and_then(|ad| ad.ad_title.as_deref()),
-            kind: ad.and_then(|ad| ad.ad_type.as_deref()),
-            currency: ad
-                .and_then(|ad| ad.currency.as_deref())
-                .or_else(|| stored.values().rev().find_map(|row| row.currency.as_deref())),
-            account: facts.accounts.get(ad_id).copied(),
-            pattern: *patterns.entry(pattern(&facts, *key, days)).or_insert(known),
-        });
+        numbers.add_rows(&facts, *key, lags.get(key), days)?;
+        ads.push(ad_header(&facts, *key, &bot_ids, patterns.place(pattern(&facts, *key, days))));
     }
-    let reach_ranges = columns.add_reach(&facts, published, &keys, days);
-    let mut by_place: Vec<(usize, String)> = patterns.into_iter().map(|(pattern, place)| (place, pattern)).collect();
-    by_place.sort_unstable();
-
-    let spend_decimals = columns.spend_decimals();
+    let reach_ranges = numbers.add_reach(&facts, published, &keys, days);
+    let spend_decimals = numbers.spend_decimals();
     let unit = 10_i128.pow(6 - spend_decimals as u32);
-    let spends: Vec<i128> = columns.spend.iter().map(|spend| spend / unit).collect();
+    let spends: Vec<i128> = numbers.spend.iter().map(|spend| spend / unit).collect();
     let header = Header {
         pipeline: &settings.name,
         first: days.first,
@@ -152,20 +124,76 @@ pub(super) fn pack(
         hidden_ads,
         bots: bot_ids.iter().map(|id| bot_header(published, &facts, id, days)).collect(),
         ads,
-        patterns: by_place.into_iter().map(|(_, pattern)| pattern).collect(),
+        patterns: patterns.in_order(),
         reach_ranges,
         spend_decimals,
-        spend_is_small: spends.iter().map(|spend| spend.unsigned_abs()).sum::<u128>() <= LARGEST,
-        rows: columns.flags.len(),
-        lags: columns.lag.len(),
+        spend_is_small: spend_is_small(&spends),
+        rows: numbers.flags.len(),
+        lags: numbers.lag.len(),
     };
-    let header = serde_json::to_vec(&header).map_err(|error| Error::bug("the page's header is no JSON").source(error))?;
-    let length = u32::try_from(header.len()).map_err(|_| too_large("the titles of its ads are longer than 4 GB"))?;
+    let json =
+        serde_json::to_vec(&header).map_err(|error| Error::bug("the page's header cannot be written as JSON").source(error))?;
+    let length = u32::try_from(json.len()).map_err(|_| too_large("the titles of its ads are longer than 4 GB"))?;
     let mut bytes = length.to_le_bytes().to_vec();
-    bytes.extend(header);
-    columns.write(&spends, &mut bytes)?;
+    bytes.extend(json);
+    numbers.write(&spends, &mut bytes)?;
     Ok(bytes)
 }
+
+/// The (bot, ad)s of the page, in its order.
+fn keys<'f>(facts: &'f Facts<'_>, request: &ReportRequest) -> Vec<Key<'f>> {
+    let is_held = |key: &Key| request.asks_for(key.0, key.1) && (request.all_ads || facts.clicked.contains(key.1));
+    let mut keys: Vec<Key> = facts.ad_days.keys().copied().filter(is_held).collect();
+    keys.sort_by_key(|(bot_id, ad_id)| (bot_id.is_none(), *bot_id, *ad_id));
+    keys
+}
+
+/// The bots that were asked for, and those of the ads, by their ids.
+fn bot_ids<'a>(settings: &'a Settings, request: &ReportRequest, keys: &[Key<'a>]) -> Vec<&'a str> {
+    let named = settings.bots.iter().map(|bot| bot.id.as_str()).filter(|id| request.asks_for_bot(Some(id)));
+    let ids: BTreeSet<&str> = named.chain(keys.iter().filter_map(|(bot_id, _)| *bot_id)).collect();
+    ids.into_iter().collect()
+}
+
+fn ad_header<'f>(facts: &'f Facts<'_>, key: Key<'f>, bot_ids: &[&str], pattern: usize) -> AdHeader<'f> {
+    let (bot_id, ad_id) = key;
+    let ad = facts.ads.get(&key);
+    let stored = || facts.ad_days[&key].values().rev().find_map(|row| row.currency.as_deref());
+    AdHeader {
+        bot: bot_id.and_then(|bot_id| bot_ids.binary_search(&bot_id).ok()),
+        id: ad_id,
+        title: ad.and_then(|ad| ad.ad_title.as_deref()),
+        kind: ad.and_then(|ad| ad.ad_type.as_deref()),
+        currency: ad.and_then(|ad| ad.currency.as_deref()).or_else(stored),
+        account: facts.accounts.get(ad_id).copied(),
+        pattern,
+    }
+}
+
+/// Patterns, each once, with the place at which it came first.
+#[derive(Default)]
+struct Patterns(BTreeMap<String, usize>);
+
+impl Patterns {
+    fn place(&mut self, pattern: String) -> usize {
+        let next = self.0.len();
+        *self.0.entry(pattern).or_insert(next)
+    }
+
+    fn in_order(self) -> Vec<String> {
+        let mut by_place: Vec<(usize, String)> = self.0.into_iter().map(|(pattern, place)| (place, pattern)).collect();
+        by_place.sort_unstable();
+        by_place.into_iter().map(|(_, pattern)| pattern).collect()
+    }
+}
+
+/// Whether the page can read and add up these amounts as numbers of the browser's. One is written as twice itself, which must be
+/// exact as well.
+fn spend_is_small(spends: &[i128]) -> bool {
+    spends.iter().map(|spend| spend.unsigned_abs()).sum::<u128>() <= LARGEST / 2
+}
+
+const TOO_LARGE_COUNT: &str = "a count has more than 15 digits";
 
 fn too_large(why: &str) -> Error {
     Error::data("the report is too large for a page").with("reason", why).mend("ask for fewer days, bots or ads")
@@ -190,17 +218,17 @@ fn bot_header<'a>(published: &Published, facts: &Facts, id: &'a str, days: DayRa
 
 /// What the days of an ad are that nothing is stored of.
 fn pattern(facts: &Facts, key: Key, days: DayRange) -> String {
-    let of_ad = facts.of(key);
+    let of_key = facts.of(key);
     letters(days, |day| {
-        let of_day = of_ad.day(By::ConversionDay, None, day);
-        let bits =
-            u32::from(of_day.configured) | u32::from(of_day.conversions.is_some()) << 1 | u32::from(of_day.spend.is_some()) << 2;
+        let of_day = of_key.day(By::ConversionDay, None, day);
+        let (conversions, spend) = (of_day.figures.conversions.is_some(), of_day.figures.spend.is_some());
+        let bits = u32::from(of_day.configured) | u32::from(conversions) << 1 | u32::from(spend) << 2;
         char::from_digit(bits, 10).unwrap_or('0')
     })
 }
 
 /// Conversions by ad, day of the event and days since the conversation.
-type Lags = BTreeMap<(Day, i32), i64>;
+type Lags = BTreeMap<(Day, i32), i128>;
 
 fn lags(published: &Published, days: DayRange) -> Result<BTreeMap<Key<'_>, Lags>> {
     let mut lags: BTreeMap<Key, Lags> = BTreeMap::new();
@@ -212,14 +240,15 @@ fn lags(published: &Published, days: DayRange) -> Result<BTreeMap<Key<'_>, Lags>
                 .with("day", row.date)
                 .mend("build the day again with `ctwa backfill`"));
         }
-        *lags.entry((Some(&row.bot_id), &row.ad_id)).or_default().entry((row.date, lag)).or_default() += row.conversions;
+        *lags.entry((Some(&row.bot_id), &row.ad_id)).or_default().entry((row.date, lag)).or_default() +=
+            i128::from(row.conversions);
     }
     Ok(lags)
 }
 
 /// The numbers, column after column.
 #[derive(Default)]
-struct Columns {
+struct PackedNumbers {
     rows_per_ad: Vec<i64>,
     day: Vec<i64>,
     flags: Vec<i64>,
@@ -227,7 +256,7 @@ struct Columns {
     conversions: Vec<i64>,
     cohort: Vec<i64>,
     reach: Vec<i64>,
-    /// In millionths.
+    /// Millionths of the major unit.
     spend: Vec<i128>,
     lags_per_ad: Vec<i64>,
     lag_day: Vec<i64>,
@@ -238,9 +267,9 @@ struct Columns {
     reach_values: Vec<i64>,
 }
 
-impl Columns {
-    fn add_rows(&mut self, facts: &Facts, key: Key, lags: Option<&Lags>, days: DayRange) {
-        let (stored, of_ad) = (&facts.ad_days[&key], facts.of(key));
+impl PackedNumbers {
+    fn add_rows(&mut self, facts: &Facts, key: Key, lags: Option<&Lags>, days: DayRange) -> Result<()> {
+        let (stored, of_key) = (&facts.ad_days[&key], facts.of(key));
         // On a day that is not published everything is unknown, whatever its conversations became.
         let of_conversation = lags.into_iter().flatten().map(|((day, lag), _)| day.plus(-lag));
         let cohort_days = of_conversation.filter(|day| facts.published_days.contains(*day));
@@ -249,7 +278,7 @@ impl Columns {
         let mut before = days.first;
         for day in row_days {
             let row = stored.get(&day).copied();
-            let (of_event, of_cohort) = (of_ad.day(By::ConversionDay, row, day), of_ad.day(By::ConversationDay, row, day));
+            let [of_event, of_cohort] = [By::ConversionDay, By::ConversationDay].map(|by| of_key.day(by, row, day).figures);
             let flags = [
                 row.is_some(),
                 row.is_some_and(|row| Facts::shows(By::ConversationDay, row)),
@@ -260,20 +289,25 @@ impl Columns {
             self.flags.push(flags.iter().rev().fold(0, |bits, flag| bits << 1 | i64::from(*flag)));
             self.day.push(i64::from(day.0 - before.0));
             self.conversations.push(of_event.conversations);
-            self.conversions.push(of_event.conversions.unwrap_or(0));
-            self.cohort.push(of_cohort.conversions.unwrap_or(0));
+            self.conversions.push(count(of_event.conversions.unwrap_or(0))?);
+            self.cohort.push(count(of_cohort.conversions.unwrap_or(0))?);
             self.reach.push(of_event.reach.unwrap_or(0));
             self.spend.push(of_event.spend.unwrap_or(0));
             before = day;
         }
+        self.add_lags(lags, days)
+    }
+
+    fn add_lags(&mut self, lags: Option<&Lags>, days: DayRange) -> Result<()> {
         self.lags_per_ad.push(lags.map_or(0, |lags| lags.len() as i64));
         let mut before = days.first;
-        for ((day, lag), count) in lags.into_iter().flatten() {
+        for ((day, lag), conversions) in lags.into_iter().flatten() {
             self.lag_day.push(i64::from(day.0 - before.0));
             self.lag.push(i64::from(*lag));
-            self.lag_count.push(*count);
+            self.lag_count.push(count(*conversions)?);
             before = *day;
         }
+        Ok(())
     }
 
     /// Meta's figures for ranges of several days; the ranges that have any.
@@ -302,7 +336,7 @@ impl Columns {
         ranges.into_keys().map(|(first, last)| (first.0 - days.first.0, last.0 - days.first.0)).collect()
     }
 
-    /// As many as the finest amount needs.
+    /// The decimals that the finest amount needs.
     fn spend_decimals(&self) -> usize {
         let fits = |decimals: &usize| {
             let unit = 10_i128.pow(6 - *decimals as u32);
@@ -332,6 +366,10 @@ impl Columns {
     }
 }
 
+fn count(sum: i128) -> Result<i64> {
+    i64::try_from(sum).map_err(|_| too_large(TOO_LARGE_COUNT))
+}
+
 /// A column whose sums are exact in a browser.
 fn write_counts(counts: &[i64], bytes: &mut Vec<u8>) -> Result<()> {
     let mut sum = 0;
@@ -341,7 +379,7 @@ fn write_counts(counts: &[i64], bytes: &mut Vec<u8>) -> Result<()> {
         sum += u128::from(count);
         write_number(count, bytes);
     }
-    if sum > LARGEST { Err(too_large("a count has more than 15 digits")) } else { Ok(()) }
+    if sum > LARGEST { Err(too_large(TOO_LARGE_COUNT)) } else { Ok(()) }
 }
 
 /// Unsigned LEB128.
@@ -373,11 +411,18 @@ mod tests {
 
     #[test]
     fn money_keeps_the_decimals_it_has() {
-        let decimals = |spend: &[i128]| Columns { spend: spend.to_vec(), ..Columns::default() }.spend_decimals();
+        let decimals = |spend: &[i128]| PackedNumbers { spend: spend.to_vec(), ..PackedNumbers::default() }.spend_decimals();
         assert_eq!(decimals(&[]), 0);
         assert_eq!(decimals(&[5_000_000, 0]), 0);
         assert_eq!(decimals(&[5_000_000, 12_340_000]), 2);
         assert_eq!(decimals(&[5_000_001]), 6);
+    }
+
+    /// An amount is written as twice itself, or one less where it is negative: the browser must hold that as well.
+    #[test]
+    fn amounts_are_plain_numbers_while_what_is_written_of_them_is_exact() {
+        assert!(spend_is_small(&[(1 << 52) - 1]) && spend_is_small(&[1, -((1 << 52) - 2)]));
+        assert!(!spend_is_small(&[-(1 << 52)]) && !spend_is_small(&[1 << 51, -(1 << 51)]));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! How results look on a terminal: as wide as it is, numbers as its reader writes them, colours where they are wanted, and nothing
+//! The style of results on a terminal: as wide as it is, numbers as its reader writes them, colours where they are wanted, and nothing
 //! in a text from outside that the terminal would obey. Pure: what the environment says comes from cli.
 //!
 //! **Numbers.** The locale is the first of LC_ALL, LC_NUMERIC and LANG that is set: `pt_BR.UTF-8` writes `1.234,50`, `en_US.UTF-8`
@@ -7,7 +7,6 @@
 
 use std::borrow::Cow;
 
-use anstyle::Style;
 use num_format::{Grouping, Locale};
 
 /// How a number is written.
@@ -22,7 +21,7 @@ pub struct Numerals {
 impl Numerals {
     pub const PLAIN: Numerals = Numerals { separator: "", point: ".", group: None };
 
-    /// Of a locale as the environment names it, `language[_TERRITORY][.charset][@modifier]`.
+    /// The numerals of a locale as the environment names it, `language[_TERRITORY][.charset][@modifier]`.
     pub fn of_locale(name: &str) -> Numerals {
         let name = name.split(['.', '@']).next().unwrap_or_default().replace('_', "-");
         let language = name.split('-').next().unwrap_or_default();
@@ -66,35 +65,36 @@ impl Numerals {
     }
 }
 
-/// The terminal that a table is for.
+/// How a table is written for the terminal that it is for.
 #[derive(Clone, Copy, Debug)]
-pub struct Look {
-    /// In columns; none where the output is no terminal, or one of unknown width.
+pub struct Style {
+    /// The terminal's, in letters; none where the output is no terminal, or one of unknown width.
     pub width: Option<u16>,
     pub numerals: Numerals,
     pub colors: bool,
 }
 
-impl Look {
-    /// Of what is no terminal.
-    pub const PLAIN: Look = Look { width: None, numerals: Numerals::PLAIN, colors: false };
+impl Style {
+    /// The style of what is no terminal.
+    pub const PLAIN: Style = Style { width: None, numerals: Numerals::PLAIN, colors: false };
     const FALLBACK_WIDTH: u16 = 120;
 
-    pub fn columns(self) -> usize {
-        usize::from(self.width.filter(|width| *width > 0).unwrap_or(Look::FALLBACK_WIDTH))
+    /// How many letters a line holds.
+    pub(crate) fn line_width(self) -> usize {
+        usize::from(self.width.filter(|width| *width > 0).unwrap_or(Style::FALLBACK_WIDTH))
     }
 
     pub fn heading(self, line: &str) -> String {
-        self.styled(line, Style::new().bold())
+        self.effect(line, anstyle::Style::new().bold())
     }
 
     /// What can be passed over: rules, notes.
     pub fn faint(self, line: &str) -> String {
-        self.styled(line, Style::new().dimmed())
+        self.effect(line, anstyle::Style::new().dimmed())
     }
 
-    fn styled(self, line: &str, style: Style) -> String {
-        if self.colors && !line.is_empty() { format!("{style}{line}{style:#}") } else { line.to_string() }
+    fn effect(self, line: &str, effect: anstyle::Style) -> String {
+        if self.colors && !line.is_empty() { format!("{effect}{line}{effect:#}") } else { line.to_string() }
     }
 }
 
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn colours_are_for_those_who_want_them() {
-        assert_eq!(Look::PLAIN.heading("a"), "a");
-        assert_eq!(Look { colors: true, ..Look::PLAIN }.heading("a"), "\u{1b}[1ma\u{1b}[0m");
+        assert_eq!(Style::PLAIN.heading("a"), "a");
+        assert_eq!(Style { colors: true, ..Style::PLAIN }.heading("a"), "\u{1b}[1ma\u{1b}[0m");
     }
 }

@@ -13,40 +13,42 @@
 
 use std::collections::BTreeMap;
 
-use comfy_table::{Cell, CellAlignment, ColumnConstraint, Row, Table, Width, presets};
+use super::amount::Amount;
+use super::grid::{Content, Grid, Head};
+use super::model::{By, Grain, Report, ReportRow};
+use super::sheet::{CellKind, Sheet, Value};
+use super::style::{Numerals, Style, visible};
 
-use crate::report::style::{Look, Numerals, visible};
-
-use super::{Amount, By, Grain, Kind, Report, ReportRow, Sheet, Value};
-
-const GAP: usize = 2;
-const TITLE_WIDTH_MIN: usize = 12;
-
-struct Column {
+struct TableColumn {
     /// One line of the header each.
     header: &'static [&'static str],
     /// The column's place in the order in which columns are left out; none when it never is.
     spare: Option<u8>,
-    is_number: bool,
+    content: Content,
     cell: fn(&ReportRow) -> String,
     total: fn(&Total) -> String,
 }
 
-impl Column {
-    const fn text(header: &'static [&'static str], cell: fn(&ReportRow) -> String) -> Column {
-        Column { header, spare: None, is_number: false, cell, total: |_| String::new() }
+impl TableColumn {
+    const fn text(header: &'static [&'static str], cell: fn(&ReportRow) -> String) -> TableColumn {
+        TableColumn { header, spare: None, content: Content::Text, cell, total: |_| String::new() }
     }
 
-    const fn number(header: &'static [&'static str], cell: fn(&ReportRow) -> String) -> Column {
-        Column { is_number: true, ..Column::text(header, cell) }
+    const fn number(header: &'static [&'static str], cell: fn(&ReportRow) -> String) -> TableColumn {
+        TableColumn { content: Content::Number, ..TableColumn::text(header, cell) }
     }
 
-    const fn spare(self, place: u8) -> Column {
-        Column { spare: Some(place), ..self }
+    /// A text from outside, which may be long.
+    const fn long(self) -> TableColumn {
+        TableColumn { content: Content::LongText, ..self }
     }
 
-    const fn total(self, total: fn(&Total) -> String) -> Column {
-        Column { total, ..self }
+    const fn spare(self, place: u8) -> TableColumn {
+        TableColumn { spare: Some(place), ..self }
+    }
+
+    const fn total(self, total: fn(&Total) -> String) -> TableColumn {
+        TableColumn { total, ..self }
     }
 
     fn name(&self) -> String {
@@ -54,67 +56,71 @@ impl Column {
     }
 }
 
-const TITLE: &[&str] = &["title"];
-
-/// What is known of one currency.
+/// What is known of one currency. The sum of what fits a row may not fit one.
 #[derive(Default)]
 struct Total {
     currency: Option<String>,
     spend: Option<Amount>,
-    conversations: i64,
-    conversions: Option<i64>,
+    conversations: i128,
+    conversions: Option<i128>,
 }
 
-pub(super) fn render(report: &Report, look: Look) -> String {
-    let width = look.columns();
+pub(super) fn render(report: &Report, style: Style) -> String {
     let only_bot = match report.rows.split_first() {
         Some((first, rest)) if rest.iter().all(|row| row.bot_id == first.bot_id) => first.bot_id.as_deref(),
         _ => None,
     };
-    let mut text = format!("{}, conversions by {}", report.days, by(report.by));
-    if let Some(bot_id) = only_bot {
-        text.push_str(&format!(", bot {}", visible(bot_id)));
-    }
-    text.push_str("\n\n");
+    let of_bot = only_bot.map_or(String::new(), |bot_id| format!(", bot {}", visible(bot_id)));
+    let heading = format!("{}, conversions by {}{of_bot}", report.days, by(report.by));
     if report.rows.is_empty() {
-        text.push_str("no ad has a figure to show\n");
-        return text;
+        return format!("{heading}\n\nno ad has a figure to show\n");
     }
-
     let bot_is_column = report.grain == Grain::Day && only_bot.is_none();
     let columns = columns(report, bot_is_column);
     let mut spare: Vec<(u8, usize)> =
         columns.iter().enumerate().filter_map(|(place, column)| Some((column.spare?, place))).collect();
     spare.sort_unstable();
     let totals = totals(&report.rows);
-    let mut grid = Grid::new(&columns, &report.rows, &totals, look.numerals);
-    let hidden = grid.hide_until(width, spare.into_iter().map(|(_, place)| place));
+    let mut grid = grid(&columns, &report.rows, &totals, style.numerals);
+    let hidden = grid.hide_until(style.line_width(), spare.into_iter().map(|(_, place)| place));
     let left_out: Vec<String> = hidden.into_iter().map(|place| columns[place].name()).collect();
-    let mut lines = grid.lines(width, totals.len());
+    let mut lines = grid.lines(style.line_width(), totals.len());
     if only_bot.is_none() && !bot_is_column {
-        name_bots(&mut lines.rows, &report.rows, look);
+        name_bots(&mut lines.rows, &report.rows, style);
     }
-    let styled = |lines: &mut Vec<String>, style: fn(Look, &str) -> String| {
-        lines.iter_mut().for_each(|line| *line = style(look, line.trim_end()));
-    };
-    styled(&mut lines.header, Look::heading);
-    styled(&mut lines.totals, Look::heading);
-    for line in lines.header.iter().chain(&lines.rows).chain(&lines.totals) {
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
+    let bold = |plain: Vec<String>| plain.into_iter().map(|line| style.heading(&line)).collect::<Vec<_>>();
+    let rule = style.heading(&lines.rule);
+    let body = [bold(lines.header), vec![rule.clone()], lines.rows, vec![rule], bold(lines.totals)].concat();
+    page_of(&heading, &body, &left_out, style)
+}
+
+/// A heading, the lines of a table, and what there was no room for.
+fn page_of(heading: &str, lines: &[String], left_out: &[String], style: Style) -> String {
+    let mut text = format!("{heading}\n\n{}\n", lines.join("\n"));
     if !left_out.is_empty() {
         let note = format!("no room for: {} (--format csv has every column)", left_out.join(", "));
-        text.push_str(&format!("\n{}\n", look.faint(&note)));
+        text.push_str(&format!("\n{}\n", style.faint(&note)));
     }
     text
 }
 
+fn grid(columns: &[TableColumn], rows: &[ReportRow], totals: &[Total], numerals: Numerals) -> Grid {
+    let head = |column: &TableColumn| Head { lines: column.header.to_vec(), content: column.content };
+    let is_plain = numerals == Numerals::PLAIN;
+    let written = |column: &TableColumn, cell: String| match column.content {
+        Content::Number if !is_plain => numerals.write(&cell),
+        _ => cell,
+    };
+    let of_rows = rows.iter().map(|row| columns.iter().map(|column| written(column, (column.cell)(row))).collect());
+    let of_totals = totals.iter().map(|total| columns.iter().map(|column| written(column, (column.total)(total))).collect());
+    Grid::new(&columns.iter().map(head).collect::<Vec<_>>(), of_rows.chain(of_totals))
+}
+
 /// Puts a bot's id above the first of its rows.
-fn name_bots(lines: &mut Vec<String>, rows: &[ReportRow], look: Look) {
+fn name_bots(lines: &mut Vec<String>, rows: &[ReportRow], style: Style) {
     let is_first = |i: &usize| *i == 0 || rows[*i].bot_id != rows[*i - 1].bot_id;
     for i in (0..rows.len()).rev().filter(is_first) {
-        lines.insert(i, look.heading(&rows[i].bot_id.as_deref().map_or("no bot".to_string(), visible)));
+        lines.insert(i, style.heading(&rows[i].bot_id.as_deref().map_or("no bot".to_string(), visible)));
         if i > 0 {
             lines.insert(i, String::new());
         }
@@ -128,33 +134,36 @@ fn by(by: By) -> &'static str {
     }
 }
 
-fn columns(report: &Report, bot_is_column: bool) -> Vec<Column> {
+fn columns(report: &Report, bot_is_column: bool) -> Vec<TableColumn> {
     let mut columns = Vec::new();
     if report.grain == Grain::Day {
-        columns.push(Column::text(&["date"], |row| row.date.map_or("-".to_string(), |day| day.to_string())));
+        columns.push(TableColumn::text(&["date"], |row| row.date.map_or("-".to_string(), |day| day.to_string())));
     }
     if bot_is_column {
-        columns.push(Column::text(&["bot"], |row| text(&row.bot_id)));
+        columns.push(TableColumn::text(&["bot"], |row| text(&row.bot_id)));
     }
-    columns.push(Column::text(&["ad"], |row| visible(&row.ad_id)).total(|_| "total".to_string()));
-    columns.push(Column::text(TITLE, |row| text(&row.ad_title)).spare(5));
-    columns.push(Column::text(&["type"], |row| text(&row.ad_type)).spare(0));
-    columns.push(Column::text(&["cur-", "rency"], |row| text(&row.currency)).total(|total| text(&total.currency)));
-    columns.push(Column::number(&["spend"], |row| amount(row.spend)).total(|total| amount(total.spend)));
-    columns.push(Column::number(&["reach"], reach).spare(2));
+    columns.push(TableColumn::text(&["ad"], |row| visible(&row.ad_id)).total(|_| "total".to_string()));
+    columns.push(TableColumn::text(&["title"], |row| text(&row.ad_title)).long().spare(5));
+    columns.push(TableColumn::text(&["type"], |row| text(&row.ad_type)).spare(0));
+    columns.push(TableColumn::text(&["cur-", "rency"], |row| text(&row.currency)).total(|total| text(&total.currency)));
+    columns.push(TableColumn::number(&["spend"], |row| amount(row.spend)).total(|total| amount(total.spend)));
+    columns.push(TableColumn::number(&["reach"], reach).spare(2));
     columns.push(
-        Column::number(&["conver-", "sations"], |row| row.conversations.to_string())
+        TableColumn::number(&["conver-", "sations"], |row| row.conversations.to_string())
             .total(|total| total.conversations.to_string()),
     );
-    columns.push(Column::number(&["cost per", "conver-", "sation"], |row| amount(row.cost_per_conversation)));
-    columns.push(Column::number(&["conver-", "sions"], |row| count(row.conversions)).total(|total| count(total.conversions)));
-    columns.push(Column::number(&["cost per", "conver-", "sion"], |row| amount(row.cost_per_conversion)));
-    columns.push(Column::number(&["conver-", "sion", "rate"], |row| amount(row.conversion_rate)).spare(3));
+    columns.push(TableColumn::number(&["cost per", "conver-", "sation"], |row| amount(row.cost_per_conversation)));
+    columns.push(
+        TableColumn::number(&["conver-", "sions"], |row| count(row.conversions))
+            .total(|total| total.conversions.map_or("-".to_string(), |count| count.to_string())),
+    );
+    columns.push(TableColumn::number(&["cost per", "conver-", "sion"], |row| amount(row.cost_per_conversion)));
+    columns.push(TableColumn::number(&["conver-", "sion", "rate"], |row| amount(row.conversion_rate)).spare(3));
     if report.rows.iter().any(|row| row.spend_unknown_days != 0) {
-        columns.push(Column::number(&["spend", "unknown", "days"], |row| row.spend_unknown_days.to_string()).spare(4));
+        columns.push(TableColumn::number(&["spend", "unknown", "days"], |row| row.spend_unknown_days.to_string()).spare(4));
     }
     if report.rows.iter().any(|row| row.unconfigured_days != 0) {
-        columns.push(Column::number(&["uncon-", "figured", "days"], |row| row.unconfigured_days.to_string()).spare(1));
+        columns.push(TableColumn::number(&["uncon-", "figured", "days"], |row| row.unconfigured_days.to_string()).spare(1));
     }
     columns
 }
@@ -179,52 +188,44 @@ fn reach(row: &ReportRow) -> String {
     }
 }
 
-/// By currency, the unknown one last.
+/// The totals by currency, the unknown one last.
 fn totals(rows: &[ReportRow]) -> Vec<Total> {
     let mut totals: BTreeMap<(bool, Option<&str>), Total> = BTreeMap::new();
     for row in rows {
         let currency = row.currency.as_deref();
         let total = totals.entry((currency.is_none(), currency)).or_default();
         total.currency = row.currency.clone();
-        total.conversations += row.conversations;
+        total.conversations += i128::from(row.conversations);
         if let Some(spend) = row.spend {
             total.spend = Some(Amount(total.spend.map_or(0, |sum| sum.0) + spend.0));
         }
         if let Some(conversions) = row.conversions {
-            *total.conversions.get_or_insert(0) += conversions;
+            *total.conversions.get_or_insert(0) += i128::from(conversions);
         }
     }
     totals.into_values().collect()
 }
 
-/// A column's header, line by line.
-struct Head<'a> {
-    lines: Vec<&'a str>,
-    is_number: bool,
-}
-
 /// A sheet for a person: all texts on one line, titles shortened where there is no room, then whole columns left out, in the
 /// order of `spare`.
-pub(super) fn sheet(sheet: &Sheet<'_>, heading: &str, spare: &[&str], look: Look) -> String {
-    let width = look.columns();
-    let is_number = |kind| matches!(kind, Kind::Count | Kind::Amount);
-    let head = |(name, kind): &(&'static str, Kind)| Head { lines: name.split('_').collect(), is_number: is_number(*kind) };
+pub(super) fn sheet(sheet: &Sheet<'_>, heading: &str, spare: &[&str], style: Style) -> String {
+    let head = |(name, kind): &(&'static str, CellKind)| Head { lines: name.split('_').collect(), content: content(name, *kind) };
     let heads: Vec<Head> = sheet.columns.iter().map(head).collect();
-    let lines = sheet.rows.iter().map(|row| row.iter().map(|cell| shown_cell(cell, look.numerals)).collect());
+    let rows = sheet.rows.iter().map(|row| row.iter().map(|cell| shown_cell(cell, style.numerals)).collect());
     let place = |wanted: &str| sheet.columns.iter().position(|(name, _)| *name == wanted);
-    let mut grid = Grid::of(&heads, lines, place("ad_title"));
-    let hidden = grid.hide_until(width, spare.iter().filter_map(|name| place(name)));
-    let left_out: Vec<&str> = hidden.into_iter().map(|place| sheet.columns[place].0).collect();
-    let lines = grid.lines(width, 0);
-    let mut text = format!("{heading}\n\n");
-    for line in [lines.header, lines.rows].concat() {
-        text.push_str(line.trim_end());
-        text.push('\n');
+    let mut grid = Grid::new(&heads, rows);
+    let hidden = grid.hide_until(style.line_width(), spare.iter().filter_map(|name| place(name)));
+    let left_out: Vec<String> = hidden.into_iter().map(|at| sheet.columns[at].0.to_string()).collect();
+    let lines = grid.lines(style.line_width(), 0);
+    page_of(heading, &[lines.header, vec![lines.rule], lines.rows].concat(), &left_out, Style { colors: false, ..style })
+}
+
+fn content(column: &str, kind: CellKind) -> Content {
+    match kind {
+        CellKind::Count | CellKind::Amount => Content::Number,
+        CellKind::Text if column == "ad_title" => Content::LongText,
+        CellKind::Text | CellKind::Day | CellKind::Instant => Content::Text,
     }
-    if !left_out.is_empty() {
-        text.push_str(&format!("\nno room for: {} (--format csv has every column)\n", left_out.join(", ")));
-    }
-    text
 }
 
 fn shown_cell(value: &Value<'_>, numerals: Numerals) -> String {
@@ -238,112 +239,10 @@ fn shown_cell(value: &Value<'_>, numerals: Numerals) -> String {
     }
 }
 
-/// The cells as `comfy-table` lays them out, a line each but for the header.
-struct Grid {
-    table: Table,
-    widths: Vec<usize>,
-    header_lines: Vec<usize>,
-    /// The places of the columns that are not hidden.
-    shown: Vec<usize>,
-    title: Option<usize>,
-}
-
-impl Grid {
-    fn new(columns: &[Column], rows: &[ReportRow], totals: &[Total], numerals: Numerals) -> Grid {
-        let heads: Vec<Head> =
-            columns.iter().map(|column| Head { lines: column.header.to_vec(), is_number: column.is_number }).collect();
-        let is_plain = numerals == Numerals::PLAIN;
-        let written = |column: &Column, cell: String| if column.is_number && !is_plain { numerals.write(&cell) } else { cell };
-        let of_rows = rows.iter().map(|row| columns.iter().map(|column| written(column, (column.cell)(row))).collect());
-        let of_totals = totals.iter().map(|total| columns.iter().map(|column| written(column, (column.total)(total))).collect());
-        Grid::of(&heads, of_rows.chain(of_totals), columns.iter().position(|column| column.header == TITLE))
-    }
-
-    /// `title` is the column that may be shortened.
-    fn of(heads: &[Head<'_>], lines: impl Iterator<Item = Vec<String>>, title: Option<usize>) -> Grid {
-        let mut table = Table::new();
-        table.load_preset(presets::NOTHING).set_truncation_indicator("…");
-        table.set_header(heads.iter().map(|head| Cell::new(head.lines.join("\n"))));
-        for cells in lines {
-            let mut line = Row::from(cells);
-            line.max_height(1);
-            table.add_row(line);
-        }
-        for (column, head) in table.column_iter_mut().zip(heads) {
-            if head.is_number {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-        let widths = table.column_max_content_widths().into_iter().map(usize::from).collect();
-        let header_lines = heads.iter().map(|head| head.lines.len()).collect();
-        Grid { table, widths, header_lines, shown: (0..heads.len()).collect(), title }
-    }
-
-    /// Leaves out columns in this order until the rest have room; those left out.
-    fn hide_until(&mut self, width: usize, spare: impl IntoIterator<Item = usize>) -> Vec<usize> {
-        let mut hidden = Vec::new();
-        for place in spare {
-            if self.width_min() <= width {
-                break;
-            }
-            self.shown.retain(|shown| *shown != place);
-            self.title = self.title.filter(|title| *title != place);
-            if let Some(column) = self.table.column_mut(place) {
-                column.set_constraint(ColumnConstraint::Hidden);
-            }
-            hidden.push(place);
-        }
-        hidden
-    }
-
-    /// Of everything but the title.
-    fn width_fixed(&self) -> usize {
-        let fixed: usize = self.shown.iter().filter(|i| Some(**i) != self.title).map(|i| self.widths[*i]).sum();
-        fixed + self.gaps()
-    }
-
-    fn gaps(&self) -> usize {
-        GAP * (self.shown.len() - 1)
-    }
-
-    /// With the title as short as it may get.
-    fn width_min(&self) -> usize {
-        self.width_fixed() + self.title.map_or(0, |title| self.widths[title].min(TITLE_WIDTH_MIN))
-    }
-
-    fn lines(mut self, width: usize, totals: usize) -> Lines {
-        let room = width.saturating_sub(self.width_fixed()).max(TITLE_WIDTH_MIN);
-        for place in &self.shown {
-            let gap = if Some(place) == self.shown.last() { 0 } else { GAP };
-            let Some(column) = self.table.column_mut(*place) else { continue };
-            column.set_padding((0, gap as u16));
-            if Some(*place) == self.title {
-                self.widths[*place] = self.widths[*place].min(room);
-                column.set_constraint(ColumnConstraint::Absolute(Width::Fixed((self.widths[*place] + gap) as u16)));
-            }
-        }
-        let rule = "─".repeat(self.shown.iter().map(|i| self.widths[*i]).sum::<usize>() + self.gaps());
-        let header_lines = self.shown.iter().map(|i| self.header_lines[*i]).max().unwrap_or(0);
-        let mut header: Vec<String> = self.table.lines().collect();
-        let mut rows = header.split_off(header_lines);
-        let mut totals = rows.split_off(rows.len() - totals);
-        header.push(rule.clone());
-        totals.insert(0, rule);
-        Lines { header, rows, totals }
-    }
-}
-
-/// Header and totals with the rule between them and the rows; one line per row.
-struct Lines {
-    header: Vec<String>,
-    rows: Vec<String>,
-    totals: Vec<String>,
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
+    use crate::report::sample;
 
     fn rows() -> Vec<ReportRow> {
         let es = ReportRow {
@@ -364,7 +263,7 @@ mod tests {
     }
 
     fn shown(width: u16, rows: Vec<ReportRow>) -> String {
-        render(&sample::report(Grain::Range, rows), Look { width: Some(width), ..Look::PLAIN })
+        render(&sample::report(Grain::Range, rows), Style { width: Some(width), ..Style::PLAIN })
     }
 
     #[test]
@@ -437,12 +336,12 @@ no room for: type, unconfigured days, reach (--format csv has every column)
 
     #[test]
     fn a_terminal_gets_its_locale_and_colours_and_the_same_layout() {
-        let look = Look { width: Some(112), numerals: Numerals::of_locale("pt_BR.UTF-8"), colors: true };
-        let text = render(&sample::report(Grain::Range, rows()), look);
+        let style = Style { width: Some(112), numerals: Numerals::of_locale("pt_BR.UTF-8"), colors: true };
+        let text = render(&sample::report(Grain::Range, rows()), style);
         for written in ["1.234,567891", "12,50", "\u{1b}[1mshop-es\u{1b}[0m", "120226305854810727"] {
             assert!(text.contains(written), "{written}\n{text}");
         }
-        let plain = Look { colors: false, ..look };
+        let plain = Style { colors: false, ..style };
         let bare = ["\u{1b}[1m", "\u{1b}[2m", "\u{1b}[0m"].iter().fold(text, |text, code| text.replace(code, ""));
         assert_eq!(bare, render(&sample::report(Grain::Range, rows()), plain));
     }

@@ -14,10 +14,10 @@ use foldhash::fast::FixedState;
 use crate::base::day::{Day, DayRange};
 use crate::base::dictionary::Texts;
 
-use super::published::AdDay;
-use super::published::Key;
+use super::published::{Key, PublishedAdDay};
+use super::sums::{DayFigures, Sums};
 
-/// Of no text.
+/// The number of a text that is missing.
 pub(super) const NONE: u32 = u32::MAX;
 
 /// How many (bot, ad)s may be without a row on a day before the next one is looked up.
@@ -53,7 +53,7 @@ pub(super) struct Tally {
     at: usize,
 }
 
-/// Of one (bot, ad).
+/// What is added up of one (bot, ad).
 #[derive(Clone, Debug)]
 pub(super) struct AdTally {
     bot: u32,
@@ -68,65 +68,6 @@ pub(super) struct AdTally {
     /// Meta's own count of conversations is known on any day.
     pub tells_conversations: bool,
     pub sums: Sums,
-}
-
-/// Sums over the days on which a figure, or both figures of a ratio, are known (rule 13), and the number of these days.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Sums {
-    pub conversations: i64,
-    pub conversations_with_spend: i64,
-    pub conversations_when_configured: i64,
-    pub conversions: i64,
-    pub conversions_with_spend: i64,
-    /// In millionths.
-    pub spend: i128,
-    pub spend_when_configured: i128,
-    pub reach_max_of_day: Option<i64>,
-    pub reach_sum: Option<i64>,
-    pub conversions_days: i64,
-    pub spend_days: i64,
-}
-
-impl Sums {
-    pub(super) fn add_day(&mut self, conversations: i64, conversions: Option<i64>, spend: Option<i128>, reach: Option<i64>) {
-        self.conversations += conversations;
-        if let Some(conversions) = conversions {
-            self.conversations_when_configured += conversations;
-            self.conversions += conversions;
-            self.conversions_days += 1;
-        }
-        if let Some(spend) = spend {
-            self.conversations_with_spend += conversations;
-            self.spend += spend;
-            self.spend_days += 1;
-        }
-        if let (Some(conversions), Some(spend)) = (conversions, spend) {
-            self.conversions_with_spend += conversions;
-            self.spend_when_configured += spend;
-        }
-        self.add_reach(reach, reach);
-    }
-
-    fn add_reach(&mut self, most: Option<i64>, sum: Option<i64>) {
-        self.reach_max_of_day = self.reach_max_of_day.max(most);
-        if let Some(sum) = sum {
-            *self.reach_sum.get_or_insert(0) += sum;
-        }
-    }
-
-    /// Of other days.
-    fn join(&mut self, other: &Sums) {
-        self.conversations += other.conversations;
-        self.conversations_with_spend += other.conversations_with_spend;
-        self.conversations_when_configured += other.conversations_when_configured;
-        self.conversions += other.conversions;
-        self.conversions_with_spend += other.conversions_with_spend;
-        self.spend += other.spend;
-        self.spend_when_configured += other.spend_when_configured;
-        self.conversions_days += other.conversions_days;
-        self.spend_days += other.spend_days;
-        self.add_reach(other.reach_max_of_day, other.reach_sum);
-    }
 }
 
 /// What is stored of one day.
@@ -152,8 +93,8 @@ impl Tally {
         Tally { days, texts: Texts::default(), ads: Vec::new(), places: HashMap::default(), marks: Vec::new(), at: 0 }
     }
 
-    /// Of rows in memory.
-    pub(super) fn of(rows: &[AdDay], days: DayRange) -> Tally {
+    /// The tally of rows in memory.
+    pub(super) fn of(rows: &[PublishedAdDay], days: DayRange) -> Tally {
         let mut tally = Tally::empty(days);
         for row in rows {
             let [bot, account, currency] =
@@ -174,7 +115,7 @@ impl Tally {
         tally
     }
 
-    /// Parts in the order of their days.
+    /// The tally of parts in the order of their days.
     pub(super) fn joined(days: DayRange, parts: Vec<Tally>) -> Tally {
         let mut whole = Tally::empty(days);
         for part in parts {
@@ -207,22 +148,20 @@ impl Tally {
     }
 
     fn next_place(&mut self, bot: u32, ad_id: &str) -> usize {
-        let mut place = self.at;
+        let before = self.at;
         for _ in 0..MOST_SKIPPED {
-            let Some(before) = self.ads.get(place) else { break };
-            place = before.next as usize;
-            if self.ads[place].bot == bot && self.texts.text(self.ads[place].ad) == ad_id {
-                self.at = place;
-                return place;
+            let Some(tried) = self.ads.get(self.at) else { break };
+            self.at = tried.next as usize;
+            if self.ads[self.at].bot == bot && self.texts.text(self.ads[self.at].ad) == ad_id {
+                return self.at;
             }
         }
-        let (ad, known, before) = (self.number(Some(ad_id)), self.ads.len(), self.at);
-        let place = self.place_of(bot, ad);
-        if place == known && place > 0 {
-            self.ads[place].next = std::mem::replace(&mut self.ads[before].next, place as u32);
+        let (ad, known) = (self.number(Some(ad_id)), self.ads.len());
+        self.at = self.place_of(bot, ad);
+        if self.at == known && known > 0 {
+            self.ads[known].next = std::mem::replace(&mut self.ads[before].next, known as u32);
         }
-        self.at = place;
-        place
+        self.at
     }
 
     fn place_of(&mut self, bot: u32, ad: u32) -> usize {
@@ -261,6 +200,11 @@ impl Tally {
         let first = self.days.first;
         marks.iter().enumerate().map(move |(i, mark)| (first.plus(i as i32), Mark(*mark)))
     }
+
+    /// The days on which spend is known.
+    pub(super) fn days_with_spend<'m>(&self, marks: &'m [u8]) -> impl DoubleEndedIterator<Item = Day> + use<'m> {
+        self.marked(marks).filter(|(_, mark)| mark.knows_spend()).map(|(day, _)| day)
+    }
 }
 
 impl AdTally {
@@ -287,12 +231,17 @@ impl AdTally {
         }
         self.has_figures |= has_figures(row.conversations, row.spend, row.impressions);
         self.tells_conversations |= row.meta_conversations.is_some();
-        self.sums.add_day(row.conversations, row.conversions, row.spend, row.reach);
+        self.sums.add_day(DayFigures {
+            conversations: row.conversations,
+            conversions: row.conversions.map(i128::from),
+            spend: row.spend,
+            reach: row.reach,
+        });
         let known = |is_known: bool, mark| if is_known { mark } else { 0 };
         ROW | known(row.conversions.is_some(), CONFIGURED) | known(row.spend.is_some(), SPEND)
     }
 
-    /// With the same (bot, ad) of later days, whose texts are numbered here.
+    /// Adds the same (bot, ad) of later days, whose texts are numbered here.
     fn join(&mut self, later: &AdTally, account: (Day, u32), currency: u32) {
         if account.1 != NONE {
             self.account = account;
@@ -322,11 +271,11 @@ mod tests {
     }
 
     /// Figures that no two rows share, some of them unknown, so that a sum that mixes up ads or days differs.
-    fn row(day: i32, bot_id: Option<&str>, ad_id: &str) -> AdDay {
+    fn row(day: i32, bot_id: Option<&str>, ad_id: &str) -> PublishedAdDay {
         let drawn =
             i64::from(day) * 1009 + ad_id.bytes().fold(bot_id.map_or(7, str::len) as i64, |sum, byte| sum * 31 + i64::from(byte));
         let unless = |every: i64, value: i64| (drawn % every != 0).then_some(value);
-        AdDay {
+        PublishedAdDay {
             date: FIRST.plus(day),
             bot_id: bot_id.map(str::to_string),
             ad_id: ad_id.to_string(),
@@ -342,7 +291,7 @@ mod tests {
     }
 
     /// Bots come and go, ads have gaps longer than what is tried before a look-up, one has a row in every bot and one in none.
-    fn rows(day: i32) -> Vec<AdDay> {
+    fn rows(day: i32) -> Vec<PublishedAdDay> {
         let mut rows = vec![row(day, None, "ad0")];
         for bot_id in ["bot", "robot"].into_iter().filter(|bot_id| day % 5 != 0 || *bot_id != "bot") {
             let ads = (0..40).filter(|ad| (ad * 7 + day) % 11 != 0 && (ad / 10 != day % 4 || *ad == 0));
@@ -370,17 +319,22 @@ mod tests {
 
     #[test]
     fn the_sums_are_those_of_plain_loops_whatever_came_between_two_days_of_an_ad() {
-        let all: Vec<AdDay> = (0..60).flat_map(rows).collect();
+        let all: Vec<PublishedAdDay> = (0..60).flat_map(rows).collect();
         let tally = Tally::of(&all, days(0, 59));
         assert_eq!(tally.ads().count(), 81);
         for ((bot_id, ad_id), ad, marks) in tally.ads() {
-            let of_ad: Vec<&AdDay> = all.iter().filter(|row| row.bot_id.as_deref() == bot_id && row.ad_id == ad_id).collect();
+            let of_ad: Vec<&PublishedAdDay> =
+                all.iter().filter(|row| row.bot_id.as_deref() == bot_id && row.ad_id == ad_id).collect();
             let key = format!("{bot_id:?} {ad_id}");
-            assert_eq!(ad.sums.conversations, of_ad.iter().map(|row| row.conversations).sum::<i64>(), "{key}");
-            assert_eq!(ad.sums.conversions, of_ad.iter().filter_map(|row| row.conversions).sum::<i64>(), "{key}");
+            assert_eq!(ad.sums.conversations, of_ad.iter().map(|row| i128::from(row.conversations)).sum::<i128>(), "{key}");
+            assert_eq!(
+                ad.sums.conversions,
+                of_ad.iter().filter_map(|row| row.conversions).map(i128::from).sum::<i128>(),
+                "{key}"
+            );
             assert_eq!(ad.sums.spend, of_ad.iter().filter_map(|row| row.spend).sum::<i128>(), "{key}");
             let both = of_ad.iter().filter_map(|row| row.conversions.zip(row.spend));
-            let both = both.fold((0, 0), |(n, sum), (conversions, spend)| (n + conversions, sum + spend));
+            let both = both.fold((0, 0), |(n, sum), (conversions, spend)| (n + i128::from(conversions), sum + spend));
             assert_eq!((ad.sums.conversions_with_spend, ad.sums.spend_when_configured), both, "{key}");
             assert_eq!(ad.sums.reach_max_of_day, of_ad.iter().filter_map(|row| row.reach).max(), "{key}");
             let currency = of_ad.iter().rev().find_map(|row| row.currency.as_deref());
@@ -389,7 +343,7 @@ mod tests {
             assert_eq!(tally.account(ad), account, "{key}");
             for (day, mark) in tally.marked(marks) {
                 let row = of_ad.iter().find(|row| row.date == day);
-                let is = |known: fn(&AdDay) -> bool| row.is_some_and(|row| known(row));
+                let is = |known: fn(&PublishedAdDay) -> bool| row.is_some_and(|row| known(row));
                 let expected = (is(|_| true), is(|row| row.conversions.is_some()), is(|row| row.spend.is_some()));
                 assert_eq!((mark.has_row(), mark.is_configured(), mark.knows_spend()), expected, "{key} {day}");
             }
@@ -409,7 +363,7 @@ mod tests {
         }
         // Days that are not published lie between parts, before the first and after the last.
         let sparse = |first: i32, last: i32| Tally::of(&[rows(first), rows(last)].concat(), days(first, last));
-        let some: Vec<AdDay> = [2, 5, 20, 50].into_iter().flat_map(rows).collect();
+        let some: Vec<PublishedAdDay> = [2, 5, 20, 50].into_iter().flat_map(rows).collect();
         let joined = Tally::joined(days(0, 59), vec![sparse(2, 5), sparse(20, 50)]);
         assert_eq!(told(&joined), told(&Tally::of(&some, days(0, 59))));
     }

@@ -14,22 +14,29 @@ use crate::base::error::Result;
 use crate::config::{Bot, Settings};
 use crate::lake::Lake;
 
+use super::amount::Amount;
 use super::facts::Facts;
-use super::published::{AdDay, Published};
+use super::model::{By, Grain, ReportRequest, ReportRow};
+use super::notes::notes;
+use super::published::{Published, PublishedAdDay};
+use super::sheet::{CellKind, Sheet, Value};
+use super::sums::{Summed, exact_count};
 use super::tally::Tally;
-use super::{Amount, By, Grain, Kind, ReportRequest, ReportRow, Sheet, Value, figures, notes, read};
+use super::{figures, read};
 
-pub struct WhatIfRequest<'a> {
+pub(crate) struct WhatIfRequest<'a> {
     pub days: DayRange,
-    /// As the pipeline has it.
+    /// The bot as the pipeline has it.
     pub bot: &'a Bot,
-    /// By the event's local day and ad.
+    /// The settings as they are supposed.
+    pub supposed: &'a Settings,
+    /// The supposed conversions, by the event's local day and ad.
     pub conversions: &'a BTreeMap<(Day, String), i64>,
-    /// The days of the range on which those are a number (rule 10).
+    /// The days of the range on which these are a number (rule 10).
     pub known: &'a BTreeSet<Day>,
 }
 
-pub struct WhatIf {
+pub(crate) struct WhatIf {
     rows: Vec<WhatIfRow>,
     pub notes: Vec<String>,
 }
@@ -37,31 +44,38 @@ pub struct WhatIf {
 struct WhatIfRow {
     published: Option<ReportRow>,
     hypothetical: ReportRow,
-    conversions_difference: Option<i64>,
+    difference: Difference,
 }
 
-const COLUMNS: [(&str, Kind); 17] = [
-    ("bot_id", Kind::Text),
-    ("ad_id", Kind::Text),
-    ("ad_title", Kind::Text),
-    ("currency", Kind::Text),
-    ("spend", Kind::Amount),
-    ("conversations", Kind::Count),
-    ("conversions", Kind::Count),
-    ("conversions_if", Kind::Count),
-    ("conversions_difference", Kind::Count),
-    ("conversion_rate", Kind::Amount),
-    ("conversion_rate_if", Kind::Amount),
-    ("conversion_rate_difference", Kind::Amount),
-    ("cost_per_conversion", Kind::Amount),
-    ("cost_per_conversion_if", Kind::Amount),
-    ("cost_per_conversion_difference", Kind::Amount),
-    ("unconfigured_days", Kind::Count),
-    ("unconfigured_days_if", Kind::Count),
+struct Difference {
+    /// How many conversions more there would have been, over the days on which both numbers are known.
+    conversions: Option<i64>,
+    /// Whether both numbers are known on the same days.
+    is_over_the_same_days: bool,
+}
+
+const COLUMNS: [(&str, CellKind); 17] = [
+    ("bot_id", CellKind::Text),
+    ("ad_id", CellKind::Text),
+    ("ad_title", CellKind::Text),
+    ("currency", CellKind::Text),
+    ("spend", CellKind::Amount),
+    ("conversations", CellKind::Count),
+    ("conversions", CellKind::Count),
+    ("conversions_if", CellKind::Count),
+    ("conversions_difference", CellKind::Count),
+    ("conversion_rate", CellKind::Amount),
+    ("conversion_rate_if", CellKind::Amount),
+    ("conversion_rate_difference", CellKind::Amount),
+    ("cost_per_conversion", CellKind::Amount),
+    ("cost_per_conversion_if", CellKind::Amount),
+    ("cost_per_conversion_difference", CellKind::Amount),
+    ("unconfigured_days", CellKind::Count),
+    ("unconfigured_days_if", CellKind::Count),
 ];
 
 impl WhatIf {
-    pub fn sheet(&self) -> Sheet<'_> {
+    pub(crate) fn sheet(&self) -> Sheet<'_> {
         Sheet { columns: &COLUMNS, rows: self.rows.iter().map(|row| row.cells().into()).collect() }
     }
 }
@@ -71,9 +85,8 @@ impl WhatIfRow {
         let (published, other) = (self.published.as_ref(), &self.hypothetical);
         let amounts = |amount: fn(&ReportRow) -> Option<Amount>| {
             let before = published.and_then(amount);
-            let knows_the_same = published.is_some_and(|row| row.unconfigured_days == other.unconfigured_days);
-            let both = before.zip(amount(other)).filter(|_| knows_the_same);
-            let difference = both.map(|(before, now)| Amount(now.0 - before.0));
+            let both = before.zip(amount(other)).filter(|_| self.difference.is_over_the_same_days);
+            let difference = both.map(|(was, is)| Amount(is.0 - was.0));
             [before, amount(other), difference].map(Value::amount)
         };
         let [rate, rate_if, rate_difference] = amounts(|row| row.conversion_rate);
@@ -87,7 +100,7 @@ impl WhatIfRow {
             Value::Count(other.conversations),
             Value::count(published.and_then(|row| row.conversions)),
             Value::count(other.conversions),
-            Value::count(self.conversions_difference),
+            Value::count(self.difference.conversions),
             rate,
             rate_if,
             rate_difference,
@@ -101,7 +114,7 @@ impl WhatIfRow {
 }
 
 /// Not ready where no day of the range is published.
-pub fn what_if(settings: &Settings, output: &Lake, request: &WhatIfRequest<'_>) -> Result<WhatIf> {
+pub(crate) fn what_if(settings: &Settings, output: &Lake, request: &WhatIfRequest<'_>) -> Result<WhatIf> {
     let asked = ReportRequest {
         days: request.days,
         bots: vec![request.bot.id.clone()],
@@ -112,41 +125,47 @@ pub fn what_if(settings: &Settings, output: &Lake, request: &WhatIfRequest<'_>) 
     };
     let published = read::published(output, &asked, settings.horizon)?;
     let tally = Tally::of(&published.ad_days, asked.days);
-    let (rows, hidden_ads) = figures::rows(&published, &tally, &settings.bots, &asked);
+    let (rows, hidden_ads) = figures::rows(&published, &tally, &settings.bots, &asked)?;
     let notes = notes(&published, settings, &asked, &rows, hidden_ads);
-    Ok(WhatIf { rows: compare(&published, &tally, settings, request, &asked, rows), notes })
+    let before = Facts::new(&published, &tally, &settings.bots);
+    let supposed = hypothetical(&published, &before, request);
+    let supposed_tally = Tally::of(&supposed.ad_days, asked.days);
+    let (supposed_rows, _) = figures::rows(&supposed, &supposed_tally, &request.supposed.bots, &asked)?;
+    let now = Facts::new(&supposed, &supposed_tally, &request.supposed.bots);
+    Ok(WhatIf { rows: beside(rows, supposed_rows, |ad_id| difference(&before, &now, request, ad_id))?, notes })
 }
 
-fn compare(
-    published: &Published,
-    tally: &Tally,
-    settings: &Settings,
-    request: &WhatIfRequest<'_>,
-    asked: &ReportRequest,
-    mut rows: Vec<ReportRow>,
-) -> Vec<WhatIfRow> {
-    let before = Facts::new(published, tally, &settings.bots);
-    let other = hypothetical(published, &before, request);
-    let other_tally = Tally::of(&other.ad_days, asked.days);
-    let now = Facts::new(&other, &other_tally, &settings.bots);
-    let difference = |ad: &str| {
-        let key = (Some(request.bot.id.as_str()), ad);
-        let conversions = |facts: &Facts<'_>, day: Day| {
-            let row = facts.ad_days.get(&key).and_then(|days| days.get(&day)).copied();
-            facts.of(key).day(By::ConversionDay, row, day).conversions
-        };
-        let both = request.days.iter().filter_map(|day| Some(conversions(&now, day)? - conversions(&before, day)?));
-        both.reduce(|sum, day| sum + day)
-    };
-    let (hypothetical, _) = figures::rows(&other, &other_tally, &settings.bots, asked);
+/// The supposed rows, each with the published row of its ad.
+fn beside(
+    mut published: Vec<ReportRow>,
+    supposed: Vec<ReportRow>,
+    difference: impl Fn(&str) -> Result<Difference>,
+) -> Result<Vec<WhatIfRow>> {
     let row = |hypothetical: ReportRow| {
-        let place = rows.iter().position(|row| row.ad_id == hypothetical.ad_id);
-        let conversions_difference = difference(&hypothetical.ad_id);
         // An ad that converts under the other event alone has no row, which means that nothing was counted.
-        let published = place.map(|place| rows.remove(place));
-        WhatIfRow { published, hypothetical, conversions_difference }
+        let place = published.iter().position(|row| row.ad_id == hypothetical.ad_id);
+        let difference = difference(&hypothetical.ad_id)?;
+        Ok(WhatIfRow { published: place.map(|place| published.remove(place)), hypothetical, difference })
     };
-    hypothetical.into_iter().map(row).collect()
+    supposed.into_iter().map(row).collect()
+}
+
+fn difference(before: &Facts<'_>, now: &Facts<'_>, request: &WhatIfRequest<'_>, ad_id: &str) -> Result<Difference> {
+    let key = (Some(request.bot.id.as_str()), ad_id);
+    let conversions = |facts: &Facts<'_>, day: Day| {
+        let row = facts.ad_days.get(&key).and_then(|days| days.get(&day)).copied();
+        facts.of(key).day(By::ConversionDay, row, day).figures.conversions
+    };
+    let (mut sum, mut is_over_the_same_days) = (None, true);
+    for day in request.days.iter() {
+        let (was, would_be) = (conversions(before, day), conversions(now, day));
+        is_over_the_same_days &= was.is_some() == would_be.is_some();
+        if let Some((was, would_be)) = was.zip(would_be) {
+            *sum.get_or_insert(0) += would_be - was;
+        }
+    }
+    let summed = Summed { table: "ad_days", column: "conversions", key };
+    Ok(Difference { conversions: sum.map(|sum| exact_count(sum, summed)).transpose()?, is_over_the_same_days })
 }
 
 /// What would have been published: the bot's conversions are others, all else stays.
@@ -164,14 +183,14 @@ fn hypothetical(published: &Published, facts: &Facts<'_>, request: &WhatIfReques
     }
     // A conversion on a day on which nothing else happened to the ad.
     let is_new = |day: &Day| published.days.contains(day) && known(*day);
-    let new = counts.into_iter().filter(|((day, _), _)| is_new(day)).map(|((date, ad_id), count)| AdDay {
+    let new = counts.into_iter().filter(|((day, _), _)| is_new(day)).map(|((date, ad_id), count)| PublishedAdDay {
         date,
         bot_id: Some(bot_id.to_string()),
         account_id: facts.accounts.get(ad_id.as_str()).map(|account| account.to_string()),
         currency: facts.ads.get(&(Some(bot_id), &ad_id)).and_then(|ad| ad.currency.clone()),
         conversations: 0,
         conversions: Some(count),
-        spend: facts.of((Some(bot_id), &ad_id)).day(By::ConversionDay, None, date).spend,
+        spend: facts.of((Some(bot_id), &ad_id)).day(By::ConversionDay, None, date).figures.spend,
         impressions: None,
         reach: None,
         meta_conversations: None,

@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, BooleanArray, Date32Array, Decimal128Array, Int64Array, RecordBatch};
 
 use crate::base::day::Day;
+use crate::base::dictionary::column;
 use crate::base::error::{Error, Result};
 use crate::base::schema;
 use crate::config::Settings;
@@ -119,12 +120,12 @@ pub(crate) fn ad_conversions(settings: &Settings, answer: &Answer, day: Day) -> 
 }
 
 pub(crate) fn ad_days_table(day: Day, rows: &[AdDay]) -> Result<RecordBatch> {
-    let text = |value: &dyn Fn(&AdDay) -> Option<&str>| {
-        Arc::new(rows.iter().map(|row| value(row).map(str::to_string)).collect::<StringArray>()) as ArrayRef
-    };
+    let text = |value: &dyn Fn(&AdDay) -> Option<&str>| Arc::new(column(rows.iter().map(value))) as ArrayRef;
     let count = |value: &dyn Fn(&AdDay) -> Option<i64>| Arc::new(rows.iter().map(value).collect::<Int64Array>()) as ArrayRef;
-    let spend: Decimal128Array = rows.iter().map(|row| row.spend.map(i128::from)).collect();
-    let failed = |error: arrow::error::ArrowError| Error::bug("ad_days do not fit their schema").source(error);
+    let millionths: Decimal128Array = rows.iter().map(|row| row.spend.map(i128::from)).collect();
+    let spend = millionths
+        .with_precision_and_scale(schema::MONEY_PRECISION, schema::MONEY_SCALE)
+        .map_err(|error| Error::bug("spend is not a decimal").with("table", "ad_days").source(error))?;
     let columns: Vec<ArrayRef> = vec![
         Arc::new(rows.iter().map(|_| Some(day.0)).collect::<Date32Array>()),
         text(&|row| row.bot.as_deref()),
@@ -133,7 +134,7 @@ pub(crate) fn ad_days_table(day: Day, rows: &[AdDay]) -> Result<RecordBatch> {
         text(&|row| row.currency.as_deref()),
         count(&|row| Some(row.conversations)),
         count(&|row| row.conversions),
-        Arc::new(spend.with_precision_and_scale(schema::MONEY_PRECISION, schema::MONEY_SCALE).map_err(failed)?),
+        Arc::new(spend),
         count(&|row| row.impressions),
         count(&|row| row.reach),
         count(&|row| row.clicks),
@@ -141,13 +142,11 @@ pub(crate) fn ad_days_table(day: Day, rows: &[AdDay]) -> Result<RecordBatch> {
         count(&|row| row.meta_conversations),
         Arc::new(rows.iter().map(|row| Some(row.complete)).collect::<BooleanArray>()),
     ];
-    RecordBatch::try_new(schema::ad_days().schema, columns).map_err(failed)
+    schema::ad_days().batch(columns)
 }
 
 pub(crate) fn ad_conversions_table(day: Day, rows: &[AdConversions]) -> Result<RecordBatch> {
-    let text = |value: &dyn Fn(&AdConversions) -> &str| {
-        Arc::new(rows.iter().map(|row| Some(value(row))).collect::<StringArray>()) as ArrayRef
-    };
+    let text = |value: &dyn Fn(&AdConversions) -> &str| Arc::new(column(rows.iter().map(|row| Some(value(row))))) as ArrayRef;
     let columns: Vec<ArrayRef> = vec![
         Arc::new(rows.iter().map(|_| Some(day.0)).collect::<Date32Array>()),
         text(&|row| &row.bot),
@@ -156,6 +155,5 @@ pub(crate) fn ad_conversions_table(day: Day, rows: &[AdConversions]) -> Result<R
         text(&|row| &row.category),
         Arc::new(rows.iter().map(|row| Some(row.conversions)).collect::<Int64Array>()),
     ];
-    RecordBatch::try_new(schema::ad_conversions().schema, columns)
-        .map_err(|error| Error::bug("ad_conversions do not fit their schema").source(error))
+    schema::ad_conversions().batch(columns)
 }

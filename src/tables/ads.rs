@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::day::Day;
 use crate::base::digest::Digest;
-use crate::base::error::{Error, Result};
+use crate::base::error::Result;
 use crate::base::schema;
 use crate::config::Settings;
 use crate::engine::{AdFacts, FactsOfAds, Told};
@@ -175,8 +175,7 @@ impl AdIndex {
             known(&|known| known.names.campaign_id.clone()),
             known(&|known| known.names.campaign_name.clone()),
         ];
-        RecordBatch::try_new(schema::ads().schema, columns)
-            .map_err(|error| Error::bug("ads do not fit their schema").source(error))
+        schema::ads().batch(columns)
     }
 }
 

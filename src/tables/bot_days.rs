@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Date32Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, BooleanArray, Date32Array, Int64Array, RecordBatch};
 
 use crate::base::day::Day;
-use crate::base::error::{Error, Result};
+use crate::base::dictionary::column;
+use crate::base::error::Result;
 use crate::base::schema;
 use crate::config::{Bot, Settings};
 use crate::engine::Answer;
@@ -80,8 +81,7 @@ pub(crate) fn bot_days(
 }
 
 pub(crate) fn bot_days_table(day: Day, rows: &[BotDay]) -> Result<RecordBatch> {
-    let text =
-        |value: &dyn Fn(&BotDay) -> &str| Arc::new(rows.iter().map(|row| Some(value(row))).collect::<StringArray>()) as ArrayRef;
+    let text = |value: &dyn Fn(&BotDay) -> &str| Arc::new(column(rows.iter().map(|row| Some(value(row))))) as ArrayRef;
     let count =
         |value: &dyn Fn(&BotDay) -> i64| Arc::new(rows.iter().map(|row| Some(value(row))).collect::<Int64Array>()) as ArrayRef;
     let of_events = |value: &dyn Fn(&ConversionEvents) -> i64| {
@@ -102,6 +102,5 @@ pub(crate) fn bot_days_table(day: Day, rows: &[BotDay]) -> Result<RecordBatch> {
         Arc::new(rows.iter().map(|row| Some(row.complete)).collect::<BooleanArray>()),
         text(&|row| row.insights_status),
     ];
-    RecordBatch::try_new(schema::bot_days().schema, columns)
-        .map_err(|error| Error::bug("bot_days do not fit their schema").source(error))
+    schema::bot_days().batch(columns)
 }

@@ -27,7 +27,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     // One owner per crate.
     ("twox_hash", &["base/digest.rs"]),
     ("chrono_tz", &["base/day.rs"]),
-    ("comfy_table", &["cli/grid.rs", "report/table.rs"]),
+    ("comfy_table", &["report/grid.rs"]),
     ("anstyle", &["report/style.rs"]),
     ("num_format", &["report/style.rs"]),
     ("flate2", &["report/html.rs"]),
@@ -36,8 +36,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("unicode_normalization", &["commands/new_setting.rs"]),
     ("sha2", &["base/digest.rs", "config/secret.rs"]),
     ("hmac", &["config/secret.rs"]),
-    ("clap", &["cli/", "report/mod.rs"]), // the report's choices are the flags' choices
-    ("clap_complete", &["cli/args.rs", "cli/shell.rs"]),
+    ("clap", &["cli/", "report/formats.rs", "report/model.rs"]), // the report's choices are the flags' choices
+    ("clap_complete", &["cli/shell.rs"]),
     ("clap_mangen", &["cli/shell.rs"]),
     ("indicatif", &["cli/progress.rs"]),
     ("terminal_size", &["cli/"]),
@@ -87,7 +87,7 @@ const IMPURE: &[&str] = &[
 ];
 
 /// The rooms whose `mod.rs` holds what its files use, and uses them.
-const CIRCLES_WITHIN: &[&str] = &["cli", "lake", "report"];
+const CIRCLES_WITHIN: &[&str] = &["lake"];
 
 /// `src/` shows the flow at a glance.
 const MOST_ENTRIES: usize = 16;
@@ -129,10 +129,10 @@ const STAGES: &[(&str, &[&str])] = &[
     ("audit::day", &["run/building.rs"]),
     ("publish::footer", &["run/pull/reach.rs"]),
     ("Pull::start", &["run/reading.rs", "commands/insights.rs"]),
-    ("fetch::fetch", &["cli/mod.rs"]),
-    ("report::write", &["cli/mod.rs"]),
-    ("run::run", &["cli/mod.rs"]),
-    ("check::check", &["cli/mod.rs"]),
+    ("fetch::fetch", &["cli/insights.rs"]),
+    ("report::write", &["cli/report.rs"]),
+    ("run::run", &["cli/run.rs"]),
+    ("check::check", &["cli/check.rs"]),
     // Tables are published by the loop alone, but for reach, which is Meta's; working tables and receipts are kept by those who
     // make them, and what is pulled goes into the lake.
     ("publish::publish", &["run/building.rs"]),
@@ -156,7 +156,7 @@ impl Source {
     /// What runs: without the tests at the end, comments and the content of texts.
     fn code(&self) -> String {
         let mut code = String::new();
-        for line in self.text.lines().take_while(|line| *line != "#[cfg(test)]") {
+        for line in self.text.lines().take_while(|line| !["#[cfg(test)]", "#![cfg(test)]"].contains(line)) {
             let mut in_text = false;
             let mut last = ' ';
             let line = line.split(" // ").next().unwrap_or_default();

@@ -27,6 +27,7 @@ mod proxy;
 mod races;
 mod readers;
 mod readme;
+mod regressions;
 mod remote;
 mod rows;
 mod sample;

@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 use ctwa::base::error::ErrorKind;
 use ctwa::commands::insights::FetchRequest;
 use ctwa::commands::plan as preview;
-use ctwa::report::{self, By, Format, Grain, ReportRequest};
+use ctwa::report::style::Style;
+use ctwa::report::{self, By, Format, Grain, Rendering, ReportRequest};
 
 use super::date;
 use super::server::{Fault, GraphServer, What};
@@ -26,17 +27,13 @@ fn request(first: &str, last: &str) -> ReportRequest {
     }
 }
 
+fn plain(format: Format) -> Rendering {
+    Rendering { format, style: Style::PLAIN, raw_csv: false }
+}
+
 /// Reach of ad 1 in a report, with its bounds.
 fn reach(shop: &Shop, first: &str, last: &str) -> [Option<i64>; 3] {
-    let written = report::write(
-        &shop.settings(),
-        &shop.output(),
-        &request(first, last),
-        Format::Json,
-        ctwa::report::style::Look::PLAIN,
-        false,
-    )
-    .unwrap();
+    let written = report::write(&shop.settings(), &shop.output(), &request(first, last), plain(Format::Json)).unwrap();
     let rows: serde_json::Value = serde_json::from_slice(&written.bytes).unwrap();
     let row = rows.as_array().unwrap().iter().find(|row| row["ad_id"] == ad(1)).unwrap();
     ["reach", "reach_min", "reach_max"].map(|column| row[column].as_i64())
@@ -161,9 +158,7 @@ fn our_conversations_stand_beside_metas() {
     shop.run();
     let request = request("2026-03-01", "2026-03-11");
     let reconcile = |format| {
-        let written =
-            report::reconcile(&shop.settings(), &shop.output(), &request, format, ctwa::report::style::Look::PLAIN, false)
-                .unwrap();
+        let written = report::reconcile(&shop.settings(), &shop.output(), &request, plain(format)).unwrap();
         String::from_utf8(written.bytes).unwrap()
     };
     let csv = reconcile(Format::Csv);

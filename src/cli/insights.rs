@@ -1,0 +1,61 @@
+//! `ctwa insights`: fetches Meta's figures, and builds nothing.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::base::day::Day;
+use crate::base::error::Result;
+use crate::commands::insights::{self as fetch, FetchReport, FetchRequest};
+use crate::config::Settings;
+use crate::known::job::Wanted;
+
+use super::exit::Exit;
+use super::flags::range_of;
+use super::machine::with_job;
+use super::stdout::print_as;
+use super::text::pulled;
+
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct InsightsArgs {
+    /// The pipeline file.
+    pipeline: PathBuf,
+    /// The first day to fetch, whenever it was fetched last, YYYY-MM-DD.
+    #[arg(long, value_name = "DATE", requires = "to")]
+    from: Option<Day>,
+    /// The last day to fetch, YYYY-MM-DD, included.
+    #[arg(long, value_name = "DATE", requires = "from")]
+    to: Option<Day>,
+    /// Fetch how many people each ad reached in these days together, and nothing else.
+    #[arg(long, requires = "from")]
+    reach: bool,
+    /// Print one JSON object as the result.
+    #[arg(long)]
+    pub json: bool,
+}
+
+const EXAMPLES: &str = "Examples:
+  ctwa insights nightly.toml                                             what is due
+  ctwa insights nightly.toml --from 2026-10-01 --to 2026-10-31 --reach   for the report of exactly these days";
+
+pub(super) fn execute(args: &InsightsArgs) -> Result<Exit> {
+    let request = match range_of(args.from, args.to)? {
+        Some(days) if args.reach => FetchRequest::Reach(days),
+        Some(days) => FetchRequest::Days(days),
+        None => FetchRequest::Due,
+    };
+    let settings = Settings::load(&args.pipeline)?;
+    let report = with_job(&settings, Wanted::Through(None), true, |job| fetch::fetch(job, request))?;
+    print_as(args.json, &report, text)?;
+    Ok(report.worst.into())
+}
+
+fn text(report: &FetchReport) -> String {
+    let mut lines: Vec<String> = report.accounts.iter().map(pulled).collect();
+    if lines.is_empty() && report.failures.is_empty() {
+        lines.push(format!("{}: nothing is due, nothing was written", report.pipeline));
+    }
+    lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
+    lines.join("\n") + "\n"
+}

@@ -1,0 +1,45 @@
+//! Log lines and errors, to stderr.
+
+use std::io::Write;
+
+use clap::ValueEnum;
+
+use crate::base::error::Error;
+
+use super::{progress, terminal};
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    Text,
+    Json,
+}
+
+/// Starts the log, and the progress bars that stand below its lines.
+pub(super) fn start(format: LogFormat, quiet: bool) {
+    let level = if quiet { tracing::Level::WARN } else { tracing::Level::INFO };
+    let log = tracing_subscriber::fmt().with_writer(|| progress::LogLines).with_max_level(level).with_target(false);
+    // A log that was started already stays as it is.
+    let _ = match format {
+        LogFormat::Json => log.json().flatten_event(true).try_init(),
+        LogFormat::Text => log.without_time().with_ansi(terminal::stderr_has_colors()).try_init(),
+    };
+    if format == LogFormat::Text && !quiet {
+        progress::want();
+    }
+}
+
+/// Says what ended a command.
+pub(super) fn complain(format: LogFormat, error: &Error) {
+    let line = match format {
+        LogFormat::Text => format!("ctwa: {} error: {error}\n", error.kind().name()),
+        LogFormat::Json => {
+            let context: serde_json::Map<String, serde_json::Value> =
+                error.context().iter().map(|(name, value)| (name.to_string(), value.as_str().into())).collect();
+            serde_json::json!({"level": "ERROR", "kind": error.kind().name(), "message": error.to_string(), "context": context})
+                .to_string()
+                + "\n"
+        }
+    };
+    // Nobody is left to tell when stderr is closed.
+    let _ = std::io::stderr().lock().write_all(line.as_bytes());
+}

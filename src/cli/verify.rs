@@ -1,0 +1,52 @@
+//! `ctwa verify`: whether what is published is what the lake says.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::base::error::Result;
+use crate::commands::verify::{self, Verdict};
+use crate::config::Settings;
+use crate::known::job::Wanted;
+use crate::report::style::counted;
+
+use super::exit::Exit;
+use super::flags::Days;
+use super::machine::with_job;
+use super::stdout::print_as;
+use super::text::shown;
+
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct VerifyArgs {
+    /// The pipeline file.
+    pipeline: PathBuf,
+    #[command(flatten)]
+    days: Days,
+    /// Print one JSON object as the result.
+    #[arg(long)]
+    pub json: bool,
+}
+
+const EXAMPLES: &str = "Examples:
+  ctwa verify nightly.toml --from 2026-10-01 --to 2026-10-31";
+
+pub(super) fn execute(args: &VerifyArgs) -> Result<Exit> {
+    let days = args.days.range()?;
+    let settings = Settings::load(&args.pipeline)?;
+    let verdict = with_job(&settings, Wanted::Days(days), true, |job| verify::verify(job, days))?;
+    print_as(args.json, &verdict, text)?;
+    Ok(verdict.worst.into())
+}
+
+fn text(verdict: &Verdict) -> String {
+    let mut lines = vec![format!(
+        "{}: {} of {} checked, {} differ",
+        verdict.pipeline,
+        counted(verdict.objects_checked, "object", "objects"),
+        counted(verdict.days_checked, "day", "days"),
+        verdict.differences.len()
+    )];
+    lines.extend(verdict.differences.iter().map(|found| format!("  {}: {} ({})", found.object, found.found, found.because)));
+    shown(&lines)
+}
