@@ -18,7 +18,7 @@ use crate::world::{Bot, Event, Identity, Insight, Message, World};
 const HOUR: i64 = 3_600_000_000;
 const D0: &str = "2026-02-24";
 
-fn day(n: i64) -> NaiveDate {
+pub fn day(n: i64) -> NaiveDate {
     let first: NaiveDate = D0.parse().expect("a date");
     first.checked_add_signed(chrono::TimeDelta::days(n)).expect("a date")
 }
@@ -28,16 +28,16 @@ fn d(date: &str) -> i64 {
     (date.parse::<NaiveDate>().expect("a date") - day(0)).num_days()
 }
 
-fn at(n: i64, hour: i64) -> i64 {
+pub fn at(n: i64, hour: i64) -> i64 {
     day(n).and_time(chrono::NaiveTime::MIN).and_utc().timestamp_micros() + hour * HOUR
 }
 
-fn some(text: &str) -> Option<String> {
+pub fn some(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
 /// A touch of a contact at noon, arriving on its own day. Message ids are of the contact and the day.
-fn touch(n: i64, contact: &str, ad: &str) -> Message {
+pub fn touch(n: i64, contact: &str, ad: &str) -> Message {
     Message {
         partition: day(n),
         bot_id: some("shop"),
@@ -52,7 +52,7 @@ fn touch(n: i64, contact: &str, ad: &str) -> Message {
     }
 }
 
-fn event(n: i64, contact: &str, category: &str) -> Event {
+pub fn event(n: i64, contact: &str, category: &str) -> Event {
     Event {
         partition: day(n),
         bot_id: some("shop"),
@@ -63,7 +63,7 @@ fn event(n: i64, contact: &str, category: &str) -> Event {
     }
 }
 
-fn figures(n: i64, ad: &str, spend: i64) -> Insight {
+pub fn figures(n: i64, ad: &str, spend: i64) -> Insight {
     Insight {
         date: day(n),
         account_id: "act_1".into(),
@@ -74,7 +74,7 @@ fn figures(n: i64, ad: &str, spend: i64) -> Insight {
     }
 }
 
-fn shop(zone: &str) -> Bot {
+pub fn shop(zone: &str) -> Bot {
     Bot {
         id: "shop".into(),
         timezone: zone.into(),
@@ -85,7 +85,7 @@ fn shop(zone: &str) -> Bot {
 }
 
 /// Ten days, d0 to d9. ana clicks A on d0 and buys on d1, bia clicks B on d2 and buys on d4; Meta's figures of A on d0 and d4.
-fn world() -> World {
+pub fn world() -> World {
     World {
         bots: vec![shop("UTC")],
         window_days: 90,
@@ -99,31 +99,31 @@ fn world() -> World {
 }
 
 /// Lands a partition of both tables, with these rows.
-fn land_night(world: &mut World, n: i64, messages: Vec<Message>, events: Vec<Event>) {
+pub fn land_night(world: &mut World, n: i64, messages: Vec<Message>, events: Vec<Event>) {
     world.message_days.push(day(n));
     world.event_days.push(day(n));
     world.messages.extend(messages.into_iter().map(|row| Message { partition: day(n), ..row }));
     world.events.extend(events.into_iter().map(|row| Event { partition: day(n), ..row }));
 }
 
-struct Lab {
-    folder: TempDir,
-    world: World,
-    lake: Lake,
+pub struct Lab {
+    pub folder: TempDir,
+    pub world: World,
+    pub lake: Lake,
 }
 
 /// What a plan or a run says, in the words of the snapshots.
 #[derive(Debug, PartialEq, Eq)]
-struct Said {
-    code: i32,
-    days: Vec<String>,
-    at_most: Vec<String>,
-    blocked: Vec<String>,
+pub struct Said {
+    pub code: i32,
+    pub days: Vec<String>,
+    pub at_most: Vec<String>,
+    pub blocked: Vec<String>,
 }
 
 impl Lab {
     /// A lake with nothing built.
-    fn unbuilt(world: World) -> Lab {
+    pub fn unbuilt(world: World) -> Lab {
         let folder = tempfile::tempdir().expect("a folder for the test");
         let nothing = World {
             message_days: vec![],
@@ -138,7 +138,7 @@ impl Lab {
         Lab { folder, world, lake }
     }
 
-    fn new(world: World) -> Lab {
+    pub fn new(world: World) -> Lab {
         let lab = Lab::unbuilt(world);
         let ran = lab.ctwa("run", &[]);
         assert!([0, 3].contains(&ran.code), "{ran:?}");
@@ -146,24 +146,24 @@ impl Lab {
     }
 
     /// Changes the world, and what has landed of it.
-    fn change(&mut self, change: impl FnOnce(&mut World)) {
+    pub fn change(&mut self, change: impl FnOnce(&mut World)) {
         let before = self.world.clone();
         change(&mut self.world);
         nights::land(&before, &self.world, &Form::default(), self.folder.path());
         nights::pipeline(&self.world, &Form::default(), self.folder.path(), "out");
     }
 
-    fn ctwa(&self, command: &str, args: &[&str]) -> lake::Ran {
+    pub fn ctwa(&self, command: &str, args: &[&str]) -> lake::Ran {
         let pipeline = self.lake.pipeline.to_str().expect("a path of text");
         lake::ctwa(&self.lake, &[&[command, pipeline], args].concat())
     }
 
-    fn json(&self, command: &str, args: &[&str]) -> (i32, Value) {
+    pub fn json(&self, command: &str, args: &[&str]) -> (i32, Value) {
         let ran = self.ctwa(command, &[args, &["--json"]].concat());
         (ran.code, serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{command}: {error}: {ran:?}")))
     }
 
-    fn said(&self, command: &str, args: &[&str]) -> Said {
+    pub fn said(&self, command: &str, args: &[&str]) -> Said {
         let (code, json) = self.json(command, args);
         let list = |name: &str| {
             let steps = json[name].as_array().into_iter().flatten();
@@ -186,7 +186,7 @@ impl Lab {
 
     /// The plan, its days and days at most; and the days that the run then builds. Both exit 0, and then nothing is stale.
     #[track_caller]
-    fn expect(&self, days: &[&str], at_most: &[&str], built: &[&str]) {
+    pub fn expect(&self, days: &[&str], at_most: &[&str], built: &[&str]) {
         let plan = self.said("plan", &[]);
         assert_eq!((plan.code, &plan.days[..], &plan.at_most[..]), (0, &owned(days)[..], &owned(at_most)[..]), "the plan");
         let run = self.said("run", &[]);
@@ -194,12 +194,12 @@ impl Lab {
         assert_eq!(self.ctwa("plan", &["--check"]).code, 0, "nothing is stale after a run");
     }
 
-    fn output(&self, path: &str) -> PathBuf {
+    pub fn output(&self, path: &str) -> PathBuf {
         self.lake.output.join(path)
     }
 
     /// Per day, whether the bot's row says that it is complete.
-    fn complete(&self) -> BTreeMap<i64, bool> {
+    pub fn complete(&self) -> BTreeMap<i64, bool> {
         let published = lake::read(&self.lake.output).expect("the output keeps the contract");
         let complete =
             |(day, rows): (NaiveDate, Vec<crate::rows::BotDay>)| (d(&day.to_string()), rows.iter().all(|row| row.complete));
@@ -207,7 +207,7 @@ impl Lab {
     }
 }
 
-fn owned(texts: &[&str]) -> Vec<String> {
+pub fn owned(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
 }
 

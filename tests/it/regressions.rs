@@ -1,7 +1,21 @@
 //! Faults that were found by trial, a test for each, named for what was wrong.
 
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ctwa::base::error::{Error, ErrorKind};
+use ctwa::config::Settings;
+use ctwa::known::job::{Job, Wanted};
+use ctwa::lake::Environment;
+use ctwa::run;
+
 use crate::cases::report_rows;
+use crate::lake;
+use crate::plans::{Lab, day, event, land_night, owned, touch, world};
 use crate::scene::{DAYS, Scene};
+use crate::world::{Identity, World};
 
 /// Days that are not published went by the bot's own settings, where the supposed ones were asked for.
 #[test]
@@ -17,4 +31,203 @@ fn supposed_settings_hold_on_days_that_are_not_published() {
     assert_eq!(cell("unconfigured_days_if"), ["0", "0"]);
     // Both sides know the published days, and those alone.
     assert_eq!(cell("conversion_rate_difference"), ["0.000000", "0.000000"]);
+}
+
+/// The files below a folder of the output.
+fn kept(lab: &Lab, folder: &str) -> BTreeMap<PathBuf, Vec<u8>> {
+    let files = fs::read_dir(lab.output(folder)).unwrap_or_else(|error| panic!("{folder}: {error}"));
+    files.map(|file| file.expect("a file").path()).map(|path| (path.clone(), fs::read(path).expect("bytes"))).collect()
+}
+
+fn put_back(files: &BTreeMap<PathBuf, Vec<u8>>) {
+    files.iter().for_each(|(path, bytes)| fs::write(path, bytes).expect("it can be written"));
+}
+
+/// A lake in which ana's purchase on d3 comes under another id, which an alias names from now on.
+fn with_new_alias() -> Lab {
+    let mut lab = Lab::new(World { events: vec![event(3, "ana-2", "purchase"), event(4, "bia", "purchase")], ..world() });
+    let alias = Identity { bot_id: None, alias: "nobody".into(), contact_id: "somebody".into() };
+    lab.change(|world| world.identities = vec![alias.clone()]);
+    assert_eq!(lab.said("run", &[]).days, Vec::<String>::new(), "it reaches nothing");
+    lab.change(|world| world.identities.push(Identity { alias: "ana-2".into(), contact_id: "ana".into(), ..alias }));
+    lab
+}
+
+/// Whoever lost the lock may put receipts late, over the marks of the run that took over: then no mark was left, and the snapshot of
+/// the alias table said that the days knew it.
+#[test]
+fn receipts_that_are_put_late_take_no_mark_away() {
+    let lab = with_new_alias();
+    let late = kept(&lab, "work/receipts/days");
+    assert_eq!(lab.said("run", &["--through", &day(2).to_string()]).days, Vec::<String>::new(), "d3 is left for later");
+    put_back(&late);
+    lab.expect(&["d3 alias changed"], &[], &["d3 alias changed"]);
+}
+
+/// The same where a power cut keeps the second of two writes: the days know a table that the snapshot does not, and the table goes back
+/// to what it was.
+#[test]
+fn what_was_compared_with_may_be_lost_without_the_days() {
+    let mut lab = with_new_alias();
+    let snapshot = [kept(&lab, "work/identities"), BTreeMap::from([identities_receipt(&lab)])];
+    assert_eq!(lab.said("run", &[]).days, owned(&["d3 alias changed"]));
+    snapshot.iter().for_each(put_back);
+    lab.change(|world| world.identities.truncate(1));
+    let reason = "d3 what it was built with is not known any more";
+    lab.expect(&[reason], &[], &[reason]);
+}
+
+fn identities_receipt(lab: &Lab) -> (PathBuf, Vec<u8>) {
+    let path = lab.output("work/receipts/identities.json");
+    (path.clone(), fs::read(path).expect("the receipt of the alias table"))
+}
+
+/// A place of an ad, likewise.
+#[test]
+fn receipts_that_are_put_late_take_no_mark_of_an_ad_away() {
+    let mut lab = Lab::new(world());
+    // B becomes known: its conversation of d2 and conversion of d4 get an account.
+    lab.change(|world| world.insights.push(crate::plans::figures(8, "B", 1)));
+    let late = kept(&lab, "work/receipts/days");
+    let run = lab.said("run", &["--through", &day(1).to_string()]);
+    assert_eq!(run.days, Vec::<String>::new(), "d2, d4 and d8 are left for later");
+    put_back(&late);
+    let built = owned(&["d2 ad became known: B", "d4 ad became known: B", "d8 insights landed"]);
+    assert_eq!(lab.said("run", &[]).days, built);
+}
+
+/// Runs the pipeline through the library, stopped when asked for the n-th time.
+fn stopped_run(lake: &lake::Lake, stops_at: u32) -> Option<ErrorKind> {
+    let settings = Settings::load(&lake.pipeline).expect("a pipeline");
+    let environment = Environment::default();
+    let asked = Cell::new(0);
+    let job = Job {
+        settings: &settings,
+        lake: &ctwa::lake::Lake::open(&settings.lake, &environment).expect("the lake"),
+        output: &ctwa::lake::Lake::open_or_create(&settings.output, &environment).expect("the output"),
+        wanted: Wanted::Through(None),
+        accept_history_change: false,
+        clock: &|| chrono::DateTime::UNIX_EPOCH,
+        stopped: &|| {
+            asked.set(asked.get() + 1);
+            if asked.get() == stops_at { Err(Error::new(ErrorKind::Interrupted, "stopped")) } else { Ok(()) }
+        },
+        pause: None,
+        rows_at_once: 1_000,
+        progress: &ctwa::base::progress::unheard,
+    };
+    run::run(&job).expect("a run that is stopped says what it did").worst
+}
+
+/// A first build that was stopped accepted nothing: when the oldest partition vanished before it was finished, days that were published
+/// were removed, or lost conversions.
+#[test]
+fn what_a_stopped_first_build_published_is_not_lost_with_the_oldest_partition() {
+    let mut lab = Lab::unbuilt(world());
+    // Once before each table's partitions, then before each eight days.
+    assert!(stopped_run(&lab.lake, 4).is_some());
+    let published = lake::objects(&lab.lake.output).expect("the output can be read");
+    assert!(published.keys().any(|name| name.contains(&day(7).to_string())), "eight days are published: {:?}", published.keys());
+    lab.change(|world| {
+        world.message_days.retain(|n| *n >= day(4));
+        world.event_days.retain(|n| *n >= day(4));
+        world.messages.retain(|row| row.partition >= day(4));
+        world.events.retain(|row| row.partition >= day(4));
+    });
+    assert_eq!(lab.ctwa("run", &[]).code, 0);
+    let now = lake::objects(&lab.lake.output).expect("the output can be read");
+    let changed: Vec<&String> =
+        published.keys().filter(|name| name.contains("dt=") && now.get(*name) != published.get(*name)).collect();
+    assert!(changed.is_empty(), "{changed:?}");
+}
+
+/// A partition that is refused is not one that never comes: the days after it said that they were complete.
+#[test]
+fn a_refused_partition_is_awaited_although_its_day_may_be_missing() {
+    let lab = Lab::new(World { allow_missing: vec![day(4)], ..world() });
+    assert!(lab.complete()[&8], "all has landed");
+    let partition = lab.folder.path().join(format!("lake/events/date={}", day(4)));
+    for file in fs::read_dir(&partition).expect("a partition") {
+        fs::write(file.expect("a file").path(), "no Parquet").expect("it can be written");
+    }
+    assert_eq!(lab.ctwa("run", &[]).code, 6);
+    let complete = lab.complete();
+    assert!(!complete[&5] && !complete[&8], "{complete:?}");
+    assert!(complete[&3], "{complete:?}");
+}
+
+/// A lake whose first four days vanished after they were published.
+fn with_frozen_days() -> Lab {
+    let mut lab = Lab::new(world());
+    lab.change(|world| {
+        world.message_days.retain(|n| *n >= day(4));
+        world.event_days.retain(|n| *n >= day(4));
+        world.messages.retain(|row| row.partition >= day(4));
+        world.events.retain(|row| row.partition >= day(4));
+    });
+    assert_eq!(lab.ctwa("run", &[]).code, 0);
+    lab
+}
+
+/// The object of a frozen day was never made again, and nobody said so.
+#[test]
+fn a_lost_object_of_a_frozen_day_is_made_again_or_named() {
+    for table in ["ad_days", "ad_conversions", "bot_days"] {
+        let lab = with_frozen_days();
+        let object = format!("{table}/dt={}/{table}.parquet", day(1));
+        let published = fs::read(lab.output(&object)).expect("it is published");
+        fs::remove_file(lab.output(&object)).expect("it is there");
+        let reason = format!("d1 published {table} changed or gone");
+        lab.expect(&[&reason], &[], &[&reason]);
+        assert_eq!(fs::read(lab.output(&object)).ok(), Some(published), "{table} is made again from what is kept");
+
+        fs::remove_file(lab.output(&object)).expect("it is there");
+        fs::remove_dir_all(lab.output("work/touches")).expect("what the day was made from");
+        let ran = lab.ctwa("run", &[]);
+        assert_eq!(ran.code, 6, "{ran:?}");
+        assert!(ran.stderr.contains(&object) && ran.stderr.contains("restore"), "{ran:?}");
+        assert_eq!(lab.ctwa("plan", &[]).code, 6, "a plan says so, too");
+        let ran = lab.ctwa("run", &[]);
+        assert_eq!((ran.code, ran.stderr.contains(&object)), (6, true), "every night, until it is back: {ran:?}");
+    }
+}
+
+/// What is not accepted yet is something to do.
+#[test]
+fn a_plan_says_that_something_is_to_be_accepted() {
+    let lab = Lab::new(world());
+    fs::remove_file(lab.output("state/accepted.json")).expect("what was accepted");
+    assert_eq!(lab.ctwa("plan", &["--check"]).code, 1);
+    assert_eq!(lab.said("run", &[]).days, Vec::<String>::new());
+    assert!(Path::new(&lab.output("state/accepted.json")).is_file());
+    assert_eq!(lab.ctwa("plan", &["--check"]).code, 0);
+}
+
+/// Where a pipeline has no alias table, none is lost when its bots change.
+#[test]
+fn bots_that_change_lose_no_alias_table() {
+    let mut lab = Lab::new(world());
+    lab.change(|world| world.bots[0].members.push("shop-sales".into()));
+    let plan = lab.json("plan", &[]).1.to_string();
+    assert!(!plan.contains("alias table"), "{plan}");
+    assert_eq!(lab.ctwa("run", &[]).code, 0);
+    assert_eq!(lab.ctwa("plan", &["--check"]).code, 0);
+}
+
+/// A day as old as retired partitions that was read and never published is built, and was not planned.
+#[test]
+fn a_frozen_day_that_was_never_published_is_planned() {
+    let mut lab = Lab::unbuilt(world());
+    assert_eq!(lab.said("run", &["--through", &day(1).to_string()]).days, owned(&["d0..d1 never built"]));
+    lab.change(|world| {
+        world.message_days.retain(|n| *n >= day(4));
+        world.event_days.retain(|n| *n >= day(4));
+        world.messages.retain(|row| row.partition >= day(4));
+        world.events.retain(|row| row.partition >= day(4));
+        land_night(world, 10, vec![touch(10, "caio", "A")], vec![]);
+    });
+    let plan = lab.said("plan", &[]);
+    let built = lab.said("run", &[]).days;
+    assert_eq!(built, owned(&["d2..d10 never built"]));
+    assert_eq!(plan.days, built);
 }
