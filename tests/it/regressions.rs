@@ -214,20 +214,14 @@ fn bots_that_change_lose_no_alias_table() {
     assert_eq!(lab.ctwa("plan", &["--check"]).code, 0);
 }
 
-/// A day as old as retired partitions that was read and never published is built, and was not planned.
+/// A late row may lie before all that was published, as old as retired partitions: its days are built, and were not planned.
 #[test]
 fn a_frozen_day_that_was_never_published_is_planned() {
-    let mut lab = Lab::unbuilt(world());
-    assert_eq!(lab.said("run", &["--through", &day(1).to_string()]).days, owned(&["d0..d1 never built"]));
-    lab.change(|world| {
-        world.message_days.retain(|n| *n >= day(4));
-        world.event_days.retain(|n| *n >= day(4));
-        world.messages.retain(|row| row.partition >= day(4));
-        world.events.retain(|row| row.partition >= day(4));
-        land_night(world, 10, vec![touch(10, "caio", "A")], vec![]);
-    });
+    let mut lab = with_frozen_days();
+    lab.change(|world| land_night(world, 10, vec![touch(-2, "caio", "A")], vec![]));
+    let never_built = ["d-2..d-1 never built", "d10 never built"];
     let plan = lab.said("plan", &[]);
     let built = lab.said("run", &[]).days;
-    assert_eq!(built, owned(&["d2..d10 never built"]));
-    assert_eq!(plan.days, built);
+    assert!(never_built.iter().all(|days| built.iter().any(|built| built == days)), "{built:?}");
+    assert!(plan.at_most.iter().any(|days| days.starts_with("d-2..")), "{plan:?}");
 }
