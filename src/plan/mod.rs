@@ -32,6 +32,7 @@ use crate::base::object::Object;
 use crate::base::parallel::on_all_cores;
 use crate::base::schema::{DAY_TABLES, LOGIC, Raw};
 use crate::config::{Bot, Settings};
+use crate::extract::fingerprints;
 use crate::extract::found::{DayDigest, Extract};
 use crate::insights::InsightsContent;
 use crate::insights::fetched::Ledgers;
@@ -214,7 +215,7 @@ impl<'a> Planner<'a> {
         };
         let worked_out = worked_out.unwrap_or_else(|| WorkedOut { rows: Arc::new(rows()), expected: Arc::default() });
         let (fetched, changes, setting_changes) = (None, Vec::new(), BTreeMap::new());
-        let settings_digest = shared_settings(settings);
+        let settings_digest = fingerprints::days(settings);
         Planner {
             settings,
             calendar,
@@ -470,22 +471,4 @@ pub struct Steps {
 /// The first local day whose rows can matter to a day: horizon and copies before its first instant (rule 21).
 pub(crate) fn first_in_reach(settings: &Settings, bot: &Bot, day: Day) -> Day {
     bot.zone.local_day(bot.zone.start_of(day) - settings.horizon.micros() - COPY_WINDOW)
-}
-
-/// The settings that matter to every day.
-fn shared_settings(settings: &Settings) -> Digest {
-    let bot = |bot: &Bot| {
-        let mut accounts = bot.ad_accounts.clone();
-        accounts.sort_unstable();
-        format!("{:?} {} {accounts:?}", bot.id, bot.zone.name())
-    };
-    let mut bots: Vec<String> = settings.bots.iter().map(bot).collect();
-    bots.sort_unstable();
-    // Who lands the insights says which days of them are whole.
-    let insights = match &settings.insights {
-        None => "none",
-        Some(insights) if insights.api.is_none() => "landed",
-        Some(_) => "fetched",
-    };
-    Digest::of_texts([settings.horizon.days.to_string(), insights.to_string()].into_iter().chain(bots))
 }
