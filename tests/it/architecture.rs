@@ -45,7 +45,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tracing", &["cli/", "base/failures.rs", "run/mod.rs", "run/scan.rs", "run/pull/", "insights/graph.rs"]),
     // The machine. The pipeline file is read by config, a token by config/secret.rs, --out is written by cli, everything else
     // goes through lake.
-    ("std::fs", &["lake/", "config/mod.rs", "cli/", "config/secret.rs"]),
+    ("std::fs", &["lake/", "config/settings.rs", "cli/", "config/secret.rs"]),
     ("std::io", &["lake/", "cli/", "report/html.rs"]), // a compressor writes into memory
     ("std::env", &["cli/", "config/secret.rs"]),
     ("std::process", &["lake/", "cli/", "main.rs"]),
