@@ -9,8 +9,8 @@ use std::str::FromStr;
 use chrono::{DateTime, Datelike, NaiveDate, Offset, TimeZone};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::base::dictionary::written;
 use crate::base::error::{Error, Result};
+use crate::base::stored_text::parsed;
 
 pub const MICROS_PER_SECOND: i64 = 1_000_000;
 pub const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
@@ -96,7 +96,7 @@ impl Serialize for Day {
 
 impl<'de> Deserialize<'de> for Day {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Day, D::Error> {
-        written(deserializer)
+        parsed(deserializer)
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) fn at_once<A, B: Send>(one: impl FnOnce() -> A, other: impl FnOnce() 
     std::thread::scope(|scope| {
         let other = scope.spawn(other);
         let one = one();
-        let other = other.join().map_err(|_| Error::bug("a worker stopped where it never should"))?;
+        let other = other.join().map_err(|_| Error::bug("a worker thread panicked"))?;
         Ok((one, other))
     })
 }
@@ -51,8 +51,8 @@ fn on_threads<T: Sync, R: Send>(threads: usize, items: &[T], work: impl Fn(&T) -
         loop {
             let i = next.fetch_add(1, Ordering::Relaxed);
             let Some(item) = items.get(i) else { return };
-            let result = catch_unwind(AssertUnwindSafe(|| work(item)))
-                .unwrap_or_else(|_| Err(Error::bug("a worker stopped where it never should")));
+            let result =
+                catch_unwind(AssertUnwindSafe(|| work(item))).unwrap_or_else(|_| Err(Error::bug("a worker thread panicked")));
             if let Ok(mut done) = done.lock() {
                 done.insert(i, result);
             }

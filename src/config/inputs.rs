@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::document::{Alternative, Placed, Section};
 use crate::base::day::Day;
 use crate::base::error::{Error, Result};
-use crate::base::mapping::{Column, TableMapping, TextSource, TimeUnit};
+use crate::base::mapping::{ColumnSource, MappedColumn, TableMapping, TimeUnit};
 use crate::base::schema;
 
 /// A table of the lake in folders `date=YYYY-MM-DD` by UTC day of arrival.
@@ -90,28 +90,28 @@ fn mapping(section: &Section<'_>, table: &'static schema::InputTable) -> Result<
     let mut columns = Vec::new();
     for column in table.columns {
         let sources = section.alternatives(column.name, |alternative| match alternative {
-            Alternative::Text(column) => Ok(TextSource::column(column)),
-            Alternative::Section(section) => text_source(&section, column),
+            Alternative::Text(column) => Ok(ColumnSource::column(column)),
+            Alternative::Section(section) => column_source(&section, column),
         })?;
         columns.push(match sources {
             Some(sources) if sources.is_empty() => {
                 return Err(section.error(format!("`{}` is an empty list", column.name)).mend("name at least one column"));
             }
-            Some(sources) => Column { spec: column, sources, mapped: true },
-            None => Column { spec: column, sources: vec![TextSource::column(column.name)], mapped: false },
+            Some(sources) => MappedColumn { spec: column, sources, mapped: true },
+            None => MappedColumn { spec: column, sources: vec![ColumnSource::column(column.name)], mapped: false },
         });
     }
     section.finish()?;
     Ok(TableMapping { table, columns })
 }
 
-fn text_source(section: &Section<'_>, column: &schema::InputColumn) -> Result<TextSource> {
+fn column_source(section: &Section<'_>, column: &schema::InputColumn) -> Result<ColumnSource> {
     let name = section.required_text("column")?.value;
     let key = section.text("key")?.map(|key| key.value);
     let unit = section.text("unit")?.map(|unit| time_unit(unit, column)).transpose()?;
     let values = translated_words(section, column)?;
     section.finish()?;
-    Ok(TextSource { column: name, key, unit, values })
+    Ok(ColumnSource { column: name, key, unit, values })
 }
 
 fn time_unit(unit: Placed<String>, column: &schema::InputColumn) -> Result<TimeUnit> {

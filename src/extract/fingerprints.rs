@@ -11,7 +11,7 @@
 use std::iter::once;
 
 use crate::base::digest::Digest;
-use crate::base::mapping::{Column, TableMapping, TextSource, TimeUnit};
+use crate::base::mapping::{ColumnSource, MappedColumn, TableMapping, TimeUnit};
 use crate::base::schema::{InputColumn, InputKind, LOGIC, Raw};
 use crate::config::{Bot, ConversionSetting, Settings};
 
@@ -109,7 +109,7 @@ fn counted_bots(settings: &Settings) -> impl Iterator<Item = String> {
 
 /// Where the values of each of a table's columns come from.
 fn mapping(table: &TableMapping) -> String {
-    let column = |column: &Column| {
+    let column = |column: &MappedColumn| {
         let sources = list(column.sources.iter().map(source));
         format!("Column {{ spec: {}, sources: {sources}, mapped: {} }}", input_column(column.spec), column.mapped)
     };
@@ -125,7 +125,7 @@ fn input_column(column: &InputColumn) -> String {
     format!("InputColumn {{ name: {name}, kind: {kind}, required: {}, words: {words} }}", column.required)
 }
 
-fn source(source: &TextSource) -> String {
+fn source(source: &ColumnSource) -> String {
     let some = |text: Option<String>| text.map_or("None".to_string(), |text| format!("Some({text})"));
     let unit = |unit: TimeUnit| match unit {
         TimeUnit::Second => "Second".to_string(),

@@ -8,10 +8,10 @@ use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
 use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
 
+use crate::base::bound::Bound;
 use crate::base::day::{Day, LocalDays};
 use crate::base::digest::Digest;
 use crate::base::error::{Error, Result};
-use crate::base::mapping::Bound;
 use crate::base::schema::{self, InputTable};
 use crate::config::Settings;
 

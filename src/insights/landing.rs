@@ -15,7 +15,7 @@ use crate::base::schema;
 
 use super::InsightRow;
 use super::rows::ReachRow;
-use crate::base::money::{LARGEST_SPEND, MILLIONTHS};
+use crate::base::money::rounded_millionths;
 
 /// A row of `reach`, in the order of its key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,7 +33,7 @@ pub(crate) struct RangeReach {
 impl RangeReach {
     pub(crate) fn of(row: ReachRow) -> Result<RangeReach> {
         let frequency = row.frequency.as_deref().map(|text| {
-            millionths(text).ok_or_else(|| {
+            rounded_millionths(text).ok_or_else(|| {
                 Error::data(format!("Meta sent {text} as frequency, which is too large"))
                     .with("account", &row.account)
                     .with("ad", &row.ad)
@@ -49,15 +49,6 @@ impl RangeReach {
             impressions: row.impressions,
         })
     }
-}
-
-/// Digits, perhaps a point and digits, in millionths, half up.
-fn millionths(text: &str) -> Option<i64> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let digits: String = fraction.chars().chain("000000".chars()).take(6).collect();
-    let is_up = fraction.as_bytes().get(6).is_some_and(|digit| *digit >= b'5');
-    let value = whole.parse::<i64>().ok()?.checked_mul(MILLIONTHS)?.checked_add(digits.parse().ok()?)?;
-    value.checked_add(i64::from(is_up)).filter(|value| *value <= LARGEST_SPEND as i64)
 }
 
 /// Of rows sorted by ad.
@@ -156,14 +147,6 @@ pub(crate) fn reach_rows(batch: &RecordBatch) -> Option<Vec<RangeReach>> {
 mod tests {
     use super::super::{AdNames, Figures};
     use super::*;
-
-    #[test]
-    fn frequency_is_read_in_millionths() {
-        for (text, value) in [("1.2135", Some(1_213_500)), ("7", Some(7_000_000)), ("1.9999995", Some(2_000_000))] {
-            assert_eq!(millionths(text), value, "{text}");
-        }
-        assert_eq!(millionths("99999999999999"), None);
-    }
 
     #[test]
     fn reach_reads_back_as_it_was_written() {

@@ -25,8 +25,8 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::SchemaDescriptor;
 
+use crate::base::bound::describe;
 use crate::base::error::{Error, Result};
-use crate::base::mapping::describe;
 use crate::base::parallel::{on_all_cores, while_waiting};
 
 use super::Lake;

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use foldhash::fast::FixedState;
 
 use crate::base::day::{Day, DayRange};
-use crate::base::dictionary::Texts;
+use crate::base::dictionary::Dictionary;
 
 use super::published::AdDay;
 use super::published::Key;
@@ -44,7 +44,7 @@ pub(super) struct StoredDay {
 #[derive(Debug)]
 pub(super) struct Tally {
     pub days: DayRange,
-    texts: Texts,
+    texts: Dictionary,
     ads: Vec<AdTally>,
     places: HashMap<(u32, u32), u32, FixedState>,
     /// A byte for each day of each of `ads`.
@@ -149,7 +149,7 @@ impl Mark {
 
 impl Tally {
     pub(super) fn empty(days: DayRange) -> Tally {
-        Tally { days, texts: Texts::default(), ads: Vec::new(), places: HashMap::default(), marks: Vec::new(), at: 0 }
+        Tally { days, texts: Dictionary::default(), ads: Vec::new(), places: HashMap::default(), marks: Vec::new(), at: 0 }
     }
 
     /// Of rows in memory.
