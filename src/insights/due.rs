@@ -12,7 +12,7 @@ use crate::base::day::{Day, DayRange, MICROS_PER_SECOND};
 use crate::base::limits::FINAL_AFTER_DAYS;
 use crate::config::{MarketingApi, Settings};
 
-use super::fetched::{Answered, AskedAd, LedgerOf, Ledgers};
+use crate::insights::fetched::{Answered, AskedAd, LedgerOf, Ledgers};
 
 /// What Meta keeps. The oldest day is left alone: whose today it counts from is not said.
 const KEPT_MONTHS: u32 = 37;
@@ -170,9 +170,9 @@ pub(crate) fn may_be_asked(ledgers: &Ledgers, ad: &str, now: i64) -> bool {
 mod tests {
     use std::path::Path;
 
-    use super::super::fetched::{AccountLedger, At, FetchedDay};
     use super::*;
     use crate::base::digest::Digest;
+    use crate::insights::fetched::{AccountLedger, At, FetchedDay};
 
     const HOUR: i64 = MICROS_PER_HOUR;
 

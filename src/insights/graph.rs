@@ -9,11 +9,11 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::graph_error::{GraphError, Verdict, Whom};
-use super::http::{Http, NoReply, Reply, Request};
-use super::throttle::{Throttle, Usage};
-use super::wire::{self, Object};
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::insights::graph_error::{ErrorClass, GraphError, Whom};
+use crate::insights::http::{GraphRequest, Http, NoReply, Reply};
+use crate::insights::throttle::{Throttle, Usage};
+use crate::insights::wire::{self, JsonObject};
 
 /// Waits before the same request goes out again after a fault that passes.
 const TRANSIENT_SECONDS: [u64; 5] = [2, 4, 8, 16, 32];
@@ -99,7 +99,7 @@ impl<'a> Graph<'a> {
     }
 
     /// One request, until it has an answer or waiting for one is over.
-    pub fn ask(&self, request: &Request, account: Option<&str>, late: Late) -> Result<Value, Trouble> {
+    pub fn ask(&self, request: &GraphRequest, account: Option<&str>, late: Late) -> Result<Value, Trouble> {
         let mut transients = TRANSIENT_SECONDS.into_iter();
         let (mut refusals, mut patience) = (0, PATIENCE_SECONDS);
         loop {
@@ -120,20 +120,20 @@ impl<'a> Graph<'a> {
                 Err(NoReply::TimedOut(error)) if late == Late::Told => return Err(Trouble::TimedOut(error)),
                 Err(NoReply::TimedOut(error) | NoReply::Unreachable(error)) => Trouble::Other(error),
             };
-            let verdict = match &trouble {
-                Trouble::Meta(error) => error.verdict(),
-                _ => Verdict::Transient,
+            let class = match &trouble {
+                Trouble::Meta(error) => error.class(),
+                _ => ErrorClass::Transient,
             };
-            match verdict {
-                Verdict::Throttled(whom) => {
+            match class {
+                ErrorClass::Throttled(whom) => {
                     self.throttle.borrow_mut().refused(account, whom, refusals);
                     refusals += 1;
                 }
-                Verdict::Abuse => {
+                ErrorClass::Abuse => {
                     tracing::warn!(path = request.path, "Meta suspects abuse of its API: every request waits half an hour");
                     self.throttle.borrow_mut().abused();
                 }
-                Verdict::Transient => match transients.next() {
+                ErrorClass::Transient => match transients.next() {
                     Some(seconds) => self.pause(seconds)?,
                     None => return Err(trouble),
                 },
@@ -149,7 +149,7 @@ impl<'a> Graph<'a> {
         account.into_iter().fold(error, |error, account| error.with("account", account))
     }
 
-    fn answer(&self, request: &Request, reply: &Reply, account: Option<&str>) -> Result<Value, Trouble> {
+    fn answer(&self, request: &GraphRequest, reply: &Reply, account: Option<&str>) -> Result<Value, Trouble> {
         let usage = Usage::read(|name| reply.header(name));
         self.throttle.borrow_mut().note(account, &usage);
         let answer: Option<Value> = serde_json::from_str(&reply.text).ok();
@@ -170,7 +170,7 @@ impl<'a> Graph<'a> {
     }
 
     /// The rows of all pages of a list.
-    pub fn pages(&self, request: &Request, account: Option<&str>, late: Late) -> Result<Vec<Object>, Trouble> {
+    pub fn pages(&self, request: &GraphRequest, account: Option<&str>, late: Late) -> Result<Vec<JsonObject>, Trouble> {
         for _ in 0..WALKS {
             if let Some(rows) = self.walk(request, account, late)? {
                 return Ok(rows);
@@ -181,7 +181,7 @@ impl<'a> Graph<'a> {
     }
 
     /// None when a cursor has grown old on the way.
-    fn walk(&self, request: &Request, account: Option<&str>, late: Late) -> Result<Option<Vec<Object>>, Trouble> {
+    fn walk(&self, request: &GraphRequest, account: Option<&str>, late: Late) -> Result<Option<Vec<JsonObject>>, Trouble> {
         let mut rows = Vec::new();
         let mut cursors = HashSet::new();
         let mut page_request = request.clone();
@@ -189,7 +189,7 @@ impl<'a> Graph<'a> {
         let own = page_request.parameters.len();
         loop {
             let answer = match self.ask(&page_request, account, late) {
-                Err(Trouble::Meta(error)) if error.verdict() == Verdict::Cursor && !cursors.is_empty() => return Ok(None),
+                Err(Trouble::Meta(error)) if error.class() == ErrorClass::Cursor && !cursors.is_empty() => return Ok(None),
                 answer => answer?,
             };
             let page = wire::page(&answer).map_err(|error| error.with("request", &request.path))?;
@@ -206,7 +206,7 @@ impl<'a> Graph<'a> {
 
     /// What Meta knows of the token, where it tells it.
     pub fn debug_token(&self) -> Result<Option<Value>> {
-        match self.ask(&Request::debug_token(), None, Late::Again) {
+        match self.ask(&GraphRequest::debug_token(), None, Late::Again) {
             Ok(answer) => Ok(wire::batched(&answer)),
             Err(Trouble::Meta(_)) => Ok(None),
             Err(trouble) => Err(self.error(trouble, None)),

@@ -1,6 +1,6 @@
 //! Fetched rows as the tables they are kept in: a day's figures of an account, and reach. Pure.
 //!
-//! Figures are landed in the input columns that any loader would write, so that what reads them need not know who fetched them.
+//! MetaFigures are landed in the input columns that any loader would write, so that what reads them need not know who fetched them.
 //! Rows are sorted by the tables' keys; the same rows give the same bytes and the same fingerprint.
 
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use crate::base::digest::Digest;
 use crate::base::error::{Error, Result};
 use crate::base::schema;
 
-use super::InsightRow;
-use super::rows::ReachRow;
 use crate::base::money::rounded_millionths;
+use crate::insights::figures::InsightRow;
+use crate::insights::rows::ReachRow;
 
 /// A row of `reach`, in the order of its key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct RangeReach {
+pub(crate) struct PublishedReach {
     pub account: String,
     pub ad: String,
     pub since: Day,
@@ -30,8 +30,8 @@ pub(crate) struct RangeReach {
     pub frequency: Option<i64>,
 }
 
-impl RangeReach {
-    pub(crate) fn of(row: ReachRow) -> Result<RangeReach> {
+impl PublishedReach {
+    pub(crate) fn of(row: ReachRow) -> Result<PublishedReach> {
         let frequency = row.frequency.as_deref().map(|text| {
             rounded_millionths(text).ok_or_else(|| {
                 Error::data(format!("Meta sent {text} as frequency, which is too large"))
@@ -39,7 +39,7 @@ impl RangeReach {
                     .with("ad", &row.ad)
             })
         });
-        Ok(RangeReach {
+        Ok(PublishedReach {
             frequency: frequency.transpose()?,
             account: row.account,
             ad: row.ad,
@@ -98,14 +98,15 @@ fn money(values: impl Iterator<Item = Option<i64>>) -> Result<ArrayRef> {
 }
 
 /// Sorted rows.
-pub(crate) fn reach_table(rows: &[RangeReach]) -> Result<RecordBatch> {
-    let text = |value: &dyn Fn(&RangeReach) -> &str| {
+pub(crate) fn reach_table(rows: &[PublishedReach]) -> Result<RecordBatch> {
+    let text = |value: &dyn Fn(&PublishedReach) -> &str| {
         Arc::new(rows.iter().map(|row| Some(value(row))).collect::<StringArray>()) as ArrayRef
     };
-    let day = |value: &dyn Fn(&RangeReach) -> Day| {
+    let day = |value: &dyn Fn(&PublishedReach) -> Day| {
         Arc::new(rows.iter().map(|row| Some(value(row).0)).collect::<Date32Array>()) as ArrayRef
     };
-    let count = |value: &dyn Fn(&RangeReach) -> Option<i64>| Arc::new(rows.iter().map(value).collect::<Int64Array>()) as ArrayRef;
+    let count =
+        |value: &dyn Fn(&PublishedReach) -> Option<i64>| Arc::new(rows.iter().map(value).collect::<Int64Array>()) as ArrayRef;
     let columns = vec![
         text(&|row| &row.account),
         text(&|row| &row.ad),
@@ -120,7 +121,7 @@ pub(crate) fn reach_table(rows: &[RangeReach]) -> Result<RecordBatch> {
 }
 
 /// The rows of a published object of `reach`; none where it is not ours.
-pub(crate) fn reach_rows(batch: &RecordBatch) -> Option<Vec<RangeReach>> {
+pub(crate) fn reach_rows(batch: &RecordBatch) -> Option<Vec<PublishedReach>> {
     if batch.schema() != schema::reach().schema {
         return None;
     }
@@ -131,7 +132,7 @@ pub(crate) fn reach_rows(batch: &RecordBatch) -> Option<Vec<RangeReach>> {
         column.is_valid(row).then(|| column.value(row))
     };
     let frequency = batch.column(6).as_primitive::<Decimal128Type>();
-    let row = |row: usize| RangeReach {
+    let row = |row: usize| PublishedReach {
         account: text(0, row),
         ad: text(1, row),
         since: day(2, row),
@@ -145,12 +146,12 @@ pub(crate) fn reach_rows(batch: &RecordBatch) -> Option<Vec<RangeReach>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{AdNames, Figures};
     use super::*;
+    use crate::insights::figures::{AdNames, MetaFigures};
 
     #[test]
     fn reach_reads_back_as_it_was_written() {
-        let row = RangeReach {
+        let row = PublishedReach {
             account: "act_1".into(),
             ad: "9".into(),
             since: Day(1),
@@ -159,7 +160,7 @@ mod tests {
             impressions: None,
             frequency: Some(1_500_000),
         };
-        let rows = vec![row.clone(), RangeReach { ad: "10".into(), frequency: None, reach: None, ..row }];
+        let rows = vec![row.clone(), PublishedReach { ad: "10".into(), frequency: None, reach: None, ..row }];
         assert_eq!(reach_rows(&reach_table(&rows).unwrap()).unwrap(), rows);
         assert_eq!(reach_rows(&insights_table(&[]).unwrap()), None);
     }
@@ -170,14 +171,14 @@ mod tests {
             account: "act_1".into(),
             ad: "9".into(),
             currency: "BRL".into(),
-            figures: Figures { spend: 1, impressions: Some(0), ..Figures::default() },
+            figures: MetaFigures { spend: 1, impressions: Some(0), ..MetaFigures::default() },
             names: AdNames::default(),
         };
         let names = AdNames { ad_name: Some("0".into()), ..AdNames::default() };
         let others = [
             InsightRow { currency: "MXN".into(), ..row.clone() },
-            InsightRow { figures: Figures { impressions: None, ..row.figures }, ..row.clone() },
-            InsightRow { figures: Figures { impressions: None, reach: Some(0), ..row.figures }, ..row.clone() },
+            InsightRow { figures: MetaFigures { impressions: None, ..row.figures }, ..row.clone() },
+            InsightRow { figures: MetaFigures { impressions: None, reach: Some(0), ..row.figures }, ..row.clone() },
             InsightRow { names, ..row.clone() },
         ];
         for other in others {

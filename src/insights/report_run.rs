@@ -5,8 +5,8 @@
 
 use serde_json::Value;
 
-use super::graph_error::GraphError;
 use crate::base::error::{Error, Result};
+use crate::insights::graph_error::GraphError;
 
 /// What is asked of a run. The errors are told since v25.0.
 pub(crate) const FIELDS: &str = "async_status,async_percent_completion,error_code,error_subcode,error_message";

@@ -6,11 +6,11 @@
 
 use serde_json::Value;
 
-use super::wire::{Object, account_id, id, object, odd, optional_text, text};
-use super::{AdNames, Figures, InsightRow};
 use crate::base::day::{Day, DayRange};
 use crate::base::error::{Error, Result};
 use crate::base::money::parse_money;
+use crate::insights::figures::{AdNames, InsightRow, MetaFigures};
+use crate::insights::wire::{JsonObject, account_id, id, object, odd, optional_text, text};
 
 /// The figures of a day, beside the keys; `date_start` and `date_stop` come by themselves.
 pub const DAILY_FIELDS: [&str; 12] = [
@@ -42,7 +42,7 @@ pub struct DailyRow {
     pub row: InsightRow,
 }
 
-/// Figures of a range as a whole.
+/// MetaFigures of a range as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReachRow {
     /// With the `act_` prefix.
@@ -55,7 +55,7 @@ pub struct ReachRow {
     pub frequency: Option<String>,
 }
 
-fn count(object: &Object, field: &str) -> Result<Option<i64>> {
+fn count(object: &JsonObject, field: &str) -> Result<Option<i64>> {
     let Some(text) = optional_text(object, field)? else { return Ok(None) };
     parse_count(text).map(Some).ok_or_else(|| odd(field, object.get(field), "a count"))
 }
@@ -64,36 +64,36 @@ fn parse_count(text: &str) -> Option<i64> {
     text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
-fn decimal(object: &Object, field: &str) -> Result<Option<String>> {
+fn decimal(object: &JsonObject, field: &str) -> Result<Option<String>> {
     let Some(text) = optional_text(object, field)? else { return Ok(None) };
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let is_decimal = !whole.is_empty() && whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit());
     if is_decimal { Ok(Some(text.to_string())) } else { Err(odd(field, object.get(field), "a decimal")) }
 }
 
-fn day(object: &Object, field: &str) -> Result<Day> {
+fn day(object: &JsonObject, field: &str) -> Result<Day> {
     text(object, field)?.parse().map_err(|_| odd(field, object.get(field), "a date"))
 }
 
 /// What a row is about; equal for parts of one row.
-pub fn key(row: &Object) -> Result<[String; 4]> {
+pub fn key(row: &JsonObject) -> Result<[String; 4]> {
     let of = |field| text(row, field).map(str::to_string);
     Ok([of("account_id")?, id(row, "ad_id")?.to_string(), of("date_start")?, of("date_stop")?])
 }
 
 /// Where a row stands, for its errors: as far as it can be read.
-fn place(row: &Object) -> impl Fn(Error) -> Error {
+fn place(row: &JsonObject) -> impl Fn(Error) -> Error {
     let of = |field| row.get(field).and_then(Value::as_str).unwrap_or("not told").to_string();
     let (account, ad, day) = (of("account_id"), of("ad_id"), of("date_start"));
     move |error| error.with("account", format!("act_{account}")).with("ad", &ad).with("day", &day)
 }
 
 /// A row of one of these days, of this account where one was asked.
-pub fn daily(row: &Object, node: &str, days: DayRange) -> Result<DailyRow> {
+pub fn daily(row: &JsonObject, node: &str, days: DayRange) -> Result<DailyRow> {
     read_daily(row, node, days).map_err(place(row))
 }
 
-fn read_daily(row: &Object, node: &str, days: DayRange) -> Result<DailyRow> {
+fn read_daily(row: &JsonObject, node: &str, days: DayRange) -> Result<DailyRow> {
     let account = account_id(row)?;
     of_node(row, node, &account)?;
     let first = day(row, "date_start")?;
@@ -111,7 +111,7 @@ fn read_daily(row: &Object, node: &str, days: DayRange) -> Result<DailyRow> {
             account,
             ad: id(row, "ad_id")?.to_string(),
             currency: text(row, "account_currency")?.to_string(),
-            figures: Figures {
+            figures: MetaFigures {
                 spend: parse_money(spend).map_err(|error| error.with("field", "spend"))?,
                 impressions: count(row, "impressions")?,
                 reach: count(row, "reach")?,
@@ -130,7 +130,7 @@ fn read_daily(row: &Object, node: &str, days: DayRange) -> Result<DailyRow> {
     })
 }
 
-fn of_node(row: &Object, node: &str, account: &str) -> Result<()> {
+fn of_node(row: &JsonObject, node: &str, account: &str) -> Result<()> {
     if node.starts_with("act_") && node != account {
         return Err(odd("account_id", row.get("account_id"), node));
     }
@@ -141,7 +141,7 @@ fn of_node(row: &Object, node: &str, account: &str) -> Result<()> {
 }
 
 /// Meta leaves out actions that did not happen, and the list when none did: 0.
-fn conversations_started(row: &Object) -> Result<i64> {
+fn conversations_started(row: &JsonObject) -> Result<i64> {
     let Some(actions) = row.get("actions").filter(|actions| !actions.is_null()) else { return Ok(0) };
     let actions = actions.as_array().ok_or_else(|| odd("actions", Some(actions), "a list"))?;
     let actions = actions.iter().map(|action| object(action, "actions")).collect::<Result<Vec<_>>>()?;
@@ -157,11 +157,11 @@ fn conversations_started(row: &Object) -> Result<i64> {
 }
 
 /// A row of one of these ranges.
-pub fn reach(row: &Object, node: &str, ranges: &[DayRange]) -> Result<ReachRow> {
+pub fn reach(row: &JsonObject, node: &str, ranges: &[DayRange]) -> Result<ReachRow> {
     read_reach(row, node, ranges).map_err(place(row))
 }
 
-fn read_reach(row: &Object, node: &str, ranges: &[DayRange]) -> Result<ReachRow> {
+fn read_reach(row: &JsonObject, node: &str, ranges: &[DayRange]) -> Result<ReachRow> {
     let account = account_id(row)?;
     of_node(row, node, &account)?;
     let days = DayRange::new(day(row, "date_start")?, day(row, "date_stop")?).filter(|days| ranges.contains(days));
@@ -212,7 +212,7 @@ mod tests {
         );
         assert_eq!(
             row.figures,
-            Figures {
+            MetaFigures {
                 spend: 5_339_500_000,
                 impressions: Some(9_708),
                 reach: Some(8_000),

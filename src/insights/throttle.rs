@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::graph_error::Whom;
+use crate::insights::graph_error::Whom;
 
 /// The headers that are read; names in lower case.
 pub(crate) const HEADERS: [&str; 4] =

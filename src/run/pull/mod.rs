@@ -26,7 +26,7 @@ use crate::insights::client::{AdAnswer, Client};
 use crate::insights::due::{self, Due};
 use crate::insights::fetched::{Answered, AskedAd, At, FetchedDay, Ledgers};
 use crate::insights::graph::Waiting;
-use crate::insights::graph_error::Verdict;
+use crate::insights::graph_error::ErrorClass;
 use crate::insights::landing::{fingerprint, insights_table};
 use crate::insights::{self, InsightRow, fetched as ledger};
 use crate::known::job::Job;
@@ -137,13 +137,14 @@ impl<'a> Pull<'a> {
             }
             (self.job.stopped)()?;
             let Err(error) = self.ask_zone(&account).and_then(|()| work(self, &account)) else { continue };
-            let verdict = Verdict::of(&error);
+            let class = ErrorClass::of(&error);
             unreachable += u32::from(error.kind() == ErrorKind::Unavailable);
             if ends_the_run(&error) {
                 return Err(error);
             }
             fail(error.with("account", &account));
-            let is_for_all = matches!(verdict, Some(Verdict::Token | Verdict::Blocked | Verdict::Version | Verdict::Abuse));
+            let is_for_all =
+                matches!(class, Some(ErrorClass::Token | ErrorClass::Blocked | ErrorClass::Version | ErrorClass::Abuse));
             self.has_given_up = is_for_all || unreachable == 2;
             self.failed.insert(account);
         }
@@ -157,8 +158,8 @@ impl<'a> Pull<'a> {
         }
         let zone = match self.client.account(account).and_then(|found| Ok((found.zone()?, found.timezone_name))) {
             Ok(zone) => zone,
-            Err(error) => match (Verdict::of(&error), error.kind()) {
-                (Some(Verdict::Permission | Verdict::Refused), _) | (None, ErrorKind::Data) => {
+            Err(error) => match (ErrorClass::of(&error), error.kind()) {
+                (Some(ErrorClass::Permission | ErrorClass::Refused), _) | (None, ErrorKind::Data) => {
                     let zone = self.ledgers.accounts[account].zone;
                     self.warn(format!("account {account}: its zone is not told, {} is taken: {error}", zone.name()));
                     self.pulled.insert(account.to_string(), Pulled::default());
