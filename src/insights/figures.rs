@@ -11,6 +11,7 @@ use arrow::datatypes::{DataType, Decimal128Type, Int64Type};
 use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Error, Result};
+use crate::base::limits::LARGEST_COUNT;
 use crate::base::money::{decimal_text, inexact, parse_money, rescale};
 use crate::lake::Lake;
 use crate::lake::layout::Partition;
@@ -198,23 +199,79 @@ fn counts_of(batch: &RecordBatch, name: &'static str) -> Result<Counts> {
             let (array, wide) = (array.clone(), cast(array, &DataType::Int64)?);
             Ok(Box::new(move |row| {
                 let values = wide.as_primitive::<Int64Type>();
-                if array.is_valid(row) && (values.is_null(row) || values.value(row) < 0) {
-                    return Err(Error::data(format!("{name} is not a count")).with("column", name));
+                let is_count = values.is_valid(row) && (0..=LARGEST_COUNT).contains(&values.value(row));
+                match array.is_valid(row) {
+                    false => Ok(None),
+                    true if is_count => Ok(Some(values.value(row))),
+                    true => {
+                        let text = cast(&array.slice(row, 1), &DataType::Utf8)?;
+                        Err(no_count(name, text.as_string::<i32>().value(0)))
+                    }
                 }
-                Ok(values.is_valid(row).then(|| values.value(row)))
             }))
         }
         kind if is_text(kind) => {
             let texts = text(array, name)?;
-            Ok(Box::new(move |row| {
-                let Some(text) = texts.is_valid(row).then(|| texts.value(row).trim()).filter(|text| !text.is_empty()) else {
-                    return Ok(None);
-                };
-                let is_count = text.bytes().all(|b| b.is_ascii_digit());
-                let count = text.parse().ok().filter(|_| is_count);
-                count.map(Some).ok_or_else(|| Error::data(format!("{name} {text:?} is not a count")).with("column", name))
+            Ok(Box::new(move |row| match texts.is_valid(row).then(|| texts.value(row).trim()) {
+                None | Some("") => Ok(None),
+                Some(text) => parse_count(text).map(Some).ok_or_else(|| no_count(name, text)),
             }))
         }
         kind => Err(Error::data(format!("{name} is {kind}, an integer or a text of digits is needed")).with("column", name)),
+    }
+}
+
+/// Digits, as many as the largest count has.
+pub(super) fn parse_count(text: &str) -> Option<i64> {
+    let is_count = text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|count| is_count && (0..=LARGEST_COUNT).contains(count))
+}
+
+fn no_count(name: &'static str, text: &str) -> Error {
+    let (wrong, mend) = if text.bytes().all(|b| b.is_ascii_digit()) {
+        (format!("{name} {text} is more than {LARGEST_COUNT}"), "look at the loader: no ad has so many in a day")
+    } else {
+        (format!("{name} {text:?} is not a count"), "write a whole number, or leave it NULL")
+    };
+    Error::data(wrong).with("column", name).mend(mend)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Int32Array, Int64Array, UInt64Array};
+
+    use super::*;
+
+    #[test]
+    fn a_count_is_bounded_in_every_form() {
+        let of = |array: ArrayRef| -> Vec<String> {
+            let rows = array.len();
+            let batch = RecordBatch::try_from_iter([("clicks", array)]).unwrap();
+            let counts = counts_of(&batch, "clicks").unwrap();
+            (0..rows).map(|row| counts(row).map_or_else(|error| error.to_string(), |count| format!("{count:?}"))).collect()
+        };
+        let (most, more, most_of_i64) = (LARGEST_COUNT, LARGEST_COUNT + 1, i64::MAX);
+        let too_many = |count: &dyn std::fmt::Display| {
+            format!("clicks {count} is more than {most} (column clicks); look at the loader: no ad has so many in a day")
+        };
+        let negative = "clicks \"-1\" is not a count (column clicks); write a whole number, or leave it NULL".to_string();
+        let known = [format!("{:?}", Some(most)), "None".to_string()];
+        let integers = Int64Array::from(vec![Some(most), None, Some(more), Some(most_of_i64), Some(-1)]);
+        let expected = [&known[..], &[too_many(&more), too_many(&most_of_i64), negative.clone()]].concat();
+        assert_eq!(of(Arc::new(integers)), expected);
+        let texts: Vec<Option<String>> = vec![
+            Some(most.to_string()),
+            Some(" ".into()),
+            Some(more.to_string()),
+            Some(most_of_i64.to_string()),
+            Some("-1".into()),
+        ];
+        assert_eq!(of(Arc::new(StringArray::from(texts))), expected);
+        assert_eq!(of(Arc::new(UInt64Array::from(vec![u64::MAX]))), [too_many(&u64::MAX)]);
+        let beyond = "9".repeat(40);
+        assert_eq!(of(Arc::new(StringArray::from(vec![beyond.as_str()]))), [too_many(&beyond)]);
+        assert_eq!(of(Arc::new(Int32Array::from(vec![Some(0), Some(-1)]))), ["Some(0)".to_string(), negative]);
     }
 }

@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use crate::base::day::{Day, DayRange};
 use crate::base::error::{Error, Result};
+use crate::base::limits::LARGEST_COUNT;
 use crate::base::money::parse_money;
-use crate::insights::figures::{AdNames, InsightRow, MetaFigures};
+use crate::insights::figures::{AdNames, InsightRow, MetaFigures, parse_count};
 use crate::insights::wire::{JsonObject, account_id, id, object, odd, optional_text, text};
 
 /// The figures of a day, beside the keys; `date_start` and `date_stop` come by themselves.
@@ -57,11 +58,11 @@ pub struct ReachRow {
 
 fn count(object: &JsonObject, field: &str) -> Result<Option<i64>> {
     let Some(text) = optional_text(object, field)? else { return Ok(None) };
-    parse_count(text).map(Some).ok_or_else(|| odd(field, object.get(field), "a count"))
+    parse_count(text).map(Some).ok_or_else(|| odd(field, object.get(field), &a_count()))
 }
 
-fn parse_count(text: &str) -> Option<i64> {
-    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
+fn a_count() -> String {
+    format!("a count of at most {LARGEST_COUNT}")
 }
 
 fn decimal(object: &JsonObject, field: &str) -> Result<Option<String>> {
@@ -149,7 +150,7 @@ fn conversations_started(row: &JsonObject) -> Result<i64> {
         for action in &actions {
             if text(action, "action_type")? == name {
                 let value = text(action, "value")?;
-                return parse_count(value).ok_or_else(|| odd(name, action.get("value"), "a count"));
+                return parse_count(value).ok_or_else(|| odd(name, action.get("value"), &a_count()));
             }
         }
     }
@@ -250,13 +251,16 @@ mod tests {
             ("impressions", json!(9708), "impressions"),
             ("impressions", json!("9708.5"), "impressions"),
             ("impressions", json!("-1"), "impressions"),
+            ("impressions", json!("1000000000001"), "impressions"),
             ("reach", json!("many"), "reach"),
+            ("reach", json!("9223372036854775807"), "reach"),
             ("clicks", json!({}), "clicks"),
             ("account_currency", Value::Null, "account_currency"),
             ("date_stop", json!("2025-03-15"), "date_stop"),
             ("actions", json!("none"), "actions"),
             ("actions", started(json!(3)), "value"),
             ("actions", started(json!("0.5")), "messaging_conversation_started_7d"),
+            ("actions", started(json!("1000000000001")), "messaging_conversation_started_7d"),
         ] {
             let mut row = full();
             row[field] = value;

@@ -349,6 +349,28 @@ fn columns_that_break_the_contract_keep_back_their_day() {
             keeps_back: &[FAULTY],
         },
         Fault {
+            name: "a count that would not add up",
+            lay: |scene| scene.land_with("insights", "impressions", Arc::new(Int64Array::from(vec![100, i64::MAX - 1]))),
+            code: 6,
+            says: &[
+                "impressions 9223372036854775806 is more than 1000000000000",
+                "table insights",
+                "day 2026-03-03",
+                "column impressions",
+                "account act_2",
+                "ad B",
+                "look at the loader",
+            ],
+            keeps_back: &[FAULTY],
+        },
+        Fault {
+            name: "a negative count",
+            lay: |scene| scene.land_with("insights", "impressions", Arc::new(Int64Array::from(vec![-1, 100]))),
+            code: 6,
+            says: &["impressions \"-1\" is not a count", "table insights", "day 2026-03-03", "column impressions", "ad A"],
+            keeps_back: &[FAULTY],
+        },
+        Fault {
             name: "a count that is no count",
             lay: |scene| scene.land_with("insights", "impressions", strings([Some("100"), Some("many")].into_iter())),
             code: 6,
