@@ -28,7 +28,7 @@ pub(super) enum Root {
     },
     /// Without an account where it comes from the environment.
     Azure {
-        account: Option<Account>,
+        account: Option<StorageAccount>,
         container: String,
     },
     Gcs {
@@ -38,7 +38,7 @@ pub(super) enum Root {
 
 /// A storage account of Azure, as `abfss://` names it.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Account {
+pub(super) struct StorageAccount {
     pub name: String,
     /// Such as `acme.dfs.core.windows.net`.
     pub host: String,
@@ -70,7 +70,10 @@ impl Location {
             "abfss" => match authority.split_once('@') {
                 Some((container, host)) if !container.contains(':') && !container.is_empty() => {
                     let name = host.split('.').next().unwrap_or_default().to_string();
-                    Root::Azure { account: Some(Account { name, host: host.to_string() }), container: container.to_string() }
+                    Root::Azure {
+                        account: Some(StorageAccount { name, host: host.to_string() }),
+                        container: container.to_string(),
+                    }
                 }
                 Some(_) => return Err(holds_user()),
                 None => Root::Azure { account: None, container: bucket("container")? },

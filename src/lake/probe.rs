@@ -3,10 +3,9 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
+use super::holder::token;
+use super::open::Lake;
 use crate::base::error::{Error, Result};
-
-use super::Lake;
-use super::lock::token;
 
 /// What a trial found.
 #[derive(Clone, Debug, PartialEq, Eq)]

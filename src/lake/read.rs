@@ -2,7 +2,6 @@
 //!
 //! The filter's columns are decoded first; the others are decoded for the rows that pass. Memory is bounded by the batch.
 
-use std::io::{Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -14,7 +13,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use object_store::path::Path;
-use object_store::{GetOptions, GetResult, GetResultPayload, OBJECT_STORE_COALESCE_DEFAULT, ObjectStore, coalesce_ranges};
+use object_store::{GetOptions, OBJECT_STORE_COALESCE_DEFAULT, ObjectStore, coalesce_ranges};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowFilter, RowSelectionPolicy,
@@ -25,13 +24,13 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::SchemaDescriptor;
 
+use super::failure::Operation;
+use super::objects::bytes_of;
+use super::open::Lake;
 use crate::base::bound::describe;
 use crate::base::error::{Error, Result};
-use crate::base::parallel::{on_all_cores, while_waiting};
-
-use super::Lake;
-use super::failure::Operation;
 use crate::base::object::Object;
+use crate::base::parallel::{on_all_cores, while_waiting};
 
 const ROWS_PER_BATCH: usize = 65_536;
 
@@ -319,20 +318,6 @@ impl ObjectReader {
         self.lake.bytes_read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         Ok(bytes)
     }
-}
-
-/// The bytes of an answer. A file is read where it is, into memory that need not be cleared before.
-pub(super) async fn bytes_of(found: GetResult) -> object_store::Result<Bytes> {
-    let range = found.range.clone();
-    let GetResultPayload::File(mut file, path) = found.payload else { return found.bytes().await };
-    let mut bytes = Vec::with_capacity(usize::try_from(range.end - range.start).unwrap_or_default());
-    let read = file.seek(SeekFrom::Start(range.start)).and_then(|_| file.take(range.end - range.start).read_to_end(&mut bytes));
-    let failed = |error: std::io::Error| {
-        let source = std::io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-        object_store::Error::Generic { store: "disk", source: source.into() }
-    };
-    read.map_err(failed)?;
-    Ok(bytes.into())
 }
 
 fn external(error: object_store::Error) -> ParquetError {
