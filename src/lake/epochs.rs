@@ -1,10 +1,14 @@
 //! The lock of an output on an object store: a series of epochs, `state/lock/<epoch>.json`.
 //!
 //! Each is made by a create-only put, so that of two runs that want the next epoch one gets it. The highest epoch holds the output
-//! until it is released, or until 30 s after its last heartbeat, by the clock of whoever asks. Its holder asks before each put that
-//! readers can see whether its epoch is still the highest, and puts no more once it is not. A put that is under way at that moment has
-//! a fence of its own where the store can: it replaces only the version that its run surveyed. Whether the store can is tried on the
-//! epoch's own object. Epochs below the highest are swept by the next holder; the highest stays, so that their numbers never go back.
+//! until it is released, or until 30 s after its last heartbeat. Its holder asks before each put that readers can see whether its epoch
+//! is still the highest, and puts no more once it is not. A put that is under way at that moment has a fence of its own where the store
+//! can: it replaces only the version that its run surveyed. Whether the store can is tried on the epoch's own object. Epochs below the
+//! highest are swept by the next holder; the highest stays, so that their numbers never go back.
+//!
+//! Those 30 s are the store's: whoever asks for a held lock puts an object of its own, and one listing tells when the store took that
+//! and when it took the last heartbeat. Neither the holder's clock nor the asker's is believed. A store that tells whole seconds is
+//! waited for up to a second longer, never less.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,34 +19,40 @@ use object_store::{ObjectStoreExt, PutMode};
 use serde::{Deserialize, Serialize};
 
 use super::failure::Operation;
-use super::holder::{Holder, Released, instant, rfc3339, this_run};
+use super::holder::{Holder, Released, instant, rfc3339, this_run, token};
 use super::open::Lake;
 use crate::base::error::{Error, ErrorKind, Result};
 
 const EPOCHS: &str = "state/lock";
 
+/// What the objects begin with by which a store is asked for its time.
+const QUESTIONS: &str = "state/lock/asked-";
+
 /// How long an epoch outlives its last heartbeat: two beats may fail.
-const DEAD_AFTER: TimeDelta = TimeDelta::seconds(30);
+pub(super) const DEAD_AFTER: TimeDelta = TimeDelta::seconds(30);
 
 /// What lies in an epoch's object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Epoch {
     #[serde(flatten)]
     holder: Holder,
-    /// When the holder last said that it lives.
+    /// When the holder last said that it lives, by its own clock: for people to read, nothing is decided by it.
     #[serde(with = "instant")]
     heartbeat: DateTime<Utc>,
     released: bool,
 }
 
 impl Epoch {
-    fn is_free(&self, now: DateTime<Utc>) -> bool {
-        self.released || now - self.heartbeat > DEAD_AFTER
-    }
-
     fn released(&self, number: u64) -> Option<Released> {
         self.released.then(|| Released(number.to_string()))
     }
+}
+
+/// By a store's own clock.
+struct Heard {
+    /// When it took an epoch's last heartbeat.
+    last: DateTime<Utc>,
+    now: DateTime<Utc>,
 }
 
 /// An epoch of ours.
@@ -63,15 +73,16 @@ impl Lake {
         Ok(self.epoch(number)?.and_then(|epoch| epoch.released(number)))
     }
 
-    /// Takes the lock on a store; also says how it was found, if its last holder has released it.
-    pub(super) fn lock_on_store(&self, now: DateTime<Utc>) -> Result<(Held, Option<Released>)> {
+    /// Takes the lock on a store, also from a holder that was not heard of for this long; and says how the lock was found, if its last
+    /// holder has released it.
+    pub(super) fn lock_on_store(&self, now: DateTime<Utc>, dead_after: TimeDelta) -> Result<(Held, Option<Released>)> {
         let highest = self.epochs()?.pop_last();
         let mut found = highest.is_none().then(Released::by_nobody);
         if let Some((number, _)) = highest
             && let Some(epoch) = self.epoch(number)?
         {
-            if !epoch.is_free(now) {
-                return Err(epoch.holder.refuses(self).with("last heartbeat", rfc3339(epoch.heartbeat)));
+            if !epoch.released {
+                self.refuse_living(number, &epoch, now, dead_after)?;
             }
             found = epoch.released(number);
         }
@@ -83,17 +94,45 @@ impl Lake {
         // The epoch could be made because a later holder had swept this number away.
         held.check()?;
         held.is_fenced = held.try_fence()?;
-        for (old, _) in self.epochs()?.range(..number) {
-            // What cannot be swept today is swept by the next holder.
-            let _ = self.remove(&epoch_object(*old));
+        for object in self.list(EPOCHS)? {
+            if epoch_number(&object.path).map_or(object.path.starts_with(QUESTIONS), |old| old < number) {
+                // What cannot be swept today is swept by the next holder.
+                let _ = self.remove(&object.path);
+            }
         }
         Ok((held, found))
     }
 
+    /// An error, of kind conflict, unless the store has not heard of an epoch for so long.
+    fn refuse_living(&self, number: u64, epoch: &Epoch, now: DateTime<Utc>, dead_after: TimeDelta) -> Result<()> {
+        let refused = epoch.holder.refuses(self);
+        match self.heard(number, now)? {
+            Some(heard) if heard.now - heard.last > dead_after => Ok(()),
+            Some(heard) => Err(refused.with("last heartbeat", rfc3339(heard.last))),
+            // Somebody else takes the lock at this moment.
+            None => Err(refused),
+        }
+    }
+
+    /// When the store last heard of an epoch, and what time it is there; none where either object is swept away meanwhile.
+    fn heard(&self, number: u64, now: DateTime<Utc>) -> Result<Option<Heard>> {
+        let question = format!("{QUESTIONS}{}.json", token(now));
+        self.create(&question, json(&this_run(now))?.into())?;
+        let listed = self.list_whole(&self.object_path(EPOCHS)?);
+        // One that stays is swept by the next holder.
+        let _ = self.remove(&question);
+        let listed = listed.map_err(|error| self.failure(Operation::List, EPOCHS, error))?;
+        let taken_at = |object: &str| -> Result<Option<DateTime<Utc>>> {
+            let location = self.object_path(object)?;
+            Ok(listed.iter().find(|meta| meta.location == location).map(|meta| meta.last_modified))
+        };
+        let (last, now) = (taken_at(&epoch_object(number))?, taken_at(&question)?);
+        Ok(last.zip(now).map(|(last, now)| Heard { last, now }))
+    }
+
     /// The epochs that are there, with their objects' versions.
     fn epochs(&self) -> Result<BTreeMap<u64, String>> {
-        let number = |path: &str| path.strip_prefix(EPOCHS)?.strip_prefix('/')?.strip_suffix(".json")?.parse().ok();
-        Ok(self.list(EPOCHS)?.into_iter().filter_map(|object| Some((number(&object.path)?, object.version))).collect())
+        Ok(self.list(EPOCHS)?.into_iter().filter_map(|object| Some((epoch_number(&object.path)?, object.version))).collect())
     }
 
     fn epoch(&self, number: u64) -> Result<Option<Epoch>> {
@@ -200,6 +239,10 @@ impl Drop for Held {
             let _ = self.write(|epoch| epoch.released = true);
         }
     }
+}
+
+fn epoch_number(object: &str) -> Option<u64> {
+    object.strip_prefix(EPOCHS)?.strip_prefix('/')?.strip_suffix(".json")?.parse().ok()
 }
 
 fn epoch_object(number: u64) -> String {

@@ -9,11 +9,11 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::disk::io_error;
-use super::epochs::Held;
+use super::epochs::{DEAD_AFTER, Held};
 use super::holder::{Holder, Released, held, this_run};
 use super::open::Lake;
 use crate::base::error::Result;
@@ -80,9 +80,17 @@ impl Drop for Flock {
 impl Lake {
     /// Takes the lock, or says in a conflict who holds it since when.
     pub fn lock(&self, now: DateTime<Utc>) -> Result<Lock> {
+        self.lock_after(DEAD_AFTER, now)
+    }
+
+    /// The same, where on a store a holder is taken for dead that was not heard of for longer than this.
+    pub fn lock_after(&self, silence: TimeDelta, now: DateTime<Utc>) -> Result<Lock> {
         match &self.disk {
             Some(disk) => self.lock_on_disk(disk, now),
-            None => self.lock_on_store(now).map(|(held, found)| Lock { hold: Hold::Store(Box::new(held)), found }),
+            None => {
+                let (held, found) = self.lock_on_store(now, silence)?;
+                Ok(Lock { hold: Hold::Store(Box::new(held)), found })
+            }
         }
     }
 
