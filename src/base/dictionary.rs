@@ -20,7 +20,7 @@ const MISSING: u32 = u32::MAX;
 pub(crate) struct Codes(Vec<u32>);
 
 impl Codes {
-    /// None where the cell is null.
+    /// The code of a cell; none where it is null.
     pub(crate) fn get(&self, row: u32) -> Option<u32> {
         Some(self.0[row as usize]).filter(|code| *code != MISSING)
     }
@@ -59,7 +59,7 @@ impl Dictionary {
         &self.texts[code as usize]
     }
 
-    /// In the order of their codes.
+    /// The texts in the order of their codes.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
         self.texts.iter().map(AsRef::as_ref)
     }

@@ -7,12 +7,12 @@ use crate::base::error::{Error, ErrorKind};
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Failure {
-    /// As the exit codes name it.
+    /// The name that the exit codes have for it.
     pub kind: &'static str,
     pub error: String,
 }
 
-/// What goes wrong without stopping the run.
+/// All that goes wrong without stopping a run.
 #[derive(Default)]
 pub struct Failures {
     pub list: Vec<Failure>,
@@ -21,7 +21,7 @@ pub struct Failures {
 }
 
 impl Failures {
-    /// Of a look ahead: what it finds is said by whoever acts on it.
+    /// The failures of a look ahead: what it finds is said by whoever acts on it.
     pub fn silent() -> Failures {
         Failures { is_silent: true, ..Failures::default() }
     }

@@ -18,6 +18,6 @@ pub(crate) const REACH_DAYS: i32 = 97;
 /// Meta's figures do not change any more this many days after their day.
 pub(crate) const FINAL_AFTER_DAYS: i32 = 28;
 
-/// No count of Meta's of one ad is larger: everybody alive would have to see the ad a hundred times a day. Nine million such counts
+/// The largest count of one ad that Meta can mean: everybody alive would have to see the ad a hundred times a day. Nine million such counts
 /// can be added up in 64 bits.
 pub(crate) const LARGEST_COUNT: i64 = 1_000_000_000_000;

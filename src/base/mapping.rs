@@ -1,4 +1,4 @@
-//! Where the lake's columns are found, as the pipeline file says it.
+//! Mapping: where the lake's columns are found, as the pipeline file says it.
 //!
 //! A [`TableMapping`] says for each contract column where its values come from: columns, struct fields, map keys or keys of JSON
 //! text, the first of them that is not blank. What becomes of it with a file at hand is in `bound`.
@@ -18,7 +18,7 @@ pub struct TableMapping {
 #[derive(Clone, Debug)]
 pub struct MappedColumn {
     pub spec: &'static InputColumn,
-    /// In order of preference.
+    /// The places that its values come from, in order of preference.
     pub sources: Vec<ColumnSource>,
     /// Whether the pipeline file names the sources, or the column is expected under its own name.
     pub mapped: bool,
@@ -30,9 +30,9 @@ pub struct ColumnSource {
     pub column: String,
     /// A struct field, a map key or a key of a JSON text, whichever the column is.
     pub key: Option<String>,
-    /// Of integer times.
+    /// The unit of integer times.
     pub unit: Option<TimeUnit>,
-    /// (the lake's word, the contract's word)
+    /// Pairs of the lake's word and the contract's.
     pub values: Vec<(String, &'static str)>,
 }
 

@@ -61,7 +61,8 @@ pub fn parse_money(text: &str) -> Result<i64> {
     Ok(sign * value)
 }
 
-/// Digits, perhaps a point and digits, in millionths, rounded half up: what is no money, such as a frequency. None where it is too large.
+/// Digits, perhaps a point and digits, in millionths, rounded half up: for what is no money, such as a frequency. None where it is too
+/// large.
 pub(crate) fn rounded_millionths(text: &str) -> Option<i64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits: String = fraction.chars().chain("000000".chars()).take(6).collect();

@@ -20,17 +20,17 @@ pub struct Bot {
     /// Sub-bots whose rows count as this bot's.
     pub members: Vec<String>,
     pub zone: Zone,
-    /// With the `act_` prefix.
+    /// The ids of its ad accounts, with the `act_` prefix.
     pub ad_accounts: Vec<String>,
-    /// Oldest first.
+    /// Its history of conversion events, oldest first.
     pub conversion_events: Vec<ConversionSetting>,
 }
 
-/// From `effective_at` on, until the next setting, this category is the conversion event.
+/// A setting: from `effective_at` on, until the next one, this category is the conversion event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConversionSetting {
     pub category: String,
-    /// Microseconds since the epoch.
+    /// The instant, in microseconds since the epoch.
     pub effective_at: i64,
 }
 
@@ -93,7 +93,7 @@ fn ad_accounts(section: &Section<'_>) -> Result<Vec<String>> {
         }
         let normal = format!("act_{digits}");
         if ad_accounts.contains(&normal) {
-            return Err(account.error(format!("ad account {normal} stands twice")).mend("remove one"));
+            return Err(account.error(format!("ad account {normal} is listed twice")).mend("remove one"));
         }
         ad_accounts.push(normal);
     }
@@ -131,7 +131,7 @@ fn distinct_bots(bots: Vec<ReadBot>) -> Result<Vec<Bot>> {
     let mut owners: BTreeMap<String, String> = BTreeMap::new();
     for Placed { value: (bot, _), place } in &bots {
         if owners.insert(bot.id.clone(), bot.id.clone()).is_some() {
-            return Err(Error::usage(format!("bot {:?} stands twice", bot.id)).with("at", place).mend("keep one of them"));
+            return Err(Error::usage(format!("bot {:?} is listed twice", bot.id)).with("at", place).mend("keep one of them"));
         }
     }
     for Placed { value: (bot, members), .. } in &bots {

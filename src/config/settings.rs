@@ -21,7 +21,7 @@ pub struct Settings {
     pub lake: Location,
     pub messages: PartitionedInput,
     pub events: PartitionedInput,
-    /// Folder (or file) of the alias table.
+    /// The folder (or file) of the alias table.
     pub identities: Option<String>,
     pub insights: Option<Insights>,
     pub output: Location,
@@ -29,7 +29,7 @@ pub struct Settings {
     pub horizon: Horizon,
     /// The share of a partition's rows that could count which may be rejected before the partition is refused.
     pub max_rejected_share: f64,
-    /// Sorted by id.
+    /// The bots, sorted by id.
     pub bots: Vec<Bot>,
 }
 
@@ -135,7 +135,7 @@ fn lake(root: &Section<'_>, base: &Path) -> Result<Location> {
     Ok(lake)
 }
 
-/// Where the output goes, and where the pipeline file says so.
+/// The location of the output, with the place in the pipeline file that says so.
 fn output(section: Option<Section<'_>>, lake: &Location, base: &Path, file: &str) -> Result<Placed<Location>> {
     let default = || Placed { value: lake.join("ctwa"), place: file.to_string() };
     let Some(section) = section else { return Ok(default()) };

@@ -198,7 +198,7 @@ timezone = "UTC"
         Settings::parse("pinned.toml", text, Path::new("/")).unwrap()
     }
 
-    /// Where one of these is another, every output that was made with it is made again: raise a logic number instead.
+    /// Pins the digests: where one of these is another, every output that was made with it is made again.
     #[test]
     fn the_digests_of_settings_stay_as_receipts_hold_them() {
         let of = |settings: &Settings| {

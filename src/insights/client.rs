@@ -42,11 +42,11 @@ pub enum AdAnswer {
         ad: AdObject,
         rows: Vec<DailyRow>,
     },
-    /// Not there, or another's: for this token there is no difference.
+    /// It is not there, or another's: for this token there is no difference.
     Foreign {
         ad: String,
     },
-    /// Refused for this ad alone: kind Denied without the permission, kind Usage where the id is no ad's, as a post's.
+    /// Meta refuses to answer for this ad alone: kind Denied without the permission, kind Usage where the id is no ad's, as a post's.
     Refused {
         ad: String,
         error: Error,

@@ -30,7 +30,7 @@ const MICROS_PER_24_HOURS: i64 = 24 * MICROS_PER_HOUR;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Due {
     pub account: String,
-    /// Newest first; together the days that are due.
+    /// Ranges that together are the days that are due, newest first.
     pub chunks: Vec<DayRange>,
     /// Ranges whose exact reach is due.
     pub reach: Vec<DayRange>,
@@ -60,7 +60,7 @@ pub(crate) fn due(settings: &Settings, api: &MarketingApi, ledgers: &Ledgers, no
     accounts.map(of).filter(|due| !(due.chunks.is_empty() && due.reach.is_empty())).collect()
 }
 
-/// Newest first.
+/// The days of an account that are due, newest first.
 pub(crate) fn days_due(api: &MarketingApi, account: &LedgerOf, now: i64, first: Option<Day>) -> Vec<Day> {
     let reachable = reachable(account, now);
     let today = reachable.last;

@@ -19,7 +19,7 @@ use crate::lake::layout::Partition;
 /// A row of the insights table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InsightRow {
-    /// With the `act_` prefix.
+    /// The account's id, with the `act_` prefix.
     pub account: String,
     pub ad: String,
     pub currency: String,
@@ -48,7 +48,7 @@ pub struct AdNames {
     pub campaign_name: Option<String>,
 }
 
-/// More columns than these are never read.
+/// The columns that are read: those that must be there, the counts and the names.
 const REQUIRED: [&str; 4] = ["account_id", "ad_id", "currency", "spend"];
 const COUNTS: [&str; 5] = ["impressions", "reach", "clicks", "inline_link_clicks", "messaging_conversations_started"];
 const NAMES: [&str; 5] = ["ad_name", "adset_id", "adset_name", "campaign_id", "campaign_name"];
@@ -221,7 +221,7 @@ fn counts_of(batch: &RecordBatch, name: &'static str) -> Result<Counts> {
     }
 }
 
-/// Digits, as many as the largest count has.
+/// The count that a text of digits says; none where it is no count, or too large.
 pub(super) fn parse_count(text: &str) -> Option<i64> {
     let is_count = text.bytes().all(|b| b.is_ascii_digit());
     text.parse().ok().filter(|count| is_count && (0..=LARGEST_COUNT).contains(count))

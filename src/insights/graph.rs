@@ -23,12 +23,12 @@ const PATIENCE_SECONDS: u64 = 3_600;
 const PAGE_ROWS: &str = "500";
 /// How often the pages are walked from the first again.
 const WALKS: u32 = 3;
-/// Waits from here on are told.
+/// Waits that are logged are at least this long.
 const TOLD_SECONDS: u64 = 60;
 
 /// How to wait, and when not to.
 pub struct Waiting<'a> {
-    /// Asked again and again; an error ends what is under way.
+    /// Is asked again and again; an error ends what is under way.
     pub stopped: &'a dyn Fn() -> Result<()>,
     /// Lets seconds pass; none: real ones.
     pub pause: Option<&'a dyn Fn(u64) -> Result<()>>,
@@ -161,7 +161,7 @@ impl<'a> Graph<'a> {
             (None, Some(answer)) if reply.status < 400 => Ok(answer),
             // A proxy's or a gateway's page, or half an answer.
             _ => Err(Trouble::Other(
-                Error::new(ErrorKind::Unavailable, "what answered does not speak as Meta's API does")
+                Error::new(ErrorKind::Unavailable, "the reply is not one that Meta's API gives")
                     .with("request", &request.path)
                     .with("status", reply.status)
                     .mend("see what answers at base_url; if it is Meta, run again later"),
@@ -176,11 +176,11 @@ impl<'a> Graph<'a> {
                 return Ok(rows);
             }
         }
-        let error = Error::new(ErrorKind::Unavailable, "Meta's cursors grow old before their pages are read");
+        let error = Error::new(ErrorKind::Unavailable, "Meta's page cursors expired before all pages were read");
         Err(Trouble::Other(error.with("request", &request.path).mend("run again later")))
     }
 
-    /// None when a cursor has grown old on the way.
+    /// The rows; none when a cursor expired on the way.
     fn walk(&self, request: &GraphRequest, account: Option<&str>, late: Late) -> Result<Option<Vec<JsonObject>>, Trouble> {
         let mut rows = Vec::new();
         let mut cursors = HashSet::new();
@@ -196,7 +196,7 @@ impl<'a> Graph<'a> {
             rows.extend(page.rows);
             let Some(after) = page.after else { return Ok(Some(rows)) };
             if !cursors.insert(after.clone()) {
-                let error = Error::data("Meta's pages go in a circle").with("request", &request.path);
+                let error = Error::data("Meta's pages repeat: the same cursor came twice").with("request", &request.path);
                 return Err(Trouble::Other(error.mend("run again, and report it if it stays")));
             }
             page_request.parameters.truncate(own);

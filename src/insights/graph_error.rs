@@ -29,7 +29,7 @@ pub enum ErrorClass {
     TooLarge,
     /// Try again.
     Transient,
-    /// The token is not valid, or no longer.
+    /// The token is invalid, or has expired.
     Token,
     /// The token may not see this.
     Permission,
@@ -41,7 +41,7 @@ pub enum ErrorClass {
     BeyondHistory,
     /// The API version is no longer served.
     Version,
-    /// A cursor has grown old: walk the pages again from the first.
+    /// A cursor has expired: walk the pages again from the first.
     Cursor,
     /// Meta refuses the request as it is written.
     Refused,

@@ -33,7 +33,7 @@ pub enum Method {
 #[derive(Clone, Debug)]
 pub struct GraphRequest {
     pub method: Method,
-    /// Below the version: `act_1/insights`.
+    /// The path below the version, such as `act_1/insights`.
     pub path: String,
     pub parameters: Vec<(&'static str, String)>,
 }

@@ -15,7 +15,7 @@ use crate::insights::figures::{AdNames, InsightRow, MetaFigures};
 /// What a landed insights partition was found to hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InsightsContent {
-    /// MetaFigures per listed account.
+    /// A digest of the figures of each listed account.
     pub accounts: BTreeMap<String, Digest>,
     /// Which ads belong to which account, currencies and names.
     pub index: Digest,
@@ -57,7 +57,7 @@ pub fn content(rows: &[InsightRow], listed: &BTreeSet<&str>) -> InsightsContent 
     content
 }
 
-/// What all landed days say together. MetaFigures are there of the days whose rows were added.
+/// What all landed days say together. Figures are there of the days whose rows were added.
 #[derive(Debug, Default)]
 pub struct InsightsIndex {
     /// The figures of listed accounts, per day, sorted by (account, ad).

@@ -1,6 +1,6 @@
 //! Fetched rows as the tables they are kept in: a day's figures of an account, and reach. Pure.
 //!
-//! MetaFigures are landed in the input columns that any loader would write, so that what reads them need not know who fetched them.
+//! Figures are landed in the input columns that any loader would write, so that what reads them need not know who fetched them.
 //! Rows are sorted by the tables' keys; the same rows give the same bytes and the same fingerprint.
 
 use std::sync::Arc;
@@ -51,7 +51,7 @@ impl PublishedReach {
     }
 }
 
-/// Of rows sorted by ad.
+/// The fingerprint of rows, which are sorted by ad.
 pub(crate) fn fingerprint(rows: &[InsightRow]) -> Digest {
     let row = |row: &InsightRow| {
         let (names, figures) = (&row.names, &row.figures);
@@ -65,7 +65,7 @@ pub(crate) fn fingerprint(rows: &[InsightRow]) -> Digest {
     Digest::of_texts(rows.iter().map(row))
 }
 
-/// Rows of one account and day, sorted by ad.
+/// The landed table of one account and day, of rows sorted by ad.
 pub(crate) fn insights_table(rows: &[InsightRow]) -> Result<RecordBatch> {
     let text = |value: &dyn Fn(&InsightRow) -> Option<&String>| {
         Arc::new(rows.iter().map(|row| value(row).map(String::as_str)).collect::<StringArray>()) as ArrayRef
@@ -97,7 +97,7 @@ fn money(values: impl Iterator<Item = Option<i64>>) -> Result<ArrayRef> {
     Ok(Arc::new(values.map_err(|error| Error::bug("an amount does not fit its type").source(error))?))
 }
 
-/// Sorted rows.
+/// Rows of the table `reach`, in the order of its key.
 pub(crate) fn reach_table(rows: &[PublishedReach]) -> Result<RecordBatch> {
     let text = |value: &dyn Fn(&PublishedReach) -> &str| {
         Arc::new(rows.iter().map(|row| Some(value(row))).collect::<StringArray>()) as ArrayRef

@@ -38,21 +38,21 @@ const CONVERSATIONS_STARTED: [&str; 2] =
 /// A row of one day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DailyRow {
-    /// In the account's time zone.
+    /// The day, in the account's time zone.
     pub day: Day,
     pub row: InsightRow,
 }
 
-/// MetaFigures of a range as a whole.
+/// Figures of a range as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReachRow {
-    /// With the `act_` prefix.
+    /// The account's id, with the `act_` prefix.
     pub account: String,
     pub ad: String,
     pub days: DayRange,
     pub reach: Option<i64>,
     pub impressions: Option<i64>,
-    /// As Meta writes it: digits, a point, digits.
+    /// The frequency as Meta writes it: digits, a point, digits.
     pub frequency: Option<String>,
 }
 
@@ -82,7 +82,7 @@ pub fn key(row: &JsonObject) -> Result<[String; 4]> {
     Ok([of("account_id")?, id(row, "ad_id")?.to_string(), of("date_start")?, of("date_stop")?])
 }
 
-/// Where a row stands, for its errors: as far as it can be read.
+/// The place of a row, for its errors: as far as it can be read.
 fn place(row: &JsonObject) -> impl Fn(Error) -> Error {
     let of = |field| row.get(field).and_then(Value::as_str).unwrap_or("not told").to_string();
     let (account, ad, day) = (of("account_id"), of("ad_id"), of("date_start"));

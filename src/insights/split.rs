@@ -87,20 +87,20 @@ pub(crate) struct Ask {
     pub node: String,
     pub span: Span,
     pub selection: Selection,
-    /// Beside [`KEYS`].
+    /// The fields asked for, beside [`KEYS`].
     pub fields: Vec<&'static str>,
 }
 
 /// What to ask instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Smaller {
-    /// Each of these; their rows together are the answer.
+    /// Questions whose rows together are the answer.
     Pieces(Vec<Ask>),
-    /// First which objects of this level there are, with [`Ask::ids`], then [`Ask::of_ids`].
+    /// Questions by the objects of this level: which there are is asked first, with [`Ask::ids`], then [`Ask::of_ids`].
     Below(ObjectLevel),
-    /// Both; each row is the answer's row in part.
+    /// Two questions; each row is the answer's row in part.
     Fields(Box<[Ask; 2]>),
-    /// One day or range, one ad, one field: nothing is smaller.
+    /// No question is smaller: it is of one day or range, one ad, one field.
     Nothing,
 }
 
@@ -113,7 +113,7 @@ impl Ask {
         Ask { span, ..self.clone() }
     }
 
-    /// The same of some objects of a level, at least two questions where there are at least two ids.
+    /// The same question of some objects of a level, at least two questions where there are at least two ids.
     pub(crate) fn of_ids(&self, level: ObjectLevel, ids: &[String]) -> Vec<Ask> {
         let pieces = ids.len().div_ceil(MOST_IDS).max(2);
         let size = ids.len().div_ceil(pieces).max(1);

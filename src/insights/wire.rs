@@ -19,7 +19,7 @@ pub const AD_FIELDS: &str = "account_id,name,effective_status,adset{id,name},cam
 /// An ad account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdAccount {
-    /// With the `act_` prefix.
+    /// The id, with the `act_` prefix.
     pub id: String,
     pub name: String,
     /// An IANA name; Meta's days are days there.
@@ -47,7 +47,7 @@ impl AccountStatus {
 }
 
 impl fmt::Display for AccountStatus {
-    /// As Meta's page on `account_status` names it.
+    /// The name that Meta's page on `account_status` has for it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match self.0 {
             1 => "active",
@@ -64,7 +64,7 @@ impl fmt::Display for AccountStatus {
     }
 }
 
-/// Until when a token is valid.
+/// The end of a token's validity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
     /// Meta tells this only to some tokens.
@@ -78,10 +78,10 @@ pub enum Until {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdObject {
     pub ad: String,
-    /// With the `act_` prefix.
+    /// The account's id, with the `act_` prefix.
     pub account: String,
     pub names: AdNames,
-    /// Such as `DELETED`.
+    /// The status, such as `DELETED`.
     pub status: String,
 }
 
@@ -107,7 +107,7 @@ pub(super) fn text<'o>(object: &'o JsonObject, field: &str) -> Result<&'o str> {
     optional_text(object, field)?.ok_or_else(|| odd(field, object.get(field), "a text"))
 }
 
-/// None when the key is absent or the text blank.
+/// The text of a field; none when the key is absent or the text blank.
 pub(super) fn optional_text<'o>(object: &'o JsonObject, field: &str) -> Result<Option<&'o str>> {
     match object.get(field) {
         None | Some(Value::Null) => Ok(None),
@@ -126,7 +126,7 @@ pub fn is_id(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// With the `act_` prefix.
+/// The account's id, with the `act_` prefix.
 pub(super) fn account_id(object: &JsonObject) -> Result<String> {
     Ok(format!("act_{}", id(object, "account_id")?))
 }
@@ -180,7 +180,7 @@ pub fn scopes(rows: &[JsonObject]) -> Result<Vec<String>> {
     Ok(scopes)
 }
 
-/// Until when the token is valid, and until when it may see figures, of the answer of `/debug_token`.
+/// The end of the token's validity, and of its sight of figures, as the answer of `/debug_token` tells them.
 pub fn expiry(answer: &Value) -> (Until, Until) {
     let until = |field: &str| match answer.get("data").and_then(|token| token.get(field)).and_then(Value::as_i64) {
         None => Until::Unknown,

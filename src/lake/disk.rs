@@ -22,7 +22,7 @@ pub(super) fn io_error(message: &str, error: &io::Error) -> Error {
     };
     Error::new(kind, message).mend(match kind {
         ErrorKind::Denied => "give this user the permission",
-        _ => "see what the system says, mend it and run again",
+        _ => "correct what the system reports, and run again",
     })
 }
 

@@ -36,7 +36,7 @@ pub(super) const DEAD_AFTER: TimeDelta = TimeDelta::seconds(30);
 struct Epoch {
     #[serde(flatten)]
     holder: Holder,
-    /// When the holder last said that it lives, by its own clock: for people to read, nothing is decided by it.
+    /// The time at which the holder last said that it lives, by its own clock: for people to read, nothing is decided by it.
     #[serde(with = "instant")]
     heartbeat: DateTime<Utc>,
     released: bool,
@@ -48,9 +48,9 @@ impl Epoch {
     }
 }
 
-/// By a store's own clock.
+/// Two times by a store's own clock.
 struct Heard {
-    /// When it took an epoch's last heartbeat.
+    /// The time of an epoch's last heartbeat.
     last: DateTime<Utc>,
     now: DateTime<Utc>,
 }
@@ -114,7 +114,7 @@ impl Lake {
         }
     }
 
-    /// When the store last heard of an epoch, and what time it is there; none where either object is swept away meanwhile.
+    /// The time at which the store last heard of an epoch, and what time it is there; none where either object is swept away meanwhile.
     fn heard(&self, number: u64, now: DateTime<Utc>) -> Result<Option<Heard>> {
         let question = format!("{QUESTIONS}{}.json", token(now));
         self.create(&question, json(&this_run(now))?.into())?;

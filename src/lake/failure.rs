@@ -139,7 +139,7 @@ impl Lake {
                     .mend("correct the url in the pipeline file, or the endpoint and account of the environment"),
             ),
             "InvalidBucketName" => {
-                Some(Error::usage(format!("{root} is no valid name")).mend("correct the url in the pipeline file"))
+                Some(Error::usage(format!("{root} is not a valid bucket name")).mend("correct the url in the pipeline file"))
             }
             _ => None,
         }
@@ -159,7 +159,7 @@ impl Lake {
                 denied("storage does not know the access key", "set AWS_ACCESS_KEY_ID to a key of this store")
             }
             "ExpiredToken" | "TokenRefreshRequired" | "InvalidToken" => {
-                denied("the session token of the credential is not valid, or no longer", "get new credentials and run again")
+                denied("the session token of the credential is invalid or has expired", "get new credentials and run again")
             }
             "RequestTimeTooSkewed" => {
                 denied("storage refuses this machine's clock", "set the clock of this machine by the network's time")
@@ -204,7 +204,7 @@ impl Lake {
         let root = &self.location.root;
         let variables = root.variables();
         (operation == Operation::List && has_status(whole, "404")).then(|| {
-            Error::usage(format!("{root} is not found where its store should be"))
+            Error::usage(format!("nothing at the endpoint knows {root}"))
                 .with("endpoint", self.endpoint_text())
                 .mend(format!("correct the endpoint among the {variables} variables, or the url in the pipeline file"))
         })
@@ -222,15 +222,15 @@ impl Lake {
             );
         }
         if holds(&["URL scheme is not allowed"]) {
-            let error = Error::usage("the endpoint is http://, which nothing protects").with("endpoint", self.endpoint_text());
+            let error = Error::usage("the endpoint is http://, which is not encrypted").with("endpoint", self.endpoint_text());
             return Some(error.mend("use https://, or set AWS_ALLOW_HTTP, AZURE_ALLOW_HTTP or GOOGLE_ALLOW_HTTP to true"));
         }
-        let mend = "if the endpoint is right run again when it answers, else correct it";
+        let mend = "correct the endpoint, or run again when it answers";
         if holds(&["tcp connect error", "dns error", "client error (Connect)", "error trying to connect"]) {
             return unavailable("storage cannot be reached").map(|error| error.with("endpoint", self.endpoint_text()).mend(mend));
         }
         if holds(&["Got invalid list response", "Error parsing", "invalid XML"]) {
-            return unavailable("what answers is no such store")
+            return unavailable("the reply is not one that such a store gives")
                 .map(|error| error.with("endpoint", self.endpoint_text()).mend(mend));
         }
         None

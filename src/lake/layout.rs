@@ -1,4 +1,4 @@
-//! Where things lie: the folders of input partitions and the objects of the outputs.
+//! Layout: the folders of input partitions and the objects of the outputs.
 //!
 //! ```text
 //! <lake>/<messages|events>/date=YYYY-MM-DD/*.parquet     days of arrival, UTC

@@ -14,11 +14,11 @@ use crate::base::error::{Error, Result};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Location {
     pub(super) root: Root,
-    /// With `/` between its parts and none at its ends.
+    /// Its parts, with `/` between them and none at the ends.
     path: String,
 }
 
-/// What a location's path is counted from.
+/// Where a location's path begins.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Root {
     /// The root of the local disk.
@@ -26,7 +26,7 @@ pub(super) enum Root {
     S3 {
         bucket: String,
     },
-    /// Without an account where it comes from the environment.
+    /// The account is none where it comes from the environment.
     Azure {
         account: Option<StorageAccount>,
         container: String,
@@ -40,7 +40,7 @@ pub(super) enum Root {
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct StorageAccount {
     pub name: String,
-    /// Such as `acme.dfs.core.windows.net`.
+    /// The host, such as `acme.dfs.core.windows.net`.
     pub host: String,
 }
 

@@ -35,7 +35,7 @@ pub struct Put {
 /// A lock that is held until this is dropped.
 pub struct Lock {
     hold: Hold,
-    /// As it was found; none where the last holder died.
+    /// Its state as it was found; none where the last holder died.
     found: Option<Released>,
 }
 
@@ -83,7 +83,7 @@ impl Lake {
         self.lock_after(DEAD_AFTER, now)
     }
 
-    /// The same, where on a store a holder is taken for dead that was not heard of for longer than this.
+    /// Takes the lock, likewise, where a store's holder is taken for dead that was not heard of for longer than this.
     pub fn lock_after(&self, silence: TimeDelta, now: DateTime<Utc>) -> Result<Lock> {
         match &self.disk {
             Some(disk) => self.lock_on_disk(disk, now),

@@ -18,11 +18,11 @@ pub struct Lake {
     pub(super) location: Location,
     pub(super) store: Arc<dyn ObjectStore>,
     pub(super) prefix: Path,
-    /// None on a local disk: there nobody waits for others, and reading happens in place.
+    /// What waits for a store's answers; none on a local disk, where reading happens in place.
     pub(super) runtime: Option<Arc<tokio::runtime::Runtime>>,
-    /// Set on a local disk, where a put of `object_store` would stage inside the target's folder.
+    /// The folder on a local disk, where a put of `object_store` would stage inside the target's folder; none on a store.
     pub(super) disk: Option<PathBuf>,
-    /// Where objects are staged on a local disk, below the location.
+    /// The folder in which objects are staged on a local disk, below the location.
     pub(super) staging: String,
     pub(super) environment: Environment,
     pub(super) traffic: Arc<Traffic>,

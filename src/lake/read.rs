@@ -188,7 +188,7 @@ impl Lake {
         self.scan(object, present, each)
     }
 
-    /// Work on what is read of several items at once. On a local disk that is the processor's.
+    /// Does work on several items at once, of which each reads. On a local disk that keeps the processor busy, elsewhere it waits.
     pub fn on_each<T: Sync, R: Send>(&self, items: &[T], work: impl Fn(&T) -> Result<R> + Sync) -> Vec<Result<R>> {
         if self.disk.is_some() { on_all_cores(items, work) } else { while_waiting(items, work) }
     }
@@ -241,7 +241,7 @@ impl Lake {
     }
 }
 
-/// In what form the texts of a column are wanted; other columns come as they are stored.
+/// The form in which the texts of a column are wanted; other columns come as they are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextForm {
     AsStored,
@@ -302,7 +302,7 @@ struct ObjectReader {
 }
 
 impl ObjectReader {
-    /// These bytes, if they were fetched already.
+    /// The bytes of a range, if they were fetched already.
     fn fetched(&self, range: &Range<u64>) -> Option<Bytes> {
         let (start, bytes) = self.tail.as_ref()?;
         let from = usize::try_from(range.start.checked_sub(*start)?).ok()?;
@@ -310,7 +310,7 @@ impl ObjectReader {
         (to <= bytes.len()).then(|| bytes.slice(from..to))
     }
 
-    /// Of the version that was listed: a file replaced meanwhile is never read half and half.
+    /// Some bytes, of the version that was listed: a file replaced meanwhile is never read half and half.
     async fn fetch_range(&self, range: Range<u64>) -> object_store::Result<Bytes> {
         let options = GetOptions { if_match: Some(self.object.version.clone()), ..GetOptions::default() };
         let found = self.lake.store.get_opts(&self.location, GetOptions { range: Some(range.into()), ..options }).await?;

@@ -27,7 +27,7 @@ use crate::base::error::{Error, Result};
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
 
-/// Beside the stores' own prefixes: the identity of a machine on Azure, and how long to try again.
+/// Variables without a store's prefix: the identity of a machine on Azure, and how long to try again.
 const OTHER_VARIABLES: [&str; 3] = ["IDENTITY_ENDPOINT", "IDENTITY_HEADER", RETRY_TIMEOUT];
 
 /// Seconds within which a failed request is made again.
@@ -255,7 +255,7 @@ impl Root {
         }
     }
 
-    /// Where requests go, where the environment says so.
+    /// The endpoint that requests go to, where the environment names one, with the variable that does.
     pub(super) fn endpoint<'a>(&self, environment: &'a Environment) -> Option<(&'static str, &'a str)> {
         let names: &[&'static str] = match self {
             Root::Disk => &[],

@@ -73,7 +73,7 @@ impl Lake {
         let location = self.object_path(path)?;
         match self.wait(self.store.put_opts(&location, bytes.clone().into(), mode.into())) {
             Ok(PutResult { e_tag: Some(tag), .. }) => Ok(Some(self.version_of(tag))),
-            Ok(_) => Err(Error::bug("the store gives no version of what it keeps").with("object", path)),
+            Ok(_) => Err(Error::bug("the store gave no ETag for an object it took").with("object", path)),
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Ok(None),
             Err(error) => {
                 let error = self.failure(Operation::Write, path, error);

@@ -180,7 +180,7 @@ const MISTAKES: &[Mistake] = &[
         "America/Sao_Paolo",
         "America/Sao_Paulo",
     ]),
-    ("id = \"loja\"", "id = \"shop\"", "[[bots]]\nid = \"shop\"\ntimezone", &["bot \"shop\" stands twice", "keep one of them"]),
+    ("id = \"loja\"", "id = \"shop\"", "[[bots]]\nid = \"shop\"\ntimezone", &["bot \"shop\" is listed twice", "keep one of them"]),
     ("[\"shop-sales\"]", "[\"shop-sales\", \"shop-sales\"]", "members", &["\"shop-sales\" is a member of \"shop\" already"]),
     ("id = \"loja\"\n", "id = \"loja\"\nmembers = [\"shop-sales\"]\n", "id = \"loja\"\n^members", &[
         "\"shop-sales\" is a member of \"shop\" already",
@@ -189,7 +189,7 @@ const MISTAKES: &[Mistake] = &[
     ("[\"shop-sales\"]", "[\"loja\"]", "members", &["\"loja\" is a bot of its own and a member of \"shop\"", "remove one of the two"]),
     ("[\"shop-sales\"]", "[\"shop\"]", "members", &["\"shop\" is a bot of its own and a member of \"shop\""]),
     ("[\"shop-sales\"]", "[\" \"]", "members", &["bot \"shop\" has a blank member"]),
-    ("\"act_2\"]", "\"2\", \"act_2\"]", "ad_accounts", &["ad account act_2 stands twice"]),
+    ("\"act_2\"]", "\"2\", \"act_2\"]", "ad_accounts", &["ad account act_2 is listed twice"]),
     ("\"act_2\"]", "\"shop\"]", "ad_accounts", &["\"shop\" is not an ad account", "act_<digits>"]),
     // Settings.
     ("2026-06-01T00:00:00Z", "2026-01-01T00:00:00Z", "2026-01-01", &["not in order of effective_at", "write the oldest first"]),

@@ -15,7 +15,7 @@ use crate::insights::{InsightRow, InsightsIndex};
 
 use super::{Fail, Pull, ends_the_run};
 
-/// After how many ads what was answered is landed.
+/// How many ads are asked for before their rows are landed.
 const ADS_PER_BATCH: usize = 50;
 
 /// The rows of one account, by day.
@@ -47,7 +47,7 @@ pub(crate) fn touched_ads(settings: &Settings, touches: &Touches, insights: &Ins
 }
 
 impl Pull<'_> {
-    /// Whether any rows came in.
+    /// Asks for the ads that reports leave out; says whether any rows came in.
     pub(crate) fn left_out_ads(&mut self, touched: &BTreeMap<String, TouchedAd>, fail: Fail<'_>) -> Result<bool> {
         if self.has_given_up {
             return Ok(false);
@@ -92,7 +92,7 @@ impl Pull<'_> {
             AdAnswer::Found { ad, .. } => (ad.ad, Answered::Unlisted),
             AdAnswer::Foreign { ad } => (ad, Answered::Foreign),
             AdAnswer::Refused { ad, error } => {
-                self.warn(format!("ad {ad} cannot be asked for, its cost is not known: {error}"));
+                self.warn(format!("Meta refuses to answer for ad {ad}, so its cost is not known: {error}"));
                 (ad, Answered::Refused)
             }
         };

@@ -70,7 +70,7 @@ pub(crate) struct Pull<'a> {
     pub pulled: BTreeMap<String, Pulled>,
     /// Accounts that failed are not asked about again.
     failed: BTreeSet<String>,
-    /// Set once nothing more is to be had from Meta.
+    /// Whether Meta is not asked any more, because it would refuse every account.
     has_given_up: bool,
     pub warnings: BTreeSet<String>,
 }
@@ -105,7 +105,7 @@ impl<'a> Pull<'a> {
         (self.job.clock)().timestamp_micros()
     }
 
-    /// The accounts' days that are due, as seen from the first conversation day.
+    /// Pulls the accounts' days that are due, as seen from the first conversation day.
     pub(crate) fn days(&mut self, first: Option<Day>, fail: Fail<'_>) -> Result<()> {
         let accounts: Vec<Due> = due::due(self.job.settings, self.api, &self.ledgers, self.now(), first);
         let accounts = accounts.into_iter().filter(|due| !due.chunks.is_empty()).map(|due| due.account);
@@ -115,14 +115,14 @@ impl<'a> Pull<'a> {
         })
     }
 
-    /// These days of all accounts, whenever they were fetched last.
+    /// Pulls these days of all accounts, whenever they were fetched last.
     pub(crate) fn all_days(&mut self, days: DayRange, fail: Fail<'_>) -> Result<()> {
         let accounts = self.ledgers.accounts.keys().cloned().collect();
         self.each(accounts, fail, &mut |pull, account| {
             let reachable = due::reachable(&pull.ledgers.accounts[account], pull.now());
             match days.intersection(reachable) {
                 Some(days) => pull.chunks(account, &due::chunks(&days.iter().rev().collect::<Vec<Day>>())),
-                None => Err(Error::usage(format!("Meta has figures of {reachable} only")).with("account", account)),
+                None => Err(Error::usage(format!("Meta has figures for {reachable} only")).with("account", account)),
             }
         })
     }
@@ -151,7 +151,7 @@ impl<'a> Pull<'a> {
         Ok(())
     }
 
-    /// Where Meta does not tell an account's zone, the one known before is taken, or that of the bot that lists the account.
+    /// Asks for an account's zone. Where Meta does not tell it, the one known before is taken, or that of the bot that lists the account.
     fn ask_zone(&mut self, account: &str) -> Result<()> {
         if self.pulled.contains_key(account) {
             return Ok(());
@@ -161,7 +161,10 @@ impl<'a> Pull<'a> {
             Err(error) => match (ErrorClass::of(&error), error.kind()) {
                 (Some(ErrorClass::Permission | ErrorClass::Refused), _) | (None, ErrorKind::Data) => {
                     let zone = self.ledgers.accounts[account].zone;
-                    self.warn(format!("account {account}: its zone is not told, {} is taken: {error}", zone.name()));
+                    self.warn(format!(
+                        "Meta does not tell the time zone of account {account}, so {} is used: {error}",
+                        zone.name()
+                    ));
                     self.pulled.insert(account.to_string(), Pulled::default());
                     return Ok(());
                 }
@@ -321,7 +324,9 @@ impl<'a> Pull<'a> {
                     found.insert(ad.ad, rows.into_iter().map(|row| (row.day, row.row)).collect());
                 }
                 AdAnswer::Found { ad, .. } => {
-                    return Err(Error::data(format!("an ad of account {account} is one of {} now", ad.account)).with("ad", ad.ad));
+                    return Err(
+                        Error::data(format!("an ad of account {account} now belongs to {}", ad.account)).with("ad", ad.ad)
+                    );
                 }
                 AdAnswer::Foreign { ad } => {
                     has_news = true;
@@ -332,7 +337,7 @@ impl<'a> Pull<'a> {
                     has_news = true;
                     self.note_ad(&ad, days, Answered::Refused);
                     self.pulled(account).ads_not_found += 1;
-                    self.warn(format!("ad {ad} cannot be asked for, its figures stay as they were: {error}"));
+                    self.warn(format!("Meta refuses to answer for ad {ad}, so its figures stay as they were: {error}"));
                 }
             }
         }

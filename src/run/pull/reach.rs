@@ -20,7 +20,7 @@ use super::{Fail, Pull, ends_the_run};
 type ReachAnswers = BTreeMap<(String, Day, Day), Vec<PublishedReach>>;
 
 impl Pull<'_> {
-    /// The trailing windows and months that are due. What Meta does not answer is a warning.
+    /// Pulls the reach of the trailing windows and months that are due. What Meta does not answer is a warning.
     pub(crate) fn reach(&mut self, first: Option<Day>, fail: Fail<'_>) -> Result<()> {
         let accounts: Vec<Due> = due::due(self.job.settings, self.api, &self.ledgers, self.now(), first);
         let due: BTreeMap<String, Vec<DayRange>> =
@@ -53,21 +53,21 @@ impl Pull<'_> {
         due.keys().try_for_each(|account| self.write_ledger(account))
     }
 
-    /// The reach of one range, now.
+    /// Pulls the reach of one range, now.
     pub(crate) fn reach_of(&mut self, days: DayRange, fail: Fail<'_>) -> Result<()> {
         let accounts: Vec<String> = self.ledgers.accounts.keys().cloned().collect();
         let mut answered = ReachAnswers::new();
         self.each(accounts, fail, &mut |pull, account| {
             let reachable = due::reachable(&pull.ledgers.accounts[account], pull.now());
             if days.intersection(reachable) != Some(days) {
-                return Err(Error::usage(format!("Meta has figures of {reachable} only")).mend("ask for days of these"));
+                return Err(Error::usage(format!("Meta has figures for {reachable} only")).mend("ask for days within these"));
             }
             pull.ask_reach(account, &[days], &mut answered)?.pop().map_or(Ok(()), Err)
         })?;
         self.publish_reach(answered)
     }
 
-    /// All ranges at once; where that fails, one by one. Returns why ranges are not known.
+    /// Asks for all ranges at once; where that fails, one by one. Returns why ranges are not known.
     fn ask_reach(&mut self, account: &str, ranges: &[DayRange], answered: &mut ReachAnswers) -> Result<Vec<Error>> {
         let rows = match (self.client.reach(account, ranges, None), ranges) {
             (Ok(rows), _) => rows,
