@@ -140,13 +140,13 @@ pub(super) fn instants(leaf: &ArrayRef, unit: Option<TimeUnit>) -> Result<Vec<In
 }
 
 fn text_instant(text: &str, unit: Option<TimeUnit>) -> Instant {
-    let text = text.trim();
-    if text.is_empty() {
+    let trimmed = text.trim();
+    if trimmed.is_empty() {
         return Instant::Absent;
     }
     let micros = match unit {
-        Some(unit) => text.parse::<i64>().ok().and_then(|value| unit.to_micros(value)),
-        None => DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp_micros()),
+        Some(unit) => trimmed.parse::<i64>().ok().and_then(|value| unit.to_micros(value)),
+        None => DateTime::parse_from_rfc3339(trimmed).ok().map(|time| time.timestamp_micros()),
     };
     micros.map_or(Instant::Unreadable, Instant::At)
 }

@@ -52,12 +52,11 @@ pub fn parse_money(text: &str) -> Result<i64> {
             .with("column", "spend")
             .mend("write it as Meta sends it, such as \"5339.5\""));
     }
-    let fraction = fraction.trim_end_matches('0');
-    let whole = whole.trim_start_matches('0');
-    if fraction.len() > 6 || whole.len() > 12 {
+    let (leading, trailing) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
+    if trailing.len() > 6 || leading.len() > 12 {
         return Err(inexact(text));
     }
-    let value: i64 = format!("{whole}{fraction:0<6}").parse().map_err(|_| inexact(text))?;
+    let value: i64 = format!("{leading}{trailing:0<6}").parse().map_err(|_| inexact(text))?;
     Ok(sign * value)
 }
 

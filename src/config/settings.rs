@@ -88,16 +88,16 @@ impl Settings {
         let lake = lake(&root, base)?;
         let Inputs { messages, events, identities } = Inputs::read(root.section("inputs")?)?;
         let insights = root.section("insights")?.map(|section| Insights::read(section, base)).transpose()?;
-        let output = output(root.section("output")?, &lake, base, file)?;
-        let folders = [("messages", Some(&messages.path)), ("events", Some(&events.path))];
-        let folders = folders.into_iter().chain([("insights", insights.as_ref().map(|insights| &insights.path))]);
-        outside(&output, &lake, folders.filter_map(|(table, path)| Some((table, path?))))?;
+        let placed_output = output(root.section("output")?, &lake, base, file)?;
+        let of_raw = [("messages", &messages.path), ("events", &events.path)];
+        let of_insights = insights.as_ref().map(|insights| ("insights", &insights.path));
+        outside(&placed_output, &lake, of_raw.into_iter().chain(of_insights))?;
         let horizon = Horizon::read(root.section("attribution")?)?;
         let engine = EngineKind::read(root.section("engine")?)?;
         let max_rejected_share = max_rejected_share(root.section("quality")?)?;
         let bots = bots::read(&root)?;
         root.finish()?;
-        let output = output.value;
+        let output = placed_output.value;
         Ok(Settings { name, lake, messages, events, identities, insights, output, engine, horizon, max_rejected_share, bots })
     }
 

@@ -135,11 +135,11 @@ impl<'a> Client<'a> {
         if ranges.is_empty() {
             return Ok(Vec::new());
         }
-        let mut rows = Vec::new();
+        let mut sent = Vec::new();
         for ask in &asks {
-            rows.extend(self.fetch(ask, account)?);
+            sent.extend(self.fetch(ask, account)?);
         }
-        let mut rows = once(rows)?.iter().map(|row| rows::reach(row, account, ranges)).collect::<Result<Vec<_>>>()?;
+        let mut rows = once(sent)?.iter().map(|row| rows::reach(row, account, ranges)).collect::<Result<Vec<_>>>()?;
         rows.sort_unstable_by(|a, b| (a.days.first, a.days.last, &a.ad).cmp(&(b.days.first, b.days.last, &b.ad)));
         Ok(rows)
     }
@@ -177,8 +177,8 @@ impl<'a> Client<'a> {
             selection: Selection::All,
             fields: rows::DAILY_FIELDS.to_vec(),
         };
-        let rows = once(self.fetch(&ask, account)?)?;
-        let mut rows = rows.iter().map(|row| rows::daily(row, node, days)).collect::<Result<Vec<_>>>()?;
+        let sent = once(self.fetch(&ask, account)?)?;
+        let mut rows = sent.iter().map(|row| rows::daily(row, node, days)).collect::<Result<Vec<_>>>()?;
         rows.sort_unstable_by(|a, b| (a.day, &a.row.ad).cmp(&(b.day, &b.row.ad)));
         Ok(rows)
     }

@@ -117,8 +117,8 @@ impl InsightsIndex {
 
     /// Adds the figures of a day of which all else is known.
     pub fn add_figures(&mut self, day: Day, rows: Vec<InsightRow>, listed: &BTreeSet<&str>) {
-        let rows = rows.into_iter().filter(|row| listed.contains(row.account.as_str()));
-        let figures = rows.map(|row| AdFigures { account: row.account, ad: row.ad, figures: row.figures });
+        let of_listed = rows.into_iter().filter(|row| listed.contains(row.account.as_str()));
+        let figures = of_listed.map(|row| AdFigures { account: row.account, ad: row.ad, figures: row.figures });
         self.days.insert(day, figures.collect());
     }
 
@@ -129,22 +129,22 @@ impl InsightsIndex {
         let mut accounts: HashMap<&str, &str> = HashMap::new();
         for row in rows.iter().filter(|row| listed.contains(row.account.as_str())) {
             let known = self.currencies.get(&row.account).map(|(currency, since)| (currency.as_str(), *since));
-            let (known, since) = known.unwrap_or((currencies.entry(&row.account).or_insert(&row.currency), day));
-            if known != row.currency {
+            let (currency, since) = known.unwrap_or((currencies.entry(&row.account).or_insert(&row.currency), day));
+            if currency != row.currency {
                 return refuse(
                     Error::data(format!(
-                        "account {} has two currencies, {known} (day {since}) and {}",
+                        "account {} has two currencies, {currency} (day {since}) and {}",
                         row.account, row.currency
                     ))
                     .with("ad", &row.ad)
                     .mend("an account has one currency: correct the partition"),
                 );
             }
-            let known = self.ads.get(&row.ad).map(|ad| ad.account.as_str());
-            let known = known.unwrap_or(accounts.entry(&row.ad).or_insert(&row.account));
-            if known != row.account {
+            let in_other_days = self.ads.get(&row.ad).map(|ad| ad.account.as_str());
+            let account = in_other_days.unwrap_or(accounts.entry(&row.ad).or_insert(&row.account));
+            if account != row.account {
                 return refuse(
-                    Error::data(format!("ad {} has rows of two accounts, {known} and {}", row.ad, row.account))
+                    Error::data(format!("ad {} has rows of two accounts, {account} and {}", row.ad, row.account))
                         .mend("an ad belongs to one account: correct the partition"),
                 );
             }

@@ -56,10 +56,11 @@ pub(crate) fn fingerprint(rows: &[InsightRow]) -> Digest {
     let row = |row: &InsightRow| {
         let (names, figures) = (&row.names, &row.figures);
         let counts = [figures.impressions, figures.reach, figures.clicks, figures.inline_link_clicks, figures.meta_conversations];
-        let names = [&names.ad_name, &names.adset_id, &names.adset_name, &names.campaign_id, &names.campaign_name];
-        let texts = [row.account.clone(), row.ad.clone(), row.currency.clone(), figures.spend.to_string()];
-        let texts = texts.into_iter().map(Some).chain(counts.map(|count| count.map(|count| count.to_string())));
-        let parts: Vec<Option<String>> = texts.chain(names.map(Clone::clone)).collect();
+        let all_names = [&names.ad_name, &names.adset_id, &names.adset_name, &names.campaign_id, &names.campaign_name];
+        let key_and_spend = [row.account.clone(), row.ad.clone(), row.currency.clone(), figures.spend.to_string()];
+        let numbers = counts.map(|count| count.map(|count| count.to_string()));
+        let parts: Vec<Option<String>> =
+            key_and_spend.into_iter().map(Some).chain(numbers).chain(all_names.map(Clone::clone)).collect();
         Digest::of(parts.iter().map(Option::as_deref)).to_string()
     };
     Digest::of_texts(rows.iter().map(row))
@@ -92,9 +93,9 @@ pub(crate) fn insights_table(rows: &[InsightRow]) -> Result<RecordBatch> {
 }
 
 fn money(values: impl Iterator<Item = Option<i64>>) -> Result<ArrayRef> {
-    let values: Decimal128Array = values.map(|value| value.map(i128::from)).collect();
-    let values = values.with_precision_and_scale(schema::MONEY_PRECISION, schema::MONEY_SCALE);
-    Ok(Arc::new(values.map_err(|error| Error::bug("an amount does not fit its type").source(error))?))
+    let bare: Decimal128Array = values.map(|value| value.map(i128::from)).collect();
+    let amounts = bare.with_precision_and_scale(schema::MONEY_PRECISION, schema::MONEY_SCALE);
+    Ok(Arc::new(amounts.map_err(|error| Error::bug("an amount does not fit its type").source(error))?))
 }
 
 /// Rows of the table `reach`, in the order of its key.

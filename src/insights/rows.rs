@@ -143,9 +143,9 @@ fn of_node(row: &JsonObject, node: &str, account: &str) -> Result<()> {
 
 /// Meta leaves out actions that did not happen, and the list when none did: 0.
 fn conversations_started(row: &JsonObject) -> Result<i64> {
-    let Some(actions) = row.get("actions").filter(|actions| !actions.is_null()) else { return Ok(0) };
-    let actions = actions.as_array().ok_or_else(|| odd("actions", Some(actions), "a list"))?;
-    let actions = actions.iter().map(|action| object(action, "actions")).collect::<Result<Vec<_>>>()?;
+    let Some(sent) = row.get("actions").filter(|actions| !actions.is_null()) else { return Ok(0) };
+    let list = sent.as_array().ok_or_else(|| odd("actions", Some(sent), "a list"))?;
+    let actions = list.iter().map(|action| object(action, "actions")).collect::<Result<Vec<_>>>()?;
     for name in CONVERSATIONS_STARTED {
         for action in &actions {
             if text(action, "action_type")? == name {

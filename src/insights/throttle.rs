@@ -58,8 +58,8 @@ impl Usage {
         if let Some(app) = object(HEADERS[2]) {
             usage.app_percent = usage.app_percent.max(used(&app));
         }
-        let cases = object(HEADERS[3]);
-        let cases = cases.iter().filter_map(Value::as_object).flat_map(|of_id| of_id.values());
+        let by_id = object(HEADERS[3]);
+        let cases = by_id.iter().filter_map(Value::as_object).flat_map(|of_id| of_id.values());
         for case in cases.filter_map(Value::as_array).flatten() {
             let is_ours = case["type"].as_str().is_none_or(|name| OUR_USE_CASES.contains(&name));
             if is_ours {

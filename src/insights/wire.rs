@@ -138,8 +138,8 @@ pub(super) fn object<'v>(value: &'v Value, what: &str) -> Result<&'v JsonObject>
 /// The rows of a page, and where the next begins: there is one exactly when the answer has a link to it. The link itself carries
 /// the token and is never followed; only its cursor is taken.
 pub fn page(answer: &Value) -> Result<Page> {
-    let rows = answer.get("data").and_then(Value::as_array).ok_or_else(|| odd("data", answer.get("data"), "a list"))?;
-    let rows = rows.iter().map(|row| object(row, "a row").cloned()).collect::<Result<_>>()?;
+    let list = answer.get("data").and_then(Value::as_array).ok_or_else(|| odd("data", answer.get("data"), "a list"))?;
+    let rows = list.iter().map(|row| object(row, "a row").cloned()).collect::<Result<_>>()?;
     let paging = answer.get("paging");
     if paging.and_then(|paging| paging.get("next")).is_none_or(Value::is_null) {
         return Ok(Page { rows, after: None });

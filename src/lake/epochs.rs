@@ -118,16 +118,16 @@ impl Lake {
     fn heard(&self, number: u64, now: DateTime<Utc>) -> Result<Option<Heard>> {
         let question = format!("{QUESTIONS}{}.json", token(now));
         self.create(&question, json(&this_run(now))?.into())?;
-        let listed = self.list_whole(&self.object_path(EPOCHS)?);
+        let answer = self.list_whole(&self.object_path(EPOCHS)?);
         // One that stays is swept by the next holder.
         let _ = self.remove(&question);
-        let listed = listed.map_err(|error| self.failure(Operation::List, EPOCHS, error))?;
+        let listed = answer.map_err(|error| self.failure(Operation::List, EPOCHS, error))?;
         let taken_at = |object: &str| -> Result<Option<DateTime<Utc>>> {
             let location = self.object_path(object)?;
             Ok(listed.iter().find(|meta| meta.location == location).map(|meta| meta.last_modified))
         };
-        let (last, now) = (taken_at(&epoch_object(number))?, taken_at(&question)?);
-        Ok(last.zip(now).map(|(last, now)| Heard { last, now }))
+        let (epoch, asked) = (taken_at(&epoch_object(number))?, taken_at(&question)?);
+        Ok(epoch.zip(asked).map(|(last, now)| Heard { last, now }))
     }
 
     /// The epochs that are there, with their objects' versions.

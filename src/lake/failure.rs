@@ -95,7 +95,7 @@ impl Lake {
             _ => self.no_answer(&whole).or_else(|| self.refusal(operation, &error, &whole)),
         };
         let error_of = |kind, message: &str, mend: &str| Error::new(kind, message).mend(mend);
-        let known = meaning.unwrap_or_else(|| match &error {
+        let bare = meaning.unwrap_or_else(|| match &error {
             object_store::Error::NotFound { .. } => error_of(
                 ErrorKind::Unavailable,
                 "an object that was listed is gone",
@@ -111,11 +111,11 @@ impl Lake {
             }
             _ => error_of(ErrorKind::Unavailable, "storage failed", "run again when it answers"),
         });
-        let known = known.with("object", if path.is_empty() { "." } else { path });
+        let of_object = bare.with("object", if path.is_empty() { "." } else { path });
         if *root == Root::Disk {
-            return known.source(error);
+            return of_object.source(error);
         }
-        let known = known.with("location", &self.location);
+        let known = of_object.with("location", &self.location);
         match element(&whole, "Code") {
             // The rest of the body is markup.
             Some(code) => known.with("answer", answer(code, &whole)),

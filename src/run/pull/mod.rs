@@ -107,8 +107,8 @@ impl<'a> Pull<'a> {
 
     /// Pulls the accounts' days that are due, as seen from the first conversation day.
     pub(crate) fn days(&mut self, first: Option<Day>, fail: Fail<'_>) -> Result<()> {
-        let accounts: Vec<Due> = due::due(self.job.settings, self.api, &self.ledgers, self.now(), first);
-        let accounts = accounts.into_iter().filter(|due| !due.chunks.is_empty()).map(|due| due.account);
+        let due: Vec<Due> = due::due(self.job.settings, self.api, &self.ledgers, self.now(), first);
+        let accounts = due.into_iter().filter(|due| !due.chunks.is_empty()).map(|due| due.account);
         self.each(accounts.collect(), fail, &mut |pull, account| {
             let days = due::days_due(pull.api, &pull.ledgers.accounts[account], pull.now(), first);
             pull.chunks(account, &due::chunks(&days))
@@ -219,8 +219,8 @@ impl<'a> Pull<'a> {
             report.entry(row.day).or_default().push(row.row);
         }
         let gone = self.gone(account, &report)?;
-        let ads: BTreeSet<&str> = gone.iter().map(|(_, row)| row.ad.as_str()).collect();
-        let ads = ads.into_iter().filter(|ad| due::may_be_asked(&self.ledgers, ad, at)).map(str::to_string).collect();
+        let ads_gone: BTreeSet<&str> = gone.iter().map(|(_, row)| row.ad.as_str()).collect();
+        let ads = ads_gone.into_iter().filter(|ad| due::may_be_asked(&self.ledgers, ad, at)).map(str::to_string).collect();
         let found = self.ask_ads(account, ads, days)?;
         for (day, row) in gone.into_iter().filter(|(_, row)| !found.contains_key(&row.ad)) {
             report.entry(day).or_default().push(row);
@@ -286,14 +286,14 @@ impl<'a> Pull<'a> {
     fn land(&mut self, account: &str, day: Day, rows: &[InsightRow], fetched: FetchedDay) -> Result<FetchedDay> {
         let path = ledger::day_object(self.folder, account, day);
         let known = self.ledgers.accounts[account].ledger.days.get(&day);
-        let version = self.objects.get(&path).map(|object| object.version.clone());
-        let is_same = known.is_some_and(|known| known.fingerprint == fetched.fingerprint && known.object == version);
-        if is_same || (rows.is_empty() && version.is_none()) {
-            return Ok(FetchedDay { object: version, ..fetched });
+        let landed = self.objects.get(&path).map(|object| object.version.clone());
+        let is_same = known.is_some_and(|known| known.fingerprint == fetched.fingerprint && known.object == landed);
+        if is_same || (rows.is_empty() && landed.is_none()) {
+            return Ok(FetchedDay { object: landed, ..fetched });
         }
         let bytes = encode(&schema::insights().schema, &[insights_table(rows)?])?;
         if self.lake.get(&path)?.as_ref() == Some(&bytes) {
-            return Ok(FetchedDay { object: version, ..fetched });
+            return Ok(FetchedDay { object: landed, ..fetched });
         }
         self.lock.check()?;
         let size = bytes.len() as u64;
