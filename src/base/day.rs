@@ -9,13 +9,13 @@ use std::str::FromStr;
 use chrono::{DateTime, Datelike, NaiveDate, Offset, TimeZone};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::base::dictionary::written;
 use crate::base::error::{Error, Result};
+use crate::base::stored_text::parsed;
 
 pub const MICROS_PER_SECOND: i64 = 1_000_000;
 pub const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
 
-/// Of the common era.
+/// The number of days of the common era before it.
 const DAYS_BEFORE_1970: i32 = 719_163;
 
 /// A calendar day, as days since 1970-01-01. Written `YYYY-MM-DD`.
@@ -51,7 +51,7 @@ impl Day {
         self.plus(1 - self.date().map_or(1, |date| date.day() as i32))
     }
 
-    /// `YYYY-MM`.
+    /// Its month, as `YYYY-MM`.
     pub fn month(self) -> String {
         self.to_string().chars().take(7).collect()
     }
@@ -73,7 +73,7 @@ impl fmt::Display for Day {
 impl FromStr for Day {
     type Err = Error;
 
-    /// Exactly `YYYY-MM-DD`.
+    /// Reads exactly `YYYY-MM-DD`.
     fn from_str(text: &str) -> Result<Day> {
         let shaped = text.len() == 10
             && text.bytes().enumerate().all(|(i, b)| if i == 4 || i == 7 { b == b'-' } else { b.is_ascii_digit() });
@@ -96,7 +96,7 @@ impl Serialize for Day {
 
 impl<'de> Deserialize<'de> for Day {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Day, D::Error> {
-        written(deserializer)
+        parsed(deserializer)
     }
 }
 
@@ -108,7 +108,7 @@ pub struct DayRange {
 }
 
 impl DayRange {
-    /// None when `last` lies before `first`.
+    /// The range; none when `last` lies before `first`.
     pub fn new(first: Day, last: Day) -> Option<DayRange> {
         (first <= last).then_some(DayRange { first, last })
     }

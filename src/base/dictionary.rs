@@ -1,19 +1,14 @@
-//! Texts as small integers, for columns in which few texts repeat many times; as a column of their own; and as the values they write.
+//! Texts as small integers, for columns in which few texts repeat many times; and as a column of their own.
 
 use std::collections::HashMap;
-use std::fmt;
-use std::marker::PhantomData;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use arrow::array::{StringArray, StringBuilder};
 use foldhash::fast::FixedState;
-use serde::Deserializer;
-use serde::de::Visitor;
 
-/// Texts, each with a code: 0 for the first that came, and so on.
+/// Different texts, each with a code: 0 for the first that came, and so on.
 #[derive(Debug, Default)]
-pub(crate) struct Texts {
+pub(crate) struct Dictionary {
     texts: Vec<Arc<str>>,
     codes: HashMap<Arc<str>, u32, FixedState>,
 }
@@ -25,13 +20,13 @@ const MISSING: u32 = u32::MAX;
 pub(crate) struct Codes(Vec<u32>);
 
 impl Codes {
-    /// None where the cell is null.
+    /// The code of a cell; none where it is null.
     pub(crate) fn get(&self, row: u32) -> Option<u32> {
         Some(self.0[row as usize]).filter(|code| *code != MISSING)
     }
 }
 
-impl Texts {
+impl Dictionary {
     /// The codes of these cells. A text that is new gets the next one.
     pub(crate) fn encode<'t>(&mut self, cells: impl Iterator<Item = Option<&'t str>>) -> Codes {
         let mut last: Option<(&str, u32)> = None;
@@ -64,7 +59,7 @@ impl Texts {
         &self.texts[code as usize]
     }
 
-    /// In the order of their codes.
+    /// The texts in the order of their codes.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
         self.texts.iter().map(AsRef::as_ref)
     }
@@ -78,32 +73,13 @@ pub(crate) fn column<'t>(cells: impl ExactSizeIterator<Item = Option<&'t str>> +
     column.finish()
 }
 
-/// A value that is stored as a text, read without copying the text.
-pub(crate) fn written<'de, T: FromStr<Err: fmt::Display>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
-    struct Written<T>(PhantomData<T>);
-
-    impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Written<T> {
-        type Value = T;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a string")
-        }
-
-        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
-            text.parse().map_err(E::custom)
-        }
-    }
-
-    deserializer.deserialize_str(Written(PhantomData))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_text_has_one_code_in_every_column() {
-        let mut texts = Texts::default();
+        let mut texts = Dictionary::default();
         let first = texts.encode([Some("a"), None, Some("b"), Some("b")].into_iter());
         let second = texts.encode([Some("b"), Some("c"), Some("a")].into_iter());
         assert_eq!([0, 1, 2, 3].map(|row| first.get(row)), [Some(0), None, Some(1), Some(1)]);

@@ -1,7 +1,8 @@
 //! Digests: what tells whether something is still what it was.
 //!
-//! A [`Digest`] is 128 bits: of SHA-256, or for rows of a faster hash. Digests of rows are added up, so that the digest of a set of rows does not depend on their
-//! order, on the files they lie in, or on the partitions that delivered them. A [`short_hash`] only brings equal texts together.
+//! A [`Digest`] is 128 bits: of SHA-256, or for rows of a faster hash. Digests of rows are added up, so that the digest of a set of
+//! rows does not depend on their order, on the files they lie in, or on the partitions that delivered them. A [`short_hash`] only
+//! brings equal texts together.
 
 use std::fmt;
 use std::num::ParseIntError;
@@ -11,23 +12,24 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use twox_hash::XxHash64;
 
-use crate::base::dictionary::written;
+use crate::base::stored_text::parsed;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest(u128);
 
 impl Digest {
-    /// Of nothing; what sums start from.
+    /// The digest of nothing; what sums start from.
     pub const NONE: Digest = Digest(0);
 
-    /// Of a sequence of texts, each told apart from its neighbours; a missing one differs from an empty one.
+    /// The digest of a sequence of texts, each told apart from its neighbours; a missing one differs from an empty one.
     pub fn of<'a>(parts: impl IntoIterator<Item = Option<&'a str>>) -> Digest {
         let mut bytes = Vec::with_capacity(USUAL_BYTES);
         add(&mut bytes, parts);
         Digest::of_bytes(&bytes)
     }
 
-    /// Of the cells of a row, of which there are many: XXH64 under two seeds. It tells rows apart that differ by chance, not by design.
+    /// The digest of the cells of a row, of which there are many: XXH64 under two seeds. It tells rows apart that differ by chance,
+    /// not by design.
     pub fn of_row<'a>(cells: impl IntoIterator<Item = Option<&'a str>>) -> Digest {
         let mut bytes = Vec::with_capacity(USUAL_BYTES);
         add(&mut bytes, cells);
@@ -45,7 +47,7 @@ impl Digest {
         Digest(u128::from_le_bytes(first))
     }
 
-    /// Of texts that are all there.
+    /// The digest of texts that are all there.
     pub fn of_texts<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Digest {
         let texts: Vec<T> = texts.into_iter().collect();
         Digest::of(texts.iter().map(|text| Some(text.as_ref())))
@@ -85,7 +87,7 @@ pub fn short_hash(text: &str) -> i64 {
     XxHash64::oneshot(0, text.as_bytes()).cast_signed()
 }
 
-/// Of a pair of texts, of which the first has this hash.
+/// The short hash of a pair of texts, of which the first has this one.
 pub fn short_hash_and(first: i64, second: &str) -> i64 {
     XxHash64::oneshot(first.cast_unsigned(), second.as_bytes()).cast_signed()
 }
@@ -109,14 +111,14 @@ impl Serialize for Digest {
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
-        written(deserializer)
+        parsed(deserializer)
     }
 }
 
 impl FromStr for Digest {
     type Err = ParseIntError;
 
-    /// Of its hexadecimal digits. Two halves are read faster than the whole.
+    /// Reads its hexadecimal digits. Two halves are read faster than the whole.
     fn from_str(digits: &str) -> Result<Digest, ParseIntError> {
         let halves = digits.split_at_checked(digits.len().saturating_sub(16));
         let (high, low) = halves.filter(|(high, _)| !high.is_empty()).unwrap_or(("0", digits));

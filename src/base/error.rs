@@ -58,7 +58,7 @@ impl ErrorKind {
         }
     }
 
-    /// Of several failures, the one a run exits with: the least hopeful first.
+    /// The rank among several failures: a run exits with the least hopeful one.
     fn severity(self) -> u8 {
         match self {
             ErrorKind::Interrupted | ErrorKind::Terminated => 8,
@@ -150,7 +150,7 @@ impl Error {
 }
 
 impl fmt::Display for Error {
-    /// On one line: text from outside could hold what a terminal obeys.
+    /// Writes it on one line: text from outside could hold what a terminal obeys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut line = String::new();
         self.write_to(&mut line)?;

@@ -7,12 +7,12 @@ use crate::base::error::{Error, ErrorKind};
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Failure {
-    /// As the exit codes name it.
+    /// The name that the exit codes have for it.
     pub kind: &'static str,
     pub error: String,
 }
 
-/// What goes wrong without stopping the run.
+/// All that goes wrong without stopping a run.
 #[derive(Default)]
 pub(crate) struct Failures {
     pub list: Vec<Failure>,

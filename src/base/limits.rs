@@ -1,4 +1,4 @@
-//! Limits: how far things reach, one table of them.
+//! Limits: how far things reach and how large they get, one table of them.
 
 use crate::base::day::MICROS_PER_DAY;
 
@@ -17,3 +17,7 @@ pub(crate) const REACH_DAYS: i32 = 97;
 
 /// Meta's figures do not change any more this many days after their day.
 pub(crate) const FINAL_AFTER_DAYS: i32 = 28;
+
+/// The largest count of one ad that Meta can mean: everybody alive would have to see the ad a hundred times a day. Nine million such counts
+/// can be added up in 64 bits.
+pub(crate) const LARGEST_COUNT: i64 = 1_000_000_000_000;

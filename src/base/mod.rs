@@ -1,21 +1,26 @@
 //! Base: what every room may use.
 //!
 //! ```text
+//! bound.rs        a mapping bound to a file, which reads its batches
+//! cells.rs        texts, instants, and what lies in structs, maps and JSON
 //! day.rs          days, zones, local days
 //! dictionary.rs   texts as small integers
 //! digest.rs       whether something is still what it was
 //! error.rs        kind, what, to what, the mend
 //! failures.rs     what goes wrong without stopping a run
-//! limits.rs       how far things reach: copies, late rows, the horizon and copies together
-//! mapping.rs      the lake's columns as the contract's
+//! limits.rs       how far things reach: copies, late rows, the horizon and copies together; the largest count
+//! mapping.rs      where the lake's columns are found
 //! memory.rs       how the allocator keeps it
 //! money.rs        exact decimals from text
 //! object.rs       what a listing shows
 //! parallel.rs     several items at once
 //! progress.rs     how far a long step is
 //! schema.rs       every table
+//! stored_text.rs  values stored as texts
 //! ```
 
+pub(crate) mod bound;
+pub(crate) mod cells;
 pub mod day;
 pub(crate) mod dictionary;
 pub mod digest;
@@ -29,3 +34,4 @@ pub mod object;
 pub(crate) mod parallel;
 pub mod progress;
 pub mod schema;
+mod stored_text;

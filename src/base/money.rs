@@ -1,11 +1,12 @@
-//! Money in whole millionths of a currency's major unit: read exactly or not at all, never through a float, never rounded.
+//! Decimals in whole millionths. Money, in a currency's major unit, is read exactly or not at all, never through a float, never
+//! rounded.
 
 use crate::base::error::{Error, Result};
 
-/// Spend of one major unit.
-pub const MILLIONTHS: i64 = 1_000_000;
+/// One, in millionths.
+const MILLIONTHS: i64 = 1_000_000;
 /// The largest amount that decimal(18,6) holds.
-pub const LARGEST_SPEND: i128 = 999_999_999_999_999_999;
+const LARGEST_SPEND: i128 = 999_999_999_999_999_999;
 
 /// A decimal as it is written in full.
 pub fn decimal_text(value: i128, scale: i8) -> String {
@@ -51,13 +52,22 @@ pub fn parse_money(text: &str) -> Result<i64> {
             .with("column", "spend")
             .mend("write it as Meta sends it, such as \"5339.5\""));
     }
-    let fraction = fraction.trim_end_matches('0');
-    let whole = whole.trim_start_matches('0');
-    if fraction.len() > 6 || whole.len() > 12 {
+    let (leading, trailing) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
+    if trailing.len() > 6 || leading.len() > 12 {
         return Err(inexact(text));
     }
-    let value: i64 = format!("{whole}{fraction:0<6}").parse().map_err(|_| inexact(text))?;
+    let value: i64 = format!("{leading}{trailing:0<6}").parse().map_err(|_| inexact(text))?;
     Ok(sign * value)
+}
+
+/// Digits, perhaps a point and digits, in millionths, rounded half up: for what is no money, such as a frequency. None where it is too
+/// large.
+pub(crate) fn rounded_millionths(text: &str) -> Option<i64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits: String = fraction.chars().chain("000000".chars()).take(6).collect();
+    let is_up = fraction.as_bytes().get(6).is_some_and(|digit| *digit >= b'5');
+    let value = whole.parse::<i64>().ok()?.checked_mul(MILLIONTHS)?.checked_add(digits.parse().ok()?)?;
+    value.checked_add(i64::from(is_up)).filter(|value| i128::from(*value) <= LARGEST_SPEND)
 }
 
 #[cfg(test)]
@@ -86,5 +96,13 @@ mod tests {
         for (value, scale, text) in [(1_234_567, 7, "0.1234567"), (-15, 1, "-1.5"), (12, 0, "12"), (12, -2, "1200")] {
             assert_eq!(decimal_text(value, scale), text);
         }
+    }
+
+    #[test]
+    fn what_is_no_money_is_rounded() {
+        for (text, value) in [("1.2135", Some(1_213_500)), ("7", Some(7_000_000)), ("1.9999995", Some(2_000_000))] {
+            assert_eq!(rounded_millionths(text), value, "{text}");
+        }
+        assert_eq!(rounded_millionths("99999999999999"), None);
     }
 }

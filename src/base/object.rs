@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// An object as a listing shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Object {
-    /// Relative to the lake's location.
+    /// The path, relative to the lake's location.
     pub path: String,
     pub size: u64,
     /// What changes when the content does: the ETag, else size and time.

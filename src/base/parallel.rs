@@ -64,5 +64,7 @@ fn on_threads<T: Sync, R: Send>(threads: usize, items: &[T], work: impl Fn(&T) -
         worker();
     });
     let mut done = done.into_inner().unwrap_or_default();
-    (0..items.len()).map(|i| done.remove(&i).unwrap_or_else(|| Err(Error::bug("a worker thread died")))).collect()
+    (0..items.len())
+        .map(|i| done.remove(&i).unwrap_or_else(|| Err(Error::bug("a worker thread ended without a result"))))
+        .collect()
 }

@@ -1,4 +1,5 @@
-//! How far a long step is, told while it goes on. Nothing here knows a clock or a terminal: whoever starts the work listens, or not.
+//! Progress: how far a long step is, told while it goes on. Nothing here knows a clock or a terminal: whoever starts the work
+//! listens, or not.
 
 /// What is told: the start of a step, each item that is done, in whatever order, and its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub enum Progress {
     End,
 }
 
-/// Called from several threads.
+/// Who is told, from several threads.
 pub type Listener<'a> = &'a (dyn Fn(Progress) + Sync);
 
 pub fn unheard(_: Progress) {}

@@ -15,11 +15,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use arrow::array::{Array, RecordBatch};
 use serde::Serialize;
 
+use crate::base::bound::Bound;
+use crate::base::cells::Instant;
 use crate::base::day::{Day, DayRange};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failures::Failures;
 use crate::base::limits::{DAYS_AHEAD, REACH_DAYS};
-use crate::base::mapping::{Bound, Instant};
 use crate::base::parallel::on_all_cores;
 use crate::base::progress::Progress;
 use crate::base::schema::Raw;

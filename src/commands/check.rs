@@ -124,7 +124,7 @@ fn check_bots(settings: &Settings, report: &mut CheckReport) {
     }
 }
 
-/// How far a store's clock may be off before the lock's heartbeats are misread, in seconds.
+/// How far this machine's clock may be from a store's before it is worth a word, in seconds.
 const MAX_CLOCK_SKEW_SECONDS: i64 = 10;
 
 fn check_output(output: &Lake, clock: &dyn Fn() -> DateTime<Utc>, report: &mut CheckReport) {
@@ -164,7 +164,7 @@ fn check_output(output: &Lake, clock: &dyn Fn() -> DateTime<Utc>, report: &mut C
             report.add(
                 Level::Warning,
                 "clock",
-                format!("this machine's clock is {skew} s from the store's: set it, else the lock of a live run may be taken"),
+                format!("this machine's clock is {skew} s from the store's: set it, else the store may refuse its requests"),
             );
         } else {
             report.add(Level::Ok, "clock", format!("this machine's clock is {skew} s from the store's"));

@@ -15,21 +15,21 @@ use crate::base::error::{Error, Result};
 
 /// The newest version whose behaviour is known here.
 const DEFAULT_VERSION: &str = "v26.0";
-/// Since this one a failed report run says why.
+/// The first version whose failed report runs say why.
 const OLDEST_VERSION: (u32, u32) = (25, 0);
-/// About what Meta keeps: 37 months.
+/// The longest window that Meta can answer for: it keeps 37 months.
 const LONGEST_WINDOW_DAYS: i64 = 1_123;
 
 #[derive(Clone, Debug)]
 pub struct ClientSettings {
-    /// `https://graph.facebook.com`.
+    /// The address, such as `https://graph.facebook.com`.
     pub base_url: String,
-    /// `v26.0`.
+    /// The version, such as `v26.0`.
     pub api_version: String,
     pub token: Secret,
-    /// Of the app that the token belongs to, where Meta wants proof of it.
+    /// The secret of the app that the token belongs to, where Meta wants proof of it.
     pub app_secret: Option<Secret>,
-    /// For one answer.
+    /// How long one answer may take.
     pub timeout: Duration,
 }
 
@@ -40,7 +40,7 @@ pub struct MarketingApi {
     pub app_secret_env: Option<String>,
     pub base_url: String,
     pub api_version: String,
-    /// For how many days Meta still changes a day's figures.
+    /// How many days Meta still changes a day's figures.
     pub restate_days: i32,
     /// An account's day is fetched at most this often, unless incomplete.
     pub refetch_after_hours: i64,
@@ -101,7 +101,7 @@ impl MarketingApi {
         })
     }
 
-    /// With the secrets, from where the file says they are.
+    /// What a client needs, with the secrets, read from where the file says they are.
     pub fn client_settings(&self) -> Result<ClientSettings> {
         let token = match &self.token {
             TokenPlace::Variable(name) => Secret::from_variable(name)?,

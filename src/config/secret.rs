@@ -32,8 +32,11 @@ impl Secret {
             return Err(Error::new(ErrorKind::Denied, format!("{origin} is blank")).mend("put the secret there"));
         }
         if !text.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(Error::new(ErrorKind::Denied, format!("{origin} holds more than one word of plain letters and digits"))
-                .mend("put there the secret alone, without quotes or other text"));
+            return Err(Error::new(
+                ErrorKind::Denied,
+                format!("{origin} holds more than the secret: blanks, or characters that no token has"),
+            )
+            .mend("put only the secret there, without quotes or other text"));
         }
         Ok(Secret { text: text.to_string(), origin: origin.to_string() })
     }
@@ -58,7 +61,7 @@ impl Secret {
         Secret::new(&text, &origin)
     }
 
-    /// Where it was read from.
+    /// The place it was read from.
     pub fn origin(&self) -> &str {
         &self.origin
     }

@@ -11,12 +11,13 @@ use arrow::array::{Array, AsArray, BooleanArray, Int64Array, RecordBatch, String
 use arrow::datatypes::Int64Type;
 use foldhash::fast::FixedState;
 
+use crate::base::bound::Bound;
+use crate::base::cells::Instant;
 use crate::base::day::Day;
-use crate::base::dictionary::{Codes, Texts, column};
+use crate::base::dictionary::{Codes, Dictionary, column};
 use crate::base::digest::{Digest, short_hash, short_hash_and};
 use crate::base::error::{Error, Result};
 use crate::base::limits::COPY_WINDOW;
-use crate::base::mapping::{Bound, Instant};
 use crate::base::parallel::at_once;
 use crate::base::schema;
 use crate::config::BotCodes;
@@ -183,7 +184,7 @@ pub struct Conversion {
 pub struct Conversions {
     pub rows: Vec<Conversion>,
     batches: Vec<ConversionBatch>,
-    categories: Texts,
+    categories: Dictionary,
 }
 
 struct ConversionBatch {

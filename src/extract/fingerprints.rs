@@ -1,8 +1,19 @@
-//! Fingerprints: the settings that matter to the reading of each table, as digests. What was read under others is read again.
+//! Fingerprints: the settings that matter to what is made of a table, as digests, one function per table. What was made under others
+//! is made again.
+//!
+//! Each digest is of texts that are written here field by field, from values: receipts hold it for years, so renaming a field or a
+//! type must not change it. The texts have the form in which Rust's `Debug` showed these settings in version 0.1.0. A test holds the
+//! digests of the sample pipelines.
+//!
+//! What only judges what was read, such as the share of rows that may be rejected, is in none of them: receipts hold the counts that
+//! it is judged by.
+
+use std::iter::once;
 
 use crate::base::digest::Digest;
-use crate::base::schema::{LOGIC, Raw};
-use crate::config::Settings;
+use crate::base::mapping::{ColumnSource, MappedColumn, TableMapping, TimeUnit};
+use crate::base::schema::{InputColumn, InputKind, LOGIC, Raw};
+use crate::config::{Bot, ConversionSetting, Settings};
 
 /// The settings that matter to the reading of a table's partitions, and its logic number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,37 +26,262 @@ pub(crate) struct ReadingSettings {
 /// What matters to a raw table's extraction.
 pub(crate) fn raw_settings(settings: &Settings, table: Raw) -> ReadingSettings {
     match table {
-        Raw::Messages => {
-            let settings = touch_settings(settings);
-            ReadingSettings { settings, history: Digest::NONE, logic: LOGIC.touches }
-        }
-        Raw::Events => {
-            let history = conversion_settings(settings);
-            ReadingSettings { settings: event_settings(settings), history, logic: LOGIC.conversions }
-        }
+        Raw::Messages => ReadingSettings { settings: touches(settings), history: Digest::NONE, logic: LOGIC.touches },
+        Raw::Events => ReadingSettings {
+            settings: conversion_events(settings),
+            history: conversion_history(settings),
+            logic: LOGIC.conversions,
+        },
     }
 }
 
+/// What matters to the reading of landed insights.
 pub(crate) fn insights_settings(settings: &Settings) -> ReadingSettings {
-    let settings = Digest::of_texts(settings.listed_accounts());
-    ReadingSettings { settings, history: Digest::NONE, logic: LOGIC.insights }
+    ReadingSettings { settings: insights(settings), history: Digest::NONE, logic: LOGIC.insights }
 }
 
 /// The settings that matter to the working table of touches.
-pub(crate) fn touch_settings(settings: &Settings) -> Digest {
-    let bots = settings.bots.iter().map(|bot| format!("{:?} {:?} {}", bot.id, bot.members, bot.zone.name()));
-    let input = [format!("{:?}", settings.messages.columns.columns), settings.max_rejected_share.to_string()];
-    Digest::of_texts(input.into_iter().chain(bots))
+pub(crate) fn touches(settings: &Settings) -> Digest {
+    Digest::of_texts(once(mapping(&settings.messages.columns)).chain(counted_bots(settings)))
 }
 
 /// The settings that matter to the working table of conversion events, but for which events those are.
-pub(crate) fn event_settings(settings: &Settings) -> Digest {
-    let bots = settings.bots.iter().map(|bot| format!("{:?} {:?} {}", bot.id, bot.members, bot.zone.name()));
-    let input = [format!("{:?}", settings.events.columns.columns), settings.max_rejected_share.to_string()];
-    Digest::of_texts(input.into_iter().chain(bots))
+pub(crate) fn conversion_events(settings: &Settings) -> Digest {
+    Digest::of_texts(once(mapping(&settings.events.columns)).chain(counted_bots(settings)))
 }
 
-/// The conversion settings of every bot, from its first on.
-pub(crate) fn conversion_settings(settings: &Settings) -> Digest {
-    Digest::of_texts(settings.bots.iter().map(|bot| format!("{:?} {:?}", bot.id, bot.conversion_events)))
+/// Which events are conversion events: the conversion settings of every bot, from its first on.
+pub(crate) fn conversion_history(settings: &Settings) -> Digest {
+    let setting = |setting: &ConversionSetting| {
+        let (category, at) = (quoted(&setting.category), setting.effective_at);
+        format!("ConversionSetting {{ category: {category}, effective_at: {at} }}")
+    };
+    let bot = |bot: &Bot| format!("{} {}", quoted(&bot.id), list(bot.conversion_events.iter().map(setting)));
+    Digest::of_texts(settings.bots.iter().map(bot))
+}
+
+/// The settings that matter to landed insights: the accounts that are listed.
+pub(crate) fn insights(settings: &Settings) -> Digest {
+    Digest::of_texts(settings.listed_accounts())
+}
+
+/// The settings that matter to every published day.
+pub(crate) fn days(settings: &Settings) -> Digest {
+    let bot = |bot: &Bot| {
+        let mut accounts: Vec<&str> = bot.ad_accounts.iter().map(String::as_str).collect();
+        accounts.sort_unstable();
+        format!("{} {} {}", quoted(&bot.id), bot.zone.name(), list(accounts.into_iter().map(quoted)))
+    };
+    let mut bots: Vec<String> = settings.bots.iter().map(bot).collect();
+    bots.sort_unstable();
+    // Who lands the insights says which days of them are whole.
+    let landed_by = match &settings.insights {
+        None => "none",
+        Some(insights) if insights.api.is_none() => "landed",
+        Some(_) => "fetched",
+    };
+    Digest::of_texts([settings.horizon.days.to_string(), landed_by.to_string()].into_iter().chain(bots))
+}
+
+/// The settings that matter to who an id stands for: which ids count as which bot's.
+pub(crate) fn identities(settings: &Settings) -> Digest {
+    let bot = |bot: &Bot| format!("{} {}", quoted(&bot.id), list(bot.members.iter().map(|member| quoted(member))));
+    Digest::of_texts(settings.bots.iter().map(bot))
+}
+
+/// The digest that receipts of version 0.1.0 hold of a raw table's partitions, read under these settings: the share of rows that may
+/// be rejected was among them. Such a receipt is as good as one of today, and is written anew by the first run that writes receipts.
+/// To be dropped with the release after the next: by then every output has been run by a version that renews them.
+pub(crate) fn accepted_before(settings: &Settings, table: Raw) -> Digest {
+    let columns = match table {
+        Raw::Messages => &settings.messages.columns,
+        Raw::Events => &settings.events.columns,
+    };
+    let input = [mapping(columns), settings.max_rejected_share.to_string()];
+    Digest::of_texts(input.into_iter().chain(counted_bots(settings)))
+}
+
+/// Each bot with the ids that count as its own and its zone.
+fn counted_bots(settings: &Settings) -> impl Iterator<Item = String> {
+    let members = |bot: &Bot| list(bot.members.iter().map(|member| quoted(member)));
+    settings.bots.iter().map(move |bot| format!("{} {} {}", quoted(&bot.id), members(bot), bot.zone.name()))
+}
+
+/// Where the values of each of a table's columns come from.
+fn mapping(table: &TableMapping) -> String {
+    let column = |column: &MappedColumn| {
+        let sources = list(column.sources.iter().map(source));
+        format!("Column {{ spec: {}, sources: {sources}, mapped: {} }}", input_column(column.spec), column.mapped)
+    };
+    list(table.columns.iter().map(column))
+}
+
+fn input_column(column: &InputColumn) -> String {
+    let kind = match column.kind {
+        InputKind::Text => "Text",
+        InputKind::Instant => "Instant",
+    };
+    let (name, words) = (quoted(column.name), list(column.words.iter().map(|word| quoted(word))));
+    format!("InputColumn {{ name: {name}, kind: {kind}, required: {}, words: {words} }}", column.required)
+}
+
+fn source(source: &ColumnSource) -> String {
+    let some = |text: Option<String>| text.map_or("None".to_string(), |text| format!("Some({text})"));
+    let unit = |unit: TimeUnit| match unit {
+        TimeUnit::Second => "Second".to_string(),
+        TimeUnit::Millisecond => "Millisecond".to_string(),
+        TimeUnit::Microsecond => "Microsecond".to_string(),
+    };
+    format!(
+        "TextSource {{ column: {}, key: {}, unit: {}, values: {} }}",
+        quoted(&source.column),
+        some(source.key.as_deref().map(quoted)),
+        some(source.unit.map(unit)),
+        list(source.values.iter().map(|(theirs, ours)| format!("({}, {})", quoted(theirs), quoted(ours)))),
+    )
+}
+
+fn list(items: impl Iterator<Item = String>) -> String {
+    format!("[{}]", items.collect::<Vec<_>>().join(", "))
+}
+
+/// A text in double quotes, with what is not printable escaped.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for letter in text.chars() {
+        if letter == '\'' { quoted.push(letter) } else { quoted.extend(letter.escape_debug()) }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn pipeline(name: &str) -> Settings {
+        Settings::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines").join(name)).unwrap()
+    }
+
+    /// Settings in every form that a mapping can have.
+    fn with_everything() -> Settings {
+        let text = r##"
+name = "n"
+[lake]
+url = "lake"
+[inputs.messages.columns]
+bot_id = ["a", { column = "b", key = "#k.\"q\"" }]
+sent_at = { column = "t", unit = "ms" }
+direction = { column = "d", values = { received = ["in", "l'été e\u0301\n"], sent = ["out"] } }
+ctwa_clid = { column = "m\\n", key = "日本 🎉" }
+[inputs.events.columns]
+occurred_at = [{ column = "t", unit = "s" }, { column = "u", unit = "us" }]
+[quality]
+max_rejected_share = 0.25
+[insights]
+source = "marketing-api"
+[[bots]]
+id = "z"
+members = ["y", "it's"]
+timezone = "America/Sao_Paulo"
+ad_accounts = ["act_2", "1"]
+[[bots.conversion_events]]
+category = "a \"b\""
+effective_at = "1969-08-11T00:00:00.000001-03:00"
+[[bots]]
+id = "a"
+timezone = "UTC"
+"##;
+        Settings::parse("pinned.toml", text, Path::new("/")).unwrap()
+    }
+
+    /// Pins the digests: where one of these is another, every output that was made with it is made again.
+    #[test]
+    fn the_digests_of_settings_stay_as_receipts_hold_them() {
+        let of = |settings: &Settings| {
+            let all = [
+                touches(settings),
+                conversion_events(settings),
+                conversion_history(settings),
+                insights(settings),
+                days(settings),
+                identities(settings),
+                accepted_before(settings, Raw::Messages),
+                accepted_before(settings, Raw::Events),
+            ];
+            all.map(|digest| digest.to_string())
+        };
+        assert_eq!(
+            of(&pipeline("sample.toml")),
+            [
+                "68f997168dba3e538311fe601f50d4c3",
+                "6b3b9fd8f0f036ccf94a107a33b48346",
+                "96387d9c17ae261b36b62ab62ef79f18",
+                "f737f0b1887c98679980b216ceecdc98",
+                "95ef90d36708ee80cab7dbb73df6ed0a",
+                "2ead97020629546d0dbcded01f950a3a",
+                "5ca711bbc9e37edfd720271e47a28661",
+                "5b1b159b438484c7755459bcbb455b15",
+            ]
+        );
+        assert_eq!(
+            of(&pipeline("sample-blip.toml")),
+            [
+                "f7a27a7ed8e68e8021c1641ad225fbe2",
+                "acdd16417359ede1d95c44c54d2f7a6b",
+                "96387d9c17ae261b36b62ab62ef79f18",
+                "f737f0b1887c98679980b216ceecdc98",
+                "95ef90d36708ee80cab7dbb73df6ed0a",
+                "2ead97020629546d0dbcded01f950a3a",
+                "1217b0f73f6d8f167fe46181d68eadf8",
+                "c7f0dacf9f581f03a6200437abfe1ecb",
+            ]
+        );
+        assert_eq!(
+            of(&pipeline("nightly.toml")),
+            [
+                "448c37bd7d3038ceae52d96022d207fb",
+                "ad25e6e279c9b6ecffff406a5601efd5",
+                "a3dd0bab5006a29da7465fbbb73054a0",
+                "89ec3ee8044bb406a9c69043555ac441",
+                "21f6e4ec84a5e1adac930afb04748978",
+                "533291f43acb0fb1932ad1c952feb0be",
+                "5b2b930f7c118df01b9927e6aae474d0",
+                "b2c3bd04c7afc0287f6eae5eb36df156",
+            ]
+        );
+        assert_eq!(
+            of(&with_everything()),
+            [
+                "bfed473e45c3b22b8e3890132cbf6a7d",
+                "de9a0728a005827bebbb4d52462ab3fe",
+                "6e3bc323b2863c1b5f72234cc402af81",
+                "cd03632af490b9a791d7c7761ebadf44",
+                "bed7c762ab9f69dd4e104f2eff3478cb",
+                "5117c49bd65949c9a77842aa41b2d725",
+                "5c98197a96c95788a7291c94b770ce65",
+                "fc3d9d6dd0463c9fad1f0bd85a887143",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_share_of_rejected_rows_is_in_no_digest_of_today() {
+        let settings = with_everything();
+        let other = Settings { max_rejected_share: 0.5, ..settings.clone() };
+        for table in Raw::BOTH {
+            assert_eq!(raw_settings(&settings, table), raw_settings(&other, table));
+            assert_ne!(accepted_before(&settings, table), accepted_before(&other, table));
+        }
+    }
+
+    #[test]
+    fn a_text_is_quoted_as_receipts_have_it() {
+        for text in ["", "it's", "\"", "\\", "\n\t\0", "e\u{301}", "\u{301}", "日本 🎉", "\u{200b}\u{a0}\u{e000}", "ação"] {
+            assert_eq!(quoted(text), format!("{text:?}"));
+        }
+    }
 }

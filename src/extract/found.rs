@@ -8,10 +8,10 @@ use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
 use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
 
+use crate::base::bound::Bound;
 use crate::base::day::{Day, LocalDays};
 use crate::base::digest::Digest;
 use crate::base::error::{Error, Result};
-use crate::base::mapping::Bound;
 use crate::base::schema::{self, InputTable};
 use crate::config::Settings;
 
@@ -154,11 +154,22 @@ impl Extract {
         batch.map(Some).map_err(|error| Error::bug("rejected rows do not fit their schema").source(error))
     }
 
+    /// The rows that could count, whether they do or not.
+    fn candidates(&self) -> u64 {
+        self.accepted + self.not_in_effect + self.rejected_rows()
+    }
+
+    /// Whether no larger share than this of the rows that could count was rejected.
+    pub fn is_within(&self, limit: f64) -> bool {
+        let (rejected, candidates) = (self.rejected_rows(), self.candidates());
+        candidates == 0 || rejected as f64 / candidates as f64 <= limit
+    }
+
     pub fn check_share(&self, table: &InputTable, day: Day, limit: f64) -> Result<()> {
-        let (rejected, candidates) = (self.rejected_rows(), self.accepted + self.not_in_effect + self.rejected_rows());
-        if candidates == 0 || rejected as f64 / candidates as f64 <= limit {
+        if self.is_within(limit) {
             return Ok(());
         }
+        let (rejected, candidates) = (self.rejected_rows(), self.candidates());
         let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
         for (reason, count) in self.rejected.values().flatten() {
             *reasons.entry(reason).or_default() += count;

@@ -24,9 +24,10 @@ use std::sync::Arc;
 use arrow::array::{Array, RecordBatch, StringArray};
 use foldhash::fast::FixedState;
 
+use crate::base::bound::Bound;
+use crate::base::cells::Instant;
 use crate::base::day::Day;
 use crate::base::error::{Error, Result};
-use crate::base::mapping::{Bound, Instant};
 use crate::base::object::Object;
 use crate::base::parallel::on_all_cores;
 use crate::base::schema;

@@ -13,12 +13,13 @@ use arrow::array::{Array, AsArray, BooleanArray, Int64Array, RecordBatch, String
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::Int64Type;
 
+use crate::base::bound::Bound;
+use crate::base::cells::Instant;
 use crate::base::day::Day;
-use crate::base::dictionary::{Codes, Texts, column};
+use crate::base::dictionary::{Codes, Dictionary, column};
 use crate::base::digest::{Digest, short_hash};
 use crate::base::error::{Error, Result};
 use crate::base::limits::{COPY_WINDOW, DAYS_AHEAD, DAYS_LATE};
-use crate::base::mapping::{Bound, Instant};
 use crate::base::parallel::{at_once, sort_by};
 use crate::base::schema;
 use crate::config::BotCodes;
@@ -230,9 +231,9 @@ pub struct DroppedTouches {
 pub struct Touches {
     pub rows: Vec<Touch>,
     batches: Vec<TouchBatch>,
-    ads: Texts,
-    types: Texts,
-    titles: Texts,
+    ads: Dictionary,
+    types: Dictionary,
+    titles: Dictionary,
 }
 
 struct TouchBatch {

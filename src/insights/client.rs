@@ -10,16 +10,16 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::graph::{Graph, Late, Trouble, Waiting};
-use super::graph_error::Verdict;
-use super::http::{Http, Request};
-use super::report_run::{self, RunState, Step};
-use super::rows::{self, DailyRow, ReachRow};
-use super::split::{self, Ask, Level, Scope, Smaller, Span, smaller};
-use super::wire::{self, Account, AdObject, Object, Until};
 use crate::base::day::DayRange;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::config::ClientSettings;
+use crate::insights::graph::{Graph, Late, Trouble, Waiting};
+use crate::insights::graph_error::ErrorClass;
+use crate::insights::http::{GraphRequest, Http};
+use crate::insights::report_run::{self, RunState, Step};
+use crate::insights::rows::{self, DailyRow, ReachRow};
+use crate::insights::split::{self, Ask, ObjectLevel, Selection, Smaller, Span, smaller};
+use crate::insights::wire::{self, AdAccount, AdObject, JsonObject, Until};
 
 /// How often the same report run is submitted in all.
 const SUBMISSIONS: u32 = 3;
@@ -42,11 +42,11 @@ pub enum AdAnswer {
         ad: AdObject,
         rows: Vec<DailyRow>,
     },
-    /// Not there, or another's: for this token there is no difference.
+    /// It is not there, or another's: for this token there is no difference.
     Foreign {
         ad: String,
     },
-    /// Refused for this ad alone: kind Denied without the permission, kind Usage where the id is no ad's, as a post's.
+    /// Meta refuses to answer for this ad alone: kind Denied without the permission, kind Usage where the id is no ad's, as a post's.
     Refused {
         ad: String,
         error: Error,
@@ -59,7 +59,7 @@ pub struct Client<'a> {
 
 /// The answer to a question, if it was not too large.
 enum Attempt {
-    Rows(Vec<Object>),
+    Rows(Vec<JsonObject>),
     TooLarge(Error),
 }
 
@@ -76,7 +76,7 @@ impl<'a> Client<'a> {
 
     /// The token's permissions and its end; a token that Meta does not accept is an error of kind Denied.
     pub fn token(&self) -> Result<Token> {
-        let granted = self.graph.pages(&Request::get("me/permissions", Vec::new()), None, Late::Again);
+        let granted = self.graph.pages(&GraphRequest::get("me/permissions", Vec::new()), None, Late::Again);
         let scopes = granted.map_err(|trouble| self.graph.error(trouble, None)).and_then(|rows| wire::scopes(&rows))?;
         let known = self.graph.debug_token()?.unwrap_or(Value::Null);
         let (expires_at, data_access_expires_at) = wire::expiry(&known);
@@ -84,21 +84,21 @@ impl<'a> Client<'a> {
     }
 
     /// The ad accounts that the token sees, by id.
-    pub fn ad_accounts(&self) -> Result<Vec<Account>> {
-        let request = Request::get("me/adaccounts", vec![("fields", wire::ACCOUNT_FIELDS.to_string())]);
+    pub fn ad_accounts(&self) -> Result<Vec<AdAccount>> {
+        let request = GraphRequest::get("me/adaccounts", vec![("fields", wire::ACCOUNT_FIELDS.to_string())]);
         let rows = self.graph.pages(&request, None, Late::Again).map_err(|trouble| self.graph.error(trouble, None))?;
         let mut accounts = rows.iter().map(wire::account).collect::<Result<Vec<_>>>()?;
         accounts.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         Ok(accounts)
     }
 
-    pub fn account(&self, account: &str) -> Result<Account> {
+    pub fn account(&self, account: &str) -> Result<AdAccount> {
         checked_account(account)?;
-        let request = Request::get(account, vec![("fields", wire::ACCOUNT_FIELDS.to_string())]);
+        let request = GraphRequest::get(account, vec![("fields", wire::ACCOUNT_FIELDS.to_string())]);
         let answer = self.graph.ask(&request, Some(account), Late::Again);
         let answer = answer.map_err(|trouble| self.graph.error(trouble, Some(account)))?;
         let found =
-            wire::account(answer.as_object().unwrap_or(&Object::new())).map_err(|error| error.with("account", account))?;
+            wire::account(answer.as_object().unwrap_or(&JsonObject::new())).map_err(|error| error.with("account", account))?;
         if found.id != account {
             return Err(Error::data(format!("Meta answered with account {}", found.id)).with("account", account));
         }
@@ -122,24 +122,24 @@ impl<'a> Client<'a> {
         let whole = Ask {
             node: account.to_string(),
             span: Span::Ranges(ranges.to_vec()),
-            scope: Scope::Node,
+            selection: Selection::All,
             fields: rows::REACH_FIELDS.to_vec(),
         };
         let asks = match ads {
             None => vec![whole],
             Some(ads) => ads
                 .chunks(split::MOST_IDS)
-                .map(|ads| Ask { scope: Scope::Of(Level::Ad, ads.to_vec()), ..whole.clone() })
+                .map(|ads| Ask { selection: Selection::Of(ObjectLevel::Ad, ads.to_vec()), ..whole.clone() })
                 .collect(),
         };
         if ranges.is_empty() {
             return Ok(Vec::new());
         }
-        let mut rows = Vec::new();
+        let mut sent = Vec::new();
         for ask in &asks {
-            rows.extend(self.fetch(ask, account)?);
+            sent.extend(self.fetch(ask, account)?);
         }
-        let mut rows = once(rows)?.iter().map(|row| rows::reach(row, account, ranges)).collect::<Result<Vec<_>>>()?;
+        let mut rows = once(sent)?.iter().map(|row| rows::reach(row, account, ranges)).collect::<Result<Vec<_>>>()?;
         rows.sort_unstable_by(|a, b| (a.days.first, a.days.last, &a.ad).cmp(&(b.days.first, b.days.last, &b.ad)));
         Ok(rows)
     }
@@ -149,18 +149,18 @@ impl<'a> Client<'a> {
         if !wire::is_id(ad) {
             return Ok(refused(Error::usage("this is not the id of an ad")));
         }
-        let request = Request::get(ad, vec![("fields", wire::AD_FIELDS.to_string())]);
+        let request = GraphRequest::get(ad, vec![("fields", wire::AD_FIELDS.to_string())]);
         let answer = match self.graph.ask(&request, None, Late::Again) {
             Ok(answer) => answer,
-            Err(Trouble::Meta(error)) if error.verdict() == Verdict::Missing => {
+            Err(Trouble::Meta(error)) if error.class() == ErrorClass::Missing => {
                 return Ok(AdAnswer::Foreign { ad: ad.to_string() });
             }
-            Err(Trouble::Meta(error)) if matches!(error.verdict(), Verdict::Permission | Verdict::Refused) => {
+            Err(Trouble::Meta(error)) if matches!(error.class(), ErrorClass::Permission | ErrorClass::Refused) => {
                 return Ok(refused(self.graph.error(Trouble::Meta(error), None)));
             }
             Err(trouble) => return Err(self.graph.error(trouble, None).with("ad", ad)),
         };
-        let found = wire::ad(ad, answer.as_object().unwrap_or(&Object::new()))?;
+        let found = wire::ad(ad, answer.as_object().unwrap_or(&JsonObject::new()))?;
         let rows = self.daily_of(ad, &found.account, days)?;
         if let Some(other) = rows.iter().find(|row| row.row.account != found.account) {
             return Err(Error::data(format!("an ad of account {} has figures in {}", found.account, other.row.account))
@@ -171,23 +171,27 @@ impl<'a> Client<'a> {
     }
 
     fn daily_of(&self, node: &str, account: &str, days: DayRange) -> Result<Vec<DailyRow>> {
-        let ask =
-            Ask { node: node.to_string(), span: Span::Daily(days), scope: Scope::Node, fields: rows::DAILY_FIELDS.to_vec() };
-        let rows = once(self.fetch(&ask, account)?)?;
-        let mut rows = rows.iter().map(|row| rows::daily(row, node, days)).collect::<Result<Vec<_>>>()?;
+        let ask = Ask {
+            node: node.to_string(),
+            span: Span::Daily(days),
+            selection: Selection::All,
+            fields: rows::DAILY_FIELDS.to_vec(),
+        };
+        let sent = once(self.fetch(&ask, account)?)?;
+        let mut rows = sent.iter().map(|row| rows::daily(row, node, days)).collect::<Result<Vec<_>>>()?;
         rows.sort_unstable_by(|a, b| (a.day, &a.row.ad).cmp(&(b.day, &b.row.ad)));
         Ok(rows)
     }
 
-    fn fetch(&self, ask: &Ask, account: &str) -> Result<Vec<Object>> {
+    fn fetch(&self, ask: &Ask, account: &str) -> Result<Vec<JsonObject>> {
         match self.attempt(&ask.node, ask.parameters(), account)? {
             Attempt::Rows(rows) => Ok(rows),
             Attempt::TooLarge(why) => self.fetch_smaller(ask, account, why),
         }
     }
 
-    fn fetch_smaller(&self, ask: &Ask, account: &str, why: Error) -> Result<Vec<Object>> {
-        let all = |pieces: &[Ask]| -> Result<Vec<Object>> {
+    fn fetch_smaller(&self, ask: &Ask, account: &str, why: Error) -> Result<Vec<JsonObject>> {
+        let all = |pieces: &[Ask]| -> Result<Vec<JsonObject>> {
             let mut rows = Vec::new();
             for piece in pieces {
                 rows.extend(self.fetch(piece, account)?);
@@ -219,18 +223,18 @@ impl<'a> Client<'a> {
     /// Asks synchronously, and with a report run where that is too large.
     fn attempt(&self, node: &str, parameters: Vec<(&'static str, String)>, account: &str) -> Result<Attempt> {
         let path = format!("{node}/insights");
-        match self.graph.pages(&Request::get(&path, parameters.clone()), Some(account), Late::Told) {
+        match self.graph.pages(&GraphRequest::get(&path, parameters.clone()), Some(account), Late::Told) {
             Ok(rows) => Ok(Attempt::Rows(rows)),
-            Err(Trouble::TimedOut(_)) => self.report(&Request::post(&path, parameters), account),
-            Err(Trouble::Meta(error)) if error.verdict() == Verdict::TooLarge => {
-                self.report(&Request::post(&path, parameters), account)
+            Err(Trouble::TimedOut(_)) => self.report(&GraphRequest::post(&path, parameters), account),
+            Err(Trouble::Meta(error)) if error.class() == ErrorClass::TooLarge => {
+                self.report(&GraphRequest::post(&path, parameters), account)
             }
             Err(trouble) => Err(self.graph.error(trouble, Some(account))),
         }
     }
 
     /// Submits a report run until one is read, or is too large.
-    fn report(&self, request: &Request, account: &str) -> Result<Attempt> {
+    fn report(&self, request: &GraphRequest, account: &str) -> Result<Attempt> {
         let mut silent = 0;
         let mut last = None;
         for _ in 0..SUBMISSIONS {
@@ -251,13 +255,13 @@ impl<'a> Client<'a> {
     }
 
     /// One report run, from its submission to its rows.
-    fn run(&self, request: &Request, account: &str) -> Result<Result<Attempt, Again>> {
+    fn run(&self, request: &GraphRequest, account: &str) -> Result<Result<Attempt, Again>> {
         let submitted = match self.graph.ask(request, Some(account), Late::Again) {
             Ok(answer) => answer,
             Err(trouble) => return self.trouble(trouble, account),
         };
         let run = report_run::run_id(&submitted).map_err(|error| error.with("account", account))?;
-        let poll = Request::get(&run, vec![("fields", report_run::FIELDS.to_string())]);
+        let poll = GraphRequest::get(&run, vec![("fields", report_run::FIELDS.to_string())]);
         let (mut polls, mut waited) = (0, 0);
         loop {
             let answer = match self.graph.ask(&poll, Some(account), Late::Again) {
@@ -271,7 +275,7 @@ impl<'a> Client<'a> {
                     waited += after_seconds;
                 }
                 Step::Read => {
-                    let rows = Request::get(format!("{run}/insights"), Vec::new());
+                    let rows = GraphRequest::get(format!("{run}/insights"), Vec::new());
                     return match self.graph.pages(&rows, Some(account), Late::Again) {
                         Ok(rows) => Ok(Ok(Attempt::Rows(rows))),
                         Err(trouble) => self.trouble_of_run(trouble, account),
@@ -288,7 +292,7 @@ impl<'a> Client<'a> {
     /// A run that is no longer there has expired.
     fn trouble_of_run(&self, trouble: Trouble, account: &str) -> Result<Result<Attempt, Again>> {
         match trouble {
-            Trouble::Meta(error) if error.verdict() == Verdict::Missing => {
+            Trouble::Meta(error) if error.class() == ErrorClass::Missing => {
                 Ok(Err(Again::For(failed_run("a report run expired before it was read", account).source(error))))
             }
             trouble => self.trouble(trouble, account),
@@ -296,15 +300,15 @@ impl<'a> Client<'a> {
     }
 
     fn trouble(&self, trouble: Trouble, account: &str) -> Result<Result<Attempt, Again>> {
-        let verdict = match &trouble {
-            Trouble::Meta(error) => Some(error.verdict()),
+        let class = match &trouble {
+            Trouble::Meta(error) => Some(error.class()),
             _ => None,
         };
         let error = self.graph.error(trouble, Some(account));
-        match verdict {
-            Some(Verdict::TooLarge) => Ok(Ok(Attempt::TooLarge(error))),
-            Some(Verdict::Transient) => Ok(Err(Again::For(error))),
-            Some(Verdict::Throttled(whom)) => {
+        match class {
+            Some(ErrorClass::TooLarge) => Ok(Ok(Attempt::TooLarge(error))),
+            Some(ErrorClass::Transient) => Ok(Err(Again::For(error))),
+            Some(ErrorClass::Throttled(whom)) => {
                 self.graph.throttled(account, whom);
                 Ok(Err(Again::For(error)))
             }
@@ -325,7 +329,7 @@ fn checked_account(account: &str) -> Result<()> {
 }
 
 /// The rows, if no key comes twice.
-fn once(rows: Vec<Object>) -> Result<Vec<Object>> {
+fn once(rows: Vec<JsonObject>) -> Result<Vec<JsonObject>> {
     let mut keys = std::collections::HashSet::new();
     for row in &rows {
         let key = rows::key(row)?;
@@ -341,7 +345,7 @@ fn once(rows: Vec<Object>) -> Result<Vec<Object>> {
 }
 
 /// Rows that came in two parts.
-fn joined(left: Vec<Object>, right: Vec<Object>) -> Result<Vec<Object>> {
+fn joined(left: Vec<JsonObject>, right: Vec<JsonObject>) -> Result<Vec<JsonObject>> {
     let mut rows = once(left)?;
     let mut places = HashMap::new();
     for (i, row) in rows.iter().enumerate() {

@@ -12,7 +12,7 @@ use crate::base::day::{Day, DayRange, MICROS_PER_SECOND};
 use crate::base::limits::FINAL_AFTER_DAYS;
 use crate::config::{MarketingApi, Settings};
 
-use super::fetched::{Answered, AskedAd, LedgerOf, Ledgers};
+use crate::insights::fetched::{Answered, AskedAd, LedgerOf, Ledgers};
 
 /// What Meta keeps. The oldest day is left alone: whose today it counts from is not said.
 const KEPT_MONTHS: u32 = 37;
@@ -30,7 +30,7 @@ const MICROS_PER_24_HOURS: i64 = 24 * MICROS_PER_HOUR;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Due {
     pub account: String,
-    /// Newest first; together the days that are due.
+    /// Ranges that together are the days that are due, newest first.
     pub chunks: Vec<DayRange>,
     /// Ranges whose exact reach is due.
     pub reach: Vec<DayRange>,
@@ -60,7 +60,7 @@ pub(crate) fn due(settings: &Settings, api: &MarketingApi, ledgers: &Ledgers, no
     accounts.map(of).filter(|due| !(due.chunks.is_empty() && due.reach.is_empty())).collect()
 }
 
-/// Newest first.
+/// The days of an account that are due, newest first.
 pub(crate) fn days_due(api: &MarketingApi, account: &LedgerOf, now: i64, first: Option<Day>) -> Vec<Day> {
     let reachable = reachable(account, now);
     let today = reachable.last;
@@ -170,9 +170,9 @@ pub(crate) fn may_be_asked(ledgers: &Ledgers, ad: &str, now: i64) -> bool {
 mod tests {
     use std::path::Path;
 
-    use super::super::fetched::{AccountLedger, At, FetchedDay};
     use super::*;
     use crate::base::digest::Digest;
+    use crate::insights::fetched::{AccountLedger, At, FetchedDay};
 
     const HOUR: i64 = MICROS_PER_HOUR;
 

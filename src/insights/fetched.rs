@@ -80,7 +80,7 @@ pub enum Answered {
     Unlisted,
     /// It is not there, or another's.
     Foreign,
-    /// It is no ad, or not to be seen.
+    /// It is no ad, or this token may not see it.
     Refused,
 }
 

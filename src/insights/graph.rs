@@ -9,11 +9,11 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::graph_error::{GraphError, Verdict, Whom};
-use super::http::{Http, NoReply, Reply, Request};
-use super::throttle::{Throttle, Usage};
-use super::wire::{self, Object};
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::insights::graph_error::{ErrorClass, GraphError, Whom};
+use crate::insights::http::{GraphRequest, Http, NoReply, Reply};
+use crate::insights::throttle::{Throttle, Usage};
+use crate::insights::wire::{self, JsonObject};
 
 /// Waits before the same request goes out again after a fault that passes.
 const TRANSIENT_SECONDS: [u64; 5] = [2, 4, 8, 16, 32];
@@ -23,12 +23,12 @@ const PATIENCE_SECONDS: u64 = 3_600;
 const PAGE_ROWS: &str = "500";
 /// How often the pages are walked from the first again.
 const WALKS: u32 = 3;
-/// Waits from here on are told.
+/// Waits that are logged are at least this long.
 const TOLD_SECONDS: u64 = 60;
 
 /// How to wait, and when not to.
 pub struct Waiting<'a> {
-    /// Asked again and again; an error ends what is under way.
+    /// Is asked again and again; an error ends what is under way.
     pub stopped: &'a dyn Fn() -> Result<()>,
     /// Lets seconds pass; none: real ones.
     pub pause: Option<&'a dyn Fn(u64) -> Result<()>>,
@@ -99,7 +99,7 @@ impl<'a> Graph<'a> {
     }
 
     /// One request, until it has an answer or waiting for one is over.
-    pub fn ask(&self, request: &Request, account: Option<&str>, late: Late) -> Result<Value, Trouble> {
+    pub fn ask(&self, request: &GraphRequest, account: Option<&str>, late: Late) -> Result<Value, Trouble> {
         let mut transients = TRANSIENT_SECONDS.into_iter();
         let (mut refusals, mut patience) = (0, PATIENCE_SECONDS);
         loop {
@@ -120,20 +120,20 @@ impl<'a> Graph<'a> {
                 Err(NoReply::TimedOut(error)) if late == Late::Told => return Err(Trouble::TimedOut(error)),
                 Err(NoReply::TimedOut(error) | NoReply::Unreachable(error)) => Trouble::Other(error),
             };
-            let verdict = match &trouble {
-                Trouble::Meta(error) => error.verdict(),
-                _ => Verdict::Transient,
+            let class = match &trouble {
+                Trouble::Meta(error) => error.class(),
+                _ => ErrorClass::Transient,
             };
-            match verdict {
-                Verdict::Throttled(whom) => {
+            match class {
+                ErrorClass::Throttled(whom) => {
                     self.throttle.borrow_mut().refused(account, whom, refusals);
                     refusals += 1;
                 }
-                Verdict::Abuse => {
+                ErrorClass::Abuse => {
                     tracing::warn!(path = request.path, "Meta suspects abuse of its API: every request waits half an hour");
                     self.throttle.borrow_mut().abused();
                 }
-                Verdict::Transient => match transients.next() {
+                ErrorClass::Transient => match transients.next() {
                     Some(seconds) => self.pause(seconds)?,
                     None => return Err(trouble),
                 },
@@ -149,7 +149,7 @@ impl<'a> Graph<'a> {
         account.into_iter().fold(error, |error, account| error.with("account", account))
     }
 
-    fn answer(&self, request: &Request, reply: &Reply, account: Option<&str>) -> Result<Value, Trouble> {
+    fn answer(&self, request: &GraphRequest, reply: &Reply, account: Option<&str>) -> Result<Value, Trouble> {
         let usage = Usage::read(|name| reply.header(name));
         self.throttle.borrow_mut().note(account, &usage);
         let answer: Option<Value> = serde_json::from_str(&reply.text).ok();
@@ -161,7 +161,7 @@ impl<'a> Graph<'a> {
             (None, Some(answer)) if reply.status < 400 => Ok(answer),
             // A proxy's or a gateway's page, or half an answer.
             _ => Err(Trouble::Other(
-                Error::new(ErrorKind::Unavailable, "what answered does not speak as Meta's API does")
+                Error::new(ErrorKind::Unavailable, "the reply is not one that Meta's API gives")
                     .with("request", &request.path)
                     .with("status", reply.status)
                     .mend("see what answers at base_url; if it is Meta, run again later"),
@@ -170,18 +170,18 @@ impl<'a> Graph<'a> {
     }
 
     /// The rows of all pages of a list.
-    pub fn pages(&self, request: &Request, account: Option<&str>, late: Late) -> Result<Vec<Object>, Trouble> {
+    pub fn pages(&self, request: &GraphRequest, account: Option<&str>, late: Late) -> Result<Vec<JsonObject>, Trouble> {
         for _ in 0..WALKS {
             if let Some(rows) = self.walk(request, account, late)? {
                 return Ok(rows);
             }
         }
-        let error = Error::new(ErrorKind::Unavailable, "Meta's cursors grow old before their pages are read");
+        let error = Error::new(ErrorKind::Unavailable, "Meta's page cursors expired before all pages were read");
         Err(Trouble::Other(error.with("request", &request.path).mend("run again later")))
     }
 
-    /// None when a cursor has grown old on the way.
-    fn walk(&self, request: &Request, account: Option<&str>, late: Late) -> Result<Option<Vec<Object>>, Trouble> {
+    /// The rows; none when a cursor expired on the way.
+    fn walk(&self, request: &GraphRequest, account: Option<&str>, late: Late) -> Result<Option<Vec<JsonObject>>, Trouble> {
         let mut rows = Vec::new();
         let mut cursors = HashSet::new();
         let mut page_request = request.clone();
@@ -189,14 +189,14 @@ impl<'a> Graph<'a> {
         let own = page_request.parameters.len();
         loop {
             let answer = match self.ask(&page_request, account, late) {
-                Err(Trouble::Meta(error)) if error.verdict() == Verdict::Cursor && !cursors.is_empty() => return Ok(None),
+                Err(Trouble::Meta(error)) if error.class() == ErrorClass::Cursor && !cursors.is_empty() => return Ok(None),
                 answer => answer?,
             };
             let page = wire::page(&answer).map_err(|error| error.with("request", &request.path))?;
             rows.extend(page.rows);
             let Some(after) = page.after else { return Ok(Some(rows)) };
             if !cursors.insert(after.clone()) {
-                let error = Error::data("Meta's pages go in a circle").with("request", &request.path);
+                let error = Error::data("Meta's pages repeat: the same cursor came twice").with("request", &request.path);
                 return Err(Trouble::Other(error.mend("run again, and report it if it stays")));
             }
             page_request.parameters.truncate(own);
@@ -206,7 +206,7 @@ impl<'a> Graph<'a> {
 
     /// What Meta knows of the token, where it tells it.
     pub fn debug_token(&self) -> Result<Option<Value>> {
-        match self.ask(&Request::debug_token(), None, Late::Again) {
+        match self.ask(&GraphRequest::debug_token(), None, Late::Again) {
             Ok(answer) => Ok(wire::batched(&answer)),
             Err(Trouble::Meta(_)) => Ok(None),
             Err(trouble) => Err(self.error(trouble, None)),

@@ -1,9 +1,9 @@
 //! What Meta's errors mean: the pair of code and subcode decides what to do, never the HTTP status and, but for one sentence, never
 //! the English text.
 //!
-//! In: the `error` object of an answer, or the fields of a report run that failed. Out: a [`GraphError`] and its [`Verdict`]; and
+//! In: the `error` object of an answer, or the fields of a report run that failed. Out: a [`GraphError`] and its [`ErrorClass`]; and
 //! from both an [`Error`] that carries code, subcode and Meta's trace id, and keeps the [`GraphError`] as its source, so that a
-//! caller can ask [`Verdict::of`] what stands behind it. The table is that of Meta's pages on error codes and of the Insights API.
+//! caller can ask [`ErrorClass::of`] what stands behind it. The table is that of Meta's pages on error codes and of the Insights API.
 
 use std::fmt;
 
@@ -18,9 +18,9 @@ pub enum Whom {
     App,
 }
 
-/// What to do about an error.
+/// What an error means, by what is to be done about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ErrorClass {
     /// Wait: a limit of the account, or of the app and so of all accounts.
     Throttled(Whom),
     /// Wait long, and tell somebody: Meta suspects abuse.
@@ -29,7 +29,7 @@ pub enum Verdict {
     TooLarge,
     /// Try again.
     Transient,
-    /// The token is not valid, or no longer.
+    /// The token is invalid, or has expired.
     Token,
     /// The token may not see this.
     Permission,
@@ -41,7 +41,7 @@ pub enum Verdict {
     BeyondHistory,
     /// The API version is no longer served.
     Version,
-    /// A cursor has grown old: walk the pages again from the first.
+    /// A cursor has expired: walk the pages again from the first.
     Cursor,
     /// Meta refuses the request as it is written.
     Refused,
@@ -55,33 +55,33 @@ enum Sub {
 }
 
 /// The first line that fits decides.
-const TABLE: &[(std::ops::RangeInclusive<i64>, Sub, Verdict)] = &[
-    (4..=4, Sub::Any, Verdict::Throttled(Whom::App)),
-    (17..=17, Sub::Any, Verdict::Throttled(Whom::Account)),
-    (613..=613, Sub::Is(1487742), Verdict::Throttled(Whom::Account)),
-    (613..=613, Sub::Any, Verdict::Abuse),
-    (80000..=80014, Sub::Any, Verdict::Throttled(Whom::Account)),
-    (32..=32, Sub::Any, Verdict::Throttled(Whom::Account)),
-    (341..=341, Sub::Any, Verdict::Throttled(Whom::App)),
-    (368..=368, Sub::Any, Verdict::Blocked),
-    (100..=100, Sub::Is(1487534), Verdict::TooLarge),
-    (100..=100, Sub::Is(1504018), Verdict::TooLarge),
-    (-3..=-3, Sub::Is(1504045), Verdict::TooLarge),
-    (2..=2, Sub::Is(1504038), Verdict::TooLarge),
-    (2..=2, Sub::Is(1504041), Verdict::Refused),
-    (2..=2, Sub::Is(1504042), Verdict::Refused),
-    (-2..=-2, Sub::Is(2490547), Verdict::Transient),
-    (1..=2, Sub::Any, Verdict::Transient),
-    (100..=100, Sub::Is(3191001), Verdict::Permission),
-    (10..=10, Sub::Any, Verdict::Permission),
-    (200..=299, Sub::Any, Verdict::Permission),
-    (100..=100, Sub::Is(33), Verdict::Missing),
-    (190..=190, Sub::Any, Verdict::Token),
-    (102..=102, Sub::Any, Verdict::Token),
-    (3018..=3018, Sub::Any, Verdict::BeyondHistory),
-    (2635..=2635, Sub::Any, Verdict::Version),
-    (2642..=2642, Sub::Any, Verdict::Cursor),
-    (100..=100, Sub::Any, Verdict::Refused),
+const TABLE: &[(std::ops::RangeInclusive<i64>, Sub, ErrorClass)] = &[
+    (4..=4, Sub::Any, ErrorClass::Throttled(Whom::App)),
+    (17..=17, Sub::Any, ErrorClass::Throttled(Whom::Account)),
+    (613..=613, Sub::Is(1487742), ErrorClass::Throttled(Whom::Account)),
+    (613..=613, Sub::Any, ErrorClass::Abuse),
+    (80000..=80014, Sub::Any, ErrorClass::Throttled(Whom::Account)),
+    (32..=32, Sub::Any, ErrorClass::Throttled(Whom::Account)),
+    (341..=341, Sub::Any, ErrorClass::Throttled(Whom::App)),
+    (368..=368, Sub::Any, ErrorClass::Blocked),
+    (100..=100, Sub::Is(1487534), ErrorClass::TooLarge),
+    (100..=100, Sub::Is(1504018), ErrorClass::TooLarge),
+    (-3..=-3, Sub::Is(1504045), ErrorClass::TooLarge),
+    (2..=2, Sub::Is(1504038), ErrorClass::TooLarge),
+    (2..=2, Sub::Is(1504041), ErrorClass::Refused),
+    (2..=2, Sub::Is(1504042), ErrorClass::Refused),
+    (-2..=-2, Sub::Is(2490547), ErrorClass::Transient),
+    (1..=2, Sub::Any, ErrorClass::Transient),
+    (100..=100, Sub::Is(3191001), ErrorClass::Permission),
+    (10..=10, Sub::Any, ErrorClass::Permission),
+    (200..=299, Sub::Any, ErrorClass::Permission),
+    (100..=100, Sub::Is(33), ErrorClass::Missing),
+    (190..=190, Sub::Any, ErrorClass::Token),
+    (102..=102, Sub::Any, ErrorClass::Token),
+    (3018..=3018, Sub::Any, ErrorClass::BeyondHistory),
+    (2635..=2635, Sub::Any, ErrorClass::Version),
+    (2642..=2642, Sub::Any, ErrorClass::Cursor),
+    (100..=100, Sub::Any, ErrorClass::Refused),
 ];
 
 /// Under code 1 this sentence, and no subcode, tells a request that is too large from a fault that passes.
@@ -131,18 +131,18 @@ impl GraphError {
         })
     }
 
-    pub fn verdict(&self) -> Verdict {
+    pub fn class(&self) -> ErrorClass {
         if self.code == TOO_LARGE_CODE && self.message.to_lowercase().contains(TOO_LARGE_SENTENCE) {
-            return Verdict::TooLarge;
+            return ErrorClass::TooLarge;
         }
         let fits = |sub: &Sub| match sub {
             Sub::Any => true,
             Sub::Is(subcode) => self.subcode == Some(*subcode),
         };
         match TABLE.iter().find(|(codes, sub, _)| codes.contains(&self.code) && fits(sub)) {
-            Some((_, _, verdict)) => *verdict,
-            None if self.is_transient => Verdict::Transient,
-            None => Verdict::Unknown,
+            Some((_, _, class)) => *class,
+            None if self.is_transient => ErrorClass::Transient,
+            None => ErrorClass::Unknown,
         }
     }
 
@@ -151,44 +151,44 @@ impl GraphError {
         let renew = format!(
             "create a new token with the permission ads_read (Meta Business settings, System users) and put it into {origin}"
         );
-        let (kind, message, mend) = match self.verdict() {
-            Verdict::Token => (ErrorKind::Denied, "Meta does not accept the token".to_string() + self.token_fault(), renew),
-            Verdict::Permission | Verdict::Missing => (
+        let (kind, message, mend) = match self.class() {
+            ErrorClass::Token => (ErrorKind::Denied, "Meta does not accept the token".to_string() + self.token_fault(), renew),
+            ErrorClass::Permission | ErrorClass::Missing => (
                 ErrorKind::Denied,
                 "Meta denies this token access".to_string(),
                 "give the token's user the permission ads_read and a role in this ad account, or take the account out of the \
                  pipeline file"
                     .to_string(),
             ),
-            Verdict::Blocked => (
+            ErrorClass::Blocked => (
                 ErrorKind::Denied,
                 "Meta has blocked this user or app for a time".to_string(),
                 "see the notice in Meta's App dashboard before anything is tried again".to_string(),
             ),
-            Verdict::BeyondHistory => (
+            ErrorClass::BeyondHistory => (
                 ErrorKind::Usage,
                 "the days begin before what Meta keeps".to_string(),
                 "ask for at most the last 37 months".to_string(),
             ),
-            Verdict::Version => (
+            ErrorClass::Version => (
                 ErrorKind::Usage,
                 "Meta no longer serves this API version".to_string(),
                 "set api_version in [insights] to a newer one".to_string(),
             ),
-            Verdict::Refused => (
+            ErrorClass::Refused => (
                 ErrorKind::Usage,
                 "Meta refuses the request".to_string(),
                 "check api_version, the ad accounts and app_secret_env in the pipeline file".to_string(),
             ),
-            Verdict::Throttled(_) | Verdict::Abuse => {
+            ErrorClass::Throttled(_) | ErrorClass::Abuse => {
                 (ErrorKind::Unavailable, "Meta's request limit is reached".to_string(), "run again later".to_string())
             }
-            Verdict::TooLarge => (
+            ErrorClass::TooLarge => (
                 ErrorKind::Unavailable,
                 "Meta finds the smallest possible request too large".to_string(),
                 "run again later".to_string(),
             ),
-            Verdict::Transient | Verdict::Cursor | Verdict::Unknown => {
+            ErrorClass::Transient | ErrorClass::Cursor | ErrorClass::Unknown => {
                 (ErrorKind::Unavailable, "Meta's API failed".to_string(), "run again when it answers".to_string())
             }
         };
@@ -224,11 +224,11 @@ impl fmt::Display for GraphError {
 
 impl std::error::Error for GraphError {}
 
-impl Verdict {
+impl ErrorClass {
     /// What stands behind an error, if it is Meta's.
-    pub fn of(error: &Error) -> Option<Verdict> {
+    pub fn of(error: &Error) -> Option<ErrorClass> {
         let source = std::error::Error::source(error)?;
-        source.downcast_ref::<GraphError>().map(GraphError::verdict)
+        source.downcast_ref::<GraphError>().map(GraphError::class)
     }
 }
 

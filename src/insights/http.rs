@@ -1,6 +1,6 @@
 //! One request to Meta, one answer: the only user of the HTTP client, synchronous outside, asynchronous inside.
 //!
-//! In: a [`Request`]. Out: status, usage headers and text of the answer, or why there is none. The token travels as
+//! In: a [`GraphRequest`]. Out: status, usage headers and text of the answer, or why there is none. The token travels as
 //! `Authorization: Bearer` and nowhere else; the text of an answer is scrubbed of it before anybody sees it, and no error holds an
 //! address. Redirections are not followed, and only a loopback address is asked without TLS. Proxies come from the usual
 //! `HTTPS_PROXY` and `NO_PROXY`, certificates from the system or `SSL_CERT_FILE` and `SSL_CERT_DIR`.
@@ -11,10 +11,10 @@ use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Url, redirect};
 use serde_json::json;
 
-use super::throttle;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::config::secret::scrub_tokens;
 use crate::config::{ClientSettings, base_url, is_loopback};
+use crate::insights::throttle;
 
 const CONNECT_SECONDS: u64 = 20;
 /// How often a stop is looked for while waiting.
@@ -31,24 +31,24 @@ pub enum Method {
 
 /// A request without address, version and token.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub struct GraphRequest {
     pub method: Method,
-    /// Below the version: `act_1/insights`.
+    /// The path below the version, such as `act_1/insights`.
     pub path: String,
     pub parameters: Vec<(&'static str, String)>,
 }
 
-impl Request {
-    pub fn get(path: impl Into<String>, parameters: Vec<(&'static str, String)>) -> Request {
-        Request { method: Method::Get, path: path.into(), parameters }
+impl GraphRequest {
+    pub fn get(path: impl Into<String>, parameters: Vec<(&'static str, String)>) -> GraphRequest {
+        GraphRequest { method: Method::Get, path: path.into(), parameters }
     }
 
-    pub fn post(path: impl Into<String>, parameters: Vec<(&'static str, String)>) -> Request {
-        Request { method: Method::Post, path: path.into(), parameters }
+    pub fn post(path: impl Into<String>, parameters: Vec<(&'static str, String)>) -> GraphRequest {
+        GraphRequest { method: Method::Post, path: path.into(), parameters }
     }
 
-    pub fn debug_token() -> Request {
-        Request { method: Method::DebugToken, path: String::new(), parameters: Vec::new() }
+    pub fn debug_token() -> GraphRequest {
+        GraphRequest { method: Method::DebugToken, path: String::new(), parameters: Vec::new() }
     }
 }
 
@@ -116,7 +116,7 @@ impl Http {
         &self.settings
     }
 
-    pub fn send(&self, request: &Request, stopped: &dyn Fn() -> Result<()>) -> Result<Reply, NoReply> {
+    pub fn send(&self, request: &GraphRequest, stopped: &dyn Fn() -> Result<()>) -> Result<Reply, NoReply> {
         let prepared = self.prepare(request).map_err(NoReply::Stopped)?;
         self.runtime.block_on(async {
             let mut answer = std::pin::pin!(self.exchange(prepared));
@@ -142,7 +142,7 @@ impl Http {
         })
     }
 
-    fn prepare(&self, request: &Request) -> Result<reqwest::Request> {
+    fn prepare(&self, request: &GraphRequest) -> Result<reqwest::Request> {
         let failed = |error: reqwest::Error| Error::bug("a request cannot be written").source(error.without_url());
         let mut url = self.base.clone();
         url.path_segments_mut()

@@ -13,13 +13,13 @@ use crate::base::digest::Digest;
 use crate::base::error::{Error, Result};
 use crate::base::schema;
 
-use super::InsightRow;
-use super::rows::ReachRow;
-use crate::base::money::{LARGEST_SPEND, MILLIONTHS};
+use crate::base::money::rounded_millionths;
+use crate::insights::figures::InsightRow;
+use crate::insights::rows::ReachRow;
 
 /// A row of `reach`, in the order of its key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct RangeReach {
+pub(crate) struct PublishedReach {
     pub account: String,
     pub ad: String,
     pub since: Day,
@@ -30,16 +30,16 @@ pub(crate) struct RangeReach {
     pub frequency: Option<i64>,
 }
 
-impl RangeReach {
-    pub(crate) fn of(row: ReachRow) -> Result<RangeReach> {
+impl PublishedReach {
+    pub(crate) fn of(row: ReachRow) -> Result<PublishedReach> {
         let frequency = row.frequency.as_deref().map(|text| {
-            millionths(text).ok_or_else(|| {
+            rounded_millionths(text).ok_or_else(|| {
                 Error::data(format!("Meta sent {text} as frequency, which is too large"))
                     .with("account", &row.account)
                     .with("ad", &row.ad)
             })
         });
-        Ok(RangeReach {
+        Ok(PublishedReach {
             frequency: frequency.transpose()?,
             account: row.account,
             ad: row.ad,
@@ -51,30 +51,22 @@ impl RangeReach {
     }
 }
 
-/// Digits, perhaps a point and digits, in millionths, half up.
-fn millionths(text: &str) -> Option<i64> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let digits: String = fraction.chars().chain("000000".chars()).take(6).collect();
-    let is_up = fraction.as_bytes().get(6).is_some_and(|digit| *digit >= b'5');
-    let value = whole.parse::<i64>().ok()?.checked_mul(MILLIONTHS)?.checked_add(digits.parse().ok()?)?;
-    value.checked_add(i64::from(is_up)).filter(|value| *value <= LARGEST_SPEND as i64)
-}
-
-/// Of rows sorted by ad.
+/// The fingerprint of rows, which are sorted by ad.
 pub(crate) fn fingerprint(rows: &[InsightRow]) -> Digest {
     let row = |row: &InsightRow| {
         let (names, figures) = (&row.names, &row.figures);
         let counts = [figures.impressions, figures.reach, figures.clicks, figures.inline_link_clicks, figures.meta_conversations];
-        let names = [&names.ad_name, &names.adset_id, &names.adset_name, &names.campaign_id, &names.campaign_name];
-        let texts = [row.account.clone(), row.ad.clone(), row.currency.clone(), figures.spend.to_string()];
-        let texts = texts.into_iter().map(Some).chain(counts.map(|count| count.map(|count| count.to_string())));
-        let parts: Vec<Option<String>> = texts.chain(names.map(Clone::clone)).collect();
+        let all_names = [&names.ad_name, &names.adset_id, &names.adset_name, &names.campaign_id, &names.campaign_name];
+        let key_and_spend = [row.account.clone(), row.ad.clone(), row.currency.clone(), figures.spend.to_string()];
+        let numbers = counts.map(|count| count.map(|count| count.to_string()));
+        let parts: Vec<Option<String>> =
+            key_and_spend.into_iter().map(Some).chain(numbers).chain(all_names.map(Clone::clone)).collect();
         Digest::of(parts.iter().map(Option::as_deref)).to_string()
     };
     Digest::of_texts(rows.iter().map(row))
 }
 
-/// Rows of one account and day, sorted by ad.
+/// The landed table of one account and day, of rows sorted by ad.
 pub(crate) fn insights_table(rows: &[InsightRow]) -> Result<RecordBatch> {
     let text = |value: &dyn Fn(&InsightRow) -> Option<&String>| {
         Arc::new(rows.iter().map(|row| value(row).map(String::as_str)).collect::<StringArray>()) as ArrayRef
@@ -101,20 +93,21 @@ pub(crate) fn insights_table(rows: &[InsightRow]) -> Result<RecordBatch> {
 }
 
 fn money(values: impl Iterator<Item = Option<i64>>) -> Result<ArrayRef> {
-    let values: Decimal128Array = values.map(|value| value.map(i128::from)).collect();
-    let values = values.with_precision_and_scale(schema::MONEY_PRECISION, schema::MONEY_SCALE);
-    Ok(Arc::new(values.map_err(|error| Error::bug("an amount does not fit its type").source(error))?))
+    let bare: Decimal128Array = values.map(|value| value.map(i128::from)).collect();
+    let amounts = bare.with_precision_and_scale(schema::MONEY_PRECISION, schema::MONEY_SCALE);
+    Ok(Arc::new(amounts.map_err(|error| Error::bug("an amount does not fit its type").source(error))?))
 }
 
-/// Sorted rows.
-pub(crate) fn reach_table(rows: &[RangeReach]) -> Result<RecordBatch> {
-    let text = |value: &dyn Fn(&RangeReach) -> &str| {
+/// Rows of the table `reach`, in the order of its key.
+pub(crate) fn reach_table(rows: &[PublishedReach]) -> Result<RecordBatch> {
+    let text = |value: &dyn Fn(&PublishedReach) -> &str| {
         Arc::new(rows.iter().map(|row| Some(value(row))).collect::<StringArray>()) as ArrayRef
     };
-    let day = |value: &dyn Fn(&RangeReach) -> Day| {
+    let day = |value: &dyn Fn(&PublishedReach) -> Day| {
         Arc::new(rows.iter().map(|row| Some(value(row).0)).collect::<Date32Array>()) as ArrayRef
     };
-    let count = |value: &dyn Fn(&RangeReach) -> Option<i64>| Arc::new(rows.iter().map(value).collect::<Int64Array>()) as ArrayRef;
+    let count =
+        |value: &dyn Fn(&PublishedReach) -> Option<i64>| Arc::new(rows.iter().map(value).collect::<Int64Array>()) as ArrayRef;
     let columns = vec![
         text(&|row| &row.account),
         text(&|row| &row.ad),
@@ -129,7 +122,7 @@ pub(crate) fn reach_table(rows: &[RangeReach]) -> Result<RecordBatch> {
 }
 
 /// The rows of a published object of `reach`; none where it is not ours.
-pub(crate) fn reach_rows(batch: &RecordBatch) -> Option<Vec<RangeReach>> {
+pub(crate) fn reach_rows(batch: &RecordBatch) -> Option<Vec<PublishedReach>> {
     if batch.schema() != schema::reach().schema {
         return None;
     }
@@ -140,7 +133,7 @@ pub(crate) fn reach_rows(batch: &RecordBatch) -> Option<Vec<RangeReach>> {
         column.is_valid(row).then(|| column.value(row))
     };
     let frequency = batch.column(6).as_primitive::<Decimal128Type>();
-    let row = |row: usize| RangeReach {
+    let row = |row: usize| PublishedReach {
         account: text(0, row),
         ad: text(1, row),
         since: day(2, row),
@@ -154,20 +147,12 @@ pub(crate) fn reach_rows(batch: &RecordBatch) -> Option<Vec<RangeReach>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{AdNames, Figures};
     use super::*;
-
-    #[test]
-    fn frequency_is_read_in_millionths() {
-        for (text, value) in [("1.2135", Some(1_213_500)), ("7", Some(7_000_000)), ("1.9999995", Some(2_000_000))] {
-            assert_eq!(millionths(text), value, "{text}");
-        }
-        assert_eq!(millionths("99999999999999"), None);
-    }
+    use crate::insights::figures::{AdNames, MetaFigures};
 
     #[test]
     fn reach_reads_back_as_it_was_written() {
-        let row = RangeReach {
+        let row = PublishedReach {
             account: "act_1".into(),
             ad: "9".into(),
             since: Day(1),
@@ -176,7 +161,7 @@ mod tests {
             impressions: None,
             frequency: Some(1_500_000),
         };
-        let rows = vec![row.clone(), RangeReach { ad: "10".into(), frequency: None, reach: None, ..row }];
+        let rows = vec![row.clone(), PublishedReach { ad: "10".into(), frequency: None, reach: None, ..row }];
         assert_eq!(reach_rows(&reach_table(&rows).unwrap()).unwrap(), rows);
         assert_eq!(reach_rows(&insights_table(&[]).unwrap()), None);
     }
@@ -187,14 +172,14 @@ mod tests {
             account: "act_1".into(),
             ad: "9".into(),
             currency: "BRL".into(),
-            figures: Figures { spend: 1, impressions: Some(0), ..Figures::default() },
+            figures: MetaFigures { spend: 1, impressions: Some(0), ..MetaFigures::default() },
             names: AdNames::default(),
         };
         let names = AdNames { ad_name: Some("0".into()), ..AdNames::default() };
         let others = [
             InsightRow { currency: "MXN".into(), ..row.clone() },
-            InsightRow { figures: Figures { impressions: None, ..row.figures }, ..row.clone() },
-            InsightRow { figures: Figures { impressions: None, reach: Some(0), ..row.figures }, ..row.clone() },
+            InsightRow { figures: MetaFigures { impressions: None, ..row.figures }, ..row.clone() },
+            InsightRow { figures: MetaFigures { impressions: None, reach: Some(0), ..row.figures }, ..row.clone() },
             InsightRow { names, ..row.clone() },
         ];
         for other in others {

@@ -5,13 +5,13 @@
 
 use serde_json::Value;
 
-use super::graph_error::GraphError;
 use crate::base::error::{Error, Result};
+use crate::insights::graph_error::GraphError;
 
 /// What is asked of a run. The errors are told since v25.0.
 pub(crate) const FIELDS: &str = "async_status,async_percent_completion,error_code,error_subcode,error_message";
 
-/// After an hour nothing is expected any more.
+/// How long a run is waited for.
 const LONGEST_SECONDS: u64 = 3_600;
 const FIRST_POLL_SECONDS: u64 = 2;
 const SLOWEST_POLL_SECONDS: u64 = 60;

@@ -6,11 +6,12 @@
 
 use serde_json::Value;
 
-use super::wire::{Object, account_id, id, object, odd, optional_text, text};
-use super::{AdNames, Figures, InsightRow};
 use crate::base::day::{Day, DayRange};
 use crate::base::error::{Error, Result};
+use crate::base::limits::LARGEST_COUNT;
 use crate::base::money::parse_money;
+use crate::insights::figures::{AdNames, InsightRow, MetaFigures, parse_count};
+use crate::insights::wire::{JsonObject, account_id, id, object, odd, optional_text, text};
 
 /// The figures of a day, beside the keys; `date_start` and `date_stop` come by themselves.
 pub const DAILY_FIELDS: [&str; 12] = [
@@ -37,7 +38,7 @@ const CONVERSATIONS_STARTED: [&str; 2] =
 /// A row of one day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DailyRow {
-    /// In the account's time zone.
+    /// The day, in the account's time zone.
     pub day: Day,
     pub row: InsightRow,
 }
@@ -45,55 +46,55 @@ pub struct DailyRow {
 /// Figures of a range as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReachRow {
-    /// With the `act_` prefix.
+    /// The account's id, with the `act_` prefix.
     pub account: String,
     pub ad: String,
     pub days: DayRange,
     pub reach: Option<i64>,
     pub impressions: Option<i64>,
-    /// As Meta writes it: digits, a point, digits.
+    /// The frequency as Meta writes it: digits, a point, digits.
     pub frequency: Option<String>,
 }
 
-fn count(object: &Object, field: &str) -> Result<Option<i64>> {
+fn count(object: &JsonObject, field: &str) -> Result<Option<i64>> {
     let Some(text) = optional_text(object, field)? else { return Ok(None) };
-    parse_count(text).map(Some).ok_or_else(|| odd(field, object.get(field), "a count"))
+    parse_count(text).map(Some).ok_or_else(|| odd(field, object.get(field), &a_count()))
 }
 
-fn parse_count(text: &str) -> Option<i64> {
-    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
+fn a_count() -> String {
+    format!("a count of at most {LARGEST_COUNT}")
 }
 
-fn decimal(object: &Object, field: &str) -> Result<Option<String>> {
+fn decimal(object: &JsonObject, field: &str) -> Result<Option<String>> {
     let Some(text) = optional_text(object, field)? else { return Ok(None) };
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let is_decimal = !whole.is_empty() && whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit());
     if is_decimal { Ok(Some(text.to_string())) } else { Err(odd(field, object.get(field), "a decimal")) }
 }
 
-fn day(object: &Object, field: &str) -> Result<Day> {
+fn day(object: &JsonObject, field: &str) -> Result<Day> {
     text(object, field)?.parse().map_err(|_| odd(field, object.get(field), "a date"))
 }
 
 /// What a row is about; equal for parts of one row.
-pub fn key(row: &Object) -> Result<[String; 4]> {
+pub fn key(row: &JsonObject) -> Result<[String; 4]> {
     let of = |field| text(row, field).map(str::to_string);
     Ok([of("account_id")?, id(row, "ad_id")?.to_string(), of("date_start")?, of("date_stop")?])
 }
 
-/// Where a row stands, for its errors: as far as it can be read.
-fn place(row: &Object) -> impl Fn(Error) -> Error {
+/// The place of a row, for its errors: as far as it can be read.
+fn place(row: &JsonObject) -> impl Fn(Error) -> Error {
     let of = |field| row.get(field).and_then(Value::as_str).unwrap_or("not told").to_string();
     let (account, ad, day) = (of("account_id"), of("ad_id"), of("date_start"));
     move |error| error.with("account", format!("act_{account}")).with("ad", &ad).with("day", &day)
 }
 
 /// A row of one of these days, of this account where one was asked.
-pub fn daily(row: &Object, node: &str, days: DayRange) -> Result<DailyRow> {
+pub fn daily(row: &JsonObject, node: &str, days: DayRange) -> Result<DailyRow> {
     read_daily(row, node, days).map_err(place(row))
 }
 
-fn read_daily(row: &Object, node: &str, days: DayRange) -> Result<DailyRow> {
+fn read_daily(row: &JsonObject, node: &str, days: DayRange) -> Result<DailyRow> {
     let account = account_id(row)?;
     of_node(row, node, &account)?;
     let first = day(row, "date_start")?;
@@ -111,7 +112,7 @@ fn read_daily(row: &Object, node: &str, days: DayRange) -> Result<DailyRow> {
             account,
             ad: id(row, "ad_id")?.to_string(),
             currency: text(row, "account_currency")?.to_string(),
-            figures: Figures {
+            figures: MetaFigures {
                 spend: parse_money(spend).map_err(|error| error.with("field", "spend"))?,
                 impressions: count(row, "impressions")?,
                 reach: count(row, "reach")?,
@@ -130,7 +131,7 @@ fn read_daily(row: &Object, node: &str, days: DayRange) -> Result<DailyRow> {
     })
 }
 
-fn of_node(row: &Object, node: &str, account: &str) -> Result<()> {
+fn of_node(row: &JsonObject, node: &str, account: &str) -> Result<()> {
     if node.starts_with("act_") && node != account {
         return Err(odd("account_id", row.get("account_id"), node));
     }
@@ -141,15 +142,15 @@ fn of_node(row: &Object, node: &str, account: &str) -> Result<()> {
 }
 
 /// Meta leaves out actions that did not happen, and the list when none did: 0.
-fn conversations_started(row: &Object) -> Result<i64> {
-    let Some(actions) = row.get("actions").filter(|actions| !actions.is_null()) else { return Ok(0) };
-    let actions = actions.as_array().ok_or_else(|| odd("actions", Some(actions), "a list"))?;
-    let actions = actions.iter().map(|action| object(action, "actions")).collect::<Result<Vec<_>>>()?;
+fn conversations_started(row: &JsonObject) -> Result<i64> {
+    let Some(sent) = row.get("actions").filter(|actions| !actions.is_null()) else { return Ok(0) };
+    let list = sent.as_array().ok_or_else(|| odd("actions", Some(sent), "a list"))?;
+    let actions = list.iter().map(|action| object(action, "actions")).collect::<Result<Vec<_>>>()?;
     for name in CONVERSATIONS_STARTED {
         for action in &actions {
             if text(action, "action_type")? == name {
                 let value = text(action, "value")?;
-                return parse_count(value).ok_or_else(|| odd(name, action.get("value"), "a count"));
+                return parse_count(value).ok_or_else(|| odd(name, action.get("value"), &a_count()));
             }
         }
     }
@@ -157,11 +158,11 @@ fn conversations_started(row: &Object) -> Result<i64> {
 }
 
 /// A row of one of these ranges.
-pub fn reach(row: &Object, node: &str, ranges: &[DayRange]) -> Result<ReachRow> {
+pub fn reach(row: &JsonObject, node: &str, ranges: &[DayRange]) -> Result<ReachRow> {
     read_reach(row, node, ranges).map_err(place(row))
 }
 
-fn read_reach(row: &Object, node: &str, ranges: &[DayRange]) -> Result<ReachRow> {
+fn read_reach(row: &JsonObject, node: &str, ranges: &[DayRange]) -> Result<ReachRow> {
     let account = account_id(row)?;
     of_node(row, node, &account)?;
     let days = DayRange::new(day(row, "date_start")?, day(row, "date_stop")?).filter(|days| ranges.contains(days));
@@ -212,7 +213,7 @@ mod tests {
         );
         assert_eq!(
             row.figures,
-            Figures {
+            MetaFigures {
                 spend: 5_339_500_000,
                 impressions: Some(9_708),
                 reach: Some(8_000),
@@ -250,13 +251,16 @@ mod tests {
             ("impressions", json!(9708), "impressions"),
             ("impressions", json!("9708.5"), "impressions"),
             ("impressions", json!("-1"), "impressions"),
+            ("impressions", json!("1000000000001"), "impressions"),
             ("reach", json!("many"), "reach"),
+            ("reach", json!("9223372036854775807"), "reach"),
             ("clicks", json!({}), "clicks"),
             ("account_currency", Value::Null, "account_currency"),
             ("date_stop", json!("2025-03-15"), "date_stop"),
             ("actions", json!("none"), "actions"),
             ("actions", started(json!(3)), "value"),
             ("actions", started(json!("0.5")), "messaging_conversation_started_7d"),
+            ("actions", started(json!("1000000000001")), "messaging_conversation_started_7d"),
         ] {
             let mut row = full();
             row[field] = value;

@@ -50,36 +50,35 @@ impl fmt::Display for Span {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Level {
+pub(crate) enum ObjectLevel {
     Campaign,
     AdSet,
     Ad,
 }
 
-impl Level {
+impl ObjectLevel {
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Level::Campaign => "campaign",
-            Level::AdSet => "adset",
-            Level::Ad => "ad",
+            ObjectLevel::Campaign => "campaign",
+            ObjectLevel::AdSet => "adset",
+            ObjectLevel::Ad => "ad",
         }
     }
 
     pub(crate) fn id_field(self) -> &'static str {
         match self {
-            Level::Campaign => "campaign_id",
-            Level::AdSet => "adset_id",
-            Level::Ad => "ad_id",
+            ObjectLevel::Campaign => "campaign_id",
+            ObjectLevel::AdSet => "adset_id",
+            ObjectLevel::Ad => "ad_id",
         }
     }
 }
 
-/// Whose ads.
+/// Which ads of the node that is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Scope {
-    /// All of the node that is asked.
-    Node,
-    Of(Level, Vec<String>),
+pub(crate) enum Selection {
+    All,
+    Of(ObjectLevel, Vec<String>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,21 +86,21 @@ pub(crate) struct Ask {
     /// An account with `act_`, or an ad.
     pub node: String,
     pub span: Span,
-    pub scope: Scope,
-    /// Beside [`KEYS`].
+    pub selection: Selection,
+    /// The fields asked for, beside [`KEYS`].
     pub fields: Vec<&'static str>,
 }
 
 /// What to ask instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Smaller {
-    /// Each of these; their rows together are the answer.
+    /// Questions whose rows together are the answer.
     Pieces(Vec<Ask>),
-    /// First which objects of this level there are, with [`Ask::ids`], then [`Ask::of_ids`].
-    Below(Level),
-    /// Both; each row is the answer's row in part.
+    /// Questions by the objects of this level: which there are is asked first, with [`Ask::ids`], then [`Ask::of_ids`].
+    Below(ObjectLevel),
+    /// Two questions; each row is the answer's row in part.
     Fields(Box<[Ask; 2]>),
-    /// One day or range, one ad, one field: nothing is smaller.
+    /// No question is smaller: it is of one day or range, one ad, one field.
     Nothing,
 }
 
@@ -114,25 +113,25 @@ impl Ask {
         Ask { span, ..self.clone() }
     }
 
-    /// The same of some objects of a level, at least two questions where there are at least two ids.
-    pub(crate) fn of_ids(&self, level: Level, ids: &[String]) -> Vec<Ask> {
+    /// The same question of some objects of a level, at least two questions where there are at least two ids.
+    pub(crate) fn of_ids(&self, level: ObjectLevel, ids: &[String]) -> Vec<Ask> {
         let pieces = ids.len().div_ceil(MOST_IDS).max(2);
         let size = ids.len().div_ceil(pieces).max(1);
-        ids.chunks(size).map(|ids| Ask { scope: Scope::Of(level, ids.to_vec()), ..self.clone() }).collect()
+        ids.chunks(size).map(|ids| Ask { selection: Selection::Of(level, ids.to_vec()), ..self.clone() }).collect()
     }
 
     /// The parameters, but for those of paging.
     pub(crate) fn parameters(&self) -> Vec<(&'static str, String)> {
         let fields: Vec<&str> = KEYS.into_iter().chain(self.fields.iter().copied()).collect();
-        self.parameters_at(Level::Ad, &fields, true)
+        self.parameters_at(ObjectLevel::Ad, &fields, true)
     }
 
     /// The parameters of the question which objects of a level have figures here.
-    pub(crate) fn ids(&self, level: Level) -> Vec<(&'static str, String)> {
+    pub(crate) fn ids(&self, level: ObjectLevel) -> Vec<(&'static str, String)> {
         self.parameters_at(level, &[level.id_field(), "impressions"], false)
     }
 
-    fn parameters_at(&self, level: Level, fields: &[&str], by_day: bool) -> Vec<(&'static str, String)> {
+    fn parameters_at(&self, level: ObjectLevel, fields: &[&str], by_day: bool) -> Vec<(&'static str, String)> {
         let range = |days: &DayRange| json!({ "since": days.first.to_string(), "until": days.last.to_string() });
         let mut parameters = vec![("level", level.name().to_string()), ("fields", fields.join(","))];
         match &self.span {
@@ -151,7 +150,7 @@ impl Ask {
         if self.is_of_account() {
             filters.push(filter("ad.effective_status".to_string(), json!(AD_STATUSES)));
         }
-        if let Scope::Of(level, ids) = &self.scope {
+        if let Selection::Of(level, ids) = &self.selection {
             filters.push(filter(format!("{}.id", level.name()), json!(ids)));
         }
         if !filters.is_empty() {
@@ -175,11 +174,11 @@ pub(crate) fn smaller(ask: &Ask) -> Smaller {
         }
         _ => {}
     }
-    match &ask.scope {
-        Scope::Of(level, ids) if ids.len() > 1 => return Smaller::Pieces(ask.of_ids(*level, ids)),
-        Scope::Node if ask.is_of_account() => return Smaller::Below(Level::Campaign),
-        Scope::Of(Level::Campaign, _) => return Smaller::Below(Level::AdSet),
-        Scope::Of(Level::AdSet, _) => return Smaller::Below(Level::Ad),
+    match &ask.selection {
+        Selection::Of(level, ids) if ids.len() > 1 => return Smaller::Pieces(ask.of_ids(*level, ids)),
+        Selection::All if ask.is_of_account() => return Smaller::Below(ObjectLevel::Campaign),
+        Selection::Of(ObjectLevel::Campaign, _) => return Smaller::Below(ObjectLevel::AdSet),
+        Selection::Of(ObjectLevel::AdSet, _) => return Smaller::Below(ObjectLevel::Ad),
         _ => {}
     }
     if ask.fields.len() > 1 {
@@ -196,7 +195,7 @@ mod tests {
 
     fn ask(days: i32, fields: &[&'static str]) -> Ask {
         let span = Span::Daily(DayRange { first: Day(100), last: Day(99 + days) });
-        Ask { node: "act_1".into(), span, scope: Scope::Node, fields: fields.to_vec() }
+        Ask { node: "act_1".into(), span, selection: Selection::All, fields: fields.to_vec() }
     }
 
     /// Cuts until nothing is smaller, in a world of campaigns of ad sets of ads, and gives every question asked.
@@ -211,13 +210,13 @@ mod tests {
                 Smaller::Nothing => {}
                 Smaller::Below(level) => {
                     let count = match level {
-                        Level::Campaign => campaigns,
-                        Level::AdSet => adsets,
-                        Level::Ad => ads,
+                        ObjectLevel::Campaign => campaigns,
+                        ObjectLevel::AdSet => adsets,
+                        ObjectLevel::Ad => ads,
                     };
-                    let parent = match &ask.scope {
-                        Scope::Of(_, ids) => ids[0].clone(),
-                        Scope::Node => String::new(),
+                    let parent = match &ask.selection {
+                        Selection::Of(_, ids) => ids[0].clone(),
+                        Selection::All => String::new(),
                     };
                     let ids: Vec<String> = (0..count).map(|i| format!("{parent}{i}")).collect();
                     open.extend(ask.of_ids(level, &ids));
@@ -237,7 +236,9 @@ mod tests {
             .iter()
             .filter(|ask| smaller(ask) == Smaller::Nothing)
             .map(|ask| {
-                let (Span::Daily(days), Scope::Of(Level::Ad, ads)) = (&ask.span, &ask.scope) else { panic!("{ask:?}") };
+                let (Span::Daily(days), Selection::Of(ObjectLevel::Ad, ads)) = (&ask.span, &ask.selection) else {
+                    panic!("{ask:?}")
+                };
                 assert_eq!((days.len(), ads.len(), ask.fields.len()), (1, 1, 1));
                 format!("{} {} {}", days.first, ads[0], ask.fields[0])
             })
@@ -259,7 +260,7 @@ mod tests {
             })
             .collect();
         assert_eq!(spans, ["1970-04-11..1970-04-12", "1970-04-13"]);
-        assert_eq!(smaller(&ask(1, &["spend"])), Smaller::Below(Level::Campaign));
+        assert_eq!(smaller(&ask(1, &["spend"])), Smaller::Below(ObjectLevel::Campaign));
         let of_ad = Ask { node: "77".into(), ..ask(1, &["spend", "reach"]) };
         let Smaller::Fields(halves) = smaller(&of_ad) else { panic!() };
         assert_eq!([&halves[0].fields, &halves[1].fields], [&vec!["spend"], &vec!["reach"]]);
@@ -273,11 +274,11 @@ mod tests {
     fn ids_are_named_in_pieces_that_fit_a_url_and_leave_none_out() {
         for count in [1, 2, 3, 199, 200, 201, 401, 1_000] {
             let ids: Vec<String> = (0..count).map(|i| i.to_string()).collect();
-            let pieces = ask(1, &["spend"]).of_ids(Level::Ad, &ids);
+            let pieces = ask(1, &["spend"]).of_ids(ObjectLevel::Ad, &ids);
             let named: Vec<String> = pieces
                 .iter()
-                .flat_map(|ask| match &ask.scope {
-                    Scope::Of(Level::Ad, ids) if ids.len() <= MOST_IDS => ids.clone(),
+                .flat_map(|ask| match &ask.selection {
+                    Selection::Of(ObjectLevel::Ad, ids) if ids.len() <= MOST_IDS => ids.clone(),
                     other => panic!("{other:?}"),
                 })
                 .collect();
@@ -288,7 +289,7 @@ mod tests {
 
     #[test]
     fn a_question_in_metas_words() {
-        let of_account = Ask { scope: Scope::Of(Level::Campaign, vec!["7".into()]), ..ask(2, &["spend"]) };
+        let of_account = Ask { selection: Selection::Of(ObjectLevel::Campaign, vec!["7".into()]), ..ask(2, &["spend"]) };
         let parameters = of_account.parameters();
         assert_eq!(
             parameters[..4],
@@ -303,7 +304,7 @@ mod tests {
         for text in [r#""field":"ad.effective_status""#, "DELETED", r#"{"field":"campaign.id","operator":"IN","value":["7"]}"#] {
             assert!(filters.contains(text), "{filters}");
         }
-        let below: Vec<&str> = of_account.ids(Level::AdSet).iter().map(|(name, _)| *name).collect();
+        let below: Vec<&str> = of_account.ids(ObjectLevel::AdSet).iter().map(|(name, _)| *name).collect();
         assert_eq!(below, ["level", "fields", "time_range", "filtering"]);
         let of_ad = Ask { node: "77".into(), ..ask(1, &["spend"]) };
         assert!(of_ad.parameters().iter().all(|(name, _)| *name != "filtering"), "an ad asked by its id is not filtered");

@@ -8,20 +8,20 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::graph_error::Whom;
+use crate::insights::graph_error::Whom;
 
 /// The headers that are read; names in lower case.
 pub(crate) const HEADERS: [&str; 4] =
     ["x-fb-ads-insights-throttle", "x-ad-account-usage", "x-app-usage", "x-business-use-case-usage"];
 
-/// Of the limits by business use case, those that requests of ours count against.
+/// The limits by business use case that requests of ours count against.
 const OUR_USE_CASES: [&str; 2] = ["ads_insights", "ads_management"];
 
 /// Share of a limit that is used, in percent, and the seconds to wait from there on.
 const SLOW_DOWN: [(u64, u64); 4] = [(100, 300), (95, 60), (85, 10), (75, 2)];
 const LONGEST_SECONDS: u64 = 900;
 const ABUSE_SECONDS: u64 = 1_800;
-/// For how long Meta blocks an account whose score is used up.
+/// How long Meta blocks an account whose score is used up.
 const FULL_TIER_SECONDS: u64 = 60;
 const DEVELOPMENT_TIER_SECONDS: u64 = 300;
 const APP_SECONDS: u64 = 60;
@@ -31,7 +31,7 @@ const APP_SECONDS: u64 = 60;
 pub(crate) struct Usage {
     pub account_percent: u64,
     pub app_percent: u64,
-    /// Until the account is served again; 0 when it is.
+    /// The time until the account is served again; 0 when it is.
     pub account_regain_seconds: u64,
     /// Whether the app has full access; unknown when no header says it.
     pub is_full_tier: Option<bool>,
@@ -58,8 +58,8 @@ impl Usage {
         if let Some(app) = object(HEADERS[2]) {
             usage.app_percent = usage.app_percent.max(used(&app));
         }
-        let cases = object(HEADERS[3]);
-        let cases = cases.iter().filter_map(Value::as_object).flat_map(|of_id| of_id.values());
+        let by_id = object(HEADERS[3]);
+        let cases = by_id.iter().filter_map(Value::as_object).flat_map(|of_id| of_id.values());
         for case in cases.filter_map(Value::as_array).flatten() {
             let is_ours = case["type"].as_str().is_none_or(|name| OUR_USE_CASES.contains(&name));
             if is_ours {

@@ -6,11 +6,11 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::AdNames;
 use crate::base::day::Zone;
 use crate::base::error::{Error, Result};
+use crate::insights::figures::AdNames;
 
-pub type Object = Map<String, Value>;
+pub type JsonObject = Map<String, Value>;
 
 /// What is asked of an account.
 pub const ACCOUNT_FIELDS: &str = "account_id,name,timezone_name,currency,account_status";
@@ -18,8 +18,8 @@ pub const ACCOUNT_FIELDS: &str = "account_id,name,timezone_name,currency,account
 pub const AD_FIELDS: &str = "account_id,name,effective_status,adset{id,name},campaign{id,name}";
 /// An ad account.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Account {
-    /// With the `act_` prefix.
+pub struct AdAccount {
+    /// The id, with the `act_` prefix.
     pub id: String,
     pub name: String,
     /// An IANA name; Meta's days are days there.
@@ -28,7 +28,7 @@ pub struct Account {
     pub status: AccountStatus,
 }
 
-impl Account {
+impl AdAccount {
     /// The account's zone: where its days begin.
     pub fn zone(&self) -> Result<Zone> {
         self.timezone_name.parse::<Zone>().map_err(|error| {
@@ -47,7 +47,7 @@ impl AccountStatus {
 }
 
 impl fmt::Display for AccountStatus {
-    /// As Meta's page on `account_status` names it.
+    /// The name that Meta's page on `account_status` has for it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match self.0 {
             1 => "active",
@@ -64,7 +64,7 @@ impl fmt::Display for AccountStatus {
     }
 }
 
-/// Until when a token is valid.
+/// The end of a token's validity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
     /// Meta tells this only to some tokens.
@@ -78,17 +78,17 @@ pub enum Until {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdObject {
     pub ad: String,
-    /// With the `act_` prefix.
+    /// The account's id, with the `act_` prefix.
     pub account: String,
     pub names: AdNames,
-    /// Such as `DELETED`.
+    /// The status, such as `DELETED`.
     pub status: String,
 }
 
 /// One page of a list.
 #[derive(Debug)]
 pub struct Page {
-    pub rows: Vec<Object>,
+    pub rows: Vec<JsonObject>,
     /// The cursor of the next page; none on the last.
     pub after: Option<String>,
 }
@@ -103,12 +103,12 @@ pub(super) fn odd(field: &str, value: Option<&Value>, needed: &str) -> Error {
         .mend("the answer is not as Meta documents it: check api_version, and report it if it stays")
 }
 
-pub(super) fn text<'o>(object: &'o Object, field: &str) -> Result<&'o str> {
+pub(super) fn text<'o>(object: &'o JsonObject, field: &str) -> Result<&'o str> {
     optional_text(object, field)?.ok_or_else(|| odd(field, object.get(field), "a text"))
 }
 
-/// None when the key is absent or the text blank.
-pub(super) fn optional_text<'o>(object: &'o Object, field: &str) -> Result<Option<&'o str>> {
+/// The text of a field; none when the key is absent or the text blank.
+pub(super) fn optional_text<'o>(object: &'o JsonObject, field: &str) -> Result<Option<&'o str>> {
     match object.get(field) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
@@ -117,7 +117,7 @@ pub(super) fn optional_text<'o>(object: &'o Object, field: &str) -> Result<Optio
     }
 }
 
-pub(super) fn id<'o>(object: &'o Object, field: &str) -> Result<&'o str> {
+pub(super) fn id<'o>(object: &'o JsonObject, field: &str) -> Result<&'o str> {
     let id = text(object, field)?;
     if is_id(id) { Ok(id) } else { Err(odd(field, object.get(field), "an id of digits")) }
 }
@@ -126,20 +126,20 @@ pub fn is_id(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// With the `act_` prefix.
-pub(super) fn account_id(object: &Object) -> Result<String> {
+/// The account's id, with the `act_` prefix.
+pub(super) fn account_id(object: &JsonObject) -> Result<String> {
     Ok(format!("act_{}", id(object, "account_id")?))
 }
 
-pub(super) fn object<'v>(value: &'v Value, what: &str) -> Result<&'v Object> {
+pub(super) fn object<'v>(value: &'v Value, what: &str) -> Result<&'v JsonObject> {
     value.as_object().ok_or_else(|| odd(what, Some(value), "an object"))
 }
 
 /// The rows of a page, and where the next begins: there is one exactly when the answer has a link to it. The link itself carries
 /// the token and is never followed; only its cursor is taken.
 pub fn page(answer: &Value) -> Result<Page> {
-    let rows = answer.get("data").and_then(Value::as_array).ok_or_else(|| odd("data", answer.get("data"), "a list"))?;
-    let rows = rows.iter().map(|row| object(row, "a row").cloned()).collect::<Result<_>>()?;
+    let list = answer.get("data").and_then(Value::as_array).ok_or_else(|| odd("data", answer.get("data"), "a list"))?;
+    let rows = list.iter().map(|row| object(row, "a row").cloned()).collect::<Result<_>>()?;
     let paging = answer.get("paging");
     if paging.and_then(|paging| paging.get("next")).is_none_or(Value::is_null) {
         return Ok(Page { rows, after: None });
@@ -150,7 +150,7 @@ pub fn page(answer: &Value) -> Result<Page> {
     }
 }
 
-pub fn account(answer: &Object) -> Result<Account> {
+pub fn account(answer: &JsonObject) -> Result<AdAccount> {
     let account = account_id(answer)?;
     let here = |error: Error| error.with("account", &account);
     let status = answer.get("account_status");
@@ -159,7 +159,7 @@ pub fn account(answer: &Object) -> Result<Account> {
         Some(Value::String(text)) => text.parse().ok(),
         _ => None,
     };
-    Ok(Account {
+    Ok(AdAccount {
         name: optional_text(answer, "name").map_err(here)?.unwrap_or_default().to_string(),
         timezone_name: text(answer, "timezone_name").map_err(here)?.to_string(),
         currency: text(answer, "currency").map_err(here)?.to_string(),
@@ -169,7 +169,7 @@ pub fn account(answer: &Object) -> Result<Account> {
 }
 
 /// The permissions that were granted, of the rows of `/me/permissions`.
-pub fn scopes(rows: &[Object]) -> Result<Vec<String>> {
+pub fn scopes(rows: &[JsonObject]) -> Result<Vec<String>> {
     let mut scopes = Vec::new();
     for row in rows {
         if text(row, "status")? == "granted" {
@@ -180,7 +180,7 @@ pub fn scopes(rows: &[Object]) -> Result<Vec<String>> {
     Ok(scopes)
 }
 
-/// Until when the token is valid, and until when it may see figures, of the answer of `/debug_token`.
+/// The end of the token's validity, and of its sight of figures, as the answer of `/debug_token` tells them.
 pub fn expiry(answer: &Value) -> (Until, Until) {
     let until = |field: &str| match answer.get("data").and_then(|token| token.get(field)).and_then(Value::as_i64) {
         None => Until::Unknown,
@@ -195,7 +195,7 @@ pub fn batched(answer: &Value) -> Option<Value> {
     serde_json::from_str(answer.get(0)?.get("body")?.as_str()?).ok()
 }
 
-pub fn ad(ad: &str, answer: &Object) -> Result<AdObject> {
+pub fn ad(ad: &str, answer: &JsonObject) -> Result<AdObject> {
     let here = |error: Error| error.with("ad", ad);
     let of = |parent: &str| match answer.get(parent) {
         None | Some(Value::Null) => Ok((None, None)),
@@ -221,7 +221,7 @@ pub fn ad(ad: &str, answer: &Object) -> Result<AdObject> {
 }
 
 /// The ids of the objects that have figures.
-pub fn ids(rows: &[Object], field: &'static str) -> Result<Vec<String>> {
+pub fn ids(rows: &[JsonObject], field: &'static str) -> Result<Vec<String>> {
     let mut ids = rows.iter().map(|row| id(row, field).map(str::to_string)).collect::<Result<Vec<_>>>()?;
     ids.sort_unstable();
     ids.dedup();

@@ -9,7 +9,7 @@ use crate::base::object::Object;
 use crate::base::parallel::at_once;
 use crate::base::schema::{DAY_TABLES, Raw};
 use crate::config::Settings;
-use crate::extract::fingerprints::{insights_settings, raw_settings};
+use crate::extract::fingerprints::{self, insights_settings, raw_settings};
 use crate::extract::identity::Identities;
 use crate::insights::due::Due;
 use crate::insights::fetched as ledger;
@@ -54,6 +54,9 @@ pub(crate) struct Asked<'a> {
     pub(crate) tried: &'a Tried,
 }
 
+/// A partition that was accepted under a larger share is read again, and refused.
+const TOO_MANY_REJECTED: &str = "more rejected rows than max_rejected_share allows";
+
 /// What is there of the lake.
 struct Landed {
     messages: Listing,
@@ -97,7 +100,7 @@ struct Stored {
 }
 
 impl Stored {
-    fn take(output: &Lake) -> Result<Stored> {
+    fn take(output: &Lake, settings: &Settings) -> Result<Stored> {
         let listed = || -> Result<_> {
             let days = DAY_TABLES.into_iter().map(|table| Ok((table, output.published_days(table)?)));
             let published = days.collect::<Result<BTreeMap<_, _>>>()?;
@@ -107,13 +110,24 @@ impl Stored {
         let (listed, receipts) = at_once(listed, || Book::read(output))?;
         let (published, working, ads, rejected) = listed?;
         let accepted = read_json(output, ACCEPTED_OBJECT)?.unwrap_or_default();
-        Ok(Stored { published, working, ads, rejected, receipts: receipts?, accepted })
+        let mut receipts = receipts?;
+        for table in Raw::BOTH {
+            let (before, now) = (fingerprints::accepted_before(settings, table), raw_settings(settings, table).settings);
+            receipts.raw_mut(table).change(|receipt| {
+                let is_old = receipt.settings == before;
+                if is_old {
+                    receipt.settings = now;
+                }
+                is_old
+            });
+        }
+        Ok(Stored { published, working, ads, rejected, receipts, accepted })
     }
 }
 
 impl Survey {
     pub(crate) fn take(lake: &Lake, output: &Lake, settings: &Settings) -> Result<Survey> {
-        let (landed, stored) = at_once(|| Landed::take(lake, settings), || Stored::take(output))?;
+        let (landed, stored) = at_once(|| Landed::take(lake, settings), || Stored::take(output, settings))?;
         let (landed, stored) = (landed?, stored?);
         let leavings = stored.working.iter().chain(&stored.rejected).filter_map(|object| partition_of(&object.path)).collect();
         Ok(Survey {
@@ -244,15 +258,13 @@ impl Survey {
     pub(crate) fn unread(&self, settings: &Settings) -> Vec<PartitionStep> {
         let mut steps = Vec::new();
         for table in Raw::BOTH {
-            let of = raw_settings(settings, table);
+            let (of, share) = (raw_settings(settings, table), settings.max_rejected_share);
             for (day, partition) in &self.raw(table).partitions {
-                let reason = match self.receipts.raw(table).get(*day) {
-                    None => Some("new partition"),
-                    Some(receipt) if receipt.stored.as_ref() != self.working_version(table, *day) => {
-                        Some(receipt.mismatch(&partition.objects, of).unwrap_or(WORKING_TABLE_LOST))
-                    }
-                    Some(receipt) => receipt.mismatch(&partition.objects, of),
-                };
+                let reason = self.receipts.raw(table).get(*day).map_or(Some("new partition"), |receipt| {
+                    let is_refused = || (!receipt.content.is_within(share)).then_some(TOO_MANY_REJECTED);
+                    let is_lost = || self.is_lost(table, *day).then_some(WORKING_TABLE_LOST);
+                    receipt.mismatch(&partition.objects, of).or_else(is_refused).or_else(is_lost)
+                });
                 steps.extend(reason.map(|reason| PartitionStep {
                     table: table.table(),
                     day: *day,
@@ -328,7 +340,7 @@ impl Survey {
 
     /// Which ids count as which bot's.
     pub(crate) fn bots_of_ids(&self, settings: &Settings) -> Digest {
-        Digest::of_texts(settings.bots.iter().map(|bot| format!("{:?} {:?}", bot.id, bot.members)))
+        fingerprints::identities(settings)
     }
 
     /// What is accepted once these partitions have been built from.

@@ -7,14 +7,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
 
-use crate::base::error::{Error, Result};
-
-use super::failure::io_error;
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::object::Object;
 
 pub(super) const STAGING: &str = "work/staging";
 
 static STAGED: AtomicU64 = AtomicU64::new(0);
+
+/// What the system says, as an error.
+pub(super) fn io_error(message: &str, error: &io::Error) -> Error {
+    let kind = match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Denied,
+        _ => ErrorKind::Unavailable,
+    };
+    Error::new(kind, message).mend(match kind {
+        ErrorKind::Denied => "give this user the permission",
+        _ => "correct what the system reports, and run again",
+    })
+}
 
 /// What changes when a file is replaced, as `object_store` tells it when the file is read.
 fn version(metadata: &Metadata) -> String {

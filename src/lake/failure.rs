@@ -6,10 +6,9 @@
 use std::error::Error as StdError;
 use std::io;
 
-use crate::base::error::{Error, ErrorKind};
-
-use super::Lake;
 use super::location::Root;
+use super::open::Lake;
+use crate::base::error::{Error, ErrorKind};
 
 /// What was asked of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +56,11 @@ pub(super) fn is_broken_listing(error: &object_store::Error) -> bool {
     texts(error).contains("Error getting list response body")
 }
 
+/// Whether an answer had this HTTP status: a failed listing is of no kind, its status stands in the text.
+fn has_status(whole: &str, status: &str) -> bool {
+    whole.contains(&format!("status code: {status}"))
+}
+
 /// The content of the first such element.
 fn element<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     let (_, after) = text.split_once(&format!("<{name}>"))?;
@@ -81,17 +85,6 @@ fn find_io<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {
     None
 }
 
-pub(super) fn io_error(message: &str, error: &io::Error) -> Error {
-    let kind = match error.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Denied,
-        _ => ErrorKind::Unavailable,
-    };
-    Error::new(kind, message).mend(match kind {
-        ErrorKind::Denied => "give this user the permission",
-        _ => "see what the system says, mend it and run again",
-    })
-}
-
 impl Lake {
     /// An error of the store, classified by what the operator does about it.
     pub(super) fn failure(&self, operation: Operation, path: &str, error: object_store::Error) -> Error {
@@ -102,7 +95,7 @@ impl Lake {
             _ => self.no_answer(&whole).or_else(|| self.refusal(operation, &error, &whole)),
         };
         let error_of = |kind, message: &str, mend: &str| Error::new(kind, message).mend(mend);
-        let known = meaning.unwrap_or_else(|| match &error {
+        let bare = meaning.unwrap_or_else(|| match &error {
             object_store::Error::NotFound { .. } => error_of(
                 ErrorKind::Unavailable,
                 "an object that was listed is gone",
@@ -118,11 +111,11 @@ impl Lake {
             }
             _ => error_of(ErrorKind::Unavailable, "storage failed", "run again when it answers"),
         });
-        let known = known.with("object", if path.is_empty() { "." } else { path });
+        let of_object = bare.with("object", if path.is_empty() { "." } else { path });
         if *root == Root::Disk {
-            return known.source(error);
+            return of_object.source(error);
         }
-        let known = known.with("location", &self.location);
+        let known = of_object.with("location", &self.location);
         match element(&whole, "Code") {
             // The rest of the body is markup.
             Some(code) => known.with("answer", answer(code, &whole)),
@@ -132,70 +125,89 @@ impl Lake {
 
     /// The store answered, and refused for a reason that trying again does not mend.
     fn refusal(&self, operation: Operation, error: &object_store::Error, whole: &str) -> Option<Error> {
-        let root = &self.location.root;
-        let denied = |message: String| Some(Error::new(ErrorKind::Denied, message));
         let code = element(whole, "Code").unwrap_or_default();
-        let variables = root.variables();
+        let of_code = self.wrong_name(code).or_else(|| self.wrong_credential(code)).or_else(|| self.wrong_region(code, whole));
+        of_code.or_else(|| self.no_permission(operation, error, whole)).or_else(|| self.no_store(operation, whole))
+    }
+
+    fn wrong_name(&self, code: &str) -> Option<Error> {
+        let root = &self.location.root;
         match code {
-            "NoSuchBucket" | "ContainerNotFound" | "ContainerBeingDeleted" => {
-                let error = Error::usage(format!("{root} does not exist")).with("endpoint", self.endpoint_text());
-                return Some(error.mend("correct the url in the pipeline file, or the endpoint and account of the environment"));
-            }
+            "NoSuchBucket" | "ContainerNotFound" | "ContainerBeingDeleted" => Some(
+                Error::usage(format!("{root} does not exist"))
+                    .with("endpoint", self.endpoint_text())
+                    .mend("correct the url in the pipeline file, or the endpoint and account of the environment"),
+            ),
             "InvalidBucketName" => {
-                return Some(Error::usage(format!("{root} is no valid name")).mend("correct the url in the pipeline file"));
+                Some(Error::usage(format!("{root} is not a valid bucket name")).mend("correct the url in the pipeline file"))
             }
+            _ => None,
+        }
+    }
+
+    fn wrong_credential(&self, code: &str) -> Option<Error> {
+        let denied = |message: &str, mend: &str| Some(Error::new(ErrorKind::Denied, message).mend(mend));
+        match code {
             "SignatureDoesNotMatch" | "AuthenticationFailed" => {
-                return denied(format!("storage refuses the signature: the secret in the {variables} variables is wrong"))
-                    .map(|error| error.mend("set the secret that belongs to the key"));
+                let variables = self.location.root.variables();
+                denied(
+                    &format!("storage refuses the signature: the secret in the {variables} variables is wrong"),
+                    "set the secret that belongs to the key",
+                )
             }
             "InvalidAccessKeyId" => {
-                return denied("storage does not know the access key".to_string())
-                    .map(|error| error.mend("set AWS_ACCESS_KEY_ID to a key of this store"));
+                denied("storage does not know the access key", "set AWS_ACCESS_KEY_ID to a key of this store")
             }
             "ExpiredToken" | "TokenRefreshRequired" | "InvalidToken" => {
-                return denied("the session token of the credential is not valid, or no longer".to_string())
-                    .map(|error| error.mend("get new credentials and run again"));
+                denied("the session token of the credential is invalid or has expired", "get new credentials and run again")
             }
             "RequestTimeTooSkewed" => {
-                return denied("storage refuses this machine's clock".to_string())
-                    .map(|error| error.mend("set the clock of this machine by the network's time"));
+                denied("storage refuses this machine's clock", "set the clock of this machine by the network's time")
             }
-            _ => {}
+            _ => None,
         }
+    }
+
+    fn wrong_region(&self, code: &str, whole: &str) -> Option<Error> {
+        let root = &self.location.root;
         let is_elsewhere = matches!(
             code,
             "AuthorizationHeaderMalformed" | "PermanentRedirect" | "TemporaryRedirect" | "IllegalLocationConstraintException"
         ) || whole.contains("Received redirect without LOCATION");
-        if let (Root::S3 { .. }, true) = (root, is_elsewhere) {
-            let right = element(whole, "Region").map(str::to_string).or(self.traffic.answer().region);
-            let error = Error::usage(match &right {
-                Some(region) => format!("{root} lies in region {region}, not in {}", self.region_text()),
-                None => format!("{root} lies in another region than {}", self.region_text()),
-            });
-            let region = right.unwrap_or_else(|| "the bucket's region".to_string());
-            return Some(error.mend(format!("set AWS_REGION to {region}")));
+        if !is_elsewhere || !matches!(root, Root::S3 { .. }) {
+            return None;
         }
-        // A failed listing is of no kind, its status stands in the text.
-        let is_status = |status: &str| whole.contains(&format!("status code: {status}"));
+        let right = element(whole, "Region").map(str::to_string).or(self.traffic.answer().region);
+        let error = Error::usage(match &right {
+            Some(region) => format!("{root} lies in region {region}, not in {}", self.region_text()),
+            None => format!("{root} lies in another region than {}", self.region_text()),
+        });
+        let region = right.unwrap_or_else(|| "the bucket's region".to_string());
+        Some(error.mend(format!("set AWS_REGION to {region}")))
+    }
+
+    fn no_permission(&self, operation: Operation, error: &object_store::Error, whole: &str) -> Option<Error> {
         let is_denied =
             matches!(error, object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. })
-                || is_status("401")
-                || is_status("403");
-        if is_denied {
-            let permission = operation.permission(root);
-            return denied("storage denies access".to_string()).map(|error| {
-                error.with("permission", permission).mend(format!("give this credential {permission} on {}", self.location))
-            });
-        }
-        // No store answers a listing like this: something else listens there.
-        if operation == Operation::List && is_status("404") {
-            return Some(
-                Error::usage(format!("{root} is not found where its store should be"))
-                    .with("endpoint", self.endpoint_text())
-                    .mend(format!("correct the endpoint among the {variables} variables, or the url in the pipeline file")),
-            );
-        }
-        None
+                || has_status(whole, "401")
+                || has_status(whole, "403");
+        let permission = operation.permission(&self.location.root);
+        is_denied.then(|| {
+            Error::new(ErrorKind::Denied, "storage denies access")
+                .with("permission", permission)
+                .mend(format!("give this credential {permission} on {}", self.location))
+        })
+    }
+
+    /// No store answers a listing like this: something else listens there.
+    fn no_store(&self, operation: Operation, whole: &str) -> Option<Error> {
+        let root = &self.location.root;
+        let variables = root.variables();
+        (operation == Operation::List && has_status(whole, "404")).then(|| {
+            Error::usage(format!("nothing at the endpoint knows {root}"))
+                .with("endpoint", self.endpoint_text())
+                .mend(format!("correct the endpoint among the {variables} variables, or the url in the pipeline file"))
+        })
     }
 
     /// The store did not answer, or not in its language.
@@ -210,15 +222,15 @@ impl Lake {
             );
         }
         if holds(&["URL scheme is not allowed"]) {
-            let error = Error::usage("the endpoint is http://, which nothing protects").with("endpoint", self.endpoint_text());
+            let error = Error::usage("the endpoint is http://, which is not encrypted").with("endpoint", self.endpoint_text());
             return Some(error.mend("use https://, or set AWS_ALLOW_HTTP, AZURE_ALLOW_HTTP or GOOGLE_ALLOW_HTTP to true"));
         }
-        let mend = "if the endpoint is right run again when it answers, else correct it";
+        let mend = "correct the endpoint, or run again when it answers";
         if holds(&["tcp connect error", "dns error", "client error (Connect)", "error trying to connect"]) {
             return unavailable("storage cannot be reached").map(|error| error.with("endpoint", self.endpoint_text()).mend(mend));
         }
         if holds(&["Got invalid list response", "Error parsing", "invalid XML"]) {
-            return unavailable("what answers is no such store")
+            return unavailable("the reply is not one that such a store gives")
                 .map(|error| error.with("endpoint", self.endpoint_text()).mend(mend));
         }
         None

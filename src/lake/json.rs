@@ -3,9 +3,8 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::open::Lake;
 use crate::base::error::{Error, Result};
-
-use super::Lake;
 
 /// A small JSON object, or none when there is none or it cannot be read.
 pub fn read_json<T: DeserializeOwned>(output: &Lake, object: &str) -> Result<Option<T>> {

@@ -1,4 +1,4 @@
-//! Where things lie: the folders of input partitions and the objects of the outputs.
+//! Layout: the folders of input partitions and the objects of the outputs.
 //!
 //! ```text
 //! <lake>/<messages|events>/date=YYYY-MM-DD/*.parquet     days of arrival, UTC
@@ -10,12 +10,11 @@
 
 use std::collections::BTreeMap;
 
+use super::open::Lake;
 use crate::base::day::Day;
 use crate::base::error::Result;
-use crate::base::schema::Raw;
-
-use super::Lake;
 use crate::base::object::Object;
+use crate::base::schema::Raw;
 
 /// The objects of one input partition, in the order of their names.
 #[derive(Clone, Debug, PartialEq, Eq)]

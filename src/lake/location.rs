@@ -14,11 +14,11 @@ use crate::base::error::{Error, Result};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Location {
     pub(super) root: Root,
-    /// With `/` between its parts and none at its ends.
+    /// Its parts, with `/` between them and none at the ends.
     path: String,
 }
 
-/// What a location's path is counted from.
+/// Where a location's path begins.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Root {
     /// The root of the local disk.
@@ -26,9 +26,9 @@ pub(super) enum Root {
     S3 {
         bucket: String,
     },
-    /// Without an account where it comes from the environment.
+    /// The account is none where it comes from the environment.
     Azure {
-        account: Option<Account>,
+        account: Option<StorageAccount>,
         container: String,
     },
     Gcs {
@@ -38,9 +38,9 @@ pub(super) enum Root {
 
 /// A storage account of Azure, as `abfss://` names it.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Account {
+pub(super) struct StorageAccount {
     pub name: String,
-    /// Such as `acme.dfs.core.windows.net`.
+    /// The host, such as `acme.dfs.core.windows.net`.
     pub host: String,
 }
 
@@ -70,7 +70,10 @@ impl Location {
             "abfss" => match authority.split_once('@') {
                 Some((container, host)) if !container.contains(':') && !container.is_empty() => {
                     let name = host.split('.').next().unwrap_or_default().to_string();
-                    Root::Azure { account: Some(Account { name, host: host.to_string() }), container: container.to_string() }
+                    Root::Azure {
+                        account: Some(StorageAccount { name, host: host.to_string() }),
+                        container: container.to_string(),
+                    }
                 }
                 Some(_) => return Err(holds_user()),
                 None => Root::Azure { account: None, container: bucket("container")? },

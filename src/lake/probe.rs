@@ -3,21 +3,20 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
+use super::holder::token;
+use super::open::Lake;
 use crate::base::error::{Error, Result};
-
-use super::Lake;
-use super::lock::token;
 
 /// What a trial found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
-    /// Of two puts that create an object, the second is refused: what the lock rests on.
+    /// Whether of two puts that create an object the second is refused: what the lock rests on.
     pub creates_once: bool,
-    /// A put that names the version it replaces is refused when it is another: the fence of a put under way.
+    /// Whether a put that names the version it replaces is refused when it is another: the fence of a put under way.
     pub replaces_by_version: bool,
     /// The store's clock, where its answers tell it.
     pub time: Option<DateTime<Utc>>,
-    /// Where the bucket lies, or on S3 where it is believed to lie, if its answers do not tell.
+    /// The region of the bucket, or on S3 the one that is assumed, if its answers do not tell.
     pub region: Option<String>,
 }
 

@@ -2,7 +2,6 @@
 //!
 //! The filter's columns are decoded first; the others are decoded for the rows that pass. Memory is bounded by the batch.
 
-use std::io::{Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -14,7 +13,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use object_store::path::Path;
-use object_store::{GetOptions, GetResult, GetResultPayload, OBJECT_STORE_COALESCE_DEFAULT, ObjectStore, coalesce_ranges};
+use object_store::{GetOptions, OBJECT_STORE_COALESCE_DEFAULT, ObjectStore, coalesce_ranges};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowFilter, RowSelectionPolicy,
@@ -25,13 +24,13 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::SchemaDescriptor;
 
-use crate::base::error::{Error, Result};
-use crate::base::mapping::describe;
-use crate::base::parallel::{on_all_cores, while_waiting};
-
-use super::Lake;
 use super::failure::Operation;
+use super::objects::bytes_of;
+use super::open::Lake;
+use crate::base::bound::describe;
+use crate::base::error::{Error, Result};
 use crate::base::object::Object;
+use crate::base::parallel::{on_all_cores, while_waiting};
 
 const ROWS_PER_BATCH: usize = 65_536;
 
@@ -189,7 +188,7 @@ impl Lake {
         self.scan(object, present, each)
     }
 
-    /// Work on what is read of several items at once. On a local disk that is the processor's.
+    /// Does work on several items at once, of which each reads. On a local disk that keeps the processor busy, elsewhere it waits.
     pub fn on_each<T: Sync, R: Send>(&self, items: &[T], work: impl Fn(&T) -> Result<R> + Sync) -> Vec<Result<R>> {
         if self.disk.is_some() { on_all_cores(items, work) } else { while_waiting(items, work) }
     }
@@ -242,7 +241,7 @@ impl Lake {
     }
 }
 
-/// In what form the texts of a column are wanted; other columns come as they are stored.
+/// The form in which the texts of a column are wanted; other columns come as they are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextForm {
     AsStored,
@@ -303,7 +302,7 @@ struct ObjectReader {
 }
 
 impl ObjectReader {
-    /// These bytes, if they were fetched already.
+    /// The bytes of a range, if they were fetched already.
     fn fetched(&self, range: &Range<u64>) -> Option<Bytes> {
         let (start, bytes) = self.tail.as_ref()?;
         let from = usize::try_from(range.start.checked_sub(*start)?).ok()?;
@@ -311,7 +310,7 @@ impl ObjectReader {
         (to <= bytes.len()).then(|| bytes.slice(from..to))
     }
 
-    /// Of the version that was listed: a file replaced meanwhile is never read half and half.
+    /// Some bytes, of the version that was listed: a file replaced meanwhile is never read half and half.
     async fn fetch_range(&self, range: Range<u64>) -> object_store::Result<Bytes> {
         let options = GetOptions { if_match: Some(self.object.version.clone()), ..GetOptions::default() };
         let found = self.lake.store.get_opts(&self.location, GetOptions { range: Some(range.into()), ..options }).await?;
@@ -319,20 +318,6 @@ impl ObjectReader {
         self.lake.bytes_read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         Ok(bytes)
     }
-}
-
-/// The bytes of an answer. A file is read where it is, into memory that need not be cleared before.
-pub(super) async fn bytes_of(found: GetResult) -> object_store::Result<Bytes> {
-    let range = found.range.clone();
-    let GetResultPayload::File(mut file, path) = found.payload else { return found.bytes().await };
-    let mut bytes = Vec::with_capacity(usize::try_from(range.end - range.start).unwrap_or_default());
-    let read = file.seek(SeekFrom::Start(range.start)).and_then(|_| file.take(range.end - range.start).read_to_end(&mut bytes));
-    let failed = |error: std::io::Error| {
-        let source = std::io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-        object_store::Error::Generic { store: "disk", source: source.into() }
-    };
-    read.map_err(failed)?;
-    Ok(bytes.into())
 }
 
 fn external(error: object_store::Error) -> ParquetError {

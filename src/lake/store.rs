@@ -20,15 +20,14 @@ use object_store::local::LocalFileSystem;
 use object_store::{BackoffConfig, ClientConfigKey, ClientOptions, ObjectStore, RetryConfig};
 use serde::Serialize;
 
-use crate::base::error::{Error, Result};
-
 use super::location::{Location, Root};
+use crate::base::error::{Error, Result};
 
 /// Variables of the environment that say how storage is reached. Their values are secrets: they are never shown.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
 
-/// Beside the stores' own prefixes: the identity of a machine on Azure, and how long to try again.
+/// Variables without a store's prefix: the identity of a machine on Azure, and how long to try again.
 const OTHER_VARIABLES: [&str; 3] = ["IDENTITY_ENDPOINT", "IDENTITY_HEADER", RETRY_TIMEOUT];
 
 /// Seconds within which a failed request is made again.
@@ -110,12 +109,12 @@ pub(super) struct Traffic {
     head: AtomicU64,
     put: AtomicU64,
     delete: AtomicU64,
-    answer: Mutex<Answer>,
+    answer: Mutex<AnswerHeaders>,
 }
 
-/// Of the last answer that had it.
+/// What the headers of answers say, each as the last answer had it that did.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Answer {
+pub(super) struct AnswerHeaders {
     /// The store's clock.
     pub time: Option<DateTime<Utc>>,
     /// The region a bucket lies in.
@@ -134,7 +133,7 @@ impl Traffic {
         }
     }
 
-    pub(super) fn answer(&self) -> Answer {
+    pub(super) fn answer(&self) -> AnswerHeaders {
         self.answer.lock().map(|answer| answer.clone()).unwrap_or_default()
     }
 
@@ -256,7 +255,7 @@ impl Root {
         }
     }
 
-    /// Where requests go, where the environment says so.
+    /// The endpoint that requests go to, where the environment names one, with the variable that does.
     pub(super) fn endpoint<'a>(&self, environment: &'a Environment) -> Option<(&'static str, &'a str)> {
         let names: &[&'static str] = match self {
             Root::Disk => &[],

@@ -108,7 +108,7 @@ impl StoredTable {
         read(self.reader(self.rows_stored()).with_projection(projection))
     }
 
-    /// These rows, as indices in ascending order.
+    /// The rows of these indices, which are in ascending order.
     pub fn rows(&self, rows: &[u32]) -> Result<Vec<RecordBatch>> {
         let runs = rows.chunk_by(|a, b| a + 1 == *b).map(|run| run[0] as usize..run[run.len() - 1] as usize + 1);
         let selection = RowSelection::from_consecutive_ranges(runs, self.rows_stored());

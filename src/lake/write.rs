@@ -3,11 +3,10 @@
 use bytes::Bytes;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutResult, UpdateVersion};
 
-use crate::base::error::{Error, ErrorKind, Result};
-
-use super::Lake;
 use super::disk::{publish_on_disk, remove_on_disk};
 use super::failure::Operation;
+use super::open::Lake;
+use crate::base::error::{Error, ErrorKind, Result};
 
 impl Lake {
     /// Replaces an object at once.
@@ -25,6 +24,14 @@ impl Lake {
             Some(tag) => Ok(self.version_of(tag)),
             None => self.wait(self.store.head(&location)).map(|meta| self.version(&meta)).map_err(failed),
         }
+    }
+
+    /// The same location, for landing objects in one of its folders: they are staged inside that folder, in one whose name begins
+    /// with `_`, which nobody reads. Whoever calls this is the only one to land there.
+    pub fn landing(&self, folder: &str) -> Result<Lake> {
+        let lake = Lake { staging: format!("{folder}/_staging"), ..self.clone() };
+        lake.sweep_staging();
+        Ok(lake)
     }
 
     /// What a run that died left in staging belongs to nobody.
@@ -66,7 +73,7 @@ impl Lake {
         let location = self.object_path(path)?;
         match self.wait(self.store.put_opts(&location, bytes.clone().into(), mode.into())) {
             Ok(PutResult { e_tag: Some(tag), .. }) => Ok(Some(self.version_of(tag))),
-            Ok(_) => Err(Error::bug("the store gives no version of what it keeps").with("object", path)),
+            Ok(_) => Err(Error::bug("the store gave no ETag for an object it took").with("object", path)),
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Ok(None),
             Err(error) => {
                 let error = self.failure(Operation::Write, path, error);

@@ -37,6 +37,7 @@ use crate::base::object::Object;
 use crate::base::parallel::on_all_cores;
 use crate::base::schema::{DAY_TABLES, LOGIC, Raw};
 use crate::config::{Bot, Settings};
+use crate::extract::fingerprints;
 use crate::extract::found::Extract;
 use crate::insights::InsightsContent;
 use crate::insights::fetched::Ledgers;
@@ -91,7 +92,7 @@ pub(crate) struct Planner<'a> {
 
 impl<'a> Planner<'a> {
     pub(crate) fn new(inputs: PlanInputs<'a>, worked_out: Arc<WorkedOut>) -> Planner<'a> {
-        let (awaited, settings_digest) = (inputs.calendar.awaited_days(), shared_settings(inputs.settings));
+        let (awaited, settings_digest) = (inputs.calendar.awaited_days(), fingerprints::days(inputs.settings));
         Planner { inputs, worked_out, awaited, settings_digest }
     }
 
@@ -373,22 +374,4 @@ pub struct Steps {
 /// The first local day whose rows can matter to a day: horizon and copies before its first instant (rule 21).
 pub(crate) fn first_in_reach(settings: &Settings, bot: &Bot, day: Day) -> Day {
     bot.zone.local_day(bot.zone.start_of(day) - settings.horizon.micros() - COPY_WINDOW)
-}
-
-/// The settings that matter to every day.
-fn shared_settings(settings: &Settings) -> Digest {
-    let bot = |bot: &Bot| {
-        let mut accounts = bot.ad_accounts.clone();
-        accounts.sort_unstable();
-        format!("{:?} {} {accounts:?}", bot.id, bot.zone.name())
-    };
-    let mut bots: Vec<String> = settings.bots.iter().map(bot).collect();
-    bots.sort_unstable();
-    // Who lands the insights says which days of them are whole.
-    let insights = match &settings.insights {
-        None => "none",
-        Some(insights) if insights.api.is_none() => "landed",
-        Some(_) => "fetched",
-    };
-    Digest::of_texts([settings.horizon.days.to_string(), insights.to_string()].into_iter().chain(bots))
 }

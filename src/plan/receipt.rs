@@ -139,6 +139,12 @@ impl<T: PartialEq> Receipts<T> {
         }
     }
 
+    /// Changes receipts where they lie; `change` says whether it has changed this one.
+    pub(crate) fn change(&mut self, change: impl Fn(&mut T) -> bool) {
+        let changed: Vec<Day> = self.days.iter_mut().filter_map(|(day, receipt)| change(receipt).then_some(*day)).collect();
+        changed.into_iter().for_each(|day| self.note(day));
+    }
+
     fn note(&mut self, day: Day) {
         let month = day.month();
         if !self.changed.contains(&month) {

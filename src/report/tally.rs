@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use foldhash::fast::FixedState;
 
 use crate::base::day::{Day, DayRange};
-use crate::base::dictionary::Texts;
+use crate::base::dictionary::Dictionary;
 
 use super::published::{Key, PublishedAdDay};
 use super::sums::{DayFigures, Sums};
@@ -44,7 +44,7 @@ pub(super) struct StoredDay {
 #[derive(Debug)]
 pub(super) struct Tally {
     pub days: DayRange,
-    texts: Texts,
+    texts: Dictionary,
     ads: Vec<AdTally>,
     places: HashMap<(u32, u32), u32, FixedState>,
     /// A byte for each day of each of `ads`.
@@ -90,7 +90,7 @@ impl Mark {
 
 impl Tally {
     pub(super) fn empty(days: DayRange) -> Tally {
-        Tally { days, texts: Texts::default(), ads: Vec::new(), places: HashMap::default(), marks: Vec::new(), at: 0 }
+        Tally { days, texts: Dictionary::default(), ads: Vec::new(), places: HashMap::default(), marks: Vec::new(), at: 0 }
     }
 
     /// The tally of rows in memory.

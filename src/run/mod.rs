@@ -35,7 +35,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use crate::base::day::Day;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failures::{Failure, Failures};
-use crate::base::schema::{self};
+use crate::base::schema::{self, Raw};
 use crate::extract::identity::Identities;
 use crate::insights::InsightsIndex;
 use crate::known::job::{Job, Places};
@@ -202,6 +202,10 @@ impl<'a> Run<'a> {
             }
         }
         self.note_missing();
+        // Receipts that were renewed and not read again.
+        for table in Raw::BOTH {
+            self.survey.receipts.raw_mut(table).write(self.job.output)?;
+        }
         if let Some(attributed) = self.attributed.as_ref().filter(|_| !self.are_facts_kept) {
             attributed.keep_facts(&self.places(), &self.survey)?;
         }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use arrow::array::{Array, Date32Array, Int64Array, RecordBatch, StringArray};
 
 use crate::base::day::Day;
-use crate::base::dictionary::Texts;
+use crate::base::dictionary::Dictionary;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::schema::published_column as column;
 use crate::config::{BotCodes, Settings};
@@ -66,8 +66,8 @@ const BOT_DAY: [&str; 7] = [
 struct Counts<'a> {
     day: Day,
     bots: BotCodes<'a>,
-    ads: Texts,
-    categories: Texts,
+    ads: Dictionary,
+    categories: Dictionary,
     answer: Answer,
 }
 
@@ -81,7 +81,7 @@ fn numbers<'a>(batch: &'a RecordBatch, name: &'static str) -> Result<&'a Int64Ar
 
 impl<'a> Counts<'a> {
     fn new(settings: &'a Settings, day: Day) -> Counts<'a> {
-        let (ads, categories) = (Texts::default(), Texts::default());
+        let (ads, categories) = (Dictionary::default(), Dictionary::default());
         Counts { day, bots: settings.bot_codes(), ads, categories, answer: Answer::default() }
     }
 

@@ -6,7 +6,7 @@
 use crate::base::day::Day;
 use crate::base::error::{Error, Result};
 use crate::engine::{Answer, States};
-use crate::insights::{DayFigures, InsightsIndex};
+use crate::insights::{AdFigures, InsightsIndex};
 use crate::tables::ad_days::{AdConversions, AdDay};
 use crate::tables::bot_days::BotDay;
 
@@ -91,7 +91,7 @@ fn totals(rows: &DayRows) -> Result<()> {
     Ok(())
 }
 
-fn spend(rows: &DayRows, figures: &[DayFigures]) -> Result<()> {
+fn spend(rows: &DayRows, figures: &[AdFigures]) -> Result<()> {
     let published: i128 = rows.ad_days.iter().filter_map(|row| row.spend).map(i128::from).sum();
     let reported: i128 = figures.iter().map(|row| i128::from(row.figures.spend)).sum();
     let impressions = |values: &mut dyn Iterator<Item = Option<i64>>| -> i128 { values.flatten().map(i128::from).sum() };
@@ -108,7 +108,7 @@ fn spend(rows: &DayRows, figures: &[DayFigures]) -> Result<()> {
 mod tests {
     use super::*;
     use crate::engine;
-    use crate::insights::Figures;
+    use crate::insights::MetaFigures;
     use crate::tables::bot_days::ConversionEvents;
 
     fn ad_day(ad: &str, conversations: i64, conversions: i64, spend: Option<i64>) -> AdDay {
@@ -153,7 +153,8 @@ mod tests {
                 insights_status: "none",
             }],
         };
-        let figures = DayFigures { account: "act_1".into(), ad: "a".into(), figures: Figures { spend: 5, ..Figures::default() } };
+        let figures =
+            AdFigures { account: "act_1".into(), ad: "a".into(), figures: MetaFigures { spend: 5, ..MetaFigures::default() } };
         let mut insights = InsightsIndex::default();
         insights.days.insert(Day(1), vec![figures]);
         (rows, insights)

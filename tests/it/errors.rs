@@ -349,6 +349,28 @@ fn columns_that_break_the_contract_keep_back_their_day() {
             keeps_back: &[FAULTY],
         },
         Fault {
+            name: "a count that would not add up",
+            lay: |scene| scene.land_with("insights", "impressions", Arc::new(Int64Array::from(vec![100, i64::MAX - 1]))),
+            code: 6,
+            says: &[
+                "impressions 9223372036854775806 is more than 1000000000000",
+                "table insights",
+                "day 2026-03-03",
+                "column impressions",
+                "account act_2",
+                "ad B",
+                "look at the loader",
+            ],
+            keeps_back: &[FAULTY],
+        },
+        Fault {
+            name: "a negative count",
+            lay: |scene| scene.land_with("insights", "impressions", Arc::new(Int64Array::from(vec![-1, 100]))),
+            code: 6,
+            says: &["impressions \"-1\" is not a count", "table insights", "day 2026-03-03", "column impressions", "ad A"],
+            keeps_back: &[FAULTY],
+        },
+        Fault {
             name: "a count that is no count",
             lay: |scene| scene.land_with("insights", "impressions", strings([Some("100"), Some("many")].into_iter())),
             code: 6,
@@ -483,6 +505,76 @@ fn a_share_of_rejected_rows_below_the_limit_is_set_aside() {
     scene.land("messages", scene.columns("messages"));
     assert_eq!(scene.ctwa("run", &[]).code, 0);
     assert!(!scene.lake.output.join(format!("rejected/messages/date={FAULTY}")).exists());
+}
+
+/// The partitions that a run would read, and why.
+fn to_read(scene: &Scene) -> Vec<String> {
+    let (code, plan) = scene.json("plan", &[]);
+    assert_eq!(code, 0, "{plan:#}");
+    let text = |step: &serde_json::Value, name: &str| step[name].as_str().expect("a text").to_owned();
+    let steps = plan["partitions"].as_array().expect("a list").iter();
+    steps.map(|step| format!("{} {}: {}", text(step, "table"), text(step, "day"), text(step, "reason"))).collect()
+}
+
+#[test]
+fn another_share_reads_only_what_it_judges_otherwise() {
+    let scene = Scene::new();
+    let share = |from: &str, to: &str| scene.edit(&format!("max_rejected_share = {from}"), &format!("max_rejected_share = {to}"));
+    // One row of the three that could be touches.
+    scene.land_texts("messages", "contact_id", |row, cell| cell.map(str::to_owned).filter(|_| row != 1));
+    assert_eq!(scene.ctwa("run", &[]).code, 0);
+    let accepted = scene.objects();
+
+    share("0.5", "0.4");
+    assert_eq!(to_read(&scene), [""; 0], "it is accepted as before");
+    assert_eq!(scene.ctwa("plan", &["--check"]).code, 0);
+    share("0.4", "0.3");
+    assert_eq!(to_read(&scene), ["messages 2026-03-03: more rejected rows than max_rejected_share allows"]);
+    let ran = scene.ctwa("run", &[]);
+    assert_eq!(ran.code, 6, "{}", ran.stderr);
+    assert!(ran.stderr.contains("more than the limit of 0.3"), "{}", ran.stderr);
+    for (from, to) in [("0.3", "0.2"), ("0.2", "0.9")] {
+        share(from, to);
+        assert_eq!(to_read(&scene), ["messages 2026-03-03: new partition"], "nothing but what is refused");
+    }
+    assert_eq!(scene.ctwa("run", &[]).code, 0);
+    assert_eq!(lake::unequal_objects(&accepted, &scene.objects()), [""; 0]);
+    assert_eq!(to_read(&scene), [""; 0]);
+}
+
+/// Receipts of version 0.1.0 hold the share among the settings.
+#[test]
+fn receipts_of_the_version_before_are_as_good_as_those_of_now() {
+    // As that version wrote them under the scene's settings.
+    const OF_0_1_0: [(&str, &str); 2] =
+        [("messages", "e73924d04c70bc379a264cf25b576522"), ("events", "35c59f0e3b7c63638a2846376b8e9bea")];
+    let scene = Scene::new();
+    assert_eq!(scene.ctwa("run", &[]).code, 0);
+    let receipts = |table: &str| scene.lake.output.join(format!("work/receipts/{table}/2026-03.json"));
+    let digests = |table: &str| -> BTreeSet<String> {
+        let text = fs::read_to_string(receipts(table)).expect("receipts are kept");
+        let months: serde_json::Value = serde_json::from_str(&text).expect("they are JSON");
+        let of = |receipt: &serde_json::Value| receipt["settings"].as_str().expect("a digest").to_owned();
+        months.as_object().expect("receipts by day").values().map(of).collect()
+    };
+    let now = ["messages", "events"].map(digests);
+    for ((table, old), now) in OF_0_1_0.into_iter().zip(&now) {
+        let [now] = &now.iter().collect::<Vec<_>>()[..] else { panic!("{table}: all are read under one setting: {now:?}") };
+        let text = fs::read_to_string(receipts(table)).expect("receipts are kept");
+        fs::write(receipts(table), text.replace(now.as_str(), old)).expect("they are written");
+    }
+    assert_eq!(to_read(&scene), [""; 0]);
+    assert_eq!(scene.ctwa("plan", &["--check"]).code, 0, "nothing is stale");
+    assert_eq!(scene.ctwa("run", &[]).code, 0);
+    for (table, old) in OF_0_1_0 {
+        assert!(digests(table).contains(old), "an idle run writes nothing");
+    }
+    // A run with something to do renews them, so that another share later on reads nothing.
+    scene.land_texts("messages", "ad_title", |_, cell| cell.map(|title| format!("{title}!")));
+    assert_eq!(scene.ctwa("run", &[]).code, 0);
+    assert_eq!(["messages", "events"].map(digests), now);
+    scene.edit("max_rejected_share = 0.5", "max_rejected_share = 0.6");
+    assert_eq!(to_read(&scene), [""; 0]);
 }
 
 #[test]

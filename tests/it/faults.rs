@@ -133,6 +133,7 @@ impl Input {
 
     /// A run that nothing disturbs, on top of what the store holds.
     fn run_well(&self, store: &Arc<Faulty>, now: DateTime<Utc>) -> Outcome {
+        store.set_clock(now);
         let outcome = self.run(store.clone(), now).expect("nothing fails");
         assert_eq!(outcome.worst, None, "{:?}", outcome.report.failures);
         outcome
@@ -206,6 +207,7 @@ impl Change {
     /// Fails one call of a run, and runs again.
     fn disturb(&self, fault: Fault) {
         let store = Faulty::new(self.start.fork(), Some(fault.clone()));
+        store.set_clock(at(100));
         let result = self.input.run(store.clone(), at(100));
         assert!(store.has_failed(), "{fault:?} is never met");
         // An epoch that cannot be swept or released is the next holder's, and a create whose reply is lost is found.
@@ -229,7 +231,7 @@ impl Change {
         }
         self.check_readable(&tables(&store), &format!("{fault:?}"));
 
-        let healthy = Faulty::new(store.inner.fork(), None);
+        let healthy = store.mended();
         // A holder that could not say that it ended is dead 30 s later.
         let is_released = fault.how != How::Down && !is_of_the_lock;
         let outcome = self.input.run_well(&healthy, at(if is_released { 101 } else { 131 }));
@@ -341,15 +343,21 @@ fn conflict<T>(result: Result<T, Error>) -> String {
 fn the_loser_is_told_who_holds_the_output_since_when() {
     let store = Faulty::new(InMemory::new(), None);
     let (one, other) = (output(store.clone()), output(store.clone()));
+    store.set_clock(at(0));
     let lock = one.lock(at(0)).expect("nobody holds it");
+    store.set_clock(at(29));
     let said = conflict(other.lock(at(29)));
     assert!(said.contains(&format!("held by process {} on ", std::process::id())), "{said}");
     assert!(said.contains("since 2026-03-20T00:00:00Z"), "{said}");
     lock.check().expect("the loser took nothing");
+    assert_eq!(epochs(&store).into_keys().collect::<Vec<_>>(), ["state/lock/1.json"], "the loser left nothing");
     drop(lock);
     assert_eq!(epochs(&store)["state/lock/1.json"]["released"], true);
+    let puts = store.puts().len();
     let lock = other.lock(at(1)).expect("a released lock is free at once");
     assert_eq!(epochs(&store).into_keys().collect::<Vec<_>>(), ["state/lock/2.json"], "the old epoch is swept");
+    let asked = store.puts().into_iter().skip(puts).filter(|(path, _)| path.contains("asked")).count();
+    assert_eq!(asked, 0, "a released lock needs no clock");
     lock.check().expect("it is held");
 }
 
@@ -357,11 +365,16 @@ fn the_loser_is_told_who_holds_the_output_since_when() {
 fn a_lock_is_taken_over_30_s_after_its_last_heartbeat() {
     let store = Faulty::new(InMemory::new(), None);
     let (dead, heir) = (output(store.clone()), output(store.clone()));
+    store.set_clock(at(0));
     let lock = dead.lock(at(0)).expect("nobody holds it");
+    store.set_clock(at(25));
     lock.beat(at(25)).expect("it is held");
-    conflict(heir.lock(at(40)));
-    let said = conflict(heir.lock(at(54)));
-    assert!(said.contains("since 2026-03-20T00:00:00Z") && said.contains("2026-03-20T00:00:25Z"), "{said}");
+    for seconds in [40, 54, 55] {
+        store.set_clock(at(seconds));
+        let said = conflict(heir.lock(at(seconds)));
+        assert!(said.contains("since 2026-03-20T00:00:00Z") && said.contains("2026-03-20T00:00:25Z"), "{said}");
+    }
+    store.set_clock(at(56));
     let taken = heir.lock(at(56)).expect("the last heartbeat is 31 s old");
 
     let puts = store.puts().len();
@@ -372,6 +385,59 @@ fn a_lock_is_taken_over_30_s_after_its_last_heartbeat() {
     assert_eq!(store.puts().len(), puts, "who lost the lock writes nothing");
     taken.check().expect("the heir holds it");
     assert_eq!(epochs(&store)["state/lock/2.json"]["released"], false);
+}
+
+/// Five minutes are ten times what a lock outlives its holder.
+#[test]
+fn only_the_clock_of_the_store_says_whether_a_lock_lives() {
+    const OFF: i64 = 300;
+    for (holder, asker) in [(0, OFF), (-OFF, 0), (0, -OFF), (OFF, 0), (-OFF, OFF), (OFF, -OFF)] {
+        let store = Faulty::new(InMemory::new(), None);
+        let (one, other) = (output(store.clone()), output(store.clone()));
+        store.set_clock(at(0));
+        let lock = one.lock(at(holder)).expect("nobody holds it");
+        for seconds in [10, 20] {
+            store.set_clock(at(seconds));
+            lock.beat(at(holder + seconds)).expect("it is held");
+            conflict(other.lock(at(asker + seconds)));
+        }
+        store.set_clock(at(50));
+        conflict(other.lock(at(asker + 50)));
+        lock.check().expect("a living lock is not taken over");
+        store.set_clock(at(51));
+        let heir = other.lock(at(asker + 51)).expect("a dead one is");
+        conflict(lock.check());
+        heir.check().expect("it is held");
+    }
+}
+
+#[test]
+fn a_store_that_tells_whole_seconds_is_never_early() {
+    let store = Faulty::new(InMemory::new(), None);
+    let (one, other) = (output(store.clone()), output(store.clone()));
+    let clock = |milliseconds: i64| store.set_clock(at(0) + TimeDelta::seconds(milliseconds.div_euclid(1_000)));
+    clock(900);
+    let lock = one.lock(at(0)).expect("nobody holds it");
+    clock(30_950);
+    conflict(other.lock(at(0)));
+    clock(31_000);
+    drop(other.lock(at(0)).expect("its holder was not heard of for 30.1 s"));
+    conflict(lock.check());
+}
+
+#[test]
+fn what_a_dead_asker_left_is_swept_and_a_clock_that_cannot_be_asked_is_an_error() {
+    let store = Faulty::new(InMemory::new(), None);
+    let left = "state/lock/asked-0123456789abcdef.json";
+    output(store.clone()).publish(left, Bytes::from_static(b"{}")).expect("memory takes it");
+    let lock = output(store.clone()).lock(at(0)).expect("nobody holds it");
+    assert_eq!(epochs(&store).into_keys().collect::<Vec<_>>(), ["state/lock/1.json"]);
+    let down =
+        Faulty::new(store.inner.fork(), Some(Fault { call: Call::List, path: "state/lock".into(), nth: 2, how: How::Down }));
+    let error = output(down.clone()).lock(at(300)).err().expect("nobody knows whether the holder lives");
+    assert!(down.has_failed());
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    lock.check().expect("it is held");
 }
 
 #[test]
@@ -453,9 +519,11 @@ fn a_run_that_was_taken_over_publishes_nothing_more() {
         let store = Faulty::new(change.start.fork(), None);
         let heir = RefCell::new(None);
         let take_over = on_the_nth_batch(batch, || {
+            store.set_clock(at(131));
             *heir.borrow_mut() = Some((output(store.clone()).lock(at(131))?, store.puts().len()));
             Ok(())
         });
+        store.set_clock(at(100));
         let outcome = change.input.run_until(store.clone(), at(100), &take_over).expect("it comes to its end");
         assert_eq!(outcome.worst, Some(ErrorKind::Conflict));
         assert!(outcome.report.failures[0].error.contains("taken over by process"), "{:?}", outcome.report.failures);
@@ -524,6 +592,7 @@ fn a_run_that_nobody_disturbs_looks_once() {
     assert_eq!(looks(&store), 1);
     // A lock whose holder died tells nothing.
     let other = Faulty::new(change.start.fork(), None);
+    other.set_clock(at(0));
     let dead = output(other.clone()).lock(at(0)).expect("nobody holds it");
     std::mem::forget(dead);
     change.input.run_well(&other, at(100));

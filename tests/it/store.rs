@@ -1,5 +1,6 @@
-//! A store in memory that fails where it is told to, and remembers what was put into it.
+//! A store in memory that fails where it is told to, remembers what was put into it, and goes by a clock of its own.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 use object_store::memory::InMemory;
@@ -53,6 +55,9 @@ pub struct Faulty {
     calls: Mutex<Vec<(Call, String)>>,
     has_failed: AtomicBool,
     puts: Mutex<Vec<(String, Bytes)>>,
+    clock: Mutex<DateTime<Utc>>,
+    /// When what lies there was put, by that clock.
+    put_at: Arc<Mutex<HashMap<Path, DateTime<Utc>>>>,
     hook: Mutex<Option<(Call, String, Hook)>>,
 }
 
@@ -76,8 +81,23 @@ impl Faulty {
             calls: Mutex::default(),
             has_failed: AtomicBool::new(false),
             puts: Mutex::default(),
+            clock: Mutex::default(),
+            put_at: Arc::default(),
             hook: Mutex::default(),
         })
+    }
+
+    /// A store that holds the same, and does not fail.
+    pub fn mended(&self) -> Arc<Faulty> {
+        let mended = Faulty::new(self.inner.fork(), None);
+        *mended.clock.lock().unwrap() = *self.clock.lock().unwrap();
+        mended.put_at.lock().unwrap().clone_from(&self.put_at.lock().unwrap());
+        mended
+    }
+
+    /// What the store's clock shows from now on.
+    pub fn set_clock(&self, time: DateTime<Utc>) {
+        *self.clock.lock().unwrap() = time;
     }
 
     pub fn has_failed(&self) -> bool {
@@ -134,15 +154,25 @@ impl ObjectStore for Faulty {
     async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
         let fate = self.fate(Call::Put, location);
         self.puts.lock().unwrap().push((location.to_string(), payload.clone().into()));
-        match fate {
+        let put_at = *self.clock.lock().unwrap();
+        let put = match fate {
             None => self.inner.put_opts(location, payload, opts).await,
-            Some(How::LostReply) => self.inner.put_opts(location, payload, opts).await.and(Err(error())),
+            Some(How::LostReply) => {
+                self.inner.put_opts(location, payload, opts).await?;
+                self.put_at.lock().unwrap().insert(location.clone(), put_at);
+                return Err(error());
+            }
             Some(How::Repeated) => {
                 self.inner.put_opts(location, payload.clone(), opts.clone()).await?;
+                self.put_at.lock().unwrap().insert(location.clone(), put_at);
                 self.inner.put_opts(location, payload, opts).await
             }
             Some(How::Refused | How::Down) => Err(error()),
+        };
+        if put.is_ok() {
+            self.put_at.lock().unwrap().insert(location.clone(), put_at);
         }
+        put
     }
 
     async fn put_multipart_opts(&self, location: &Path, _: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
@@ -180,7 +210,14 @@ impl ObjectStore for Faulty {
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         match self.fate(Call::List, prefix.unwrap_or(&Path::default())) {
-            None => self.inner.list(prefix),
+            None => {
+                let put_at = self.put_at.clone();
+                let told = move |meta: ObjectMeta| {
+                    let put_at = put_at.lock().unwrap().get(&meta.location).copied();
+                    ObjectMeta { last_modified: put_at.unwrap_or(meta.last_modified), ..meta }
+                };
+                self.inner.list(prefix).map(move |meta| meta.map(&told)).boxed()
+            }
             Some(_) => stream::iter([Err(error())]).boxed(),
         }
     }

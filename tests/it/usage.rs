@@ -180,7 +180,7 @@ const MISTAKES: &[Mistake] = &[
         "America/Sao_Paolo",
         "America/Sao_Paulo",
     ]),
-    ("id = \"loja\"", "id = \"shop\"", "[[bots]]\nid = \"shop\"\ntimezone", &["bot \"shop\" stands twice", "keep one of them"]),
+    ("id = \"loja\"", "id = \"shop\"", "[[bots]]\nid = \"shop\"\ntimezone", &["bot \"shop\" is listed twice", "keep one of them"]),
     ("[\"shop-sales\"]", "[\"shop-sales\", \"shop-sales\"]", "members", &["\"shop-sales\" is a member of \"shop\" already"]),
     ("id = \"loja\"\n", "id = \"loja\"\nmembers = [\"shop-sales\"]\n", "id = \"loja\"\n^members", &[
         "\"shop-sales\" is a member of \"shop\" already",
@@ -189,7 +189,7 @@ const MISTAKES: &[Mistake] = &[
     ("[\"shop-sales\"]", "[\"loja\"]", "members", &["\"loja\" is a bot of its own and a member of \"shop\"", "remove one of the two"]),
     ("[\"shop-sales\"]", "[\"shop\"]", "members", &["\"shop\" is a bot of its own and a member of \"shop\""]),
     ("[\"shop-sales\"]", "[\" \"]", "members", &["bot \"shop\" has a blank member"]),
-    ("\"act_2\"]", "\"2\", \"act_2\"]", "ad_accounts", &["ad account act_2 stands twice"]),
+    ("\"act_2\"]", "\"2\", \"act_2\"]", "ad_accounts", &["ad account act_2 is listed twice"]),
     ("\"act_2\"]", "\"shop\"]", "ad_accounts", &["\"shop\" is not an ad account", "act_<digits>"]),
     // Settings.
     ("2026-06-01T00:00:00Z", "2026-01-01T00:00:00Z", "2026-01-01", &["not in order of effective_at", "write the oldest first"]),
@@ -200,7 +200,11 @@ const MISTAKES: &[Mistake] = &[
     // What this version does not have, or nobody should write.
     ("[quality]", "[attribution]\nwindow_days = 91\n[quality]", "window_days", &["window_days is 91", "from 1 to 90"]),
     ("[quality]", "[attribution]\nwindow_days = 0\n[quality]", "window_days", &["window_days is 0", "from 1 to 90"]),
-    ("[quality]", "[engine]\nkind = \"spark\"\n[quality]", "kind", &["engine \"spark\" is not known", "embedded"]),
+    ("[quality]", "[engine]\nkind = \"spark\"\n[quality]", "kind", &["engine \"spark\" is not in this build", "write kind = \"embedded\""]),
+    ("[quality]", "[engine]\nkind = \"embeded\"\n[quality]", "kind", &["engine \"embeded\" is not known", "did you mean \"embedded\""]),
+    ("[quality]", "[engine]\nkind = \"sparc\"\n[quality]", "kind", &["engine \"sparc\" is not known", "did you mean \"spark\""]),
+    ("[quality]", "[engine]\nkinds = \"embedded\"\n[quality]", "kinds", &["unknown key `engine.kinds`", "did you mean `kind`"]),
+    ("[quality]", "[engine]\nkind = 1\n[quality]", "kind", &["`engine.kind` is integer", "a text is needed"]),
     ("source = \"landed\"", "source = \"marketing-api\"\napi_version = \"v24.0\"", "api_version", &["v24.0 is too old"]),
     ("source = \"landed\"", "source = \"csv\"", "source", &["insights source \"csv\" is not known", "source = \"landed\"", "source = \"marketing-api\""]),
     ("url = \"lake\"", "url = \"ftp://lake\"", "url = \"ftp", &["ftp://", "not known", "s3://bucket/prefix"]),

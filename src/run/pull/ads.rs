@@ -15,11 +15,11 @@ use crate::insights::{InsightRow, InsightsIndex};
 
 use super::{Fail, Pull, ends_the_run};
 
-/// After how many ads what was answered is landed.
+/// How many ads are asked for before their rows are landed.
 const ADS_PER_BATCH: usize = 50;
 
 /// The rows of one account, by day.
-type Rows = BTreeMap<Day, Vec<InsightRow>>;
+type RowsByDay = BTreeMap<Day, Vec<InsightRow>>;
 
 /// The ads that were touched, with the days on which they have rows. A post is no ad.
 pub(crate) fn touched_ads(settings: &Settings, touches: &Touches, insights: &InsightsIndex) -> BTreeMap<String, TouchedAd> {
@@ -47,7 +47,7 @@ pub(crate) fn touched_ads(settings: &Settings, touches: &Touches, insights: &Ins
 }
 
 impl Pull<'_> {
-    /// Whether any rows came in.
+    /// Asks for the ads that reports leave out; says whether any rows came in.
     pub(crate) fn left_out_ads(&mut self, touched: &BTreeMap<String, TouchedAd>, fail: Fail<'_>) -> Result<bool> {
         if self.has_given_up {
             return Ok(false);
@@ -56,7 +56,7 @@ impl Pull<'_> {
         self.log(&format!("asking Meta for {} ads that the accounts' reports leave out", ads.len()));
         let mut has_rows = false;
         for batch in ads.chunks(ADS_PER_BATCH) {
-            let mut found: BTreeMap<String, Rows> = BTreeMap::new();
+            let mut found: BTreeMap<String, RowsByDay> = BTreeMap::new();
             let mut failed = None;
             for ad in batch {
                 (self.job.stopped)()?;
@@ -80,7 +80,7 @@ impl Pull<'_> {
         Ok(has_rows)
     }
 
-    fn take(&mut self, answer: AdAnswer, days: DayRange, found: &mut BTreeMap<String, Rows>) {
+    fn take(&mut self, answer: AdAnswer, days: DayRange, found: &mut BTreeMap<String, RowsByDay>) {
         let (ad, answered) = match answer {
             AdAnswer::Found { ad, rows } if self.ledgers.accounts.contains_key(&ad.account) => {
                 self.pulled(&ad.account).ads_asked += 1;
@@ -92,7 +92,7 @@ impl Pull<'_> {
             AdAnswer::Found { ad, .. } => (ad.ad, Answered::Unlisted),
             AdAnswer::Foreign { ad } => (ad, Answered::Foreign),
             AdAnswer::Refused { ad, error } => {
-                self.warn(format!("ad {ad} cannot be asked for, its cost is not known: {error}"));
+                self.warn(format!("Meta refuses to answer for ad {ad}, so its cost is not known: {error}"));
                 (ad, Answered::Refused)
             }
         };
@@ -100,7 +100,7 @@ impl Pull<'_> {
     }
 
     /// Lands rows beside those of the account's other ads. Whether the day is whole stays as it was.
-    fn land_beside(&mut self, account: &str, rows: Rows) -> Result<()> {
+    fn land_beside(&mut self, account: &str, rows: RowsByDay) -> Result<()> {
         for (day, more) in rows {
             let mut all = self.landed(account, day)?;
             all.retain(|row| more.iter().all(|new| new.ad != row.ad));

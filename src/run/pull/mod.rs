@@ -26,7 +26,7 @@ use crate::insights::client::{AdAnswer, Client};
 use crate::insights::due::{self, Due};
 use crate::insights::fetched::{Answered, AskedAd, At, FetchedDay, Ledgers};
 use crate::insights::graph::Waiting;
-use crate::insights::graph_error::Verdict;
+use crate::insights::graph_error::ErrorClass;
 use crate::insights::landing::{fingerprint, insights_table};
 use crate::insights::{self, InsightRow, fetched as ledger};
 use crate::known::job::Job;
@@ -72,7 +72,7 @@ pub(crate) struct Pull<'a> {
     pub pulled: BTreeMap<String, Pulled>,
     /// Accounts that failed are not asked about again.
     failed: BTreeSet<String>,
-    /// Set once nothing more is to be had from Meta.
+    /// Whether Meta is not asked any more, because it would refuse every account.
     has_given_up: bool,
     pub warnings: BTreeSet<String>,
 }
@@ -107,24 +107,24 @@ impl<'a> Pull<'a> {
         (self.job.clock)().timestamp_micros()
     }
 
-    /// The accounts' days that are due, as seen from the first conversation day.
+    /// Pulls the accounts' days that are due, as seen from the first conversation day.
     pub(crate) fn days(&mut self, first: Option<Day>, fail: Fail<'_>) -> Result<()> {
-        let accounts: Vec<Due> = due::due(self.job.settings, self.api, &self.ledgers, self.now(), first);
-        let accounts = accounts.into_iter().filter(|due| !due.chunks.is_empty()).map(|due| due.account);
+        let due: Vec<Due> = due::due(self.job.settings, self.api, &self.ledgers, self.now(), first);
+        let accounts = due.into_iter().filter(|due| !due.chunks.is_empty()).map(|due| due.account);
         self.each(accounts.collect(), fail, &mut |pull, account| {
             let days = due::days_due(pull.api, &pull.ledgers.accounts[account], pull.now(), first);
             pull.chunks(account, &due::chunks(&days))
         })
     }
 
-    /// These days of all accounts, whenever they were fetched last.
+    /// Pulls these days of all accounts, whenever they were fetched last.
     pub(crate) fn all_days(&mut self, days: DayRange, fail: Fail<'_>) -> Result<()> {
         let accounts = self.ledgers.accounts.keys().cloned().collect();
         self.each(accounts, fail, &mut |pull, account| {
             let reachable = due::reachable(&pull.ledgers.accounts[account], pull.now());
             match days.intersection(reachable) {
                 Some(days) => pull.chunks(account, &due::chunks(&days.iter().rev().collect::<Vec<Day>>())),
-                None => Err(Error::usage(format!("Meta has figures of {reachable} only")).with("account", account)),
+                None => Err(Error::usage(format!("Meta has figures for {reachable} only")).with("account", account)),
             }
         })
     }
@@ -139,30 +139,34 @@ impl<'a> Pull<'a> {
             }
             (self.job.stopped)()?;
             let Err(error) = self.ask_zone(&account).and_then(|()| work(self, &account)) else { continue };
-            let verdict = Verdict::of(&error);
+            let class = ErrorClass::of(&error);
             unreachable += u32::from(error.kind() == ErrorKind::Unavailable);
             if ends_the_run(&error) {
                 return Err(error);
             }
             fail(error.with("account", &account));
-            let is_for_all = matches!(verdict, Some(Verdict::Token | Verdict::Blocked | Verdict::Version | Verdict::Abuse));
+            let is_for_all =
+                matches!(class, Some(ErrorClass::Token | ErrorClass::Blocked | ErrorClass::Version | ErrorClass::Abuse));
             self.has_given_up = is_for_all || unreachable == 2;
             self.failed.insert(account);
         }
         Ok(())
     }
 
-    /// Where Meta does not tell an account's zone, the one known before is taken, or that of the bot that lists the account.
+    /// Asks for an account's zone. Where Meta does not tell it, the one known before is taken, or that of the bot that lists the account.
     fn ask_zone(&mut self, account: &str) -> Result<()> {
         if self.pulled.contains_key(account) {
             return Ok(());
         }
         let zone = match self.client.account(account).and_then(|found| Ok((found.zone()?, found.timezone_name))) {
             Ok(zone) => zone,
-            Err(error) => match (Verdict::of(&error), error.kind()) {
-                (Some(Verdict::Permission | Verdict::Refused), _) | (None, ErrorKind::Data) => {
+            Err(error) => match (ErrorClass::of(&error), error.kind()) {
+                (Some(ErrorClass::Permission | ErrorClass::Refused), _) | (None, ErrorKind::Data) => {
                     let zone = self.ledgers.accounts[account].zone;
-                    self.warn(format!("account {account}: its zone is not told, {} is taken: {error}", zone.name()));
+                    self.warn(format!(
+                        "Meta does not tell the time zone of account {account}, so {} is used: {error}",
+                        zone.name()
+                    ));
                     self.pulled.insert(account.to_string(), Pulled::default());
                     return Ok(());
                 }
@@ -217,8 +221,8 @@ impl<'a> Pull<'a> {
             report.entry(row.day).or_default().push(row.row);
         }
         let gone = self.gone(account, &report)?;
-        let ads: BTreeSet<&str> = gone.iter().map(|(_, row)| row.ad.as_str()).collect();
-        let ads = ads.into_iter().filter(|ad| due::may_be_asked(&self.ledgers, ad, at)).map(str::to_string).collect();
+        let ads_gone: BTreeSet<&str> = gone.iter().map(|(_, row)| row.ad.as_str()).collect();
+        let ads = ads_gone.into_iter().filter(|ad| due::may_be_asked(&self.ledgers, ad, at)).map(str::to_string).collect();
         let found = self.ask_ads(account, ads, days)?;
         for (day, row) in gone.into_iter().filter(|(_, row)| !found.contains_key(&row.ad)) {
             report.entry(day).or_default().push(row);
@@ -284,14 +288,14 @@ impl<'a> Pull<'a> {
     fn land(&mut self, account: &str, day: Day, rows: &[InsightRow], fetched: FetchedDay) -> Result<FetchedDay> {
         let path = ledger::day_object(self.folder, account, day);
         let known = self.ledgers.accounts[account].ledger.days.get(&day);
-        let version = self.objects.get(&path).map(|object| object.version.clone());
-        let is_same = known.is_some_and(|known| known.fingerprint == fetched.fingerprint && known.object == version);
-        if is_same || (rows.is_empty() && version.is_none()) {
-            return Ok(FetchedDay { object: version, ..fetched });
+        let landed = self.objects.get(&path).map(|object| object.version.clone());
+        let is_same = known.is_some_and(|known| known.fingerprint == fetched.fingerprint && known.object == landed);
+        if is_same || (rows.is_empty() && landed.is_none()) {
+            return Ok(FetchedDay { object: landed, ..fetched });
         }
         let bytes = encode(&schema::insights().schema, &[insights_table(rows)?])?;
         if self.lake.get(&path)?.as_ref() == Some(&bytes) {
-            return Ok(FetchedDay { object: version, ..fetched });
+            return Ok(FetchedDay { object: landed, ..fetched });
         }
         self.lock.check()?;
         let size = bytes.len() as u64;
@@ -322,7 +326,9 @@ impl<'a> Pull<'a> {
                     found.insert(ad.ad, rows.into_iter().map(|row| (row.day, row.row)).collect());
                 }
                 AdAnswer::Found { ad, .. } => {
-                    return Err(Error::data(format!("an ad of account {account} is one of {} now", ad.account)).with("ad", ad.ad));
+                    return Err(
+                        Error::data(format!("an ad of account {account} now belongs to {}", ad.account)).with("ad", ad.ad)
+                    );
                 }
                 AdAnswer::Foreign { ad } => {
                     has_news = true;
@@ -333,7 +339,7 @@ impl<'a> Pull<'a> {
                     has_news = true;
                     self.note_ad(&ad, days, Answered::Refused);
                     self.pulled(account).ads_not_found += 1;
-                    self.warn(format!("ad {ad} cannot be asked for, its figures stay as they were: {error}"));
+                    self.warn(format!("Meta refuses to answer for ad {ad}, so its figures stay as they were: {error}"));
                 }
             }
         }

@@ -8,8 +8,8 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::schema;
 use crate::insights::due::{self, Due};
 use crate::insights::fetched::{At, FetchedReach};
-use crate::insights::graph_error::Verdict;
-use crate::insights::landing::{RangeReach, reach_rows, reach_table};
+use crate::insights::graph_error::ErrorClass;
+use crate::insights::landing::{PublishedReach, reach_rows, reach_table};
 use crate::lake::layout::day_object;
 use crate::lake::{Put, decode, encode};
 use crate::run::publish;
@@ -17,15 +17,15 @@ use crate::run::publish;
 use super::{Fail, Pull, ends_the_run};
 
 /// The reach of an account: the ranges that were answered, and their rows.
-type Answered = BTreeMap<(String, Day, Day), Vec<RangeReach>>;
+type ReachAnswers = BTreeMap<(String, Day, Day), Vec<PublishedReach>>;
 
 impl Pull<'_> {
-    /// The trailing windows and months that are due. What Meta does not answer is a warning.
+    /// Pulls the reach of the trailing windows and months that are due. What Meta does not answer is a warning.
     pub(crate) fn reach(&mut self, first: Option<Day>, fail: Fail<'_>) -> Result<()> {
         let accounts: Vec<Due> = due::due(self.job.settings, self.api, &self.ledgers, self.now(), first);
         let due: BTreeMap<String, Vec<DayRange>> =
             accounts.into_iter().filter(|due| !due.reach.is_empty()).map(|due| (due.account, due.reach)).collect();
-        let mut answered = Answered::new();
+        let mut answered = ReachAnswers::new();
         self.each(due.keys().cloned().collect(), fail, &mut |pull, account| {
             let at = pull.now();
             let ranges = match pull.ledgers.accounts.get(account) {
@@ -35,7 +35,7 @@ impl Pull<'_> {
             };
             let until = ranges.iter().map(|range| range.last).max();
             for error in pull.ask_reach(account, &ranges, &mut answered)? {
-                if error.kind() == ErrorKind::Denied && Verdict::of(&error) == Some(Verdict::Token) {
+                if error.kind() == ErrorKind::Denied && ErrorClass::of(&error) == Some(ErrorClass::Token) {
                     return Err(error);
                 }
                 let is_refused = error.kind() != ErrorKind::Unavailable;
@@ -53,27 +53,27 @@ impl Pull<'_> {
         due.keys().try_for_each(|account| self.write_ledger(account))
     }
 
-    /// The reach of one range, now.
+    /// Pulls the reach of one range, now.
     pub(crate) fn reach_of(&mut self, days: DayRange, fail: Fail<'_>) -> Result<()> {
         let accounts: Vec<String> = self.ledgers.accounts.keys().cloned().collect();
-        let mut answered = Answered::new();
+        let mut answered = ReachAnswers::new();
         self.each(accounts, fail, &mut |pull, account| {
             let reachable = due::reachable(&pull.ledgers.accounts[account], pull.now());
             if days.intersection(reachable) != Some(days) {
-                return Err(Error::usage(format!("Meta has figures of {reachable} only")).mend("ask for days of these"));
+                return Err(Error::usage(format!("Meta has figures for {reachable} only")).mend("ask for days within these"));
             }
             pull.ask_reach(account, &[days], &mut answered)?.pop().map_or(Ok(()), Err)
         })?;
         self.publish_reach(answered)
     }
 
-    /// All ranges at once; where that fails, one by one. Returns why ranges are not known.
-    fn ask_reach(&mut self, account: &str, ranges: &[DayRange], answered: &mut Answered) -> Result<Vec<Error>> {
+    /// Asks for all ranges at once; where that fails, one by one. Returns why ranges are not known.
+    fn ask_reach(&mut self, account: &str, ranges: &[DayRange], answered: &mut ReachAnswers) -> Result<Vec<Error>> {
         let rows = match (self.client.reach(account, ranges, None), ranges) {
             (Ok(rows), _) => rows,
             (Err(error), _) if ends_the_run(&error) => return Err(error),
             (Err(error), [range]) => return Ok(vec![error.with("account", account).with("days", range)]),
-            (Err(error), _) if error.kind() == ErrorKind::Unavailable || Verdict::of(&error) == Some(Verdict::Token) => {
+            (Err(error), _) if error.kind() == ErrorKind::Unavailable || ErrorClass::of(&error) == Some(ErrorClass::Token) => {
                 return Ok(vec![error.with("account", account)]);
             }
             (Err(_), _) => {
@@ -88,17 +88,17 @@ impl Pull<'_> {
             answered.insert((account.to_string(), range.first, range.last), Vec::new());
         }
         for row in rows {
-            let row = RangeReach::of(row)?;
+            let row = PublishedReach::of(row)?;
             answered.entry((account.to_string(), row.since, row.until)).or_default().push(row);
         }
         self.pulled(account).reach_ranges += ranges.len() as u64;
         Ok(Vec::new())
     }
 
-    fn publish_reach(&mut self, answered: Answered) -> Result<()> {
+    fn publish_reach(&mut self, answered: ReachAnswers) -> Result<()> {
         let output = self.job.output;
         let published = output.published_days("reach")?;
-        let mut by_last_day: BTreeMap<Day, Answered> = BTreeMap::new();
+        let mut by_last_day: BTreeMap<Day, ReachAnswers> = BTreeMap::new();
         for (key, rows) in answered {
             by_last_day.entry(key.2).or_default().insert(key, rows);
         }
@@ -108,7 +108,7 @@ impl Pull<'_> {
             let before = if known.is_some() { output.get(&path)? } else { None };
             // What another program put there is not kept.
             let batches = before.clone().and_then(|bytes| decode(bytes).ok()).unwrap_or_default();
-            let mut rows: Vec<RangeReach> = batches.iter().filter_map(reach_rows).flatten().collect();
+            let mut rows: Vec<PublishedReach> = batches.iter().filter_map(reach_rows).flatten().collect();
             rows.retain(|row| !answered.contains_key(&(row.account.clone(), row.since, row.until)));
             rows.extend(answered.into_values().flatten());
             rows.sort_unstable();

@@ -3,7 +3,7 @@
 
 use ctwa::base::error::ErrorKind::{self, Denied, Unavailable, Usage};
 use ctwa::insights::client::AdAnswer;
-use ctwa::insights::graph_error::{GraphError, Verdict};
+use ctwa::insights::graph_error::{ErrorClass, GraphError};
 
 use super::figures::{expected, figures};
 use super::server::{Fault, GraphServer, What};
@@ -131,12 +131,12 @@ fn every_pair_of_code_and_subcode_has_its_consequence_whatever_the_status() {
 fn what_metas_flag_says_of_an_unknown_error_is_believed() {
     let error = |is_transient: bool| {
         let error = serde_json::json!({ "error": { "code": "987", "message": "m", "is_transient": is_transient } });
-        GraphError::of_answer(&error).unwrap().verdict()
+        GraphError::of_answer(&error).unwrap().class()
     };
-    assert_eq!([error(true), error(false)], [Verdict::Transient, Verdict::Unknown]);
+    assert_eq!([error(true), error(false)], [ErrorClass::Transient, ErrorClass::Unknown]);
     // But not of a known one.
     let known = serde_json::json!({ "error": { "code": 190, "error_subcode": 463, "message": "m", "is_transient": true } });
-    assert_eq!(GraphError::of_answer(&known).unwrap().verdict(), Verdict::Token);
+    assert_eq!(GraphError::of_answer(&known).unwrap().class(), ErrorClass::Token);
 }
 
 #[test]
@@ -272,6 +272,6 @@ fn an_old_version_is_told_with_the_key_to_change() {
     let mut old = settings(&server);
     old.api_version = "v25.0".into();
     let error = with_client(&server, old, |client| client.account("act_123")).0.unwrap_err();
-    assert_eq!((error.kind(), Verdict::of(&error)), (Usage, Some(Verdict::Version)));
+    assert_eq!((error.kind(), ErrorClass::of(&error)), (Usage, Some(ErrorClass::Version)));
     assert!(error.to_string().contains("api_version"), "{error}");
 }

@@ -6,7 +6,7 @@ use ctwa::base::day::Day;
 use ctwa::base::error::ErrorKind;
 use ctwa::config::secret::Secret;
 use ctwa::insights::client::{AdAnswer, Token};
-use ctwa::insights::graph_error::Verdict;
+use ctwa::insights::graph_error::ErrorClass;
 use ctwa::insights::rows::DailyRow;
 use ctwa::insights::wire::Until;
 
@@ -183,7 +183,7 @@ fn reach_is_of_different_people_in_the_whole_range() {
 fn days_beyond_what_meta_keeps_are_told_as_such() {
     let server = GraphServer::start(small());
     let error = ask(&server, |client| client.daily("act_123", days("2023-02-10", "2023-02-12"))).unwrap_err();
-    assert_eq!((error.kind(), Verdict::of(&error)), (ErrorKind::Usage, Some(Verdict::BeyondHistory)));
+    assert_eq!((error.kind(), ErrorClass::of(&error)), (ErrorKind::Usage, Some(ErrorClass::BeyondHistory)));
     assert!(error.to_string().contains("37 months") && error.to_string().contains("act_123"), "{error}");
     // In Auckland it is a day later.
     assert!(ask(&server, |client| client.daily("act_123", days("2023-02-11", "2023-02-12"))).is_ok());
@@ -278,6 +278,6 @@ fn an_answer_that_is_not_as_documented_is_told_with_its_place() {
     let circle = r#"{"data":[],"paging":{"cursors":{"after":"x"},"next":"https://graph.facebook.com/x"}}"#;
     server.stage().faults.push(Fault { at: "act_123/insights", times: 9, what: What::Say(200, circle) });
     let error = ask(&server, |client| client.daily("act_123", days("2026-03-01", "2026-03-01"))).unwrap_err();
-    assert!(error.to_string().contains("circle"), "{error}");
+    assert!(error.to_string().contains("the same cursor came twice"), "{error}");
     assert_eq!(server.calls().len(), 2);
 }

@@ -112,7 +112,7 @@ fn metas_own_client_understands_the_server_as_ours_does() {
 
     // The same, as our client understands it.
     let accounts = ask(&server, |client| client.ad_accounts()).unwrap();
-    let of_account = |account: &ctwa::insights::wire::Account| {
+    let of_account = |account: &ctwa::insights::wire::AdAccount| {
         json!([account.id, account.name, account.timezone_name, account.currency, account.status.0])
     };
     let theirs: Vec<Value> = understood["accounts"]

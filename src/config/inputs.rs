@@ -1,0 +1,143 @@
+//! The raw tables of the lake: the section `[inputs]`.
+//!
+//! In: the section. Out: where messages and events lie, when a day of them has landed, and where each of the contract's columns is
+//! found in them; and where the alias table lies.
+
+use std::collections::BTreeSet;
+
+use super::document::{Alternative, Placed, Section};
+use crate::base::day::Day;
+use crate::base::error::{Error, Result};
+use crate::base::mapping::{ColumnSource, MappedColumn, TableMapping, TimeUnit};
+use crate::base::schema;
+
+/// A table of the lake in folders `date=YYYY-MM-DD` by UTC day of arrival.
+#[derive(Clone, Debug)]
+pub struct PartitionedInput {
+    pub path: String,
+    pub marker: Option<String>,
+    pub allow_missing: BTreeSet<Day>,
+    pub columns: TableMapping,
+}
+
+/// All inputs.
+pub(super) struct Inputs {
+    pub messages: PartitionedInput,
+    pub events: PartitionedInput,
+    /// The folder (or file) of the alias table.
+    pub identities: Option<String>,
+}
+
+impl Inputs {
+    pub(super) fn read(section: Option<Section<'_>>) -> Result<Inputs> {
+        let input = |key| section.as_ref().map(|inputs| inputs.section(key)).transpose().map(Option::flatten);
+        let messages = partitioned_input(input("messages")?, &schema::MESSAGES, "messages")?;
+        let events = partitioned_input(input("events")?, &schema::EVENTS, "events")?;
+        let identities = input("identities")?.map(identities).transpose()?;
+        if let Some(section) = &section {
+            section.finish()?;
+        }
+        Ok(Inputs { messages, events, identities })
+    }
+}
+
+fn identities(section: Section<'_>) -> Result<String> {
+    let path = section.text("path")?.map_or("identities".to_string(), |path| path.value);
+    section.finish()?;
+    Ok(path)
+}
+
+fn partitioned_input(
+    section: Option<Section<'_>>,
+    table: &'static schema::InputTable,
+    default_path: &str,
+) -> Result<PartitionedInput> {
+    let Some(section) = section else {
+        return Ok(PartitionedInput {
+            path: default_path.to_string(),
+            marker: None,
+            allow_missing: BTreeSet::new(),
+            columns: TableMapping::identity(table),
+        });
+    };
+    let path = match section.text("path")? {
+        Some(path) if path.value.trim_matches('/').is_empty() => {
+            return Err(path.error("`path` is blank").mend("name the folder of the table"));
+        }
+        Some(path) => path.value.trim_matches('/').to_string(),
+        None => default_path.to_string(),
+    };
+    let marker = match section.text("marker")? {
+        Some(marker) if marker.value.is_empty() || marker.value.contains('/') => {
+            return Err(marker.error(format!("marker {:?} is not a file name", marker.value)));
+        }
+        marker => marker.map(|marker| marker.value),
+    };
+    let allow_missing = section
+        .texts("allow_missing")?
+        .into_iter()
+        .map(|day| day.try_map(|text| text.parse::<Day>()).map(|day| day.value))
+        .collect::<Result<_>>()?;
+    let columns = match section.section("columns")? {
+        Some(columns) => mapping(&columns, table)?,
+        None => TableMapping::identity(table),
+    };
+    section.finish()?;
+    Ok(PartitionedInput { path, marker, allow_missing, columns })
+}
+
+fn mapping(section: &Section<'_>, table: &'static schema::InputTable) -> Result<TableMapping> {
+    let mut columns = Vec::new();
+    for column in table.columns {
+        let sources = section.alternatives(column.name, |alternative| match alternative {
+            Alternative::Text(column) => Ok(ColumnSource::column(column)),
+            Alternative::Section(section) => column_source(&section, column),
+        })?;
+        columns.push(match sources {
+            Some(sources) if sources.is_empty() => {
+                return Err(section.error(format!("`{}` is an empty list", column.name)).mend("name at least one column"));
+            }
+            Some(sources) => MappedColumn { spec: column, sources, mapped: true },
+            None => MappedColumn { spec: column, sources: vec![ColumnSource::column(column.name)], mapped: false },
+        });
+    }
+    section.finish()?;
+    Ok(TableMapping { table, columns })
+}
+
+fn column_source(section: &Section<'_>, column: &schema::InputColumn) -> Result<ColumnSource> {
+    let name = section.required_text("column")?.value;
+    let key = section.text("key")?.map(|key| key.value);
+    let unit = section.text("unit")?.map(|unit| time_unit(unit, column)).transpose()?;
+    let values = translated_words(section, column)?;
+    section.finish()?;
+    Ok(ColumnSource { column: name, key, unit, values })
+}
+
+fn time_unit(unit: Placed<String>, column: &schema::InputColumn) -> Result<TimeUnit> {
+    if !column.is_instant() {
+        return Err(unit.error(format!("`unit` is for times, {} is a text", column.name)).mend("remove it"));
+    }
+    let unit = unit.try_map(|text| match text.as_str() {
+        "s" => Ok(TimeUnit::Second),
+        "ms" => Ok(TimeUnit::Millisecond),
+        "us" => Ok(TimeUnit::Microsecond),
+        other => Err(Error::usage(format!("unit {other:?} is not known")).mend("write \"s\", \"ms\" or \"us\"")),
+    });
+    Ok(unit?.value)
+}
+
+/// The lake's words, each with the contract's.
+fn translated_words(section: &Section<'_>, column: &schema::InputColumn) -> Result<Vec<(String, &'static str)>> {
+    let mut values = Vec::new();
+    if let Some(words) = section.section("values")? {
+        if column.words.is_empty() {
+            return Err(words.error(format!("`values` translates words, {} has none", column.name)).mend("remove it"));
+        }
+        for word in column.words {
+            values.extend(words.texts(word)?.into_iter().map(|theirs| (theirs.value, *word)));
+        }
+        words.finish()?;
+    }
+    Ok(values)
+}

@@ -1,0 +1,97 @@
+//! Objects listed, and got whole.
+
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::{GetResult, GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt};
+
+use super::disk::{list_each_on_disk, list_on_disk};
+use super::failure::{self, Operation};
+use super::open::Lake;
+use crate::base::error::Result;
+use crate::base::object::Object;
+
+impl Lake {
+    /// Every object below a folder; none when there is no such folder.
+    pub fn list(&self, folder: &str) -> Result<Vec<Object>> {
+        let mut objects = match &self.disk {
+            Some(disk) => list_on_disk(disk, folder)?,
+            None => self.list_in_store(folder)?,
+        };
+        objects.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        Ok(objects)
+    }
+
+    /// The objects of this name, one in each folder below a folder. What else lies there may come along.
+    pub(super) fn list_each(&self, folder: &str, name: &str) -> Result<Vec<Object>> {
+        match &self.disk {
+            Some(disk) => list_each_on_disk(disk, folder, name),
+            None => self.list(folder),
+        }
+    }
+
+    fn list_in_store(&self, folder: &str) -> Result<Vec<Object>> {
+        let prefix = self.object_path(folder)?;
+        let metas = self.list_whole(&prefix).map_err(|error| self.failure(Operation::List, folder, error))?;
+        let relative = |location: &Path| location.as_ref()[self.prefix.as_ref().len()..].trim_start_matches('/').to_string();
+        let object = |meta: ObjectMeta| Object { path: relative(&meta.location), size: meta.size, version: self.version(&meta) };
+        Ok(metas.into_iter().map(object).collect())
+    }
+
+    /// A listing whose body breaks off is asked for again, which `object_store` does for objects only.
+    pub(super) fn list_whole(&self, prefix: &Path) -> object_store::Result<Vec<ObjectMeta>> {
+        let mut tries_left = 5;
+        loop {
+            match self.wait(self.store.list(Some(prefix)).try_collect()) {
+                Err(error) if tries_left > 0 && failure::is_broken_listing(&error) => tries_left -= 1,
+                listed => return listed,
+            }
+        }
+    }
+
+    /// The bytes of an object, or none when there is no such object.
+    pub fn get(&self, path: &str) -> Result<Option<Bytes>> {
+        Ok(self.get_versioned(path)?.map(|(bytes, _)| bytes))
+    }
+
+    /// The bytes of an object as a listing showed it, or none when it is another by now, or gone.
+    pub fn get_listed(&self, object: &Object) -> Result<Option<Bytes>> {
+        let found = self.get_versioned(&object.path)?;
+        Ok(found.filter(|(_, version)| *version == object.version).map(|(bytes, _)| bytes))
+    }
+
+    /// The bytes of an object and their version, or none when there is no such object.
+    pub fn get_versioned(&self, path: &str) -> Result<Option<(Bytes, String)>> {
+        let location = self.object_path(path)?;
+        let got = self.wait(async {
+            let found = self.store.get(&location).await?;
+            let version = self.version(&found.meta);
+            Ok((bytes_of(found).await?, version))
+        });
+        match got {
+            Ok((bytes, version)) => {
+                self.bytes_read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                Ok(Some((bytes, version)))
+            }
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.failure(Operation::Read, path, error)),
+        }
+    }
+}
+
+/// The bytes of an answer. A file is read where it is, into memory that need not be cleared before.
+pub(super) async fn bytes_of(found: GetResult) -> object_store::Result<Bytes> {
+    let range = found.range.clone();
+    let GetResultPayload::File(mut file, path) = found.payload else { return found.bytes().await };
+    let mut bytes = Vec::with_capacity(usize::try_from(range.end - range.start).unwrap_or_default());
+    let read = file.seek(SeekFrom::Start(range.start)).and_then(|_| file.take(range.end - range.start).read_to_end(&mut bytes));
+    let failed = |error: std::io::Error| {
+        let source = std::io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        object_store::Error::Generic { store: "disk", source: source.into() }
+    };
+    read.map_err(failed)?;
+    Ok(bytes.into())
+}
