@@ -232,7 +232,7 @@ impl<'a> Section<'a> {
                     .with("at", self.source.place(span))
                     .mend("remove it, and renew the secret if others could see this file: secrets come from the environment"));
             }
-            let near = asked.iter().max_by(|a, b| strsim::jaro_winkler(a, key).total_cmp(&strsim::jaro_winkler(b, key)));
+            let near = nearest(asked.iter().copied(), key);
             let mut valid: Vec<&str> = asked.clone();
             valid.sort_unstable();
             valid.dedup();
@@ -245,6 +245,12 @@ impl<'a> Section<'a> {
         }
         Ok(())
     }
+}
+
+/// The word that is most like another.
+pub(super) fn nearest<'w>(words: impl IntoIterator<Item = &'w str>, to: &str) -> Option<&'w str> {
+    let likeness = |word: &str| strsim::jaro_winkler(word, to);
+    words.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
 }
 
 /// Keys under which people write credentials of storage and of Meta.

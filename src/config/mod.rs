@@ -6,12 +6,14 @@
 //! ```text
 //! document.rs        read key by key, with places
 //! edit.rs            a setting written into it
+//! engine.rs          which engine finds sessions
 //! marketing_api.rs   how insights are fetched
 //! secret.rs          a token that cannot be printed
 //! ```
 
 mod document;
 mod edit;
+mod engine;
 mod marketing_api;
 pub mod secret;
 
@@ -27,9 +29,10 @@ use crate::base::error::{Error, Result};
 use crate::base::mapping::{Column, TableMapping, TextSource, TimeUnit};
 use crate::base::schema;
 use crate::lake::Location;
-use document::{Alternative, Placed, Section, Source};
+use document::{Alternative, Placed, Section, Source, nearest};
 
 pub use edit::with_setting;
+pub use engine::EngineKind;
 pub use marketing_api::{ClientSettings, MarketingApi, TokenPlace, base_url, is_loopback};
 
 /// A pipeline, fully resolved.
@@ -43,6 +46,7 @@ pub struct Settings {
     pub identities: Option<String>,
     pub insights: Option<Insights>,
     pub output: Location,
+    pub engine: EngineKind,
     pub horizon: Horizon,
     /// Of a partition's rows that could count, the share that may be rejected before the partition is refused.
     pub max_rejected_share: f64,
@@ -193,15 +197,7 @@ impl Settings {
             None => Horizon { days: 90 },
         };
 
-        if let Some(section) = root.section("engine")? {
-            if let Some(kind) = section.text("kind")?
-                && kind.value != "embedded"
-            {
-                return Err(kind.error(format!("engine {:?} is not known", kind.value)).mend("write kind = \"embedded\""));
-            }
-            section.finish()?;
-        }
-
+        let engine = EngineKind::read(root.section("engine")?)?;
         let max_rejected_share = match root.section("quality")? {
             Some(section) => {
                 let share = section.number("max_rejected_share")?;
@@ -223,7 +219,7 @@ impl Settings {
         }
         let bots = distinct_bots(bots)?;
         root.finish()?;
-        Ok(Settings { name, lake, messages, events, identities, insights, output, horizon, max_rejected_share, bots })
+        Ok(Settings { name, lake, messages, events, identities, insights, output, engine, horizon, max_rejected_share, bots })
     }
 
     /// Bot ids and their members' ids, each with the index of the bot its rows count for (rule 16).
@@ -465,8 +461,7 @@ pub fn known_bot(settings: &Settings, asked: &str) -> Result<()> {
         return Err(Error::usage(format!("{asked:?} is a member of bot {:?}, which has its figures", owner.id))
             .mend(format!("write --bot {}", owner.id)));
     }
-    let likeness = |id: &str| strsim::jaro_winkler(id, asked);
-    let near = settings.bots.iter().map(|bot| bot.id.as_str()).max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    let near = nearest(settings.bots.iter().map(|bot| bot.id.as_str()), asked);
     let error = Error::usage(format!("the pipeline names no bot {asked:?}")).with("pipeline", &settings.name);
     Err(match near {
         Some(near) => error.mend(format!("did you mean {near:?}?")),

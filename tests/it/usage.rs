@@ -200,7 +200,11 @@ const MISTAKES: &[Mistake] = &[
     // What this version does not have, or nobody should write.
     ("[quality]", "[attribution]\nwindow_days = 91\n[quality]", "window_days", &["window_days is 91", "from 1 to 90"]),
     ("[quality]", "[attribution]\nwindow_days = 0\n[quality]", "window_days", &["window_days is 0", "from 1 to 90"]),
-    ("[quality]", "[engine]\nkind = \"spark\"\n[quality]", "kind", &["engine \"spark\" is not known", "embedded"]),
+    ("[quality]", "[engine]\nkind = \"spark\"\n[quality]", "kind", &["engine \"spark\" is not in this build", "write kind = \"embedded\""]),
+    ("[quality]", "[engine]\nkind = \"embeded\"\n[quality]", "kind", &["engine \"embeded\" is not known", "did you mean \"embedded\""]),
+    ("[quality]", "[engine]\nkind = \"sparc\"\n[quality]", "kind", &["engine \"sparc\" is not known", "did you mean \"spark\""]),
+    ("[quality]", "[engine]\nkinds = \"embedded\"\n[quality]", "kinds", &["unknown key `engine.kinds`", "did you mean `kind`"]),
+    ("[quality]", "[engine]\nkind = 1\n[quality]", "kind", &["`engine.kind` is integer", "a text is needed"]),
     ("source = \"landed\"", "source = \"marketing-api\"\napi_version = \"v24.0\"", "api_version", &["v24.0 is too old"]),
     ("source = \"landed\"", "source = \"csv\"", "source", &["insights source \"csv\" is not known", "source = \"landed\"", "source = \"marketing-api\""]),
     ("url = \"lake\"", "url = \"ftp://lake\"", "url = \"ftp", &["ftp://", "not known", "s3://bucket/prefix"]),
