@@ -1,6 +1,6 @@
 //! Limits: how far things reach, one table of them.
 
-use crate::base::day::MICROS_PER_DAY;
+use crate::base::day::{Day, MICROS_PER_DAY, Zone};
 
 /// Deliveries of one message repeat for at most this long (rule 1).
 pub(crate) const COPY_WINDOW: i64 = 7 * MICROS_PER_DAY;
@@ -17,3 +17,8 @@ pub(crate) const REACH_DAYS: i32 = 97;
 
 /// Meta's figures do not change any more this many days after their day.
 pub(crate) const FINAL_AFTER_DAYS: i32 = 28;
+
+/// The first local day of a zone whose rows can matter to a day: the horizon and the copies before its first instant (rule 21).
+pub(crate) fn first_in_reach(zone: Zone, horizon_micros: i64, day: Day) -> Day {
+    zone.local_day(zone.start_of(day) - horizon_micros - COPY_WINDOW)
+}

@@ -43,8 +43,8 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::commands::insights::FetchRequest;
 use crate::commands::{check, insights as fetch, plan as preview, verify};
 use crate::config::Settings;
+use crate::engine::select::{self, Site};
 use crate::known::job::{Job, Wanted};
-use crate::known::working;
 use crate::lake::{Environment, Lake};
 use crate::report::{self, Format, ReportRequest};
 use crate::run::{self, Outcome};
@@ -128,13 +128,13 @@ fn execute(command: &Command) -> Result<Exit> {
         Command::Verify(args) => {
             let days = args.days.range()?;
             let settings = Settings::load(&args.pipeline)?;
-            let verdict = with_job(&settings, Wanted::Days(days), true, |job| verify::verify(job, days))?;
+            let verification = with_job(&settings, Wanted::Days(days), true, |job| verify::verify(job, days))?;
             if args.json {
-                print_json(&verdict)?;
+                print_json(&verification)?;
             } else {
-                print(&text::verdict(&verdict))?;
+                print(&text::verification(&verification))?;
             }
-            Ok(verdict.worst.into())
+            Ok(verification.worst.into())
         }
         Command::Report(args) => {
             let request = ReportRequest {
@@ -213,18 +213,19 @@ fn with_job<T>(
 ) -> Result<T> {
     let environment = environment();
     let (lake, output) = (Lake::open(&settings.lake, &environment)?, Lake::open_or_create(&settings.output, &environment)?);
+    let engine = select::engine(settings.engine, Site::new(&lake, &output));
     let signals = Signals::watch()?;
     let stopped = || signals.check();
     let done = work(&Job {
         settings,
         lake: &lake,
         output: &output,
+        engine: engine.as_ref(),
         wanted,
         accept_history_change,
         clock: &chrono::Utc::now,
         stopped: &stopped,
         pause: None,
-        rows_at_once: working::ROWS_AT_ONCE,
         progress: &progress::show,
     });
     progress::clear();

@@ -6,7 +6,7 @@ use crate::base::day::{Day, DayRange};
 use crate::commands::check::{CheckReport, Finding, Level};
 use crate::commands::insights::FetchReport;
 use crate::commands::plan::Preview;
-use crate::commands::verify::Verdict;
+use crate::commands::verify::Verification;
 use crate::report::style::{counted, harmless};
 use crate::run::pull::Pulled;
 use crate::run::report::RunReport;
@@ -163,14 +163,14 @@ pub(super) fn plan(preview: &Preview) -> String {
     together(&lines)
 }
 
-pub(super) fn verdict(verdict: &Verdict) -> String {
+pub(super) fn verification(verification: &Verification) -> String {
     let mut lines = vec![format!(
         "{}: {} of {} checked, {} differ",
-        verdict.pipeline,
-        counted(verdict.objects_checked, "object", "objects"),
-        counted(verdict.days_checked, "day", "days"),
-        verdict.differences.len()
+        verification.pipeline,
+        counted(verification.objects_checked, "object", "objects"),
+        counted(verification.days_checked, "day", "days"),
+        verification.differences.len()
     )];
-    lines.extend(verdict.differences.iter().map(|found| format!("  {}: {} ({})", found.object, found.found, found.because)));
+    lines.extend(verification.differences.iter().map(|found| format!("  {}: {} ({})", found.object, found.found, found.because)));
     together(&lines)
 }

@@ -13,19 +13,18 @@ use crate::base::error::Result;
 use crate::base::failures::Failures;
 use crate::base::schema::Raw;
 use crate::commands::unread::Unread;
-use crate::engine::embedded::settle;
+use crate::engine::request::{AttributeRequest, Rules};
 use crate::extract::identity::Identities;
 use crate::insights::InsightsIndex;
 use crate::insights::due::Due;
 use crate::known::job::{Job, Places};
 use crate::known::moved as reach;
 use crate::known::moved::Reached;
-use crate::known::survey::{PartitionStep, Survey};
-use crate::known::working::{self, Lost};
+use crate::known::survey::{Lost, PartitionStep, Survey};
 use crate::lake::Requests;
 use crate::plan::DayStep;
 use crate::plan::calendar::{Calendar, not_landed};
-use crate::run::{ads_are_stale, check_history, pull, scan, wanted_days};
+use crate::run::{ads_are_stale, check_history, pull, scan_insights, wanted_days};
 use crate::tables::ads::AdIndex;
 
 #[derive(Clone, Debug, Default, Serialize)]
@@ -88,8 +87,8 @@ pub struct MaybeDay {
 
 pub fn preview(job: &Job<'_>) -> Result<Preview> {
     let Job { settings, lake, output, .. } = job;
-    let places = Places { settings, lake, output };
-    let mut survey = Survey::take(lake, output, settings)?;
+    let places = job.places();
+    let mut survey = Survey::take(&places)?;
     let survey_requests = lake.requests() + output.requests();
     let mut calendar = survey.calendar(settings);
     check_history(job, &survey, &calendar)?;
@@ -105,7 +104,7 @@ pub fn preview(job: &Job<'_>) -> Result<Preview> {
     let insights_changed =
         partitions.iter().any(|step| is_of_insights(step.table)) || gone.iter().any(|(name, _)| is_of_insights(name));
     let insights = if insights_changed || ads_are_stale(&survey, &survey.planner(settings, &calendar)) {
-        Some(scan::read_insights(&places, &mut survey, &mut calendar, &mut |error| failures.add(error))?)
+        Some(scan_insights::read_insights(&places, &mut survey, &mut calendar, &mut |error| failures.add(error))?)
     } else {
         None
     };
@@ -188,12 +187,15 @@ fn reach_of_ads(
 ) -> Result<Reached> {
     let insights = match insights {
         Some(insights) => insights,
-        None => scan::read_insights(places, survey, calendar, &mut |_| {})?,
+        None => scan_insights::read_insights(places, survey, calendar, &mut |_| {})?,
     };
     let has_lost = survey.receipts.messages.iter().any(|(day, _)| survey.is_lost(Raw::Messages, day));
     let from = if has_lost { Some(i64::MIN) } else { from };
-    let (touches, events) = working::all(places, survey, Lost::Allowed)?;
-    let ads = AdIndex::new(places.settings, settle(touches, events)?.ad_facts, &insights);
+    // What touches say of ads does not depend on who an id stands for.
+    let rules = Rules { settings: places.settings, identities: &Identities::default(), watermark: 0 };
+    let none = BTreeSet::new();
+    let request = AttributeRequest { rules, partitions: &survey.extracted(Lost::Allowed), days: &none, known: &none };
+    let ads = AdIndex::new(places.settings, places.engine.attribute(&request)?.ads.facts(), &insights);
     let reached = reach::of_ads(places, survey, &ads, &survey.planner(places.settings, calendar))?.unwrap_or_default();
     let movable = from.map(|from| ads.movable(places.settings, from)).unwrap_or_default();
     let may_move = |ad: &String| movable.contains(ad).then(|| format!("ad may move: {ad}"));

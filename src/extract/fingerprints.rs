@@ -2,7 +2,7 @@
 
 use crate::base::digest::Digest;
 use crate::base::schema::{LOGIC, Raw};
-use crate::config::Settings;
+use crate::config::{EngineKind, Settings};
 
 /// The settings that matter to the reading of a table's partitions, and its logic number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,25 +10,28 @@ pub struct ReadingSettings {
     pub settings: Digest,
     pub history: Digest,
     pub logic: u32,
+    /// Who reads them. Insights are always read here.
+    pub engine: EngineKind,
 }
 
 /// What matters to a raw table's extraction.
 pub(crate) fn raw_settings(settings: &Settings, table: Raw) -> ReadingSettings {
+    let engine = settings.engine;
     match table {
         Raw::Messages => {
             let settings = touch_settings(settings);
-            ReadingSettings { settings, history: Digest::NONE, logic: LOGIC.touches }
+            ReadingSettings { settings, history: Digest::NONE, logic: LOGIC.touches, engine }
         }
         Raw::Events => {
             let history = conversion_settings(settings);
-            ReadingSettings { settings: event_settings(settings), history, logic: LOGIC.conversions }
+            ReadingSettings { settings: event_settings(settings), history, logic: LOGIC.conversions, engine }
         }
     }
 }
 
 pub(crate) fn insights_settings(settings: &Settings) -> ReadingSettings {
     let settings = Digest::of_texts(settings.listed_accounts());
-    ReadingSettings { settings, history: Digest::NONE, logic: LOGIC.insights }
+    ReadingSettings { settings, history: Digest::NONE, logic: LOGIC.insights, engine: EngineKind::Embedded }
 }
 
 /// The settings that matter to the working table of touches.

@@ -8,12 +8,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use crate::base::day::Day;
 use crate::base::error::Result;
 use crate::config::Settings;
-use crate::extract::conversions::Conversions;
+use crate::engine::rows::Rows;
 use crate::extract::identity::Identities;
-use crate::extract::touches::Touches;
 use crate::known::job::Places;
-use crate::known::survey::Survey;
-use crate::known::working::{self, Lost};
+use crate::known::survey::{Lost, Survey};
 use crate::lake::{Lake, decode, read_json};
 use crate::plan::Planner;
 use crate::tables::ads::{self, AdIndex, AdPlaces};
@@ -28,7 +26,7 @@ pub(crate) type Reached = BTreeMap<Day, String>;
 
 /// What the alias table reaches since the published days were built.
 pub(crate) fn of_identities(places: &Places<'_>, survey: &Survey, identities: &Identities, lost: Lost) -> Result<Reached> {
-    let Places { settings, output, .. } = places;
+    let Places { settings, output, engine, .. } = places;
     let now = survey.identities_receipt(settings);
     if survey.receipts.identities.as_ref() == Some(&now) || survey.receipts.days.iter().next().is_none() {
         return Ok(Reached::new());
@@ -50,36 +48,31 @@ pub(crate) fn of_identities(places: &Places<'_>, survey: &Survey, identities: &I
             ids.extend(table.ids_of(bot, &ends));
         }
     }
-    let (touches, events) = working::of_contacts(places, survey, &ids, lost)?;
-    Ok(days_of_moved_contacts(settings, &touches, &events, &before, identities))
+    let Some(kept) = engine.rows() else { return Ok(every_day(survey, "aliases changed, and the engine keeps no rows")) };
+    let rows = kept.load(settings, &survey.extracted(lost), Some(&ids))?;
+    Ok(days_of_moved_contacts(settings, rows.as_ref(), &before, identities))
 }
 
 /// A contact whose chain ends elsewhere leaves one group of ids and joins another. Only conversion events of the two can be
 /// credited otherwise, and only those that a touch of their group precedes within the horizon.
-fn days_of_moved_contacts(
-    settings: &Settings,
-    touches: &Touches,
-    events: &Conversions,
-    before: &Identities,
-    now: &Identities,
-) -> Reached {
+fn days_of_moved_contacts(settings: &Settings, rows: &dyn Rows, before: &Identities, now: &Identities) -> Reached {
     let changed = now.changed_since(before, settings.bots.len());
     let tables = [before, now];
     let end = |table: usize, bot: u32, contact: &str| (bot, tables[table].resolve(bot as usize, contact).to_string());
     let groups: HashSet<(u32, String)> =
         changed.iter().flat_map(|(bot, contact)| [end(0, *bot, contact), end(1, *bot, contact)]).collect();
     let mut touched: [HashMap<(u32, String), Vec<i64>>; 2] = Default::default();
-    for touch in &touches.rows {
+    for touch in rows.each_touch() {
         for table in 0..tables.len() {
-            let group = end(table, touch.bot, touches.contact(touch));
+            let group = end(table, touch.bot, touch.contact);
             if groups.contains(&group) {
                 touched[table].entry(group).or_default().push(touch.sent_at);
             }
         }
     }
     let mut reached = Reached::new();
-    for event in &events.rows {
-        let Some(contact) = events.contact(event) else { continue };
+    for event in rows.each_event() {
+        let Some(contact) = event.contact else { continue };
         let ends = [0, 1].map(|table| end(table, event.bot, contact));
         if !ends.iter().any(|end| groups.contains(end)) {
             continue;

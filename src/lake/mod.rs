@@ -50,6 +50,7 @@ pub use json::{read_json, write_json};
 pub use location::Location;
 pub use lock::{Lock, Put, Released};
 pub use probe::Probe;
+pub(crate) use read::readable;
 pub use read::{Filter, ScanPlan, StoredSpan, TextForm};
 pub use store::{Environment, Requests};
 pub use table::{StoredTable, decode, encode, encode_working, read_footer_schema};
@@ -162,7 +163,7 @@ impl Lake {
     }
 
     /// The objects of this name, one in each folder below a folder. What else lies there may come along.
-    fn list_each(&self, folder: &str, name: &str) -> Result<Vec<Object>> {
+    pub(crate) fn list_each(&self, folder: &str, name: &str) -> Result<Vec<Object>> {
         match &self.disk {
             Some(disk) => list_each_on_disk(disk, folder, name),
             None => self.list(folder),

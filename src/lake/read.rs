@@ -4,6 +4,7 @@
 
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
@@ -240,6 +241,12 @@ impl Lake {
         }
         None
     }
+}
+
+/// Some broken files make the Parquet reader panic: that is a broken file, not a broken run.
+pub(crate) fn readable<T>(read: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(Error::data("the partition is not readable Parquet").mend("write its files again")))
 }
 
 /// In what form the texts of a column are wanted; other columns come as they are stored.

@@ -27,12 +27,12 @@ use serde::{Serialize, Serializer};
 
 use crate::base::day::{Day, DayRange};
 use crate::base::digest::Digest;
-use crate::base::limits::{COPY_DAYS, COPY_WINDOW, DAYS_AHEAD, DAYS_LATE, FINAL_AFTER_DAYS};
+use crate::base::limits::{self, COPY_DAYS, DAYS_AHEAD, DAYS_LATE, FINAL_AFTER_DAYS};
 use crate::base::object::Object;
 use crate::base::parallel::on_all_cores;
 use crate::base::schema::{DAY_TABLES, LOGIC, Raw};
 use crate::config::{Bot, Settings};
-use crate::extract::found::{DayDigest, Extract};
+use crate::extract::found::{DayDigest, RawContent};
 use crate::insights::InsightsContent;
 use crate::insights::fetched::Ledgers;
 use crate::plan::bot_rows::BotRows;
@@ -157,9 +157,9 @@ pub struct Change {
 }
 
 impl Change {
-    pub fn between(table: &'static str, day: Day, before: Option<&Extract>, now: Option<&Extract>) -> Change {
-        let rows = |extract: Option<&Extract>| -> BTreeSet<(String, Day, DayDigest)> {
-            let days = extract.into_iter().flat_map(|extract| &extract.days);
+    pub fn between(table: &'static str, day: Day, before: Option<&RawContent>, now: Option<&RawContent>) -> Change {
+        let rows = |content: Option<&RawContent>| -> BTreeSet<(String, Day, DayDigest)> {
+            let days = content.into_iter().flat_map(|content| &content.days);
             days.flat_map(|(bot, days)| days.iter().map(|(day, rows)| (bot.clone(), *day, *rows))).collect()
         };
         let (old, new) = (rows(before), rows(now));
@@ -182,8 +182,8 @@ pub struct Planner<'a> {
     insights: &'a Receipts<PartitionReceipt<InsightsContent>>,
     days: &'a Receipts<DayReceipt>,
     published: &'a BTreeMap<&'static str, BTreeMap<Day, Object>>,
-    messages: &'a Receipts<PartitionReceipt<Extract>>,
-    events: &'a Receipts<PartitionReceipt<Extract>>,
+    messages: &'a Receipts<PartitionReceipt<RawContent>>,
+    events: &'a Receipts<PartitionReceipt<RawContent>>,
     worked_out: WorkedOut,
     awaited: AwaitedDays,
     settings_digest: Digest,
@@ -199,8 +199,8 @@ impl<'a> Planner<'a> {
     pub fn new(
         settings: &'a Settings,
         calendar: &'a Calendar,
-        messages: &'a Receipts<PartitionReceipt<Extract>>,
-        events: &'a Receipts<PartitionReceipt<Extract>>,
+        messages: &'a Receipts<PartitionReceipt<RawContent>>,
+        events: &'a Receipts<PartitionReceipt<RawContent>>,
         insights: &'a Receipts<PartitionReceipt<InsightsContent>>,
         days: &'a Receipts<DayReceipt>,
         published: &'a BTreeMap<&'static str, BTreeMap<Day, Object>>,
@@ -469,7 +469,7 @@ pub struct Steps {
 
 /// The first local day whose rows can matter to a day: horizon and copies before its first instant (rule 21).
 pub(crate) fn first_in_reach(settings: &Settings, bot: &Bot, day: Day) -> Day {
-    bot.zone.local_day(bot.zone.start_of(day) - settings.horizon.micros() - COPY_WINDOW)
+    limits::first_in_reach(bot.zone, settings.horizon.micros(), day)
 }
 
 /// The settings that matter to every day.

@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 use crate::base::day::Day;
 use crate::base::digest::Digest;
 use crate::base::object::Object;
+use crate::config::EngineKind;
 use crate::extract::fingerprints::ReadingSettings;
 
-/// Of a working table, or of a landed insights partition.
+/// The receipt of a partition, raw or of insights.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartitionReceipt<C> {
     pub inputs: Vec<Object>,
@@ -22,10 +23,22 @@ pub struct PartitionReceipt<C> {
     #[serde(default)]
     pub history: Digest,
     pub logic: u32,
-    /// The version of the working table; none where nothing is stored.
+    /// Who read it.
+    #[serde(default = "embedded", skip_serializing_if = "is_embedded")]
+    pub engine: String,
+    /// What the engine stored, by whatever name it has for it; none where nothing is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored: Option<String>,
     pub content: C,
+}
+
+/// The engine of receipts that name none: for long it was the only one.
+fn embedded() -> String {
+    EngineKind::Embedded.name().to_string()
+}
+
+fn is_embedded(engine: &str) -> bool {
+    engine == EngineKind::Embedded.name()
 }
 
 /// Nothing but the conversion settings is not what it was.
@@ -33,13 +46,16 @@ pub(crate) const HISTORY_CHANGED: &str = "conversion settings changed";
 
 impl<C> PartitionReceipt<C> {
     pub fn new(inputs: Vec<Object>, of: ReadingSettings, stored: Option<String>, content: C) -> PartitionReceipt<C> {
-        PartitionReceipt { inputs, settings: of.settings, history: of.history, logic: of.logic, stored, content }
+        let ReadingSettings { settings, history, logic, engine } = of;
+        PartitionReceipt { inputs, settings, history, logic, engine: engine.name().to_string(), stored, content }
     }
 
     /// Why the partition has to be read again, if it has to.
     pub fn mismatch(&self, inputs: &[Object], of: ReadingSettings) -> Option<&'static str> {
         if self.inputs != inputs {
             Some("partition changed")
+        } else if self.engine != of.engine.name() {
+            Some("made by another engine")
         } else if self.settings != of.settings {
             Some("settings changed")
         } else if self.logic != of.logic {

@@ -13,7 +13,8 @@
 //! pull/mod.rs           Meta's figures into the lake
 //! pull/reach.rs         ranges as a whole
 //! report.rs             what a run did
-//! scan.rs               reads what is new or changed
+//! scan.rs               raw partitions that are new or changed
+//! scan_insights.rs      Meta's figures as they have landed
 //! ```
 
 pub(crate) mod attribute;
@@ -22,6 +23,7 @@ pub(crate) mod published_counts;
 pub(crate) mod pull;
 pub(crate) mod report;
 pub(crate) mod scan;
+pub(crate) mod scan_insights;
 
 use std::collections::HashMap;
 
@@ -33,16 +35,16 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failures::{Failure, Failures};
 use crate::base::parallel::{at_once, on_all_cores};
 use crate::base::progress::Progress;
-use crate::base::schema::{self, DAY_TABLES, LOGIC, Raw, Table};
+use crate::base::schema::{self, DAY_TABLES, LOGIC, Table};
 use crate::engine::Answer;
+use crate::engine::request::Rules;
 use crate::extract::identity::Identities;
 use crate::insights::InsightsIndex;
-use crate::known::job::{Job, Places, Wanted};
+use crate::known::job::{Job, Wanted};
 use crate::known::moved as reach;
 use crate::known::moved::{AD_PLACES, KNOWN_IDENTITIES, Reached};
 use crate::known::receipts::{ADS_RECEIPT, IDENTITIES_RECEIPT};
-use crate::known::survey::{PartitionStep, Survey};
-use crate::known::working::{self, Fresh, Lost};
+use crate::known::survey::{Lost, PartitionStep, Survey};
 use crate::lake::layout::{ADS_OBJECT, day_object};
 use crate::lake::{Lock, Put, encode, write_json};
 use crate::plan::accepted::ACCEPTED_OBJECT;
@@ -66,7 +68,7 @@ pub struct Outcome {
 pub fn run(job: &Job<'_>) -> Result<Outcome> {
     let started = (job.clock)();
     let released = job.output.released()?;
-    let survey = Survey::take(job.lake, job.output, job.settings)?;
+    let survey = Survey::take(&job.places())?;
     if let Some(outcome) = idle(job, &survey)? {
         return Ok(outcome);
     }
@@ -76,7 +78,7 @@ pub fn run(job: &Job<'_>) -> Result<Outcome> {
             return Ok(Run::new(job, &lock, survey).walk(started));
         }
         // Another run has finished between the look and the lock, and may have left nothing to do.
-        let survey = Survey::take(job.lake, job.output, job.settings)?;
+        let survey = Survey::take(&job.places())?;
         Ok(idle(job, &survey)?.unwrap_or_else(|| Run::new(job, &lock, survey).walk(started)))
     })
 }
@@ -154,7 +156,6 @@ struct Run<'a> {
     changes: Vec<Change>,
     /// From the receipts of partitions, once all are read.
     worked_out: Option<WorkedOut>,
-    fresh: Fresh,
     failures: Failures,
     report: RunReport,
     pull: Option<Pull<'a>>,
@@ -171,7 +172,6 @@ impl<'a> Run<'a> {
             calendar,
             changes: Vec::new(),
             worked_out: None,
-            fresh: Fresh::new(),
             failures: Failures::default(),
             report,
             pull: None,
@@ -201,27 +201,18 @@ impl<'a> Run<'a> {
 
     /// Reads what is new or changed, forgets what is gone.
     fn scan(&mut self) -> Result<()> {
-        let Job { settings, lake, output, stopped, progress, .. } = self.job;
-        let places = Places { settings, lake, output };
         let gone = self.survey.gone(&self.calendar);
-        self.changes = scan::forget(output, &gone, &mut self.survey)?;
-        let steps = self.survey.unread(settings);
+        self.changes = scan::forget(&self.job.places(), &gone, &mut self.survey)?;
+        let steps = self.survey.unread(self.job.settings);
         self.report.partitions = steps.clone();
-        let failures = &mut self.failures;
-        for table in Raw::BOTH {
-            let fail = &mut |error| failures.add(error);
-            let (survey, calendar) = (&mut self.survey, &mut self.calendar);
-            let (changes, fresh) = scan::raw(&places, table, &steps, survey, calendar, stopped, progress, fail)?;
-            self.changes.extend(changes);
-            self.fresh.extend(fresh);
-        }
+        let fail = &mut |error| self.failures.add(error);
+        self.changes.extend(scan::raw(self.job, &steps, &mut self.survey, &mut self.calendar, fail)?);
         self.worked_out = Some(self.planner().worked_out());
         Ok(())
     }
 
     /// Pulls what is due of Meta's figures, then reads all that have landed. What cannot be pulled stays as it was.
     fn insights(&mut self) -> Result<InsightsIndex> {
-        let Job { settings, lake, output, .. } = self.job;
         let first = self.planner().first_conversation_day();
         if !pull::due(self.job, &self.survey, first).is_empty() {
             let ledgers = self.survey.ledgers.clone().unwrap_or_default();
@@ -235,9 +226,9 @@ impl<'a> Run<'a> {
         pull.days(first, &mut |error| failures.add(error))?;
         self.look_at_insights()?;
         let insights = self.scan_insights()?;
-        let (touches, _) = working::all(&Places { settings, lake, output }, &self.survey, Lost::Allowed)?;
+        let touched = touched_ads(&self.job.places(), &self.survey, &insights)?;
         let (Some(pull), failures) = (&mut self.pull, &mut self.failures) else { return Ok(insights) };
-        if !pull.left_out_ads(&touched_ads(settings, &touches, &insights), &mut |error| failures.add(error))? {
+        if !pull.left_out_ads(&touched, &mut |error| failures.add(error))? {
             return Ok(insights);
         }
         self.look_at_insights()?;
@@ -257,11 +248,10 @@ impl<'a> Run<'a> {
     }
 
     fn scan_insights(&mut self) -> Result<InsightsIndex> {
-        let Job { settings, lake, output, .. } = self.job;
-        let (mut refused, places) = (Vec::new(), Places { settings, lake, output });
+        let (mut refused, places) = (Vec::new(), self.job.places());
         let fail = &mut |error| refused.push(error);
         // An ad that was touched and is in no row of any day is asked for by its id: that needs the rows of all days.
-        let read = if self.pull.is_some() { scan::all_insights } else { scan::insights };
+        let read = if self.pull.is_some() { scan_insights::all_insights } else { scan_insights::insights };
         let insights = read(&places, &mut self.survey, &mut self.calendar, fail);
         // What is refused is told once, however often it is read.
         refused.into_iter().for_each(|error| self.failures.add_once(error));
@@ -290,12 +280,12 @@ impl<'a> Run<'a> {
 
     /// A changed alias reaches days of the contacts whose chain ends elsewhere now (rule 21).
     fn mark_changed_identities(&mut self, identities: &Identities) -> Result<()> {
-        let Job { settings, lake, output, .. } = self.job;
+        let Job { settings, output, .. } = self.job;
         let now = self.survey.identities_receipt(settings);
         if self.survey.receipts.identities.as_ref() == Some(&now) {
             return Ok(());
         }
-        let mut reached = reach::of_identities(&Places { settings, lake, output }, &self.survey, identities, Lost::Refused)?;
+        let mut reached = reach::of_identities(&self.job.places(), &self.survey, identities, Lost::Refused)?;
         // Rows that are away, or were never built with, were not looked at: their days are built whenever they can be.
         for (day, reason) in self.planner().built_from_others() {
             reached.entry(day).or_insert_with(|| reason.to_string());
@@ -311,7 +301,7 @@ impl<'a> Run<'a> {
     }
 
     fn build(&mut self, identities: &Identities, insights: &mut InsightsIndex) -> Result<()> {
-        let Job { settings, lake, output, .. } = self.job;
+        let Job { settings, output, .. } = self.job;
         let planner = self.planner();
         let range = planner.range();
         let (inputs, ads_are_stale) = (planner.ads_inputs(), ads_are_stale(&self.survey, &planner));
@@ -319,11 +309,10 @@ impl<'a> Run<'a> {
         self.report.set_range(range);
         let mut steps = self.steps();
         if !steps.days.is_empty() || ads_are_stale {
-            let places = Places { settings, lake, output };
+            let places = self.job.places();
             let watermark = self.calendar.last().map_or(0, |last| last.next().start_utc());
-            let rows = self.job.rows_at_once;
-            let mut attributed =
-                attribute_days(&places, &self.survey, &mut self.fresh, identities, &steps.days, watermark, rows)?;
+            let rules = Rules { settings, identities, watermark };
+            let mut attributed = attribute_days(&places, &self.survey, rules, &steps.days)?;
             let ads = AdIndex::new(settings, attributed.facts.clone(), insights);
             if ads_are_stale {
                 self.mark_moved_ads(&ads)?;
@@ -331,10 +320,10 @@ impl<'a> Run<'a> {
                 self.publish_ads(&ads, inputs)?;
             }
             if !attributed.covers(&steps.days) {
-                attributed = attribute_days(&places, &self.survey, &mut self.fresh, identities, &steps.days, watermark, rows)?;
+                attributed = attribute_days(&places, &self.survey, rules, &steps.days)?;
             }
             let days = steps.days.iter().map(|step| step.day);
-            let added = || scan::add_figures(&places, &self.survey, insights, days);
+            let added = || scan_insights::add_figures(&places, &self.survey, insights, days);
             let (kept, added) = at_once(|| attributed.keep_facts(&places, &self.survey), added)?;
             kept.and(added)?;
             self.build_days(&steps, insights, &attributed.answer, &ads)?;
@@ -355,8 +344,8 @@ impl<'a> Run<'a> {
 
     /// Ads that became known or moved make their own rows stale (rule 21).
     fn mark_moved_ads(&mut self, ads: &AdIndex) -> Result<()> {
-        let Job { settings, lake, output, .. } = self.job;
-        if let Some(reached) = reach::of_ads(&Places { settings, lake, output }, &self.survey, ads, &self.planner())? {
+        let Job { settings, output, .. } = self.job;
+        if let Some(reached) = reach::of_ads(&self.job.places(), &self.survey, ads, &self.planner())? {
             self.mark(&reached)?;
             write_json(output, AD_PLACES, &ads.places(settings))?;
         }

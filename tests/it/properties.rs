@@ -14,6 +14,7 @@ use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunne
 
 use ctwa::base::day::DayRange;
 use ctwa::config::Settings;
+use ctwa::engine::select::{self, Site};
 use ctwa::known::job::{Job, Wanted};
 use ctwa::lake::Environment;
 use ctwa::run;
@@ -204,16 +205,19 @@ fn parts_of_the_contacts_add_up_to_the_whole() {
         let run = |wanted, rows_at_once| {
             let settings = Settings::load(&lake.pipeline)?;
             let environment = Environment::default();
+            let lake = ctwa::lake::Lake::open(&settings.lake, &environment)?;
+            let output = ctwa::lake::Lake::open_or_create(&settings.output, &environment)?;
+            let site = Site { rows_at_once: Some(rows_at_once), ..Site::new(&lake, &output) };
             run::run(&Job {
                 settings: &settings,
-                lake: &ctwa::lake::Lake::open(&settings.lake, &environment)?,
-                output: &ctwa::lake::Lake::open_or_create(&settings.output, &environment)?,
+                lake: &lake,
+                output: &output,
+                engine: select::engine(settings.engine, site).as_ref(),
                 wanted,
                 accept_history_change: false,
                 clock: &|| chrono::DateTime::UNIX_EPOCH,
                 stopped: &|| Ok(()),
                 pause: None,
-                rows_at_once,
                 progress: &ctwa::base::progress::unheard,
             })
         };
