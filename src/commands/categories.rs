@@ -89,14 +89,14 @@ struct Window<'a> {
 
 impl<'a> Window<'a> {
     /// The last days, up to the last that has landed; no day before the lake begins.
-    fn new(job: &Job<'a>, survey: &Survey, bots: &[String], days: u16) -> Result<Window<'a>> {
+    fn new(job: &Job<'a>, survey: &Survey, bots: &[String], last_days: u16) -> Result<Window<'a>> {
         let settings = job.settings;
         let calendar = survey.calendar(settings);
-        let landed = calendar.first().zip(calendar.last()).and_then(|(first, last)| DayRange::new(first, last));
-        let landed = landed.ok_or_else(|| {
+        let range = calendar.first().zip(calendar.last()).and_then(|(first, last)| DayRange::new(first, last));
+        let landed = range.ok_or_else(|| {
             Error::not_ready("no day has landed with both messages and events").mend("try again when both are there")
         })?;
-        let first = landed.last.plus(1 - i32::from(days)).max(landed.first);
+        let first = landed.last.plus(1 - i32::from(last_days)).max(landed.first);
         let days = DayRange { first, last: landed.last };
         let mut spans = BTreeMap::new();
         for (i, bot) in settings.bots.iter().enumerate() {
@@ -168,7 +168,7 @@ pub(crate) fn seen(job: &Job<'_>, survey: &Survey, bot_id: &str, days: u16) -> R
 
 pub(crate) fn categories(job: &Job<'_>, bots: &[String], days: u16) -> Result<Categories> {
     let settings = job.settings;
-    let kept = kept_rows(job)?;
+    let kept = kept_rows(job.engine)?;
     let mut survey = Survey::take(&job.places())?;
     let window = Window::new(job, &survey, bots, days)?;
     let identities = Identities::surveyed(job.lake, &survey.identities, settings)?;
@@ -210,10 +210,10 @@ fn of_bot(job: &Job<'_>, index: usize, end: i64, found: &Found, yields: &BTreeMa
             open_session_share: Amount::share(sessions, seen.events as i64).map(|share| share.to_string()).unwrap_or_default(),
         }
     };
-    let of_this = found.seen.range((index, String::new())..).take_while(|((bot, _), _)| *bot == index);
+    let of_this = found.seen.range((index, String::new())..).take_while(|((of, _), _)| *of == index);
     let mut categories: Vec<CategoryRow> = of_this.map(row).collect();
     // Stable: equal ones stay in the order of their names.
-    categories.sort_by_key(|row| std::cmp::Reverse((row.conversions, row.unattributed_conversions, row.events)));
+    categories.sort_by_key(|of| std::cmp::Reverse((of.conversions, of.unattributed_conversions, of.events)));
     BotCategories {
         bot_id: bot.id.clone(),
         timezone: bot.zone.name().to_string(),
@@ -230,11 +230,8 @@ fn read_before(job: &Job<'_>, window: &Window<'_>, survey: &mut Survey, failures
     let unread: BTreeSet<(&str, Day)> = survey.unread(settings).iter().map(|step| (step.table, step.day)).collect();
     for table in Raw::BOTH {
         let name = table.table();
-        let near = |listing: &Listing| -> BTreeMap<Day, Partition> {
-            let partitions = window.partitions(listing, REACH_DAYS);
-            partitions.map(|partition| (partition.day, partition.clone())).collect()
-        };
-        let mut partitions = near(survey.raw(table));
+        let near = window.partitions(survey.raw(table), REACH_DAYS);
+        let mut partitions: BTreeMap<Day, Partition> = near.map(|partition| (partition.day, partition.clone())).collect();
         let is_of_use = |day: Day| {
             // A retired partition is in no listing; what is kept of it is near enough.
             let is_retired = !survey.raw(table).partitions.contains_key(&day);
@@ -244,9 +241,9 @@ fn read_before(job: &Job<'_>, window: &Window<'_>, survey: &mut Survey, failures
         let forgotten: Vec<(&str, Day)> = known.filter(|day| !is_of_use(*day)).map(|day| (name, day)).collect();
         survey.forget(&forgotten);
         partitions.retain(|day, _| unread.contains(&(name, *day)));
-        let unread = Listing { partitions, strange_folders: Vec::new() };
+        let listing = Listing { partitions, strange_folders: Vec::new() };
         let of = raw_settings(settings, table);
-        for (partition, extracted) in scan::for_now(&job.places(), table, &unread) {
+        for (partition, extracted) in scan::for_now(&job.places(), table, &listing) {
             match extracted.and_then(|Extraction { content, refusal, .. }| refusal.map_or(Ok(content), Err)) {
                 Ok(content) => {
                     let receipt = PartitionReceipt::new(partition.objects, of, None, content);

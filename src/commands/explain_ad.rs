@@ -241,7 +241,7 @@ impl AdOfBot<'_> {
         let row = rows.iter().find(|row| cell(row, "bot_id") == Some(&setting.id));
         if self.is_published && row.is_some_and(|row| cell(row, "complete") == Some("false")) {
             let awaited: Vec<(Raw, Day)> = self.calendar.awaited(setting, day).collect();
-            let named = awaited.iter().rev().take(6).map(|(table, day)| format!("{} of {day}", table.table()));
+            let named = awaited.iter().rev().take(6).map(|(table, of)| format!("{} of {of}", table.table()));
             let named = named.collect::<Vec<_>>().join(", ");
             let more = if awaited.len() > 6 { format!(" and {} more", awaited.len() - 6) } else { String::new() };
             let text = match awaited.is_empty() {

@@ -1,7 +1,7 @@
-//! The ledger: every session behind the published figures, with what became of it.
+//! Sessions: every one behind the published figures, with what became of it.
 //!
 //! In: the rows and the aliases as the last run left them; the raw partitions are not read and nothing is written. Out:
-//! [`Ledger`], one [`LedgerRow`] per session, by bot, time and message. By conversation day it holds the sessions opened on the
+//! [`Sessions`], one [`SessionRow`] per session, by bot, time and message. By conversation day it holds the sessions opened on the
 //! days of the range, as many per ad and day as `ad_days` has conversations; by conversion day those that converted on them,
 //! whenever they were opened, as many as it has conversions. Sessions of unattributed touches are among them, without an ad.
 //! Days that are not published have no figures and no sessions.
@@ -9,6 +9,7 @@
 use crate::base::day::{Day, DayRange, Zone};
 use crate::base::error::{Error, Result};
 use crate::config::{Settings, known_bot};
+use crate::engine::Engine;
 use crate::engine::request::Rules;
 use crate::engine::rows::{KeptRows, Session, SessionEnd, SettledRows};
 use crate::extract::identity::Identities;
@@ -19,7 +20,7 @@ use crate::report::{By, Kind, Sheet, Value, spans};
 
 /// What is asked for. An empty list of bots or ads means all of them.
 #[derive(Clone, Debug)]
-pub(crate) struct LedgerRequest {
+pub(crate) struct SessionsRequest {
     pub days: DayRange,
     pub by: By,
     pub bots: Vec<String>,
@@ -30,15 +31,15 @@ pub(crate) struct LedgerRequest {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Ledger {
-    pub rows: Vec<LedgerRow>,
+pub(crate) struct Sessions {
+    pub rows: Vec<SessionRow>,
     /// What a reader has to know beside them, a sentence each.
     pub notes: Vec<String>,
 }
 
-/// A session. Days are local days of the bot.
+/// A session, as it is told. Days are local days of the bot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct LedgerRow {
+pub(crate) struct SessionRow {
     pub bot_id: String,
     pub zone: Zone,
     /// None where contacts are shortened: WhatsApp's message ids spell the telephone number.
@@ -52,11 +53,11 @@ pub(crate) struct LedgerRow {
     /// None while it is open.
     pub closed_at: Option<i64>,
     pub close_reason: &'static str,
-    pub conversion: Option<LedgerConversion>,
+    pub conversion: Option<SessionConversion>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct LedgerConversion {
+pub(crate) struct SessionConversion {
     pub day: Day,
     pub event_id: Option<String>,
     pub category: String,
@@ -79,13 +80,13 @@ pub(crate) const COLUMNS: [(&str, Kind); 14] = [
     ("zone", Kind::Text),
 ];
 
-impl Ledger {
+impl Sessions {
     pub(crate) fn sheet(&self) -> Sheet<'_> {
         Sheet { columns: &COLUMNS, rows: self.rows.iter().map(cells).collect() }
     }
 }
 
-fn cells(row: &LedgerRow) -> Vec<Value<'_>> {
+fn cells(row: &SessionRow) -> Vec<Value<'_>> {
     let conversion = row.conversion.as_ref();
     let cells: [Value<'_>; COLUMNS.len()] = [
         Value::Text(&row.bot_id),
@@ -169,7 +170,7 @@ impl LastRun {
 impl Known {
     /// The rows of these days and of others around them.
     pub(crate) fn of(job: &Job<'_>, days: DayRange) -> Result<Known> {
-        let kept = kept_rows(job)?;
+        let kept = kept_rows(job.engine)?;
         let last = LastRun::look(job)?;
         let mut partitions = last.survey.extracted(Lost::Refused);
         partitions.retain(|partition| partition.content.has_rows_on(days));
@@ -200,23 +201,22 @@ impl Known {
     }
 }
 
-/// The rows that the engine keeps.
-pub(crate) fn kept_rows<'a>(job: &Job<'a>) -> Result<&'a dyn KeptRows> {
-    let name = job.engine.kind().name();
-    job.engine.rows().ok_or_else(|| {
-        Error::usage("the engine keeps no rows: it tells figures, and not what is behind them")
-            .with("engine", name)
-            .mend("write kind = \"embedded\" in [engine] and an [output] of its own, and run that pipeline")
+/// The rows that an engine keeps; an error where it keeps none.
+pub(crate) fn kept_rows(engine: &dyn Engine) -> Result<&dyn KeptRows> {
+    engine.rows().ok_or_else(|| {
+        Error::usage("the engine keeps no rows, so that nobody can be shown what is behind its figures")
+            .with("engine", engine.kind().name())
+            .mend("ask a pipeline with kind = \"embedded\" in [engine] and an output of its own, over the same lake")
     })
 }
 
-pub(crate) fn ledger(job: &Job<'_>, request: &LedgerRequest) -> Result<Ledger> {
+pub(crate) fn sessions(job: &Job<'_>, request: &SessionsRequest) -> Result<Sessions> {
     let settings = job.settings;
     request.bots.iter().try_for_each(|bot| known_bot(settings, bot))?;
-    let DayRange { first, last } = request.days;
+    let (days, reach) = (request.days, reach(settings));
     let around = match request.by {
-        By::ConversationDay => DayRange { first: first.plus(-DAYS_AROUND), last: last.plus(reach(settings)) },
-        By::ConversionDay => DayRange { first: first.plus(-reach(settings)), last: last.plus(DAYS_AROUND) },
+        By::ConversationDay => DayRange { first: days.first.plus(-DAYS_AROUND), last: days.last.plus(reach) },
+        By::ConversionDay => DayRange { first: days.first.plus(-reach), last: days.last.plus(DAYS_AROUND) },
     };
     let known = Known::of(job, around)?;
     let (last, rows) = (&known.last, known.rows.as_ref());
@@ -244,18 +244,18 @@ pub(crate) fn ledger(job: &Job<'_>, request: &LedgerRequest) -> Result<Ledger> {
             .with("days", request.days)
             .mend("build the days with `ctwa run` first, or ask for others"));
     }
-    let mut sessions = known.sessions(settings, &wanted)?;
+    let mut found = known.sessions(settings, &wanted)?;
     // Bots are in the order of their ids, sessions in that of their touches.
-    sessions.sort_by_key(|session| rows.touch(session.touch).bot);
-    let found = sessions.iter().map(|session| row(settings, &known, session, request.full_contacts)).collect();
+    found.sort_by_key(|session| rows.touch(session.touch).bot);
+    let told = found.iter().map(|session| row(settings, &known, session, request.full_contacts)).collect();
     let mut notes = last.notes.clone();
     if !unpublished.is_empty() {
         notes.push(format!("not published, so without sessions here: {}", spans(&unpublished)));
     }
-    Ok(Ledger { rows: found, notes })
+    Ok(Sessions { rows: told, notes })
 }
 
-fn row(settings: &Settings, known: &Known, session: &Session, full_contacts: bool) -> LedgerRow {
+fn row(settings: &Settings, known: &Known, session: &Session, full_contacts: bool) -> SessionRow {
     let touch = known.rows.touch(session.touch);
     let bot = &settings.bots[touch.bot as usize];
     let contact = known.contact_of(session.touch);
@@ -263,11 +263,11 @@ fn row(settings: &Settings, known: &Known, session: &Session, full_contacts: boo
         SessionEnd::Converted { event, day } => {
             let event = known.rows.event(event);
             let event_id = event.event.map(str::to_string);
-            Some(LedgerConversion { day, event_id, category: event.category.to_string() })
+            Some(SessionConversion { day, event_id, category: event.category.to_string() })
         }
         _ => None,
     };
-    LedgerRow {
+    SessionRow {
         bot_id: bot.id.clone(),
         zone: bot.zone,
         message_id: full_contacts.then(|| touch.message.to_string()),
@@ -307,7 +307,49 @@ pub(crate) fn shortened(contact: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::base::schema::Raw;
+    use crate::config::EngineKind;
+    use crate::engine::request::{AttributeRequest, Attribution, ExtractRequest, Extraction};
+
+    struct Rowless;
+
+    impl Engine for Rowless {
+        fn kind(&self) -> EngineKind {
+            EngineKind::default()
+        }
+
+        fn extract(&self, _: &ExtractRequest<'_>) -> Vec<Result<Extraction>> {
+            Vec::new()
+        }
+
+        fn stored(&self) -> Result<BTreeMap<(Raw, Day), String>> {
+            Ok(BTreeMap::new())
+        }
+
+        fn forget(&self, _: &[(Raw, Day)]) -> Result<()> {
+            Ok(())
+        }
+
+        fn attribute(&self, _: &AttributeRequest<'_>) -> Result<Attribution> {
+            Err(Error::bug("nobody asks for counts"))
+        }
+
+        fn rows(&self) -> Option<&dyn KeptRows> {
+            None
+        }
+    }
+
+    #[test]
+    fn an_engine_without_rows_says_what_to_do() {
+        let Err(error) = kept_rows(&Rowless) else { panic!("there are no rows") };
+        let text = error.to_string();
+        for part in ["the engine keeps no rows", "kind = \"embedded\" in [engine]"] {
+            assert!(text.contains(part), "{text}");
+        }
+    }
 
     #[test]
     fn shortened_contacts_give_nobody_away() {

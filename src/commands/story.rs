@@ -188,13 +188,13 @@ impl<'a> Teller<'a> {
             is_near && other.bot == touch.bot && other.message == touch.message
         };
         let other_copies = (0..self.scene.copies.touches()).filter(|other| *other != number);
-        let counted = (0..self.scene.rows.touches()).map(|number| self.scene.rows.touch(number));
-        let others = counted.chain(other_copies.map(|number| self.scene.copies.touch(number))).filter(is_same);
+        let counted = (0..self.scene.rows.touches()).map(|other| self.scene.rows.touch(other));
+        let others = counted.chain(other_copies.map(|other| self.scene.copies.touch(other))).filter(is_same);
         // The one that stayed, where there is one this near.
-        let other = others.max_by_key(|other| (other.ad.is_some(), other.sent_at <= touch.sent_at));
-        let beside = other.map_or(String::new(), |other| {
-            let named = if touch.ad.is_none() && other.ad.is_some() { ", with its ad id," } else { "" };
-            format!("; it was delivered{named} at {} too", self.shown_at(touch.bot, other.sent_at))
+        let stayed = others.max_by_key(|other| (other.ad.is_some(), other.sent_at <= touch.sent_at));
+        let beside = stayed.map_or(String::new(), |stayed| {
+            let named = if touch.ad.is_none() && stayed.ad.is_some() { ", with its ad id," } else { "" };
+            format!("; it was delivered{named} at {} too", self.shown_at(touch.bot, stayed.sent_at))
         });
         let text = format!(
             "At {} a message of {}, a click on {}, was delivered again{beside}: a copy, which does not count",
@@ -287,14 +287,14 @@ impl<'a> Teller<'a> {
     /// A conversion event that was dropped as a copy, by its number among them.
     pub(crate) fn event_copy(&self, number: u32) -> Fact {
         let event = self.scene.copies.event(number);
-        let key = |event: &EventRow<'a>| (event.bot, event.event, event.category);
+        let key = |of: &EventRow<'a>| (of.bot, of.event, of.category);
         let is_before = |other: &EventRow<'a>| {
             let before = event.occurred_at - other.occurred_at;
             key(other) == key(&event) && (0..=COPY_WINDOW).contains(&before)
         };
         let other_copies = (0..self.scene.copies.events()).filter(|other| *other != number);
-        let counted = (0..self.scene.rows.events()).map(|number| self.scene.rows.event(number));
-        let before = counted.chain(other_copies.map(|number| self.scene.copies.event(number))).filter(is_before);
+        let counted = (0..self.scene.rows.events()).map(|other| self.scene.rows.event(other));
+        let before = counted.chain(other_copies.map(|other| self.scene.copies.event(other))).filter(is_before);
         let beside = before
             .min_by_key(|other| other.occurred_at)
             .map_or(String::new(), |other| format!(" at {}", self.shown_at(event.bot, other.occurred_at)));

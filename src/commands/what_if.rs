@@ -100,8 +100,8 @@ pub(crate) fn what_if(job: &Job<'_>, hypothesis: &Hypothesis) -> Result<WhatIf> 
             *conversions.entry((*day, answer.ads[row.ad as usize].clone())).or_default() += row.count;
         }
     }
-    let request = WhatIfRequest { days: hypothesis.days, bot, conversions: &conversions, known: &known_days };
-    let mut what_if = report::what_if(settings, output, &request)?;
+    let supposed = WhatIfRequest { days: hypothesis.days, bot, conversions: &conversions, known: &known_days };
+    let mut what_if = report::what_if(settings, output, &supposed)?;
     what_if.notes.extend(notes);
     Ok(what_if)
 }

@@ -106,8 +106,8 @@ impl<'a> ConversionReader<'a> {
                     continue;
                 }
             };
-            let setting_bot = bot.map(|bot| &self.scope.settings.bots[bot]);
-            if setting_bot.is_some_and(|bot| !bot.names_category(category)) {
+            let setting = bot.map(|index| &self.scope.settings.bots[index]);
+            if setting.is_some_and(|of| !of.names_category(category)) {
                 continue;
             }
             let reason = if bot.is_none() { Some("no_bot") } else { time_fault(time, self.day) };
@@ -122,7 +122,7 @@ impl<'a> ConversionReader<'a> {
                 }
                 (reason, ..) => {
                     let reason = reason.ok_or_else(|| Error::bug("a row without a fault and without a time"))?;
-                    self.content.count_rejected(setting_bot.map(|bot| bot.id.as_str()), reason);
+                    self.content.count_rejected(setting.map(|of| of.id.as_str()), reason);
                     reasons.push((row, reason));
                 }
             }
@@ -166,7 +166,7 @@ impl<'a> ConversionReader<'a> {
             NotedRow { bot: place.bot, at: row.occurred_at, attributed: false, counted: digest, whole: digest }
         });
         let instants = order.iter().map(|row| (row.bot, row.occurred_at));
-        let (batch, ()) = at_once(|| table(&rows), || content.note_rows(noted, instants, self.scope))?;
-        Ok(Read { batch: batch?, content, set_aside: self.set_aside })
+        let (table, ()) = at_once(|| table(&rows), || content.note_rows(noted, instants, self.scope))?;
+        Ok(Read { rows: table?, content, set_aside: self.set_aside })
     }
 }

@@ -166,7 +166,7 @@ impl RawContent {
 /// What was read of one partition, or of one of its objects.
 pub(crate) struct Read {
     /// The rows that count, as `schema::touches()` or `schema::conversions()`.
-    pub batch: RecordBatch,
+    pub rows: RecordBatch,
     pub content: RawContent,
     pub set_aside: SetAside,
 }

@@ -44,7 +44,7 @@ use crate::lake::layout::Partition;
 /// A partition extracted. It may be refused all the same: then `refusal` says why, and only the rows set aside are of use.
 pub(crate) struct Extracted {
     /// As `schema::touches()` or `schema::conversions()`.
-    pub batch: RecordBatch,
+    pub rows: RecordBatch,
     pub content: RawContent,
     /// As `schema::rejected()`; none where there are none.
     pub set_aside: Option<RecordBatch>,
@@ -87,10 +87,10 @@ fn extracted(
     read: Read,
     warnings: BTreeSet<String>,
 ) -> Result<Extracted> {
-    let Read { batch, content, set_aside } = read;
+    let Read { rows, content, set_aside } = read;
     let content = RawContent { warnings, ..content };
     let refusal = content.check_share(table, partition.day, scope.settings.max_rejected_share).err();
-    Ok(Extracted { batch, content, set_aside: set_aside.table(table)?, refusal })
+    Ok(Extracted { rows, content, set_aside: set_aside.table(table)?, refusal })
 }
 
 /// What `read` makes of each object, in their order, with the warnings of all.
@@ -105,8 +105,8 @@ fn each_object<R: Send>(
     };
     let found = if at_once { on_all_cores(&partition.objects, read) } else { partition.objects.iter().map(read).collect() };
     let (mut of_objects, mut all) = (Vec::new(), BTreeSet::new());
-    for found in found {
-        let (of_object, warnings) = found?;
+    for of_object in found {
+        let (of_object, warnings) = of_object?;
         of_objects.push(of_object);
         all.extend(warnings);
     }

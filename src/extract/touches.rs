@@ -159,8 +159,8 @@ impl<'a> TouchReader<'a> {
             NotedRow { bot: place.bot, at: row.sent_at, attributed: row.ad.is_some(), counted, whole }
         });
         let instants = order.iter().map(|row| (row.bot, row.sent_at));
-        let (batch, ()) = at_once(|| table(&rows), || content.note_rows(noted, instants, self.scope))?;
-        Ok(Read { batch: batch?, content, set_aside: self.set_aside })
+        let (table, ()) = at_once(|| table(&rows), || content.note_rows(noted, instants, self.scope))?;
+        Ok(Read { rows: table?, content, set_aside: self.set_aside })
     }
 }
 

@@ -47,6 +47,7 @@ use failure::{Operation, io_error};
 use store::Traffic;
 
 pub use json::{read_json, write_json};
+pub use layout::Partition;
 pub use location::Location;
 pub use lock::{Lock, Put, Released};
 pub use probe::Probe;

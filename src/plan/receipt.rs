@@ -153,3 +153,25 @@ impl<T: PartialEq> Receipts<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading() -> ReadingSettings {
+        ReadingSettings { settings: Digest::NONE, history: Digest::NONE, logic: 1, engine: EngineKind::Embedded }
+    }
+
+    #[test]
+    fn a_receipt_names_its_engine_unless_it_is_the_first_there_was() {
+        let receipt = PartitionReceipt::new(Vec::new(), reading(), None, 7);
+        let text = serde_json::to_string(&receipt).unwrap();
+        assert!(!text.contains("engine"), "{text}");
+        assert_eq!(serde_json::from_str::<PartitionReceipt<i32>>(&text).unwrap(), receipt);
+        assert_eq!(receipt.mismatch(&[], reading()), None);
+        let other = PartitionReceipt { engine: "another".to_string(), ..receipt };
+        assert_eq!(other.mismatch(&[], reading()), Some("made by another engine"));
+        let text = serde_json::to_string(&other).unwrap();
+        assert_eq!(serde_json::from_str::<PartitionReceipt<i32>>(&text).unwrap(), other);
+    }
+}

@@ -76,12 +76,12 @@ impl Scan<'_> {
     fn batch(&mut self, table: Raw, partitions: Vec<Partition>, usual_bytes: u64) -> Result<()> {
         let Job { settings, output, engine, progress, .. } = *self.job;
         let request = ExtractRequest { settings, table, partitions: &partitions, usual_bytes, keep: Keep::Stored, progress };
-        let extracted = engine.extract(&request);
-        let set_aside = self.keep_set_aside(table, &partitions, &extracted);
+        let all_extracted = engine.extract(&request);
+        let all_kept = self.keep_set_aside(table, &partitions, &all_extracted);
         let mut failed = None;
-        for ((partition, extracted), set_aside) in partitions.into_iter().zip(extracted).zip(set_aside) {
+        for ((partition, extracted), kept) in partitions.into_iter().zip(all_extracted).zip(all_kept) {
             let day = partition.day;
-            match set_aside.and(extracted) {
+            match kept.and(extracted) {
                 Ok(extraction) => self.take(table, partition, extraction)?,
                 Err(error) if error.kind() == ErrorKind::Data => self.refuse(table, day, error)?,
                 Err(error) => drop(failed.get_or_insert(error.with("table", table.table()).with("day", day))),
@@ -93,19 +93,12 @@ impl Scan<'_> {
 
     /// Keeps the rows set aside. What an earlier reading left is replaced or removed.
     fn keep_set_aside(&self, table: Raw, partitions: &[Partition], extracted: &[Result<Extraction>]) -> Vec<Result<()>> {
-        let output = self.job.output;
-        let found: Vec<(Day, Option<&RecordBatch>, bool)> = partitions
-            .iter()
-            .zip(extracted)
-            .map(|(partition, extracted)| {
-                let rows = extracted.as_ref().ok().and_then(|extraction| extraction.set_aside.as_ref());
-                (partition.day, rows, extracted.is_ok() && self.survey.has_leavings(table, partition.day))
-            })
-            .collect();
-        output.on_each(&found, |(day, rows, has_leavings)| match rows {
-            Some(rows) => put_set_aside(output, table, *day, rows),
-            None if *has_leavings => output.remove(&rejected_object(table.table(), *day)),
-            None => Ok(()),
+        let (output, survey) = (self.job.output, &*self.survey);
+        let of_days: Vec<(Day, &Result<Extraction>)> = partitions.iter().map(|of| of.day).zip(extracted).collect();
+        output.on_each(&of_days, |(day, extracted)| match extracted {
+            Ok(Extraction { set_aside: Some(rows), .. }) => put_set_aside(output, table, *day, rows),
+            Ok(_) if survey.has_leavings(table, *day) => output.remove(&rejected_object(table.table(), *day)),
+            _ => Ok(()),
         })
     }
 

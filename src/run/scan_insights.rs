@@ -60,34 +60,33 @@ fn read_new_insights(
     let of = insights_settings(places.settings);
     let is_same = |partition: &&Partition| {
         let receipt = survey.receipts.insights.get(partition.day);
-        let receipt = receipt.filter(|receipt| receipt.mismatch(&partition.objects, of).is_none());
-        receipt.is_some_and(|receipt| kept.partitions.get(&partition.day) == Some(&receipt.content.index))
+        let true_one = receipt.filter(|receipt| receipt.mismatch(&partition.objects, of).is_none());
+        true_one.is_some_and(|receipt| kept.partitions.get(&partition.day) == Some(&receipt.content.index))
     };
     let partitions: Vec<Partition> = survey.insights.partitions.values().filter(|p| !is_same(p)).cloned().collect();
     let last = kept.partitions.keys().next_back();
     if partitions.iter().any(|partition| !kept.partitions.contains_key(&partition.day) && Some(&partition.day) < last) {
         return Ok(None);
     }
-    let rows = read_partitions(places, &partitions);
+    let all_rows = read_partitions(places, &partitions);
     let says_the_same = |(partition, rows): (&Partition, &Result<(Vec<InsightRow>, InsightsContent)>)| {
         let before = kept.partitions.get(&partition.day);
         before.is_none_or(|before| rows.as_ref().is_ok_and(|(_, content)| content.index == *before))
     };
-    if !partitions.iter().zip(&rows).all(says_the_same) {
+    if !partitions.iter().zip(&all_rows).all(says_the_same) {
         return Ok(None);
     }
     let known = InsightsIndex::new(survey.ledgers.clone());
-    let index = known.with_known(kept.ads.clone(), kept.currencies.clone());
-    let mut reading = Reading { places, survey, calendar, fail, index };
-    for (partition, rows) in partitions.into_iter().zip(rows) {
+    let mut reading =
+        Reading { places, survey, calendar, fail, index: known.with_known(kept.ads.clone(), kept.currencies.clone()) };
+    for (partition, rows) in partitions.into_iter().zip(all_rows) {
         let is_known = kept.partitions.contains_key(&partition.day);
         reading.add(partition, rows, is_known)?;
     }
-    let Reading { survey, mut index, .. } = reading;
-    for (day, receipt) in survey.receipts.insights.iter() {
-        index.note_landed(day, receipt.content.accounts.keys());
+    for (day, receipt) in reading.survey.receipts.insights.iter() {
+        reading.index.note_landed(day, receipt.content.accounts.keys());
     }
-    Ok(Some(index))
+    Ok(Some(reading.index))
 }
 
 /// Reads the figures of these days, where they have not been read.
@@ -102,8 +101,8 @@ pub(crate) fn add_figures(
     let is_missing = |day: &Day| !index.days.contains_key(day) && survey.receipts.insights.get(*day).is_some();
     let missing = days.into_iter().filter(is_missing).filter_map(|day| survey.insights.partitions.get(&day));
     let missing: Vec<&Partition> = missing.collect();
-    let rows = on_all_cores(&missing, |partition| readable(|| insights::read_partition(places.lake, partition)));
-    for (partition, rows) in missing.into_iter().zip(rows) {
+    let all_rows = on_all_cores(&missing, |partition| readable(|| insights::read_partition(places.lake, partition)));
+    for (partition, rows) in missing.into_iter().zip(all_rows) {
         index.add_figures(partition.day, rows.map_err(|error| error.with("day", partition.day))?, &listed);
     }
     Ok(())
@@ -123,10 +122,10 @@ pub(crate) fn read_insights(
     fail: &mut dyn FnMut(Error),
 ) -> Result<InsightsIndex> {
     let partitions: Vec<Partition> = survey.insights.partitions.values().cloned().collect();
-    let rows = read_partitions(places, &partitions);
+    let all_rows = read_partitions(places, &partitions);
     let index = InsightsIndex::new(survey.ledgers.clone());
     let mut reading = Reading { places, survey, calendar, fail, index };
-    for (partition, rows) in partitions.into_iter().zip(rows) {
+    for (partition, rows) in partitions.into_iter().zip(all_rows) {
         reading.add(partition, rows, false)?;
     }
     Ok(reading.index)

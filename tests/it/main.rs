@@ -8,6 +8,7 @@ mod browser;
 mod cases;
 mod contract;
 mod conversion_events;
+mod engines;
 mod errors;
 mod explain;
 mod faults;

@@ -19,6 +19,7 @@ use ctwa::known::job::{Job, Wanted};
 use ctwa::lake::Environment;
 use ctwa::run;
 
+use crate::engines::engines;
 use crate::lake::{self, Form, Lake};
 use crate::oracle::{self, State, Tables};
 use crate::rows;
@@ -72,12 +73,17 @@ pub fn objects(lake: &Lake) -> Result<std::collections::BTreeMap<String, Vec<u8>
 
 fn same_as_oracle(world: &World, form: &Form) -> Result<(), TestCaseError> {
     let expected = judged(world)?;
-    let folder = folder()?;
-    let lake = lake::write(world, form, folder.path());
-    run(&lake, world)?;
-    let found = lake::read(&lake.output).map_err(fail)?;
-    let differences = rows::differences(&expected.published, &found);
-    if differences.is_empty() { Ok(()) } else { Err(fail(format!("differs from the oracle\n{differences}"))) }
+    for engine in engines() {
+        let folder = folder()?;
+        let lake = lake::write(world, &Form { engine, ..form.clone() }, folder.path());
+        run(&lake, world)?;
+        let found = lake::read(&lake.output).map_err(fail)?;
+        let differences = rows::differences(&expected.published, &found);
+        if !differences.is_empty() {
+            return Err(fail(format!("{} differs from the oracle\n{differences}", engine.name())));
+        }
+    }
+    Ok(())
 }
 
 // ---------------------------------------------------------------------------------------------------------- the oracle

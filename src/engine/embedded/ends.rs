@@ -22,7 +22,9 @@ impl SettledRows for Settled {
             for (i, end) in ends.iter().enumerate() {
                 let (Some(touch), Some(day)) = (touches[i], days[i]) else { continue };
                 let end = match (end, events[i].zip(event_days[i]), superseded_by[i]) {
-                    (Some(state::CONVERTED), Some((event, day)), _) => SessionEnd::Converted { event, day },
+                    (Some(state::CONVERTED), Some((event, converted_on)), _) => {
+                        SessionEnd::Converted { event, day: converted_on }
+                    }
                     (Some(state::SUPERSEDED), _, Some(by)) => SessionEnd::Superseded { by },
                     (Some(state::EXPIRED), ..) => SessionEnd::Expired,
                     _ => SessionEnd::Open,

@@ -36,10 +36,10 @@ pub(super) fn extract(
             Raw::Messages => extract::messages(lake, &scope, partition, at_once),
             Raw::Events => extract::events(lake, &scope, partition, at_once),
         })?;
-        let Extracted { batch, content, set_aside, refusal } = extracted;
-        let rows = refusal.is_none().then_some(batch);
-        let stored = rows.as_ref().filter(|_| request.keep == Keep::Stored);
-        let version = stored.map(|rows| working::store(output, request.table, partition.day, rows)).transpose()?;
+        let Extracted { rows, content, set_aside, refusal } = extracted;
+        let rows = refusal.is_none().then_some(rows);
+        let to_store = rows.as_ref().filter(|_| request.keep == Keep::Stored);
+        let version = to_store.map(|batch| working::store(output, request.table, partition.day, batch)).transpose()?;
         (request.progress)(Progress::Done { rows: content.accepted, bytes: partition.bytes() });
         Ok((Extraction { content, set_aside, refusal, version }, rows))
     })

@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 
 use crate::base::day::Day;
 use crate::base::schema::Raw;
-use crate::engine::request::Keep;
+use crate::engine::request::{ExtractedPartition, Keep};
 
 /// How many rows of a table are held although they are stored.
 const ROWS_HELD: usize = 1_500_000;
@@ -38,6 +38,12 @@ impl Held {
     /// Gives rows away.
     pub(super) fn give(&mut self, table: Raw, day: Day) -> Option<RecordBatch> {
         self.rows.remove(&(table, day)).map(|(rows, _)| rows)
+    }
+
+    /// Gives the rows of these partitions away, as far as they are held.
+    pub(super) fn give_all(&mut self, partitions: &[ExtractedPartition<'_>]) -> BTreeMap<(Raw, Day), RecordBatch> {
+        let give = |of: &ExtractedPartition<'_>| Some(((of.table, of.day), self.give(of.table, of.day)?));
+        partitions.iter().filter_map(give).collect()
     }
 
     /// Lets go of what can be read back.

@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use arrow::array::RecordBatch;
+
+use crate::base::day::Day;
 use crate::base::error::Result;
+use crate::base::schema::Raw;
 use crate::config::Settings;
 use crate::engine::embedded::conversions::Conversions;
-use crate::engine::embedded::held::Held;
 use crate::engine::embedded::needed::{self, Loaded};
 use crate::engine::embedded::settle::settle;
 use crate::engine::embedded::touches::Touches;
@@ -43,21 +46,20 @@ fn wholes(output: &Lake, loaded: &mut Loaded<'_>, partitions: &[ExtractedPartiti
     Ok(())
 }
 
-/// What each category would convert. Partitions that are held are taken out of `held`.
+/// What each category would convert. `at_hand` are rows that need not be read.
 pub(super) fn yields_of(
     output: &Lake,
-    held: &mut Held,
+    at_hand: BTreeMap<(Raw, Day), RecordBatch>,
     request: &YieldsRequest<'_>,
     read: ReadEvents<'_>,
 ) -> Result<BTreeMap<(u32, String), Yield>> {
     let YieldsRequest { rules, partitions, starts } = request;
     let mut loaded = Loaded::new(rules.settings);
-    let (at_hand, stored): (Vec<_>, Vec<_>) = partitions.iter().copied().partition(|of| held.has(of.table, of.day));
-    wholes(output, &mut loaded, &stored)?;
-    for partition in at_hand {
-        let rows = held.give(partition.table, partition.day);
-        rows.iter().for_each(|batch| loaded.add(partition.table, batch, false));
-    }
+    let is_stored = |partition: &&ExtractedPartition<'_>| !at_hand.contains_key(&(partition.table, partition.day));
+    wholes(output, &mut loaded, &partitions.iter().filter(is_stored).copied().collect::<Vec<_>>())?;
+    at_hand.iter().for_each(|((table, _), rows)| loaded.add(*table, rows, false));
+    drop(at_hand);
+
     let start = |bot: u32| starts.get(&(bot as usize)).copied();
     loaded.touches.rows.retain(|touch| start(touch.bot).is_some());
     loaded.events.rows.retain(|event| start(event.bot).is_some_and(|start| event.occurred_at < start));
@@ -72,8 +74,8 @@ pub(super) fn yields_of(
     let bots = rules.settings.bot_codes();
     batches.iter().for_each(|batch| loaded.events.add(batch, &bots));
     loaded.events.drop_copies();
-    let starts: Vec<i64> = (0..rules.settings.bots.len() as u32).map(|bot| start(bot).unwrap_or(i64::MAX)).collect();
-    yields(rules, &loaded.touches, &loaded.events, &starts)
+    let all_starts: Vec<i64> = (0..rules.settings.bots.len() as u32).map(|bot| start(bot).unwrap_or(i64::MAX)).collect();
+    yields(rules, &loaded.touches, &loaded.events, &all_starts)
 }
 
 /// Rows with every copy.

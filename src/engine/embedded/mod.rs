@@ -22,6 +22,8 @@ mod yields;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use arrow::array::RecordBatch;
+
 use crate::base::day::{Day, DayRange};
 use crate::base::error::{Error, Result};
 use crate::base::schema::Raw;
@@ -35,6 +37,7 @@ use crate::engine::embedded::settle::settle_part;
 use crate::engine::request::{AdNews, AttributeRequest, Attribution, ExtractRequest, ExtractedPartition, Extraction};
 use crate::engine::rows::{KeptRows, ReadEvents, Rows, SettledRows, Yield, YieldsRequest};
 use crate::lake::Lake;
+use crate::lake::layout::Partition;
 
 /// Rows of working tables that are held in memory at once, about 120 bytes each, unless somebody asks for another number.
 const ROWS_AT_ONCE: u64 = 2_000_000;
@@ -89,10 +92,11 @@ impl Engine for Embedded<'_> {
 
     fn extract(&self, request: &ExtractRequest<'_>) -> Vec<Result<Extraction>> {
         let extracted = extract::extract(self.lake, self.output, request);
-        let hold = |(partition, extracted): (&crate::lake::layout::Partition, Result<_>)| {
-            let (extraction, rows) = extracted?;
+        let mut held = self.held();
+        let hold = |(partition, found): (&Partition, Result<(Extraction, Option<RecordBatch>)>)| {
+            let (extraction, rows) = found?;
             if let Some(rows) = rows {
-                self.held().take(request.table, partition.day, rows, request.keep);
+                held.take(request.table, partition.day, rows, request.keep);
             }
             Ok(extraction)
         };
@@ -138,6 +142,7 @@ impl KeptRows for Embedded<'_> {
     }
 
     fn yields(&self, request: &YieldsRequest<'_>, read: ReadEvents<'_>) -> Result<BTreeMap<(u32, String), Yield>> {
-        kept::yields_of(self.output, &mut self.held(), request, read)
+        let at_hand = self.held().give_all(request.partitions);
+        kept::yields_of(self.output, at_hand, request, read)
     }
 }

@@ -89,8 +89,8 @@ impl<'a> NeededTables<'a> {
             return NeededTables { wholes: Vec::new(), others: Vec::new() };
         };
         let reach = |bot: &Bot| first_in_reach(bot.zone, settings.horizon.micros(), *first);
-        let first = settings.bots.iter().map(reach).min().unwrap_or(*first);
-        let in_reach = DayRange { first, last: last.plus(COPY_DAYS + 1) };
+        let first_reached = settings.bots.iter().map(reach).min().unwrap_or(*first);
+        let in_reach = DayRange { first: first_reached, last: last.plus(COPY_DAYS + 1) };
         // Of ads alone no event says anything.
         let is_idle = |partition: &ExtractedPartition<'_>| partition.table == Raw::Events && needs.days.is_empty();
         let is_needed = |partition: &&ExtractedPartition<'_>| {
@@ -214,13 +214,13 @@ impl<'n> Loading<'_, 'n> {
             let batches = working::some(&stored, partition, &rows)?;
             Ok((Candidate { rows, ..found.without_contacts() }, batches))
         });
-        for found in found {
-            let (found, batches) = found?;
-            batches.iter().for_each(|batch| self.loaded.add(found.partition.table, batch, true));
-            let has_deliveries = !found.deliveries.is_empty();
-            let theirs = found.rows.iter().filter(|_| has_deliveries).filter_map(|row| value(&found.deliveries, *row as usize));
-            deliveries[found.partition.table as usize].extend(theirs);
-            self.rest.push(found);
+        for candidate in found {
+            let (other, batches) = candidate?;
+            batches.iter().for_each(|batch| self.loaded.add(other.partition.table, batch, true));
+            let has_deliveries = !other.deliveries.is_empty();
+            let theirs = other.rows.iter().filter(|_| has_deliveries).filter_map(|row| value(&other.deliveries, *row as usize));
+            deliveries[other.partition.table as usize].extend(theirs);
+            self.rest.push(other);
         }
         Ok(())
     }
@@ -333,13 +333,13 @@ fn contacts_on(spans: &Spans, events: &Conversions, identities: &Identities) -> 
 /// new, and those of these contacts.
 fn deliveries_of(spans: &Spans, loaded: &Loaded<'_>, contacts: &Hashes) -> [Hashes; 2] {
     let (touches, events) = (&loaded.touches, &loaded.events);
-    let is_needed = |touch: &&Touch| {
+    let is_touch_needed = |touch: &&Touch| {
         !touches.is_known(touch) || spans.has(touch.bot, touch.sent_at) || contacts.contains(touches.contact_hash(touch))
     };
-    let messages = touches.rows.iter().filter(is_needed).map(|touch| touches.message_hash(touch));
-    let is_needed = |event: &&Conversion| {
+    let messages = touches.rows.iter().filter(is_touch_needed).map(|touch| touches.message_hash(touch));
+    let is_event_needed = |event: &&Conversion| {
         let is_theirs = || events.contact_hash(event).is_some_and(|contact| contacts.contains(contact));
         spans.has(event.bot, event.occurred_at) || is_theirs()
     };
-    [messages.collect(), events.rows.iter().filter(is_needed).filter_map(|event| events.event_hash(event)).collect()]
+    [messages.collect(), events.rows.iter().filter(is_event_needed).filter_map(|event| events.event_hash(event)).collect()]
 }

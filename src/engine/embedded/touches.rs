@@ -153,20 +153,20 @@ impl Touches {
     pub fn drop_copies(&mut self) -> Result<DroppedTouches> {
         let mut rows = std::mem::take(&mut self.rows);
         sort_by(&mut rows, |a, b| self.delivery_order(a, b))?;
-        let mut is_copy = vec![false; rows.len()];
+        let mut are_copies = vec![false; rows.len()];
         let mut displaces_known = false;
         for copies in self.deliveries(&rows)? {
             for i in self.repeated(&rows, &copies) {
-                is_copy[i as usize] = true;
+                are_copies[i as usize] = true;
             }
             let known: Vec<u32> = copies.iter().copied().filter(|i| self.is_known(&rows[*i as usize])).collect();
             if known.len() < copies.len() {
                 let before = self.repeated(&rows, &known);
-                displaces_known |= known.iter().any(|i| is_copy[*i as usize] && !before.contains(i));
+                displaces_known |= known.iter().any(|i| are_copies[*i as usize] && !before.contains(i));
             }
         }
         let (mut kept, mut dropped) = (Vec::with_capacity(rows.len()), Vec::new());
-        for (touch, is_copy) in rows.into_iter().zip(is_copy) {
+        for (touch, is_copy) in rows.into_iter().zip(are_copies) {
             if is_copy { dropped.push(touch) } else { kept.push(touch) }
         }
         self.rows = kept;
