@@ -15,10 +15,14 @@ use ctwa::base::error::{Error, Result};
 use ctwa::base::money::parse_money;
 use ctwa::base::schema;
 use ctwa::config::{BotCodes, Settings};
-use ctwa::engine::{Request, embedded};
-use ctwa::extract::conversions::{self, ConversionCells, Conversions};
+use ctwa::engine::embedded::conversions::Conversions;
+use ctwa::engine::embedded::counts::attribute;
+use ctwa::engine::embedded::settle::settle;
+use ctwa::engine::embedded::touches::Touches;
+use ctwa::engine::request::Rules;
+use ctwa::extract::conversions::{self, ConversionCells};
 use ctwa::extract::identity::Identities;
-use ctwa::extract::touches::{self, TouchCells, Touches};
+use ctwa::extract::touches::{self, TouchCells};
 use ctwa::lake::{decode, encode, encode_working};
 
 /// Of each kind: touches, and conversion events.
@@ -153,18 +157,18 @@ fn attribution(criterion: &mut Criterion, touches: &RecordBatch, events: &Record
     let settings = Settings::parse("kernels.toml", PIPELINE, Path::new("/"))?;
     let days = DayRange { first: FIRST, last: FIRST.plus(DAYS) };
     let identities = Identities::default();
-    let request = Request { settings: &settings, identities: &identities, days, watermark: days.last.start_utc() };
-    let settled = embedded::settle(read_touches(touches), read_events(events))?;
-    if embedded::attribute(&request, &settled)?.conversions.is_empty() {
+    let rules = Rules { settings: &settings, identities: &identities, watermark: days.last.start_utc() };
+    let settled = settle(read_touches(touches), read_events(events))?;
+    if attribute(&rules, days, &settled)?.conversions.is_empty() {
         return Err(Error::bug("the rows hold no conversions"));
     }
     let mut group = criterion.benchmark_group("attribution");
     group.throughput(Throughput::Elements((touches.num_rows() + events.num_rows()) as u64)).sample_size(10);
     group.bench_function("settle", |bencher| {
         let read = || (read_touches(touches), read_events(events));
-        bencher.iter_batched(read, |(touches, events)| embedded::settle(touches, events), BatchSize::LargeInput);
+        bencher.iter_batched(read, |(touches, events)| settle(touches, events), BatchSize::LargeInput);
     });
-    group.bench_function("attribute", |bencher| bencher.iter(|| embedded::attribute(black_box(&request), &settled)));
+    group.bench_function("attribute", |bencher| bencher.iter(|| attribute(black_box(&rules), days, &settled)));
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Limits: how far things reach and how large they get, one table of them.
 
-use crate::base::day::MICROS_PER_DAY;
+use crate::base::day::{Day, MICROS_PER_DAY, Zone};
 
 /// Deliveries of one message repeat for at most this long (rule 1).
 pub(crate) const COPY_WINDOW: i64 = 7 * MICROS_PER_DAY;
@@ -21,3 +21,8 @@ pub(crate) const FINAL_AFTER_DAYS: i32 = 28;
 /// The largest count of one ad that Meta can mean: everybody alive would have to see the ad a hundred times a day. Nine million such counts
 /// can be added up in 64 bits.
 pub(crate) const LARGEST_COUNT: i64 = 1_000_000_000_000;
+
+/// The first local day of a zone whose rows can matter to a day: the horizon and the copies before its first instant (rule 21).
+pub(crate) fn first_in_reach(zone: Zone, horizon_micros: i64, day: Day) -> Day {
+    zone.local_day(zone.start_of(day) - horizon_micros - COPY_WINDOW)
+}

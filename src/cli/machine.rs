@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 
 use crate::base::error::Result;
 use crate::config::Settings;
+use crate::engine::select::{self, Site};
 use crate::known::job::{Job, Wanted};
-use crate::known::working;
 use crate::lake::{Environment, Lake};
 
 use super::progress;
@@ -30,18 +30,19 @@ pub(super) fn with_job<T>(
 ) -> Result<T> {
     let environment = environment();
     let (lake, output) = (Lake::open(&settings.lake, &environment)?, Lake::open_or_create(&settings.output, &environment)?);
+    let engine = select::engine(settings.engine, Site::new(&lake, &output));
     let signals = Signals::watch()?;
     let stopped = || signals.check();
     let done = work(&Job {
         settings,
         lake: &lake,
         output: &output,
+        engine: engine.as_ref(),
         wanted,
         accept_history_change,
         clock: &clock,
         stopped: &stopped,
         pause: None,
-        rows_at_once: working::ROWS_AT_ONCE,
         progress: &progress::show,
     });
     progress::clear();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::base::error::Result;
-use crate::commands::sessions::{LedgerRequest, ledger};
+use crate::commands::sessions::{SessionsRequest, sessions};
 use crate::config::Settings;
 use crate::known::job::Wanted;
 use crate::report::By;
@@ -51,7 +51,7 @@ const SPARE: [&str; 9] =
     ["message_id", "zone", "opened_on", "event_id", "converted_on", "closed_at", "category", "bot_id", "ad_title"];
 
 pub(super) fn execute(args: &SessionsArgs) -> Result<Exit> {
-    let request = LedgerRequest {
+    let request = SessionsRequest {
         days: args.days.range()?,
         by: args.by,
         bots: args.bots.clone(),
@@ -61,12 +61,12 @@ pub(super) fn execute(args: &SessionsArgs) -> Result<Exit> {
     };
     args.sheet.check()?;
     let settings = Settings::load(&args.pipeline)?;
-    let ledger = with_job(&settings, Wanted::Through(None), true, |job| ledger(job, &request))?;
+    let found = with_job(&settings, Wanted::Through(None), true, |job| sessions(job, &request))?;
     let which = match args.by {
         By::ConversationDay => "opened",
         By::ConversionDay => "converted",
     };
-    let heading = format!("{}, sessions {which} on these days: {}", request.days, ledger.rows.len());
-    args.sheet.write(&ledger.sheet(), heading, &SPARE, &ledger.notes)?;
+    let heading = format!("{}, sessions {which} on these days: {}", request.days, found.rows.len());
+    args.sheet.write(&found.sheet(), heading, &SPARE, &found.notes)?;
     Ok(Exit::Done)
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::base::error::Result;
-use crate::commands::verify::{self, Verdict};
+use crate::commands::verify::{self, Verification};
 use crate::config::Settings;
 use crate::known::job::Wanted;
 use crate::report::style::counted;
@@ -34,19 +34,19 @@ const EXAMPLES: &str = "Examples:
 pub(super) fn execute(args: &VerifyArgs) -> Result<Exit> {
     let days = args.days.range()?;
     let settings = Settings::load(&args.pipeline)?;
-    let verdict = with_job(&settings, Wanted::Days(days), true, |job| verify::verify(job, days))?;
-    print_as(args.json, &verdict, text)?;
-    Ok(verdict.worst.into())
+    let verification = with_job(&settings, Wanted::Days(days), true, |job| verify::verify(job, days))?;
+    print_as(args.json, &verification, text)?;
+    Ok(verification.worst.into())
 }
 
-fn text(verdict: &Verdict) -> String {
+fn text(verification: &Verification) -> String {
     let mut lines = vec![format!(
         "{}: {} of {} checked, {} differ",
-        verdict.pipeline,
-        counted(verdict.objects_checked, "object", "objects"),
-        counted(verdict.days_checked, "day", "days"),
-        verdict.differences.len()
+        verification.pipeline,
+        counted(verification.objects_checked, "object", "objects"),
+        counted(verification.days_checked, "day", "days"),
+        verification.differences.len()
     )];
-    lines.extend(verdict.differences.iter().map(|found| format!("  {}: {} ({})", found.object, found.found, found.because)));
+    lines.extend(verification.differences.iter().map(|found| format!("  {}: {} ({})", found.object, found.found, found.because)));
     shown(&lines)
 }

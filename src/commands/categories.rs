@@ -1,6 +1,6 @@
 //! Categories: what events have come in over the last days, and what each category would yield if it were the conversion event.
 //!
-//! In: the raw events of those days, the working tables of what came before, and what has not been read yet. Nothing is written.
+//! In: the raw events of those days, the rows of what came before, and what has not been read yet. Nothing is written.
 //! Out, per bot and category, over the bot's local days up to the last that has landed:
 //!
 //! - `events`: rows of the category whose own time falls on those days, copies of a delivery included; `events_without_contact`
@@ -10,7 +10,7 @@
 //!   difference: an event delivered again under another contact, one without touches or none, is not known as a copy.
 //! - `open_session_share`: the conversions of either kind for each event.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use arrow::array::{Array, RecordBatch};
 use serde::Serialize;
@@ -24,17 +24,19 @@ use crate::base::limits::{DAYS_AHEAD, REACH_DAYS};
 use crate::base::parallel::on_all_cores;
 use crate::base::progress::Progress;
 use crate::base::schema::Raw;
-use crate::engine::Request;
-use crate::engine::yields::{Yield, yields};
-use crate::extract::conversions::{self, ConversionCells, Conversions};
+use crate::commands::sessions::kept_rows;
+use crate::engine::request::{Extraction, Rules};
+use crate::engine::rows::{HasTouch, Yield, YieldsRequest};
+use crate::extract::conversions::{self, ConversionCells};
+use crate::extract::fingerprints::raw_settings;
 use crate::extract::found::Scope;
 use crate::extract::identity::Identities;
-use crate::extract::touches::{Touches, cell, time_fault};
-use crate::known::job::{Job, Places};
-use crate::known::survey::Survey;
-use crate::known::working::{self, Lost};
+use crate::extract::touches::{cell, time_fault};
+use crate::known::job::Job;
+use crate::known::survey::{Lost, Survey};
 use crate::lake::layout::{Listing, Partition};
-use crate::lake::{Lake, ScanPlan};
+use crate::lake::{Lake, ScanPlan, readable};
+use crate::plan::receipt::PartitionReceipt;
 use crate::report::Amount;
 use crate::run::scan;
 
@@ -88,14 +90,14 @@ struct Window<'a> {
 
 impl<'a> Window<'a> {
     /// The last days, up to the last that has landed; no day before the lake begins.
-    fn new(job: &Job<'a>, survey: &Survey, bots: &[String], days: u16) -> Result<Window<'a>> {
+    fn new(job: &Job<'a>, survey: &Survey, bots: &[String], last_days: u16) -> Result<Window<'a>> {
         let settings = job.settings;
         let calendar = survey.calendar(settings);
-        let landed = calendar.first().zip(calendar.last()).and_then(|(first, last)| DayRange::new(first, last));
-        let landed = landed.ok_or_else(|| {
+        let range = calendar.first().zip(calendar.last()).and_then(|(first, last)| DayRange::new(first, last));
+        let landed = range.ok_or_else(|| {
             Error::not_ready("no day has landed with both messages and events").mend("try again when both are there")
         })?;
-        let first = landed.last.plus(1 - i32::from(days)).max(landed.first);
+        let first = landed.last.plus(1 - i32::from(last_days)).max(landed.first);
         let days = DayRange { first, last: landed.last };
         let mut spans = BTreeMap::new();
         for (i, bot) in settings.bots.iter().enumerate() {
@@ -144,10 +146,17 @@ impl Found {
     }
 }
 
-/// Which contacts have touches: others' events convert nothing. By bot, resolved.
+/// Which contacts have touches: others' events convert nothing.
 struct Touched<'a> {
     identities: &'a Identities,
-    contacts: HashSet<(usize, &'a str)>,
+    has_touch: &'a HasTouch<'a>,
+}
+
+impl Touched<'_> {
+    /// By an id as it came.
+    fn has(&self, bot: usize, contact: &str) -> bool {
+        (self.has_touch)(bot, self.identities.resolve(bot, contact))
+    }
 }
 
 /// The rows of a bot's asked days, by category, of the partitions that can hold them.
@@ -159,36 +168,29 @@ pub(crate) fn seen(job: &Job<'_>, survey: &Survey, bot_id: &str, days: u16) -> R
 }
 
 pub(crate) fn categories(job: &Job<'_>, bots: &[String], days: u16) -> Result<Categories> {
-    let Job { settings, lake, output, .. } = job;
-    let mut survey = Survey::take(lake, output, settings)?;
+    let settings = job.settings;
+    let kept = kept_rows(job.engine)?;
+    let mut survey = Survey::take(&job.places())?;
     let window = Window::new(job, &survey, bots, days)?;
-    let identities = Identities::surveyed(lake, &survey.identities, settings)?;
+    let identities = Identities::surveyed(job.lake, &survey.identities, settings)?;
     let mut failures = Failures::default();
-    let (mut touches, mut events) = before(job, &window, &mut survey, &mut failures)?;
-    touches.rows.retain(|touch| window.spans.contains_key(&(touch.bot as usize)));
-    events.rows.retain(|event| window.spans.get(&(event.bot as usize)).is_some_and(|(start, _)| event.occurred_at < *start));
-    touches.drop_copies()?;
-    let contacts = touches.rows.iter().map(|touch| {
-        let bot = touch.bot as usize;
-        (bot, identities.resolve(bot, touches.contact(touch)))
-    });
-    let touched = Touched { identities: &identities, contacts: contacts.collect() };
-    let (found, batches) = read(job, &window, &survey, Some(&touched), &mut failures)?;
-    let index = settings.bot_codes();
-    batches.iter().for_each(|batch| events.add(batch, &index));
-    events.drop_copies();
-
-    let watermark = window.days.last.next().start_utc();
-    let request = Request { settings, identities: &identities, days: window.days, watermark };
-    let start = |i: usize| window.spans.get(&i).map_or(i64::MAX, |(start, _)| *start);
-    let starts: Vec<i64> = (0..settings.bots.len()).map(start).collect();
-    let yields = yields(&request, &touches, &events, &starts)?;
-    let bots = window.spans.iter().map(|(i, (_, end))| of_bot(job, *i, *end, &found, &yields)).collect();
+    read_before(job, &window, &mut survey, &mut failures)?;
+    let rules = Rules { settings, identities: &identities, watermark: window.days.last.next().start_utc() };
+    let starts = window.spans.iter().map(|(bot, (start, _))| (*bot, *start)).collect();
+    let request = YieldsRequest { rules, partitions: &survey.extracted(Lost::Refused), starts: &starts };
+    let mut found = Found::default();
+    let yields = kept.yields(&request, &mut |has_touch| {
+        let touched = Touched { identities: &identities, has_touch };
+        let (of_window, batches) = read(job, &window, &survey, Some(&touched), &mut failures)?;
+        found = of_window;
+        Ok(batches)
+    })?;
+    let of_bots = window.spans.iter().map(|(i, (_, end))| of_bot(job, *i, *end, &found, &yields)).collect();
     Ok(Categories {
         pipeline: settings.name.clone(),
         first_day: Some(window.days.first),
         last_day: Some(window.days.last),
-        bots,
+        bots: of_bots,
         worst: failures.worst(),
         failures: failures.texts(),
     })
@@ -209,10 +211,10 @@ fn of_bot(job: &Job<'_>, index: usize, end: i64, found: &Found, yields: &BTreeMa
             open_session_share: Amount::share(sessions, seen.events as i64).map(|share| share.to_string()).unwrap_or_default(),
         }
     };
-    let of_this = found.seen.range((index, String::new())..).take_while(|((bot, _), _)| *bot == index);
+    let of_this = found.seen.range((index, String::new())..).take_while(|((of, _), _)| *of == index);
     let mut categories: Vec<CategoryRow> = of_this.map(row).collect();
     // Stable: equal ones stay in the order of their names.
-    categories.sort_by_key(|row| std::cmp::Reverse((row.conversions, row.unattributed_conversions, row.events)));
+    categories.sort_by_key(|of| std::cmp::Reverse((of.conversions, of.unattributed_conversions, of.events)));
     BotCategories {
         bot_id: bot.id.clone(),
         timezone: bot.zone.name().to_string(),
@@ -222,53 +224,42 @@ fn of_bot(job: &Job<'_>, index: usize, end: i64, found: &Found, yields: &BTreeMa
     }
 }
 
-/// The touches that can be open in the window, and the conversion events that can have closed them before it: from working tables,
-/// or where those are not of what has landed, from the partitions.
-fn before(job: &Job<'_>, window: &Window<'_>, survey: &mut Survey, failures: &mut Failures) -> Result<(Touches, Conversions)> {
-    let Job { settings, lake, output, .. } = job;
-    let places = Places { settings, lake, output };
+/// Leaves in the survey the partitions that may hold touches that can be open in the window, and conversion events that can have closed
+/// them before it: as they were read, or where that is not of what has landed, read now.
+fn read_before(job: &Job<'_>, window: &Window<'_>, survey: &mut Survey, failures: &mut Failures) -> Result<()> {
+    let settings = job.settings;
     let unread: BTreeSet<(&str, Day)> = survey.unread(settings).iter().map(|step| (step.table, step.day)).collect();
-    let mut forgotten = Vec::new();
-    let mut batches: Vec<(Raw, RecordBatch)> = Vec::new();
     for table in Raw::BOTH {
-        let reach: BTreeSet<Day> = window.partitions(survey.raw(table), REACH_DAYS).map(|partition| partition.day).collect();
         let name = table.table();
+        let near = window.partitions(survey.raw(table), REACH_DAYS);
+        let mut partitions: BTreeMap<Day, Partition> = near.map(|partition| (partition.day, partition.clone())).collect();
         let is_of_use = |day: Day| {
-            let is_near = survey.raw(table).partitions.contains_key(&day) && reach.contains(&day);
             // A retired partition is in no listing; what is kept of it is near enough.
-            (is_near || !survey.raw(table).partitions.contains_key(&day))
-                && !unread.contains(&(name, day))
-                && !survey.is_lost(table, day)
+            let is_retired = !survey.raw(table).partitions.contains_key(&day);
+            (is_retired || partitions.contains_key(&day)) && !unread.contains(&(name, day)) && !survey.is_lost(table, day)
         };
-        forgotten.extend(survey.receipts.raw(table).iter().map(|(day, _)| (name, day)).filter(|(_, day)| !is_of_use(*day)));
-        let fresh: BTreeMap<Day, Partition> = window
-            .partitions(survey.raw(table), REACH_DAYS)
-            .filter(|partition| unread.contains(&(name, partition.day)))
-            .map(|partition| (partition.day, partition.clone()))
-            .collect();
-        let fresh = Listing { partitions: fresh, strange_folders: Vec::new() };
-        for (partition, extracted) in scan::extract_all(&places, table, &fresh) {
-            match extracted.and_then(|extracted| extracted.refusal.map_or(Ok(extracted.batch), Err)) {
-                Ok(batch) => batches.push((table, batch)),
+        let known = survey.receipts.raw(table).iter().map(|(day, _)| day);
+        let forgotten: Vec<(&str, Day)> = known.filter(|day| !is_of_use(*day)).map(|day| (name, day)).collect();
+        survey.forget(&forgotten);
+        partitions.retain(|day, _| unread.contains(&(name, *day)));
+        let listing = Listing { partitions, strange_folders: Vec::new() };
+        let of = raw_settings(settings, table);
+        for (partition, extracted) in scan::for_now(&job.places(), table, &listing) {
+            match extracted.and_then(|Extraction { content, refusal, .. }| refusal.map_or(Ok(content), Err)) {
+                Ok(content) => {
+                    let receipt = PartitionReceipt::new(partition.objects, of, None, content);
+                    survey.receipts.raw_mut(table).set(partition.day, receipt);
+                }
                 Err(error) if error.kind() != ErrorKind::Data => return Err(error.with("day", partition.day)),
                 Err(error) => failures.add(error.with("table", name).with("day", partition.day)),
             }
         }
     }
-    survey.forget(&forgotten);
-    let (mut touches, mut events) = working::all(&places, survey, Lost::Refused)?;
-    let bots = settings.bot_codes();
-    for (table, batch) in batches {
-        match table {
-            Raw::Messages => touches.add(&batch, &bots),
-            Raw::Events => events.add(&batch, &bots),
-        }
-    }
-    Ok((touches, events))
+    Ok(())
 }
 
 /// Reads the raw events of the window: what there is of each category, and, where contacts are given, their rows of any category in
-/// the shape of the working table.
+/// the shape of `schema::conversions()`.
 fn read(
     job: &Job<'_>,
     window: &Window<'_>,
@@ -283,7 +274,7 @@ fn read(
     for some in partitions.chunks(PARTITIONS_PER_BATCH) {
         (job.stopped)()?;
         let parts = on_all_cores(some, |partition| {
-            let part = scan::read(|| read_partition(job.lake, window, partition, touched))?;
+            let part = readable(|| read_partition(job.lake, window, partition, touched))?;
             let rows = part.0.seen.values().map(|seen| seen.events).sum();
             (job.progress)(Progress::Done { rows, bytes: partition.bytes() });
             Ok(part)
@@ -371,10 +362,7 @@ fn take(
         if contacts.is_null(row) {
             of.without_contact += 1;
         }
-        let converts = |touched: &Touched<'_>| {
-            contacts.is_valid(row) && touched.contacts.contains(&(bot, touched.identities.resolve(bot, contacts.value(row))))
-        };
-        if touched.is_some_and(converts) {
+        if touched.is_some_and(|touched| contacts.is_valid(row) && touched.has(bot, contacts.value(row))) {
             kept.push((row as u32, bot, at));
         }
     }

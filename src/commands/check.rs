@@ -11,11 +11,13 @@ use crate::base::day::{Day, MICROS_PER_DAY};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::mapping::TableMapping;
 use crate::config::{MarketingApi, Settings};
+use crate::engine::select::{self, Site};
 use crate::extract::identity::Identities;
 use crate::insights::client::{Client, Token};
 use crate::insights::graph::Waiting;
 use crate::insights::wire::{AccountStatus, Until};
 use crate::insights::{self, InsightsIndex};
+use crate::known::job::Places;
 use crate::known::survey::Survey;
 use crate::lake::layout::Listing;
 use crate::lake::{Environment, Lake};
@@ -80,7 +82,9 @@ pub(crate) fn check(settings: &Settings, environment: &Environment, clock: &dyn 
     }
     let lake = report.take("lake", Lake::open(&settings.lake, environment));
     let Some((lake, output)) = lake.zip(output) else { return report };
-    let Some(survey) = report.take("lake", Survey::take(&lake, &output, settings)) else { return report };
+    let engine = select::engine(settings.engine, Site::new(&lake, &output));
+    let places = Places { settings, lake: &lake, output: &output, engine: engine.as_ref() };
+    let Some(survey) = report.take("lake", Survey::take(&places)) else { return report };
     report.add(Level::Ok, "lake", format!("{} can be listed", lake.location()));
     if let Some(path) = &settings.identities
         && report.take("identities", Identities::read(&lake, path, settings)).is_some()

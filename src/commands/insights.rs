@@ -10,12 +10,11 @@ use serde::Serialize;
 use crate::base::day::DayRange;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failures::{Failure, Failures};
-use crate::known::job::{Job, Places};
+use crate::known::job::Job;
 use crate::known::survey::Survey;
-use crate::known::working::{self, Lost};
 use crate::run::pull::ads::touched_ads;
 use crate::run::pull::{self, Pull, Pulled};
-use crate::run::scan;
+use crate::run::scan_insights;
 
 /// What to fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,14 +47,14 @@ pub fn fetch(job: &Job<'_>, request: FetchRequest) -> Result<FetchReport> {
     }
     let mut report = FetchReport { pipeline: settings.name.clone(), ..FetchReport::default() };
     let released = job.output.released()?;
-    let survey = Survey::take(job.lake, job.output, settings)?;
+    let survey = Survey::take(&job.places())?;
     if request == FetchRequest::Due && is_nothing_due(job, &survey) {
         return Ok(report);
     }
     let lock = job.output.lock((job.clock)())?;
     lock.keep(job.clock, || {
         // Where another run had the lock since the look, it may have fetched it.
-        let survey = if lock.follows(released.as_ref()) { survey } else { Survey::take(job.lake, job.output, settings)? };
+        let survey = if lock.follows(released.as_ref()) { survey } else { Survey::take(&job.places())? };
         let ledgers = survey.ledgers.clone().unwrap_or_default();
         let Some(mut pull) = Pull::start(job, &lock, ledgers, &survey.insights)? else { return Ok(()) };
         let mut failures = Failures::default();
@@ -81,7 +80,7 @@ fn pull_all(
     pull: &mut Pull<'_>,
     failures: &mut Failures,
 ) -> Result<()> {
-    let places = Places { settings: job.settings, lake: job.lake, output: job.output };
+    let places = job.places();
     let mut calendar = survey.calendar(job.settings);
     let first = survey.planner(job.settings, &calendar).first_conversation_day();
     let mut fail = |error| failures.add(error);
@@ -92,8 +91,7 @@ fn pull_all(
     }
     (survey.insights, survey.ledgers) = Survey::take_insights(job.lake, job.settings)?;
     // A partition that is refused is the next run's to tell.
-    let insights = scan::read_insights(&places, &mut survey, &mut calendar, &mut |_| {})?;
-    let (touches, _) = working::all(&places, &survey, Lost::Allowed)?;
-    pull.left_out_ads(&touched_ads(job.settings, &touches, &insights), &mut fail)?;
+    let insights = scan_insights::read_insights(&places, &mut survey, &mut calendar, &mut |_| {})?;
+    pull.left_out_ads(&touched_ads(&places, &survey, &insights)?, &mut fail)?;
     if request == FetchRequest::Due { pull.reach(first, &mut fail) } else { Ok(()) }
 }

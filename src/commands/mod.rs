@@ -3,7 +3,9 @@
 //! ```text
 //! categories.rs    what events there are, and what each category would yield
 //! check.rs         what would go wrong tonight
-//! explain.rs       what is behind a figure
+//! evidence.rs      what explain looks at
+//! explain.rs       what is behind a figure, or did a contact
+//! explain_ad.rs    an ad's day, explained
 //! insights.rs      Meta's figures, fetched now and nothing built
 //! new_setting.rs   another conversion event
 //! plan.rs          what a run would do
@@ -16,7 +18,9 @@
 
 pub(crate) mod categories;
 pub(crate) mod check;
+pub(crate) mod evidence;
 pub(crate) mod explain;
+pub(crate) mod explain_ad;
 pub mod insights;
 pub(crate) mod new_setting;
 pub mod plan;

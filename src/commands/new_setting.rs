@@ -87,7 +87,7 @@ pub(crate) fn new_setting(job: &Job<'_>, wish: &Wish<'_>, file: &str, text: &str
             .with("effective at", &new.effective_at)
             .mend("give another --effective-at"));
     }
-    let survey = Survey::take(job.lake, job.output, settings)?;
+    let survey = Survey::take(&job.places())?;
     let calendar = survey.calendar(settings);
     refuse_the_past(bot, at, now, calendar.last())?;
     if !wish.unseen {

@@ -13,20 +13,19 @@ use crate::base::error::Result;
 use crate::base::failures::Failures;
 use crate::base::schema::Raw;
 use crate::commands::unread::Unread;
-use crate::engine::embedded::settle;
+use crate::engine::request::{AttributeRequest, Rules};
 use crate::extract::identity::Identities;
 use crate::insights::InsightsIndex;
 use crate::insights::due::Due;
-use crate::known::job::{Job, Places};
+use crate::known::job::Job;
 use crate::known::moved::{self, Moved, Reached};
-use crate::known::survey::{Asked, Survey};
-use crate::known::working::{self, Lost};
+use crate::known::survey::{Asked, Lost, Survey};
 use crate::lake::Requests;
 use crate::plan::Planner;
 use crate::plan::calendar::Calendar;
 use crate::plan::reason::DayStep;
 use crate::plan::stages::{PartitionStep, Seen, Stage, Tried};
-use crate::run::{check_history, note_damaged, note_missing, pull, scan};
+use crate::run::{check_history, note_damaged, note_missing, pull, scan_insights};
 use crate::tables::ads::{AdIndex, places_digest};
 
 #[derive(Clone, Debug, Default, Serialize)]
@@ -91,7 +90,7 @@ pub struct MaybeDay {
 
 pub fn preview(job: &Job<'_>) -> Result<Preview> {
     let Job { settings, lake, output, .. } = job;
-    let survey = Survey::take(lake, output, settings)?;
+    let survey = Survey::take(&job.places())?;
     let survey_requests = lake.requests() + output.requests();
     let calendar = survey.calendar(settings);
     check_history(job, &survey, &calendar)?;
@@ -102,7 +101,7 @@ pub fn preview(job: &Job<'_>) -> Result<Preview> {
     };
     let mut ahead = Ahead { job, survey, calendar, failures: Failures::default() };
     ahead.survey.forget(&gone);
-    let unread = Unread::of(&ahead.places(), &ahead.survey, &ahead.calendar, &partitions, !aliases_are_known)?;
+    let unread = Unread::of(&job.places(), &ahead.survey, &ahead.calendar, &partitions, !aliases_are_known)?;
     let insights = ahead.insights(&gone, &partitions)?;
     let mut at_most = unread.days_reached(&ahead.survey);
     if ahead.survey.receipts.days.iter().next().is_some() {
@@ -136,11 +135,6 @@ struct Ahead<'a> {
 }
 
 impl<'a> Ahead<'a> {
-    fn places(&self) -> Places<'a> {
-        let Job { settings, lake, output, .. } = self.job;
-        Places { settings, lake, output }
-    }
-
     fn planner(&self) -> Planner<'_> {
         self.survey.planner(self.job.settings, &self.calendar)
     }
@@ -162,15 +156,15 @@ impl<'a> Ahead<'a> {
         if !have_changed && !self.ads_are_stale() {
             return Ok(None);
         }
-        let (places, failures) = (self.places(), &mut self.failures);
-        scan::read_insights(&places, &mut self.survey, &mut self.calendar, &mut |error| failures.add(error)).map(Some)
+        let (places, failures) = (self.job.places(), &mut self.failures);
+        scan_insights::read_insights(&places, &mut self.survey, &mut self.calendar, &mut |error| failures.add(error)).map(Some)
     }
 
     /// As a run marks the days that a changed alias table reaches, in memory.
     fn mark_changed_identities(&mut self) -> Result<()> {
         let Job { settings, lake, .. } = self.job;
         let identities = Identities::surveyed(lake, &self.survey.identities, settings)?;
-        let moved = moved::of_identities(&self.places(), &self.survey, &identities, Lost::Allowed)?;
+        let moved = moved::of_identities(&self.job.places(), &self.survey, &identities, Lost::Allowed)?;
         if let Moved::Reached(reached) = moved {
             let mut receipt = self.survey.receipts.identities.take().unwrap_or_default();
             let content = moved::aliases_digest(&identities, settings)?;
@@ -187,15 +181,18 @@ impl<'a> Ahead<'a> {
         if from.is_none() && !(insights.is_some() && self.ads_are_stale()) {
             return Ok(Reached::new());
         }
-        let places = self.places();
+        let places = self.job.places();
         let insights = match insights {
             Some(insights) => insights,
-            None => scan::read_insights(&places, &mut self.survey, &mut self.calendar, &mut |_| {})?,
+            None => scan_insights::read_insights(&places, &mut self.survey, &mut self.calendar, &mut |_| {})?,
         };
         let has_lost = self.survey.receipts.messages.iter().any(|(day, _)| self.survey.is_lost(Raw::Messages, day));
         let from = if has_lost { Some(i64::MIN) } else { from };
-        let (touches, events) = working::all(&places, &self.survey, Lost::Allowed)?;
-        let ads = AdIndex::new(places.settings, settle(touches, events)?.ad_facts, &insights);
+        // What touches say of ads does not depend on who an id stands for.
+        let rules = Rules { settings: places.settings, identities: &Identities::default(), watermark: 0 };
+        let none = BTreeSet::new();
+        let request = AttributeRequest { rules, partitions: &self.survey.extracted(Lost::Allowed), days: &none, known: &none };
+        let ads = AdIndex::new(places.settings, places.engine.attribute(&request)?.ads.facts(), &insights);
         let moved = moved::of_ads(&places, &self.survey, &ads, &self.planner())?;
         let Some(from) = from else {
             if let Moved::Reached(reached) = moved {

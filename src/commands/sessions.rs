@@ -1,7 +1,7 @@
-//! The ledger: every session behind the published figures, with what became of it.
+//! Sessions: every one behind the published figures, with what became of it.
 //!
-//! In: the working tables and the aliases as the last run left them; the raw partitions are not read and nothing is written. Out:
-//! [`Ledger`], one [`LedgerRow`] per session, by bot, time and message. By conversation day it holds the sessions opened on the
+//! In: the rows and the aliases as the last run left them; the raw partitions are not read and nothing is written. Out:
+//! [`Sessions`], one [`SessionRow`] per session, by bot, time and message. By conversation day it holds the sessions opened on the
 //! days of the range, as many per ad and day as `ad_days` has conversations; by conversion day those that converted on them,
 //! whenever they were opened, as many as it has conversions. Sessions of unattributed touches are among them, without an ad.
 //! Days that are not published have no figures and no sessions.
@@ -9,19 +9,17 @@
 use crate::base::day::{Day, DayRange, Zone, written_ranges};
 use crate::base::error::{Error, Result};
 use crate::config::{Settings, known_bot};
-use crate::engine::embedded::{Settled, ledger as sessions, settle};
-use crate::engine::{Request, Session, SessionEnd};
-use crate::extract::conversions::Conversions;
+use crate::engine::Engine;
+use crate::engine::request::Rules;
+use crate::engine::rows::{KeptRows, Session, SessionEnd, SettledRows};
 use crate::extract::identity::Identities;
-use crate::extract::touches::Touches;
-use crate::known::job::{Job, Places};
-use crate::known::survey::Survey;
-use crate::known::working;
+use crate::known::job::Job;
+use crate::known::survey::{Lost, Survey};
 use crate::report::{By, CellKind, Sheet, Value};
 
 /// What is asked for. An empty list of bots or ads means all of them.
 #[derive(Clone, Debug)]
-pub(crate) struct LedgerRequest {
+pub(crate) struct SessionsRequest {
     pub days: DayRange,
     pub by: By,
     pub bots: Vec<String>,
@@ -32,15 +30,15 @@ pub(crate) struct LedgerRequest {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Ledger {
-    pub rows: Vec<LedgerRow>,
+pub(crate) struct Sessions {
+    pub rows: Vec<SessionRow>,
     /// What a reader has to know beside them, a sentence each.
     pub notes: Vec<String>,
 }
 
-/// A session. Days are local days of the bot.
+/// A session, as it is told. Days are local days of the bot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct LedgerRow {
+pub(crate) struct SessionRow {
     pub bot_id: String,
     pub zone: Zone,
     /// None where contacts are shortened: WhatsApp's message ids spell the telephone number.
@@ -54,11 +52,11 @@ pub(crate) struct LedgerRow {
     /// None while it is open.
     pub closed_at: Option<i64>,
     pub close_reason: &'static str,
-    pub conversion: Option<LedgerConversion>,
+    pub conversion: Option<SessionConversion>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct LedgerConversion {
+pub(crate) struct SessionConversion {
     pub day: Day,
     pub event_id: Option<String>,
     pub category: String,
@@ -81,13 +79,13 @@ pub(crate) const COLUMNS: [(&str, CellKind); 14] = [
     ("zone", CellKind::Text),
 ];
 
-impl Ledger {
+impl Sessions {
     pub(crate) fn sheet(&self) -> Sheet<'_> {
         Sheet { columns: &COLUMNS, rows: self.rows.iter().map(cells).collect() }
     }
 }
 
-fn cells(row: &LedgerRow) -> Vec<Value<'_>> {
+fn cells(row: &SessionRow) -> Vec<Value<'_>> {
     let conversion = row.conversion.as_ref();
     let cells: [Value<'_>; COLUMNS.len()] = [
         Value::Text(&row.bot_id),
@@ -109,24 +107,19 @@ fn cells(row: &LedgerRow) -> Vec<Value<'_>> {
     cells.into()
 }
 
-/// What the last run knew of some local days.
-pub(crate) struct Known {
+/// What the last run left.
+pub(crate) struct LastRun {
     pub survey: Survey,
     pub identities: Identities,
-    pub settled: Settled,
     /// The instant up to which events had landed.
     pub watermark: i64,
     pub notes: Vec<String>,
 }
 
-/// The same, with every copy in it.
-pub(crate) struct Unsettled {
-    pub survey: Survey,
-    pub identities: Identities,
-    pub touches: Touches,
-    pub events: Conversions,
-    pub watermark: i64,
-    pub notes: Vec<String>,
+/// What the last run knew of some local days.
+pub(crate) struct Known {
+    pub last: LastRun,
+    pub rows: Box<dyn SettledRows>,
 }
 
 /// A session reaches this far from its touch, with the copies before and after it; a clock change can add a day.
@@ -137,16 +130,10 @@ fn reach(settings: &Settings) -> i32 {
 /// Copies lie at most a week apart; local days are not 24 hours long, and hours spill over on both sides.
 pub(crate) const DAYS_AROUND: i32 = 9;
 
-impl Known {
-    /// The rows of these days and of others around them.
-    pub(crate) fn of(job: &Job<'_>, days: DayRange) -> Result<Known> {
-        let Unsettled { survey, identities, touches, events, watermark, notes } = Known::unsettled(job, days)?;
-        Ok(Known { survey, identities, settled: settle(touches, events)?, watermark, notes })
-    }
-
-    pub(crate) fn unsettled(job: &Job<'_>, days: DayRange) -> Result<Unsettled> {
+impl LastRun {
+    pub(crate) fn look(job: &Job<'_>) -> Result<LastRun> {
         let Job { settings, lake, output, .. } = job;
-        let survey = Survey::take(lake, output, settings)?;
+        let survey = Survey::take(&job.places())?;
         let receipts = &survey.receipts;
         let is_read = |day: &Day| receipts.events.get(*day).is_some();
         let last_read = receipts.messages.iter().map(|(day, _)| day).filter(is_read).max();
@@ -172,111 +159,123 @@ impl Known {
         if !known.is_some_and(|receipt| receipt.knows(&survey.identities, survey.bots_of_ids(settings))) {
             notes.push("the alias table has changed since the last run: contacts are as it knew them".to_string());
         }
-        let places = Places { settings, lake, output };
-        let (touches, events) = working::of_days(&places, &survey, days)?;
-        Ok(Unsettled { survey, identities, touches, events, watermark: last_read.next().start_utc(), notes })
-    }
-
-    /// Those sessions that `wanted` names, by time and message.
-    pub(crate) fn sessions(
-        &self,
-        settings: &Settings,
-        days: DayRange,
-        wanted: &(dyn Fn(&Session) -> bool + Sync),
-    ) -> Result<Vec<Session>> {
-        let request = Request { settings, identities: &self.identities, days, watermark: self.watermark };
-        sessions(&request, &self.settled, wanted)
+        Ok(LastRun { survey, identities, watermark: last_read.next().start_utc(), notes })
     }
 
     pub(crate) fn is_published(&self, day: Day) -> bool {
         self.survey.published.get("bot_days").is_some_and(|days| days.contains_key(&day))
     }
+}
+
+impl Known {
+    /// The rows of these days and of others around them.
+    pub(crate) fn of(job: &Job<'_>, days: DayRange) -> Result<Known> {
+        let kept = kept_rows(job.engine)?;
+        let last = LastRun::look(job)?;
+        let mut partitions = last.survey.extracted(Lost::Refused);
+        partitions.retain(|partition| partition.content.has_rows_on(days));
+        let rows = kept.settle(job.settings, &partitions)?;
+        Ok(Known { last, rows })
+    }
+
+    /// Those sessions that `wanted` names, by time and message.
+    pub(crate) fn sessions(&self, settings: &Settings, wanted: &(dyn Fn(&Session) -> bool + Sync)) -> Result<Vec<Session>> {
+        let LastRun { identities, watermark, .. } = &self.last;
+        self.rows.sessions(&Rules { settings, identities, watermark: *watermark }, wanted)
+    }
 
     /// The contact that a touch is counted for.
     pub(crate) fn contact_of(&self, touch: u32) -> &str {
-        let touch = &self.settled.touches.rows[touch as usize];
-        self.identities.resolve(touch.bot as usize, self.settled.touches.contact(touch))
+        let touch = self.rows.touch(touch);
+        self.last.identities.resolve(touch.bot as usize, touch.contact)
     }
 
     /// When a session closed; none while it is open.
-    pub(crate) fn closed_at(&self, settings: &Settings, session: &Session) -> Option<i64> {
-        let touches = &self.settled.touches.rows;
+    fn closed_at(&self, settings: &Settings, session: &Session) -> Option<i64> {
         match session.end {
-            SessionEnd::Converted { event, .. } => Some(self.settled.events.rows[event as usize].occurred_at),
-            SessionEnd::Superseded { by } => Some(touches[by as usize].sent_at),
-            SessionEnd::Expired => Some(touches[session.touch as usize].sent_at + settings.horizon.micros()),
+            SessionEnd::Converted { event, .. } => Some(self.rows.event(event).occurred_at),
+            SessionEnd::Superseded { by } => Some(self.rows.touch(by).sent_at),
+            SessionEnd::Expired => Some(self.rows.touch(session.touch).sent_at + settings.horizon.micros()),
             SessionEnd::Open => None,
         }
     }
 }
 
-pub(crate) fn ledger(job: &Job<'_>, request: &LedgerRequest) -> Result<Ledger> {
+/// The rows that an engine keeps; an error where it keeps none.
+pub(crate) fn kept_rows(engine: &dyn Engine) -> Result<&dyn KeptRows> {
+    engine.rows().ok_or_else(|| {
+        Error::usage("the engine keeps no rows, so that nobody can be shown what is behind its figures")
+            .with("engine", engine.kind().name())
+            .mend("ask a pipeline with kind = \"embedded\" in [engine] and an output of its own, over the same lake")
+    })
+}
+
+pub(crate) fn sessions(job: &Job<'_>, request: &SessionsRequest) -> Result<Sessions> {
     let settings = job.settings;
     request.bots.iter().try_for_each(|bot| known_bot(settings, bot))?;
-    let DayRange { first, last } = request.days;
+    let (days, reach) = (request.days, reach(settings));
     let around = match request.by {
-        By::ConversationDay => DayRange { first: first.plus(-DAYS_AROUND), last: last.plus(reach(settings)) },
-        By::ConversionDay => DayRange { first: first.plus(-reach(settings)), last: last.plus(DAYS_AROUND) },
+        By::ConversationDay => DayRange { first: days.first.plus(-DAYS_AROUND), last: days.last.plus(reach) },
+        By::ConversionDay => DayRange { first: days.first.plus(-reach), last: days.last.plus(DAYS_AROUND) },
     };
     let known = Known::of(job, around)?;
-    let touches = &known.settled.touches;
+    let (last, rows) = (&known.last, known.rows.as_ref());
     let asks_for_bot = |bot: &str| request.bots.is_empty() || request.bots.iter().any(|asked| asked == bot);
     let asks_for_ad = |ad: Option<&str>| request.ads.is_empty() || request.ads.iter().any(|asked| Some(asked.as_str()) == ad);
     // One id may stand for another contact in each bot.
     let contacts: Option<Vec<&str>> =
-        request.contact.as_ref().map(|id| (0..settings.bots.len()).map(|bot| known.identities.resolve(bot, id)).collect());
+        request.contact.as_ref().map(|id| (0..settings.bots.len()).map(|bot| last.identities.resolve(bot, id)).collect());
     let wanted = |session: &Session| {
-        let touch = &touches.rows[session.touch as usize];
+        let touch = rows.touch(session.touch);
         let day = match (request.by, session.end) {
             (By::ConversationDay, _) => session.day,
             (By::ConversionDay, SessionEnd::Converted { day, .. }) => day,
             (By::ConversionDay, _) => return false,
         };
         request.days.contains(day)
-            && known.is_published(day)
+            && last.is_published(day)
             && asks_for_bot(&settings.bots[touch.bot as usize].id)
-            && asks_for_ad(touches.ad(touch))
+            && asks_for_ad(touch.ad)
             && contacts.as_ref().is_none_or(|contacts| contacts[touch.bot as usize] == known.contact_of(session.touch))
     };
-    let unpublished: Vec<Day> = request.days.iter().filter(|day| !known.is_published(*day)).collect();
+    let unpublished: Vec<Day> = request.days.iter().filter(|day| !last.is_published(*day)).collect();
     if unpublished.len() == request.days.len() {
         return Err(Error::not_ready("no day of the range is published")
             .with("days", request.days)
             .mend("build the days with `ctwa run` first, or ask for others"));
     }
-    let mut sessions = known.sessions(settings, request.days, &wanted)?;
+    let mut found = known.sessions(settings, &wanted)?;
     // Bots are in the order of their ids, sessions in that of their touches.
-    sessions.sort_by_key(|session| touches.rows[session.touch as usize].bot);
-    let rows = sessions.iter().map(|session| row(settings, &known, session, request.full_contacts)).collect();
-    let mut notes = known.notes.clone();
+    found.sort_by_key(|session| rows.touch(session.touch).bot);
+    let told = found.iter().map(|session| row(settings, &known, session, request.full_contacts)).collect();
+    let mut notes = last.notes.clone();
     if !unpublished.is_empty() {
         notes.push(format!("not published, so without sessions here: {}", written_ranges(unpublished)));
     }
-    Ok(Ledger { rows, notes })
+    Ok(Sessions { rows: told, notes })
 }
 
-fn row(settings: &Settings, known: &Known, session: &Session, full_contacts: bool) -> LedgerRow {
-    let Settled { touches, events, .. } = &known.settled;
-    let touch = &touches.rows[session.touch as usize];
+fn row(settings: &Settings, known: &Known, session: &Session, full_contacts: bool) -> SessionRow {
+    let touch = known.rows.touch(session.touch);
     let bot = &settings.bots[touch.bot as usize];
     let contact = known.contact_of(session.touch);
     let conversion = match session.end {
         SessionEnd::Converted { event, day } => {
-            let event = &events.rows[event as usize];
-            let event_id = events.event(event).map(str::to_string);
-            Some(LedgerConversion { day, event_id, category: events.category(event).to_string() })
+            let event = known.rows.event(event);
+            let event_id = event.event.map(str::to_string);
+            Some(SessionConversion { day, event_id, category: event.category.to_string() })
         }
         _ => None,
     };
-    LedgerRow {
+    SessionRow {
         bot_id: bot.id.clone(),
         zone: bot.zone,
-        message_id: full_contacts.then(|| touches.message(touch).to_string()),
+        message_id: full_contacts.then(|| touch.message.to_string()),
         contact_id: if full_contacts { contact.to_string() } else { shortened(contact) },
         opened_on: session.day,
         opened_at: touch.sent_at,
-        ad_id: touches.ad(touch).map(str::to_string),
-        ad_title: touches.title(touch).map(str::to_string),
+        ad_id: touch.ad.map(str::to_string),
+        ad_title: touch.title.map(str::to_string),
         closed_at: known.closed_at(settings, session),
         close_reason: close_reason(session.end),
         conversion,
@@ -308,7 +307,49 @@ pub(crate) fn shortened(contact: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::base::schema::Raw;
+    use crate::config::EngineKind;
+    use crate::engine::request::{AttributeRequest, Attribution, ExtractRequest, Extraction};
+
+    struct Rowless;
+
+    impl Engine for Rowless {
+        fn kind(&self) -> EngineKind {
+            EngineKind::default()
+        }
+
+        fn extract(&self, _: &ExtractRequest<'_>) -> Vec<Result<Extraction>> {
+            Vec::new()
+        }
+
+        fn stored(&self) -> Result<BTreeMap<(Raw, Day), String>> {
+            Ok(BTreeMap::new())
+        }
+
+        fn forget(&self, _: &[(Raw, Day)]) -> Result<()> {
+            Ok(())
+        }
+
+        fn attribute(&self, _: &AttributeRequest<'_>) -> Result<Attribution> {
+            Err(Error::bug("nobody asks for counts"))
+        }
+
+        fn rows(&self) -> Option<&dyn KeptRows> {
+            None
+        }
+    }
+
+    #[test]
+    fn an_engine_without_rows_says_what_to_do() {
+        let Err(error) = kept_rows(&Rowless) else { panic!("there are no rows") };
+        let text = error.to_string();
+        for part in ["the engine keeps no rows", "kind = \"embedded\" in [engine]"] {
+            assert!(text.contains(part), "{text}");
+        }
+    }
 
     #[test]
     fn shortened_contacts_give_nobody_away() {

@@ -13,13 +13,10 @@ use serde::Serialize;
 use crate::base::day::MICROS_PER_SECOND;
 use crate::base::limits::COPY_WINDOW;
 use crate::commands::sessions::shortened;
-use crate::config::{Bot, Settings};
-use crate::engine::embedded::Settled;
-use crate::engine::{Session, SessionEnd};
-use crate::extract::TrackedEvent;
-use crate::extract::conversions::Conversion;
+use crate::config::{Bot, Horizon, Settings};
+use crate::engine::rows::{EventRow, Rows, Session, SessionEnd, SettledRows, TouchRow};
 use crate::extract::identity::Identities;
-use crate::extract::touches::Touch;
+use crate::extract::tracked::TrackedEvent;
 use crate::report::style::visible;
 
 /// One thing that happened or is known.
@@ -60,45 +57,47 @@ impl Fact {
     }
 }
 
-pub(crate) struct Teller<'a> {
+/// What is told of, and by which settings.
+#[derive(Clone, Copy)]
+pub(crate) struct Scene<'a> {
     pub settings: &'a Settings,
     pub identities: &'a Identities,
-    pub settled: &'a Settled,
-    /// By time and message.
+    /// The rows that count.
+    pub rows: &'a dyn SettledRows,
+    /// The copies of them that were dropped.
+    pub copies: &'a dyn Rows,
+    /// By time and message: all of each contact that is told of.
     pub sessions: &'a [Session],
     pub full_contacts: bool,
+}
+
+pub(crate) struct Teller<'a> {
+    pub scene: Scene<'a>,
     of_contact: HashMap<(u32, &'a str), Vec<usize>>,
     of_event: HashMap<u32, usize>,
 }
 
 impl<'a> Teller<'a> {
-    /// `sessions` must hold all of each contact that is told of.
-    pub(crate) fn new(
-        settings: &'a Settings,
-        identities: &'a Identities,
-        settled: &'a Settled,
-        sessions: &'a [Session],
-        full_contacts: bool,
-    ) -> Teller<'a> {
+    pub(crate) fn new(scene: Scene<'a>) -> Teller<'a> {
         let mut of_contact: HashMap<(u32, &str), Vec<usize>> = HashMap::new();
         let mut of_event = HashMap::new();
-        for (i, session) in sessions.iter().enumerate() {
-            let touch = &settled.touches.rows[session.touch as usize];
-            let contact = identities.resolve(touch.bot as usize, settled.touches.contact(touch));
+        for (i, session) in scene.sessions.iter().enumerate() {
+            let touch = scene.rows.touch(session.touch);
+            let contact = scene.identities.resolve(touch.bot as usize, touch.contact);
             of_contact.entry((touch.bot, contact)).or_default().push(i);
             if let SessionEnd::Converted { event, .. } = session.end {
                 of_event.insert(event, i);
             }
         }
-        Teller { settings, identities, settled, sessions, full_contacts, of_contact, of_event }
+        Teller { scene, of_contact, of_event }
     }
 
     fn bot(&self, bot: u32) -> &'a Bot {
-        &self.settings.bots[bot as usize]
+        &self.scene.settings.bots[bot as usize]
     }
 
-    pub(crate) fn touch(&self, session: &Session) -> &'a Touch {
-        &self.settled.touches.rows[session.touch as usize]
+    pub(crate) fn touch(&self, session: &Session) -> TouchRow<'a> {
+        self.scene.rows.touch(session.touch)
     }
 
     fn at(&self, bot: u32, instant: i64) -> String {
@@ -110,11 +109,11 @@ impl<'a> Teller<'a> {
     }
 
     pub(crate) fn contact(&self, bot: u32, as_it_came: &'a str) -> &'a str {
-        self.identities.resolve(bot as usize, as_it_came)
+        self.scene.identities.resolve(bot as usize, as_it_came)
     }
 
     fn shown_contact(&self, contact: &str) -> String {
-        if self.full_contacts { contact.to_string() } else { shortened(contact) }
+        if self.scene.full_contacts { contact.to_string() } else { shortened(contact) }
     }
 
     fn person(&self, bot: u32, as_it_came: &'a str) -> String {
@@ -123,22 +122,21 @@ impl<'a> Teller<'a> {
         if contact == as_it_came { shown } else { format!("{shown} (as {}, rule 16)", visible(&self.shown_contact(as_it_came))) }
     }
 
-    fn ad(&self, touch: &Touch) -> String {
-        match (self.settled.touches.ad(touch), self.settled.touches.title(touch)) {
+    fn ad(&self, touch: &TouchRow<'_>) -> String {
+        match (touch.ad, touch.title) {
             (Some(ad), Some(title)) => format!("ad {} \"{}\"", visible(ad), visible(title)),
             (Some(ad), None) => format!("ad {}", visible(ad)),
             (None, _) => "an ad that the message does not name".to_string(),
         }
     }
 
-    fn of_touch(&self, touch: &Touch, verdict: &'static str, rules: Vec<u8>, text: String) -> Fact {
-        let touches = &self.settled.touches;
+    fn of_touch(&self, touch: &TouchRow<'a>, verdict: &'static str, rules: Vec<u8>, text: String) -> Fact {
         Fact {
             verdict,
             rules,
             at: Some(self.at(touch.bot, touch.sent_at)),
-            contact_id: Some(self.shown_contact(self.contact(touch.bot, touches.contact(touch)))),
-            ad_id: touches.ad(touch).map(str::to_string),
+            contact_id: Some(self.shown_contact(self.contact(touch.bot, touch.contact))),
+            ad_id: touch.ad.map(str::to_string),
             text,
             order: (touch.sent_at, 0),
             ..Fact::default()
@@ -147,79 +145,74 @@ impl<'a> Teller<'a> {
 
     /// A conversation and its end.
     pub(crate) fn conversation(&self, session: &Session) -> Fact {
-        let (touch, touches) = (self.touch(session), &self.settled.touches);
-        let has_ad = touches.ad(touch).is_some();
-        let who = self.person(touch.bot, touches.contact(touch));
+        let touch = self.touch(session);
+        let who = self.person(touch.bot, touch.contact);
+        let has_ad = touch.ad.is_some();
         let counts = if has_ad { "one conversation" } else { "an unattributed touch: it opens a session of no ad" };
         let mut rules = vec![if has_ad { 1 } else { 2 }];
         let end = match session.end {
             SessionEnd::Converted { event, .. } => {
-                let event = &self.settled.events.rows[event as usize];
+                let event = self.scene.rows.event(event);
                 rules.push(3);
                 format!(
                     "It converted with {} at {}, {} later",
-                    self.event_name(event),
+                    event_name(&event),
                     self.shown_at(touch.bot, event.occurred_at),
                     elapsed(event.occurred_at - touch.sent_at)
                 )
             }
             SessionEnd::Superseded { by } => {
-                let next = &touches.rows[by as usize];
+                let next = self.scene.rows.touch(by);
                 rules.push(3);
-                format!("It was superseded by a click on {} at {}", self.ad(next), self.shown_at(touch.bot, next.sent_at))
+                format!("It was superseded by a click on {} at {}", self.ad(&next), self.shown_at(touch.bot, next.sent_at))
             }
             SessionEnd::Expired => {
                 rules.push(4);
                 format!(
                     "It expired at {}, after {} days without a conversion event",
-                    self.shown_at(touch.bot, touch.sent_at + self.settings.horizon.micros()),
-                    self.settings.horizon.days
+                    self.shown_at(touch.bot, touch.sent_at + self.scene.settings.horizon.micros()),
+                    self.scene.settings.horizon.days
                 )
             }
             SessionEnd::Open => "It is still open: nothing has closed it by what has landed so far".to_string(),
         };
-        let text = format!("At {} {who} clicked {}: {counts}. {end}", self.shown_at(touch.bot, touch.sent_at), self.ad(touch));
-        self.of_touch(touch, if has_ad { "conversation" } else { "unattributed touch" }, rules, text)
+        let text = format!("At {} {who} clicked {}: {counts}. {end}", self.shown_at(touch.bot, touch.sent_at), self.ad(&touch));
+        self.of_touch(&touch, if has_ad { "conversation" } else { "unattributed touch" }, rules, text)
     }
 
-    /// A delivery that was dropped as a copy.
-    pub(crate) fn copy(&self, touch: &Touch) -> Fact {
-        let touches = &self.settled.touches;
-        let has_ad = touches.ad(touch).is_some();
-        let is_same = |other: &&Touch| {
+    /// A delivery that was dropped as a copy, by its number among them.
+    pub(crate) fn copy(&self, number: u32) -> Fact {
+        let touch = self.scene.copies.touch(number);
+        let is_same = |other: &TouchRow<'_>| {
             let is_near = (other.sent_at - touch.sent_at).abs() <= COPY_WINDOW;
-            is_near && other.bot == touch.bot && touches.message(other) == touches.message(touch) && !std::ptr::eq(*other, touch)
+            is_near && other.bot == touch.bot && other.message == touch.message
         };
-        let others = touches.rows.iter().chain(&self.settled.dropped_touches).filter(is_same);
+        let other_copies = (0..self.scene.copies.touches()).filter(|other| *other != number);
+        let counted = (0..self.scene.rows.touches()).map(|other| self.scene.rows.touch(other));
+        let others = counted.chain(other_copies.map(|other| self.scene.copies.touch(other))).filter(is_same);
         // The one that stayed, where there is one this near.
-        let other = others.max_by_key(|other| (touches.ad(other).is_some(), other.sent_at <= touch.sent_at));
-        let beside = other.map_or(String::new(), |other| {
-            let named = if !has_ad && touches.ad(other).is_some() { ", with its ad id," } else { "" };
-            format!("; it was delivered{named} at {} too", self.shown_at(touch.bot, other.sent_at))
+        let stayed = others.max_by_key(|other| (other.ad.is_some(), other.sent_at <= touch.sent_at));
+        let beside = stayed.map_or(String::new(), |stayed| {
+            let named = if touch.ad.is_none() && stayed.ad.is_some() { ", with its ad id," } else { "" };
+            format!("; it was delivered{named} at {} too", self.shown_at(touch.bot, stayed.sent_at))
         });
         let text = format!(
             "At {} a message of {}, a click on {}, was delivered again{beside}: a copy, which does not count",
             self.shown_at(touch.bot, touch.sent_at),
-            self.person(touch.bot, touches.contact(touch)),
-            self.ad(touch)
+            self.person(touch.bot, touch.contact),
+            self.ad(&touch)
         );
-        self.of_touch(touch, "copy", vec![if has_ad { 1 } else { 2 }], text)
+        self.of_touch(&touch, "copy", vec![if touch.ad.is_some() { 1 } else { 2 }], text)
     }
 
-    fn event_name(&self, event: &Conversion) -> String {
-        let events = &self.settled.events;
-        named(events.category(event), events.event(event))
-    }
-
-    fn of_event(&self, event: &Conversion, verdict: &'static str, rules: Vec<u8>, text: String) -> Fact {
-        let events = &self.settled.events;
+    fn of_event(&self, event: &EventRow<'a>, verdict: &'static str, rules: Vec<u8>, text: String) -> Fact {
         Fact {
             verdict,
             rules,
             at: Some(self.at(event.bot, event.occurred_at)),
-            contact_id: events.contact(event).map(|contact| self.shown_contact(self.contact(event.bot, contact))),
-            event_id: events.event(event).map(str::to_string),
-            category: Some(events.category(event).to_string()),
+            contact_id: event.contact.map(|contact| self.shown_contact(self.contact(event.bot, contact))),
+            event_id: event.event.map(str::to_string),
+            category: Some(event.category.to_string()),
             text,
             order: (event.occurred_at, 1),
             ..Fact::default()
@@ -228,94 +221,95 @@ impl<'a> Teller<'a> {
 
     /// The session that a conversion event closed.
     pub(crate) fn converted_by(&self, event: u32) -> Option<&'a Session> {
-        self.of_event.get(&event).map(|i| &self.sessions[*i])
+        self.of_event.get(&event).map(|i| &self.scene.sessions[*i])
     }
 
     /// The contact's latest session at an instant, by rule 5.
     fn latest_session(&self, bot: u32, contact: &str, instant: i64) -> Option<&'a Session> {
         let opened = self.of_contact.get(&(bot, contact))?;
-        opened.iter().rev().map(|i| &self.sessions[*i]).find(|session| self.touch(session).sent_at <= instant)
+        opened.iter().rev().map(|i| &self.scene.sessions[*i]).find(|session| self.touch(session).sent_at <= instant)
     }
 
-    /// A conversion event, copies dropped, and what it did.
-    pub(crate) fn event(&self, index: u32) -> Fact {
-        let events = &self.settled.events;
-        let event = &events.rows[index as usize];
-        let at = self.shown_at(event.bot, event.occurred_at);
-        let what = self.event_name(event);
-        let Some(as_it_came) = events.contact(event) else {
+    /// A conversion event that counts, and what it did.
+    pub(crate) fn event(&self, number: u32) -> Fact {
+        let event = self.scene.rows.event(number);
+        let (at, what) = (self.shown_at(event.bot, event.occurred_at), event_name(&event));
+        let Some(as_it_came) = event.contact else {
             let text = format!("At {at} {what} came without a contact: it is counted, and can be credited to nobody");
-            return self.of_event(event, "no contact", vec![18], text);
+            return self.of_event(&event, "no contact", vec![18], text);
         };
         let head = format!("At {at} {} had {what}", self.person(event.bot, as_it_came));
-        if let Some(session) = self.converted_by(index) {
+        if let Some(session) = self.converted_by(number) {
             let touch = self.touch(session);
             let text = format!(
                 "{head}: one conversion of {}, for the conversation of {}, {} after the click. It counts on its own day",
-                self.ad(touch),
+                self.ad(&touch),
                 self.shown_at(touch.bot, touch.sent_at),
                 elapsed(event.occurred_at - touch.sent_at)
             );
-            let mut fact = self.of_event(event, "conversion", vec![3, 9], text);
-            fact.ad_id = events_ad(self.settled, touch);
-            return fact;
+            let fact = self.of_event(&event, "conversion", vec![3, 9], text);
+            return Fact { ad_id: touch.ad.map(str::to_string), ..fact };
         }
         let latest = self.latest_session(event.bot, self.contact(event.bot, as_it_came), event.occurred_at);
-        let (verdict, rules, why) = match latest.map(|session| (self.touch(session), session.end)) {
+        let (verdict, rule, why) = self.why_nothing(&event, latest);
+        self.of_event(&event, verdict, vec![rule], format!("{head}; {why}"))
+    }
+
+    /// Why an event converts nothing, by the contact's latest session.
+    fn why_nothing(&self, event: &EventRow<'_>, latest: Option<&Session>) -> (&'static str, u8, String) {
+        let Horizon { days } = self.scene.settings.horizon;
+        match latest.map(|session| (self.touch(session), session.end)) {
             None => {
-                let why = format!(
-                    "it counts for no ad: the contact had clicked none in the {} days before",
-                    self.settings.horizon.days
-                );
-                ("organic", vec![3], why)
+                let why = format!("it counts for no ad: the contact had clicked none in the {days} days before");
+                ("organic", 3, why)
             }
             Some((touch, SessionEnd::Converted { event: first, .. })) => {
-                let first = &events.rows[first as usize];
+                let first = self.scene.rows.event(first);
                 let why = format!(
                     "it counts nothing: the conversation of {} had converted already, with {} at {}",
                     self.shown_at(touch.bot, touch.sent_at),
-                    self.event_name(first),
+                    event_name(&first),
                     self.shown_at(touch.bot, first.occurred_at)
                 );
-                ("already converted", vec![6], why)
+                ("already converted", 6, why)
             }
             Some((touch, _)) => {
                 let why = format!(
-                    "it counts nothing: the conversation of {} had ended {} before, after {} days",
+                    "it counts nothing: the conversation of {} had ended {} before, after {days} days",
                     self.shown_at(touch.bot, touch.sent_at),
-                    elapsed(event.occurred_at - touch.sent_at - self.settings.horizon.micros()),
-                    self.settings.horizon.days
+                    elapsed(event.occurred_at - touch.sent_at - self.scene.settings.horizon.micros()),
                 );
-                ("too late", vec![4], why)
+                ("too late", 4, why)
             }
-        };
-        self.of_event(event, verdict, rules, format!("{head}; {why}"))
+        }
     }
 
-    /// A conversion event that was dropped as a copy.
-    pub(crate) fn event_copy(&self, event: &Conversion) -> Fact {
-        let events = &self.settled.events;
-        let key = |event: &Conversion| (event.bot, events.event(event), events.category(event));
-        let is_before = |other: &&Conversion| {
+    /// A conversion event that was dropped as a copy, by its number among them.
+    pub(crate) fn event_copy(&self, number: u32) -> Fact {
+        let event = self.scene.copies.event(number);
+        let key = |of: &EventRow<'a>| (of.bot, of.event, of.category);
+        let is_before = |other: &EventRow<'a>| {
             let before = event.occurred_at - other.occurred_at;
-            key(other) == key(event) && (0..=COPY_WINDOW).contains(&before) && !std::ptr::eq(*other, event)
+            key(other) == key(&event) && (0..=COPY_WINDOW).contains(&before)
         };
-        let before = events.rows.iter().chain(&self.settled.dropped_events).filter(is_before);
+        let other_copies = (0..self.scene.copies.events()).filter(|other| *other != number);
+        let counted = (0..self.scene.rows.events()).map(|other| self.scene.rows.event(other));
+        let before = counted.chain(other_copies.map(|other| self.scene.copies.event(other))).filter(is_before);
         let beside = before
             .min_by_key(|other| other.occurred_at)
             .map_or(String::new(), |other| format!(" at {}", self.shown_at(event.bot, other.occurred_at)));
-        let who = events.contact(event).map_or("nobody known".to_string(), |contact| self.person(event.bot, contact));
+        let who = event.contact.map_or("nobody known".to_string(), |contact| self.person(event.bot, contact));
         let text = format!(
             "At {} {} of {who} was tracked again; the first was{beside}: a copy, which does not count",
             self.shown_at(event.bot, event.occurred_at),
-            self.event_name(event)
+            event_name(&event)
         );
-        self.of_event(event, "copy", vec![7], text)
+        self.of_event(&event, "copy", vec![7], text)
     }
 
     /// An event that is no conversion event; none where its category was in effect, so that others tell of it.
     pub(crate) fn not_in_effect(&self, event: &'a TrackedEvent) -> Option<Fact> {
-        let (bot_at, bot) = (event.bot as u32, &self.settings.bots[event.bot]);
+        let (bot_at, bot) = (event.bot as u32, &self.scene.settings.bots[event.bot]);
         let in_effect = bot.category_at(event.occurred_at);
         if in_effect.is_some() && in_effect == event.category.as_deref() {
             return None;
@@ -352,8 +346,8 @@ impl<'a> Teller<'a> {
     }
 }
 
-fn events_ad(settled: &Settled, touch: &Touch) -> Option<String> {
-    settled.touches.ad(touch).map(str::to_string)
+fn event_name(event: &EventRow<'_>) -> String {
+    named(event.category, event.event)
 }
 
 fn named(category: &str, event: Option<&str>) -> String {

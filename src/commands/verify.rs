@@ -1,30 +1,30 @@
 //! Verify: rebuilds days in memory from the raw partitions and compares bytes with what is published. Nothing is written.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use arrow::array::RecordBatch;
 use serde::Serialize;
 
 use crate::base::day::{Day, DayRange};
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::failures::Failures;
 use crate::base::schema::{self, Raw, Table};
-use crate::engine::Request;
-use crate::engine::embedded::{attribute, settle};
-use crate::extract::conversions::Conversions;
+use crate::engine::request::{AttributeRequest, Attribution, Extraction, Rules};
 use crate::extract::fingerprints::raw_settings;
 use crate::extract::identity::Identities;
-use crate::extract::touches::Touches;
 use crate::known::job::{Job, Places};
-use crate::known::survey::Survey;
-use crate::lake::encode;
-use crate::lake::layout::{ADS_OBJECT, day_object, working_object};
+use crate::known::survey::{Lost, Survey};
+use crate::lake::layout::{ADS_OBJECT, day_object};
+use crate::lake::{Lake, encode};
+use crate::plan::calendar::Calendar;
 use crate::plan::receipt::PartitionReceipt;
-use crate::run::scan;
+use crate::plan::stages::PartitionStep;
+use crate::run::{scan, scan_insights};
 use crate::tables::ads::AdIndex;
 use crate::tables::{Figures, tables};
 
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Verdict {
+pub struct Verification {
     pub pipeline: String,
     pub days_checked: u64,
     pub objects_checked: u64,
@@ -45,98 +45,120 @@ pub struct Difference {
     pub because: String,
 }
 
-pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verdict> {
-    let Job { settings, lake, output, .. } = job;
-    let mut survey = Survey::take(lake, output, settings)?;
+pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verification> {
+    let settings = job.settings;
+    let places = job.places();
+    let mut survey = Survey::take(&places)?;
     let mut calendar = survey.calendar(settings);
-    let identities = Identities::surveyed(lake, &survey.identities, settings)?;
-    let unread = survey.unread(settings);
-    let why = {
-        let planner = survey.planner(settings, &calendar);
-        let reasons = |day: Day| planner.staleness(day).map(|reason| reason.to_string());
-        days.iter().filter_map(|day| Some((day, reasons(day)?))).collect::<HashMap<Day, String>>()
-    };
-    let mut failures = crate::base::failures::Failures::default();
-    let places = Places { settings, lake, output };
-    let (mut touches, mut events) = (Touches::default(), Conversions::default());
-    let bots = settings.bot_codes();
-    for (table, day) in calendar.retired(DayRange { first: Day(i32::MIN / 2), last: Day(i32::MAX / 2) }) {
-        for batch in output.get(&working_object(table, day))?.map(crate::lake::decode).transpose()?.unwrap_or_default() {
-            match table {
-                Raw::Messages => touches.add(&batch, &bots),
-                Raw::Events => events.add(&batch, &bots),
-            }
+    let identities = Identities::surveyed(job.lake, &survey.identities, settings)?;
+    let mut comparison = Comparison::new(job, days, &survey, &calendar);
+    let mut failures = Failures::default();
+    read_again(&places, &mut survey, &mut calendar, &mut failures)?;
+    let insights = scan_insights::read_insights(&places, &mut survey, &mut calendar, &mut |error| failures.add(error))?;
+    let planner = survey.planner(settings, &calendar);
+    let in_range = planner.range().and_then(|range| range.intersection(days)).into_iter().flat_map(DayRange::iter);
+    let (known, kept): (Vec<Day>, Vec<Day>) =
+        in_range.partition(|day| !calendar.is_frozen(&settings.bots, *day) && planner.has_history(*day));
+    for (day, table) in kept.into_iter().filter_map(|day| Some((day, planner.damaged_table(day)?))) {
+        comparison.lost(day_object(table, day))?;
+    }
+    let (blocked, checked): (BTreeSet<Day>, BTreeSet<Day>) =
+        known.into_iter().partition(|day| !calendar.blockers(&settings.bots, *day).is_empty());
+
+    let watermark = calendar.last().map_or(0, |last| last.next().start_utc());
+    let rules = Rules { settings, identities: &identities, watermark };
+    let partitions = survey.extracted(Lost::Refused);
+    let request = AttributeRequest { rules, partitions: &partitions, days: &checked, known: &BTreeSet::new() };
+    let Attribution { answer, ads } = job.engine.attribute(&request)?;
+    let ads = AdIndex::new(settings, ads.facts(), &insights);
+    comparison.object(ADS_OBJECT.to_string(), &schema::ads(), ads.table(settings)?, None)?;
+    let figures = Figures { settings, answer: &answer, insights: &insights, ads: &ads };
+    for day in &checked {
+        let rows = figures.rows(&calendar, *day, &|bot| planner.rejected(bot, *day));
+        for (table, batch) in tables(*day, &rows)? {
+            comparison.object(day_object(table.name, *day), &table, batch, Some(*day))?;
         }
     }
+    let mut verification = comparison.verification;
+    verification.days_checked = checked.len() as u64;
+    verification.days_blocked = blocked.into_iter().collect();
+    if !verification.differences.is_empty() {
+        failures.add(
+            Error::data(format!("{} published objects are not what the partitions give", verification.differences.len()))
+                .mend("run, or backfill these days"),
+        );
+    }
+    verification.worst = failures.worst();
+    verification.failures = failures.texts();
+    Ok(verification)
+}
+
+/// Reads all landed raw partitions again, and nothing is stored. What is gone is forgotten, what is retired is as it was kept.
+fn read_again(places: &Places<'_>, survey: &mut Survey, calendar: &mut Calendar, failures: &mut Failures) -> Result<()> {
+    survey.forget(&survey.gone(calendar));
     for table in Raw::BOTH {
-        for (partition, extracted) in scan::extract_all(&places, table, survey.raw(table)) {
-            match extracted.and_then(|extracted| extracted.refusal.map_or(Ok((extracted.batch, extracted.extract)), Err)) {
-                Ok((batch, content)) => {
-                    match table {
-                        Raw::Messages => touches.add(&batch, &bots),
-                        Raw::Events => events.add(&batch, &bots),
-                    }
-                    let receipt = PartitionReceipt::new(partition.objects, raw_settings(settings, table), None, content);
-                    survey.receipts.raw_mut(table).set(partition.day, receipt);
-                }
+        let of = raw_settings(places.settings, table);
+        for (partition, extracted) in scan::for_now(places, table, survey.raw(table)) {
+            let receipts = survey.receipts.raw_mut(table);
+            match extracted.and_then(|Extraction { content, refusal, .. }| refusal.map_or(Ok(content), Err)) {
+                Ok(content) => receipts.set(partition.day, PartitionReceipt::new(partition.objects, of, None, content)),
                 Err(error) if error.kind() != ErrorKind::Data => return Err(error.with("day", partition.day)),
                 Err(error) => {
+                    receipts.forget(partition.day);
                     calendar.refuse(table, partition.day);
                     failures.add(error.with("table", table.table()).with("day", partition.day));
                 }
             }
         }
     }
-    let insights = scan::read_insights(&places, &mut survey, &mut calendar, &mut |error| failures.add(error))?;
-    let settled = settle(touches, events)?;
-    let ads = AdIndex::new(settings, settled.ad_facts.clone(), &insights);
-    let watermark = calendar.last().map_or(0, |last| last.next().start_utc());
-    let answer = attribute(&Request { settings, identities: &identities, days, watermark }, &settled)?;
-    let planner = survey.planner(settings, &calendar);
-    let figures = Figures { settings, answer: &answer, insights: &insights, ads: &ads };
-    let mut verdict = Verdict { pipeline: settings.name.clone(), ..Verdict::default() };
-    let changed =
-        unread.iter().map(|step| format!("{}: {} {}", step.reason, step.table, step.day)).collect::<Vec<_>>().join(", ");
-    let mut compare = |object: String, table: &Table, batch: RecordBatch, day: Option<Day>| -> Result<()> {
+    Ok(())
+}
+
+/// What is found where published objects are held against those of now.
+struct Comparison<'a> {
+    output: &'a Lake,
+    /// Why days are stale.
+    reasons: HashMap<Day, String>,
+    /// The partitions that are not as they were read.
+    changed: String,
+    verification: Verification,
+}
+
+impl<'a> Comparison<'a> {
+    fn new(job: &Job<'a>, days: DayRange, survey: &Survey, calendar: &Calendar) -> Comparison<'a> {
+        let planner = survey.planner(job.settings, calendar);
+        let reason = |day: Day| planner.staleness(day).map(|reason| reason.to_string());
+        let text = |step: &PartitionStep| format!("{}: {} {}", step.reason, step.table, step.day);
+        Comparison {
+            output: job.output,
+            reasons: days.iter().filter_map(|day| Some((day, reason(day)?))).collect(),
+            changed: survey.unread(job.settings).iter().map(text).collect::<Vec<_>>().join(", "),
+            verification: Verification { pipeline: job.settings.name.clone(), ..Verification::default() },
+        }
+    }
+
+    /// Notes an object that is not as it was published, and of which nobody can say any more what it should hold.
+    fn lost(&mut self, object: String) -> Result<()> {
+        self.verification.objects_checked += 1;
+        let found = if self.output.get(&object)?.is_some() { "other bytes" } else { "missing" };
+        let because = "what it was made from was retired: restore it from a copy of the output".to_string();
+        self.verification.differences.push(Difference { object, found, because });
+        Ok(())
+    }
+
+    /// Holds an object against the rows that it should have.
+    fn object(&mut self, object: String, table: &Table, batch: RecordBatch, day: Option<Day>) -> Result<()> {
         let bytes = encode(&table.schema, &[batch])?;
-        verdict.objects_checked += 1;
-        let found = match output.get(&object)? {
+        self.verification.objects_checked += 1;
+        let found = match self.output.get(&object)? {
             Some(published) if published == bytes => return Ok(()),
             Some(_) => "other bytes",
             None => "missing",
         };
-        let because = day.and_then(|day| why.get(&day)).cloned().or(Some(changed.clone()).filter(|changed| !changed.is_empty()));
+        let of_day = day.and_then(|day| self.reasons.get(&day)).cloned();
+        let because = of_day.or(Some(self.changed.clone()).filter(|changed| !changed.is_empty()));
         let because = because.unwrap_or("no input changed: the published object was altered".to_string());
-        verdict.differences.push(Difference { object, found, because });
+        self.verification.differences.push(Difference { object, found, because });
         Ok(())
-    };
-    compare(ADS_OBJECT.to_string(), &schema::ads(), ads.table(settings)?, None)?;
-    let range = planner.range().and_then(|range| range.intersection(days));
-    let mut blocked = Vec::new();
-    let mut checked = 0;
-    for day in range.into_iter().flat_map(DayRange::iter) {
-        if calendar.is_frozen(&settings.bots, day) || !planner.has_history(day) {
-            continue;
-        }
-        if !calendar.blockers(&settings.bots, day).is_empty() {
-            blocked.push(day);
-            continue;
-        }
-        let rows = figures.rows(&calendar, day, &|bot| planner.rejected(bot, day));
-        for (table, batch) in tables(day, &rows)? {
-            compare(day_object(table.name, day), &table, batch, Some(day))?;
-        }
-        checked += 1;
     }
-    verdict.days_checked = checked;
-    verdict.days_blocked = blocked;
-    if !verdict.differences.is_empty() {
-        failures.add(
-            Error::data(format!("{} published objects are not what the partitions give", verdict.differences.len()))
-                .mend("run, or backfill these days"),
-        );
-    }
-    verdict.worst = failures.worst();
-    verdict.failures = failures.texts();
-    Ok(verdict)
 }

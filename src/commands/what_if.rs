@@ -1,6 +1,6 @@
 //! What-if: a past period of one bot under another conversion event, or another window, beside what was published.
 //!
-//! In: the touches as the last run read them, the raw events of the other category, read and judged by the pieces of a run, and the
+//! In: the touches as the last run read them, the raw events of the other category, read and judged by the engine as in a run, and the
 //! published tables. Out: the two reports side by side. Nothing is written. The other event is taken as if it had always been the
 //! setting; without one the bot keeps its history, and only the window is another.
 //!
@@ -12,14 +12,14 @@ use crate::base::day::{Day, DayRange, written_ranges};
 use crate::base::error::{Error, Result};
 use crate::base::limits::{DAYS_AHEAD, DAYS_LATE};
 use crate::base::schema::Raw;
-use crate::commands::sessions::{DAYS_AROUND, Known};
+use crate::commands::sessions::{DAYS_AROUND, LastRun};
 use crate::config::{ConversionSetting, Horizon, Settings, known_bot};
-use crate::engine::Request;
-use crate::engine::embedded::{attribute, settle};
-use crate::extract::conversions::Conversions;
+use crate::engine::request::{AttributeRequest, Extraction, Rules};
+use crate::extract::fingerprints::raw_settings;
 use crate::known::job::{Job, Places};
-use crate::known::survey::Survey;
+use crate::known::survey::{Lost, Survey};
 use crate::plan::calendar::Calendar;
+use crate::plan::receipt::PartitionReceipt;
 use crate::report::{self, WhatIf, WhatIfRequest};
 use crate::run::scan;
 
@@ -70,61 +70,65 @@ impl Hypothesis {
 }
 
 pub(crate) fn what_if(job: &Job<'_>, hypothesis: &Hypothesis) -> Result<WhatIf> {
-    let Job { settings, lake, output, .. } = job;
+    let Job { settings, output, engine, .. } = job;
     known_bot(settings, &hypothesis.bot)?;
     let other = hypothesis.settings(settings)?;
     let bot_at = other.bots.iter().position(|bot| bot.id == hypothesis.bot);
     let (Some(bot_at), Some(bot)) = (bot_at, settings.bots.iter().find(|bot| bot.id == hypothesis.bot)) else {
         return Err(Error::bug("a bot that was found is gone"));
     };
-    let DayRange { first, last } = hypothesis.days;
-    let around = DayRange { first: first.plus(-other.horizon.days - DAYS_AROUND), last: last.plus(DAYS_AROUND) };
-    let places = Places { settings: &other, lake, output };
-    let known = Known::unsettled(job, around)?;
-    let mut notes = known.notes.clone();
-    let events = match &hypothesis.category {
-        None => known.events,
-        Some(category) => {
-            let events = raw_events(&places, &known.survey, around, &mut notes)?;
-            if !settings.bots[bot_at].names_category(category) && events.rows.iter().all(|event| event.bot != bot_at as u32) {
-                notes.push(format!("no event of category {category:?} is in the partitions of these days"));
-            }
-            events
+    let mut last = LastRun::look(job)?;
+    let mut notes = std::mem::take(&mut last.notes);
+    let known_days = known_days(&other, bot_at, hypothesis, &last.survey.calendar(settings), &mut notes);
+    if let Some(category) = &hypothesis.category {
+        let places = Places { settings: &other, ..job.places() };
+        suppose_events(&places, &mut last.survey, hypothesis.days, &mut notes)?;
+        let receipts = &last.survey.receipts.events;
+        let has_events = |id: &String| receipts.iter().any(|(_, receipt)| receipt.content.days.contains_key(id));
+        if !settings.bots[bot_at].names_category(category) && !has_events(&bot.id) {
+            notes.push(format!("no event of category {category:?} is in the partitions of these days"));
         }
-    };
-    let settled = settle(known.touches, events)?;
-    let request = Request { settings: &other, identities: &known.identities, days: hypothesis.days, watermark: known.watermark };
-    let answer = attribute(&request, &settled)?;
+    }
+    let rules = Rules { settings: &other, identities: &last.identities, watermark: last.watermark };
+    let partitions = last.survey.extracted(Lost::Refused);
+    let days: BTreeSet<Day> = hypothesis.days.iter().collect();
+    let request = AttributeRequest { rules, partitions: &partitions, days: &days, known: &BTreeSet::new() };
+    let answer = engine.attribute(&request)?.answer;
     let mut conversions: BTreeMap<(Day, String), i64> = BTreeMap::new();
     for (day, rows) in &answer.conversions {
         for row in rows.iter().filter(|row| row.bot as usize == bot_at) {
             *conversions.entry((*day, answer.ads[row.ad as usize].clone())).or_default() += row.count;
         }
     }
-    let known_days = known_days(&other, bot_at, hypothesis, &known.survey.calendar(settings), &mut notes);
-    let request = WhatIfRequest { days: hypothesis.days, bot, supposed: &other, conversions: &conversions, known: &known_days };
-    let mut what_if = report::what_if(settings, output, &request)?;
+    let supposed = WhatIfRequest { days: hypothesis.days, bot, supposed: &other, conversions: &conversions, known: &known_days };
+    let mut what_if = report::what_if(settings, output, &supposed)?;
     what_if.notes.extend(notes);
     Ok(what_if)
 }
 
-/// The conversion events under the other settings, of the partitions that may hold rows of these days.
-fn raw_events(places: &Places<'_>, survey: &Survey, days: DayRange, notes: &mut Vec<String>) -> Result<Conversions> {
+/// Reads the events that these days can need under the other settings, and has them stand for those that the last run read.
+fn suppose_events(places: &Places<'_>, survey: &mut Survey, days: DayRange, notes: &mut Vec<String>) -> Result<()> {
+    let reach = places.settings.horizon.days + DAYS_AROUND;
+    let landed = DayRange { first: days.first.plus(-reach - DAYS_AHEAD - 1), last: days.last.plus(DAYS_AROUND + DAYS_LATE + 1) };
     let mut listing = survey.raw(Raw::Events).clone();
-    let landed = DayRange { first: days.first.plus(-DAYS_AHEAD - 1), last: days.last.plus(DAYS_LATE + 1) };
     // What a run has not read yet is in no published figure either.
     let is_read = |day: &Day| survey.receipts.events.get(*day).is_some();
     listing.partitions.retain(|day, _| landed.contains(*day) && is_read(day));
-    let bots = places.settings.bot_codes();
-    let mut events = Conversions::default();
-    for (partition, extracted) in scan::extract_all(places, Raw::Events, &listing) {
-        let extracted = extracted.map_err(|error| error.with("table", "events").with("day", partition.day))?;
-        match extracted.refusal {
+    let before: Vec<Day> = survey.receipts.events.iter().map(|(day, _)| day).collect();
+    before.into_iter().for_each(|day| survey.receipts.events.forget(day));
+    let of = raw_settings(places.settings, Raw::Events);
+    for (partition, extracted) in scan::for_now(places, Raw::Events, &listing) {
+        let Extraction { content, refusal, .. } =
+            extracted.map_err(|error| error.with("table", "events").with("day", partition.day))?;
+        match refusal {
             Some(error) => notes.push(format!("the events partition {} would be refused: {error}", partition.day)),
-            None => events.add(&extracted.batch, &bots),
+            None => {
+                let receipt = PartitionReceipt::new(partition.objects, of, None, content);
+                survey.receipts.events.set(partition.day, receipt);
+            }
         }
     }
-    Ok(events)
+    Ok(())
 }
 
 /// The days on which the hypothetical conversions are a number.

@@ -1,222 +1,95 @@
-//! The engine seam: one request, one answer, whatever computes it.
-//!
-//! The request says which working tables go in, which local days come out, and the rules (bots, zones, horizon, identities). The
-//! answer is small: counts per bot, ad, day and category. Engines do not publish; the run does.
+//! The engine seam: from raw partitions to counts, whatever computes them.
 //!
 //! ```text
-//! embedded.rs   answered by windowed polars
-//! sessions.rs   which touch converts
-//! yields.rs     what every category would yield, at once
+//! answer.rs                  counts, and what touches say of ads
+//! embedded/conversions.rs    conversion events of many partitions
+//! embedded/counts.rs         sessions, counted
+//! embedded/ends.rs           sessions, one by one
+//! embedded/extract.rs        raw partitions, read on this machine
+//! embedded/hashes.rs         short hashes, looked for among many
+//! embedded/held.rs           rows that need not be read back
+//! embedded/kept.rs           the rows behind a figure
+//! embedded/mod.rs            the engine within this program
+//! embedded/needed.rs         the rows that some days need
+//! embedded/parts.rs          the contacts, in parts
+//! embedded/sessions.rs       which touch converts
+//! embedded/settle.rs         rows without their copies
+//! embedded/shards.rs         sessions, on all cores
+//! embedded/touches.rs        touches of many partitions
+//! embedded/working.rs        working tables
+//! embedded/yields.rs         what every category would yield, at once
+//! request.rs                 what is asked
+//! rows.rs                    the rows behind a figure, of an engine that keeps them
+//! select.rs                  the engine that a pipeline file names
 //! ```
 
+pub mod answer;
 pub mod embedded;
-pub(crate) mod sessions;
-pub(crate) mod yields;
+pub mod request;
+pub mod rows;
+pub mod select;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use crate::base::day::Day;
+use crate::base::error::Result;
+use crate::base::schema::Raw;
+use crate::config::EngineKind;
+use crate::engine::request::{AttributeRequest, Attribution, ExtractRequest, Extraction};
+use crate::engine::rows::KeptRows;
 
-use crate::base::day::{Day, DayRange};
-use crate::config::Settings;
-use crate::extract::identity::Identities;
+pub use crate::engine::answer::{AdFacts, Answer, BotCounts, ConversationCount, ConversionCount, FactsOfAds, States, Told};
 
-pub struct Request<'a> {
-    pub settings: &'a Settings,
-    pub identities: &'a Identities,
-    /// The local days to answer for.
-    pub days: DayRange,
-    /// The instant up to which events have landed, to tell expired sessions from open ones.
-    pub watermark: i64,
-}
+/// What computes: raw partitions in, counts out. Everything else - what is stale, what is published, receipts, reports - is the same
+/// under every engine.
+///
+/// # How to write one
+///
+/// Two verbs are all it takes. [`extract`](Engine::extract) reads raw partitions and says what is in them; the run writes that into
+/// their receipts, and the planner tells from the receipts which days are stale. [`attribute`](Engine::attribute) counts those days.
+/// Between the two the engine remembers the rows in whatever way suits it:
+///
+/// - The embedded one stores the accepted rows of each partition as a small table under `work/`, reads back what a night needs, and
+///   computes sessions on this machine's cores.
+/// - One on a cluster may keep nothing. It extracts on the cluster and returns what receipts remember; when it is asked to attribute, it
+///   reads the raw partitions again (their objects are in the request), finds the sessions there, and returns the aggregate.
+///
+/// What has to hold, whatever the way:
+///
+/// 1. *The meaning is that of the rules.* `extract` accepts, sets aside and leaves out the rows that [`crate::extract`] does, and makes
+///    the same digests of them: a partition's digest tells the planner whether a day's rows are what they were, and never needs to be
+///    understood. Engines need not agree on digests, for receipts name the engine that made them, and those of another engine are read
+///    again.
+/// 2. *Nothing but the request decides the answer*: not the order of rows, objects or partitions, nor what the engine happens to hold.
+/// 3. *A partition stands for itself.* An error of kind `Data` refuses that partition, and the others go on; any other ends the run.
+///    Results come in the order of the partitions.
+/// 4. *Versions are opaque.* What [`extract`](Engine::extract) stores it names by a version, and [`stored`](Engine::stored) lists the
+///    versions that are there. A partition whose version is not the one of its receipt is lost and extracted again. An engine that
+///    keeps nothing between runs names no version and lists none.
+/// 5. *An answer is of the days asked for*, with bots, ads and categories numbered in any way: `Answer` says how. Every touch of those
+///    days ends in one state, which is checked (rule 11).
+/// 6. *Rows behind a figure are an extra.* Where [`rows`](Engine::rows) gives none, `sessions`, `explain` and `conversion-event
+///    categories` say so and what to do, and where a run would look at rows it takes the wider way: after a change of aliases every day
+///    is built again.
+/// 7. *Making an engine costs nothing* and asks nobody: whether there is a cluster is seen with the first verb.
+///
+/// An engine is entered in `config::EngineKind` and in `select.rs`, and lives in a folder of its own that nothing else names. The worked
+/// cases, the random worlds and the sample lakes are run through every kind there is.
+pub trait Engine: Sync {
+    fn kind(&self) -> EngineKind;
 
-/// Bots are indices into the settings, ads and categories into the lists here.
-#[derive(Debug, Default)]
-pub struct Answer {
-    pub ads: Vec<String>,
-    pub categories: Vec<String>,
-    /// Touches with an ad id, by local day.
-    pub conversations: BTreeMap<Day, Vec<Conversations>>,
-    /// Conversions of ads, by the event's local day.
-    pub conversions: BTreeMap<Day, Vec<Conversions>>,
-    pub bot_days: BTreeMap<(Day, u32), BotDay>,
-    /// Per bot, the ends of the sessions opened on the days asked for, by ads or not; of contacts without a conversion event on them,
-    /// as far as their other rows are there.
-    pub states: BTreeMap<u32, States>,
-}
+    /// Reads raw partitions and says what is in them, each for itself and in their order.
+    fn extract(&self, request: &ExtractRequest<'_>) -> Vec<Result<Extraction>>;
 
-impl Answer {
-    /// Adds the counts of other contacts, whatever their ads and categories.
-    pub fn merge(&mut self, mut other: Answer) {
-        let code = |known: &mut Vec<String>, codes: &mut HashMap<String, u32>, text: String| {
-            *codes.entry(text).or_insert_with_key(|text| {
-                known.push(text.clone());
-                known.len() as u32 - 1
-            })
-        };
-        let numbered = |texts: &[String]| texts.iter().cloned().zip(0..).collect::<HashMap<String, u32>>();
-        let (mut ads, mut categories) = (numbered(&self.ads), numbered(&self.categories));
-        let of_ads: Vec<u32> = std::mem::take(&mut other.ads).into_iter().map(|ad| code(&mut self.ads, &mut ads, ad)).collect();
-        let of_categories = std::mem::take(&mut other.categories).into_iter();
-        let of_categories: Vec<u32> =
-            of_categories.map(|category| code(&mut self.categories, &mut categories, category)).collect();
-        other.conversations.values_mut().flatten().for_each(|row| row.ad = of_ads[row.ad as usize]);
-        for row in other.conversions.values_mut().flatten() {
-            (row.ad, row.category) = (of_ads[row.ad as usize], of_categories[row.category as usize]);
-        }
-        self.add(other);
-    }
+    /// The versions of all that is stored of partitions.
+    fn stored(&self) -> Result<BTreeMap<(Raw, Day), String>>;
 
-    /// Drops the counts of all days but these.
-    pub fn keep(&mut self, days: &BTreeSet<Day>) {
-        self.conversations.retain(|day, _| days.contains(day));
-        self.conversions.retain(|day, _| days.contains(day));
-        self.bot_days.retain(|(day, _), _| days.contains(day));
-    }
+    /// Removes what is stored of partitions; it is no error where there is nothing.
+    fn forget(&self, partitions: &[(Raw, Day)]) -> Result<()>;
 
-    /// Adds the counts of other contacts, of the same ads and categories.
-    fn add(&mut self, other: Answer) {
-        for (day, rows) in other.conversations {
-            let known = self.conversations.entry(day).or_default();
-            known.extend(rows);
-            known.sort_unstable_by_key(|row| (row.bot, row.ad));
-            known.dedup_by(|row, kept| {
-                let is_same = (row.bot, row.ad) == (kept.bot, kept.ad);
-                kept.count += if is_same { row.count } else { 0 };
-                is_same
-            });
-        }
-        for (day, rows) in other.conversions {
-            let key = |row: &Conversions| (row.bot, row.ad, row.conversation_day, row.category);
-            let known = self.conversions.entry(day).or_default();
-            known.extend(rows);
-            known.sort_unstable_by_key(key);
-            known.dedup_by(|row, kept| {
-                let is_same = key(row) == key(kept);
-                kept.count += if is_same { row.count } else { 0 };
-                is_same
-            });
-        }
-        for (key, counts) in other.bot_days {
-            self.bot_days.entry(key).or_default().add(counts);
-        }
-        for (bot, states) in other.states {
-            self.states.entry(bot).or_default().add(states);
-        }
-    }
-}
+    /// Counts the local days asked for.
+    fn attribute(&self, request: &AttributeRequest<'_>) -> Result<Attribution>;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Conversations {
-    pub bot: u32,
-    pub ad: u32,
-    pub count: i64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Conversions {
-    pub bot: u32,
-    pub ad: u32,
-    pub conversation_day: Day,
-    pub category: u32,
-    pub count: i64,
-}
-
-/// Counted from the rows themselves, before and beside the sessions, so that the audit has something to compare.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BotDay {
-    pub touches: i64,
-    pub duplicate_touches: i64,
-    pub unattributed_touches: i64,
-    pub conversion_events: i64,
-    pub events_without_contact: i64,
-    /// From the sessions: conversions of unattributed touches.
-    pub unattributed_conversions: i64,
-}
-
-impl BotDay {
-    fn add(&mut self, other: BotDay) {
-        self.touches += other.touches;
-        self.duplicate_touches += other.duplicate_touches;
-        self.unattributed_touches += other.unattributed_touches;
-        self.conversion_events += other.conversion_events;
-        self.events_without_contact += other.events_without_contact;
-        self.unattributed_conversions += other.unattributed_conversions;
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct States {
-    pub started: i64,
-    pub converted: i64,
-    pub superseded: i64,
-    pub expired: i64,
-    pub open: i64,
-}
-
-impl States {
-    fn add(&mut self, other: States) {
-        self.started += other.started;
-        self.converted += other.converted;
-        self.superseded += other.superseded;
-        self.expired += other.expired;
-        self.open += other.open;
-    }
-}
-
-/// What became of a touch. Touches and events are indices into the rows of [`embedded::Settled`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Session {
-    pub touch: u32,
-    /// The local day of the touch.
-    pub day: Day,
-    pub end: SessionEnd,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SessionEnd {
-    Converted {
-        event: u32,
-        /// The local day of the event.
-        day: Day,
-    },
-    Superseded {
-        by: u32,
-    },
-    Expired,
-    Open,
-}
-
-/// What touches say of an ad in a bot: its latest non-blank title and type (rule 12), and its first and last conversation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AdFacts {
-    pub first_conversation_at: i64,
-    /// The message of the first conversation, which tells the earliest of several at one instant.
-    pub first_message: String,
-    pub last_conversation_at: i64,
-    pub ad_type: Option<Told>,
-    pub title: Option<Told>,
-}
-
-/// What a touch said, with what tells the latest of several: its instant, then its message.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Told {
-    pub at: i64,
-    pub message: String,
-    pub text: String,
-}
-
-/// By ad id, then by the index of the bot.
-pub type FactsOfAds = BTreeMap<String, BTreeMap<u32, AdFacts>>;
-
-impl AdFacts {
-    /// Adds what other touches of the same ad and bot say.
-    pub fn add(&mut self, other: AdFacts) {
-        if (other.first_conversation_at, &other.first_message) < (self.first_conversation_at, &self.first_message) {
-            (self.first_conversation_at, self.first_message) = (other.first_conversation_at, other.first_message);
-        }
-        self.last_conversation_at = self.last_conversation_at.max(other.last_conversation_at);
-        self.ad_type = self.ad_type.take().max(other.ad_type);
-        self.title = self.title.take().max(other.title);
-    }
+    /// The rows behind the figures; none where the engine keeps none.
+    fn rows(&self) -> Option<&dyn KeptRows>;
 }

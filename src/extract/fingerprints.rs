@@ -13,7 +13,7 @@ use std::iter::once;
 use crate::base::digest::Digest;
 use crate::base::mapping::{ColumnSource, MappedColumn, TableMapping, TimeUnit};
 use crate::base::schema::{InputColumn, InputKind, LOGIC, Raw};
-use crate::config::{Bot, ConversionSetting, Settings};
+use crate::config::{Bot, ConversionSetting, EngineKind, Settings};
 
 /// The settings that matter to the reading of a table's partitions, and its logic number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,23 +21,30 @@ pub(crate) struct ReadingSettings {
     pub settings: Digest,
     pub history: Digest,
     pub logic: u32,
+    /// Who reads.
+    pub engine: EngineKind,
 }
 
 /// What matters to a raw table's extraction.
 pub(crate) fn raw_settings(settings: &Settings, table: Raw) -> ReadingSettings {
     match table {
-        Raw::Messages => ReadingSettings { settings: touches(settings), history: Digest::NONE, logic: LOGIC.touches },
+        Raw::Messages => {
+            ReadingSettings { settings: touches(settings), history: Digest::NONE, logic: LOGIC.touches, engine: settings.engine }
+        }
         Raw::Events => ReadingSettings {
             settings: conversion_events(settings),
             history: conversion_history(settings),
             logic: LOGIC.conversions,
+            engine: settings.engine,
         },
     }
 }
 
 /// What matters to the reading of landed insights.
 pub(crate) fn insights_settings(settings: &Settings) -> ReadingSettings {
-    ReadingSettings { settings: insights(settings), history: Digest::NONE, logic: LOGIC.insights }
+    // No engine reads them.
+    let engine = EngineKind::default();
+    ReadingSettings { settings: insights(settings), history: Digest::NONE, logic: LOGIC.insights, engine }
 }
 
 /// The settings that matter to the working table of touches.

@@ -1,5 +1,5 @@
-//! What an extraction finds: counts of what was accepted and of what was left out, digests of the accepted rows by local day, and
-//! the rows that were set aside.
+//! What is found in a raw partition: counts of what was accepted and of what was left out, digests of the accepted rows by local
+//! day, and the rows that were set aside.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
 
 use crate::base::bound::Bound;
-use crate::base::day::{Day, LocalDays};
+use crate::base::day::{Day, DayRange, LocalDays};
 use crate::base::digest::Digest;
 use crate::base::error::{Error, Result};
 use crate::base::schema::{self, InputTable};
@@ -62,10 +62,10 @@ pub struct NotedRow {
     pub whole: Digest,
 }
 
-/// What an extraction counted. Kept in the receipt of the working table.
+/// What is in a raw partition: what was accepted, and what was left out. Kept in the partition's receipt.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Extract {
-    /// Rows of the working table.
+pub struct RawContent {
+    /// Rows that count, copies among them.
     pub accepted: u64,
     /// Conversion events by category, but not of the one in effect at their instant.
     pub not_in_effect: u64,
@@ -78,17 +78,9 @@ pub struct Extract {
     /// Of all accepted rows in all columns.
     pub rows: Digest,
     pub warnings: BTreeSet<String>,
-    #[serde(skip)]
-    set_aside: BTreeMap<Vec<Option<String>>, u64>,
-    #[serde(skip)]
-    columns: usize,
 }
 
-impl Extract {
-    pub fn new(table: &InputTable) -> Extract {
-        Extract { columns: table.columns.len(), ..Extract::default() }
-    }
-
+impl RawContent {
     pub fn count_out_of_scope(&mut self, bot: &str) {
         *self.out_of_scope.entry(bot.to_string()).or_default() += 1;
     }
@@ -98,14 +90,13 @@ impl Extract {
     }
 
     /// Adds what was left out of another object of the same partition.
-    pub fn append(&mut self, other: Extract) {
+    pub fn append(&mut self, other: RawContent) {
         self.not_in_effect += other.not_in_effect;
         for (bot, reasons) in other.rejected {
             let of_bot = self.rejected.entry(bot).or_default();
             reasons.into_iter().for_each(|(reason, count)| *of_bot.entry(reason).or_default() += count);
         }
         other.out_of_scope.into_iter().for_each(|(bot, count)| *self.out_of_scope.entry(bot).or_default() += count);
-        other.set_aside.into_iter().for_each(|(row, times)| *self.set_aside.entry(row).or_default() += times);
     }
 
     /// Notes the days and digests of the accepted rows, of which `instants` tells bots and times beforehand.
@@ -141,17 +132,14 @@ impl Extract {
         self.rejected.values().flat_map(BTreeMap::values).sum()
     }
 
-    /// The rows set aside, as a table; none when there are none.
-    pub fn rejected_table(&self, table: &InputTable) -> Result<Option<RecordBatch>> {
-        if self.set_aside.is_empty() {
-            return Ok(None);
-        }
-        let rows = || self.set_aside.iter().flat_map(|(row, times)| std::iter::repeat_n(row, *times as usize));
-        let columns = (0..=self.columns)
-            .map(|i| Arc::new(rows().map(|row| row[i].as_deref()).collect::<StringArray>()) as ArrayRef)
-            .collect();
-        let batch = RecordBatch::try_new(schema::rejected(table).schema, columns);
-        batch.map(Some).map_err(|error| Error::bug("rejected rows do not fit their schema").source(error))
+    /// Whether an accepted row falls on one of these local days.
+    pub fn has_rows_on(&self, days: DayRange) -> bool {
+        self.days.values().any(|of_bot| of_bot.range(days.first..=days.last).next().is_some())
+    }
+
+    /// The local days that the accepted rows fall on, of all bots.
+    pub fn local_days(&self) -> BTreeSet<Day> {
+        self.days.values().flat_map(BTreeMap::keys).copied().collect()
     }
 
     /// The rows that could count, whether they do or not.
@@ -160,11 +148,12 @@ impl Extract {
     }
 
     /// Whether no larger share than this of the rows that could count was rejected.
-    pub fn is_within(&self, limit: f64) -> bool {
+    pub(crate) fn is_within(&self, limit: f64) -> bool {
         let (rejected, candidates) = (self.rejected_rows(), self.candidates());
         candidates == 0 || rejected as f64 / candidates as f64 <= limit
     }
 
+    /// Refuses a partition of which too large a share was set aside.
     pub fn check_share(&self, table: &InputTable, day: Day, limit: f64) -> Result<()> {
         if self.is_within(limit) {
             return Ok(());
@@ -185,24 +174,60 @@ impl Extract {
     }
 }
 
-/// Keeps the rows of a batch that break the contract, with their reasons, as they came.
-pub(crate) fn set_aside(
-    extract: &mut Extract,
-    columns: &[&'static str],
+/// What was read of one partition, or of one of its objects.
+pub(crate) struct Read {
+    /// The rows that count, as `schema::touches()` or `schema::conversions()`.
+    pub rows: RecordBatch,
+    pub content: RawContent,
+    pub set_aside: SetAside,
+}
+
+/// The rows of a partition that break the contract, with their reasons, as they came.
+pub(crate) struct SetAside {
+    columns: &'static [&'static str],
+    /// Kept as it was stored, readable or not.
     time_column: &'static str,
-    bound: &Bound,
-    batch: &RecordBatch,
-    reasons: &[(usize, &'static str)],
-) -> Result<()> {
-    if reasons.is_empty() {
-        return Ok(());
+    /// How often each came: the reason, then the cells.
+    rows: BTreeMap<Vec<Option<String>>, u64>,
+}
+
+impl SetAside {
+    pub(crate) fn new(columns: &'static [&'static str], time_column: &'static str) -> SetAside {
+        SetAside { columns, time_column, rows: BTreeMap::new() }
     }
-    let read = |name: &&'static str| if *name == time_column { bound.raw_text(name, batch) } else { bound.text(name, batch) };
-    let texts = columns.iter().map(read).collect::<Result<Vec<_>>>()?;
-    for (row, reason) in reasons {
-        let cells = texts.iter().map(|text| text.is_valid(*row).then(|| text.value(*row).to_string()));
-        let kept: Vec<Option<String>> = std::iter::once(Some(reason.to_string())).chain(cells).collect();
-        *extract.set_aside.entry(kept).or_default() += 1;
+
+    /// Takes the rows of a batch for which there is a reason.
+    pub(crate) fn take(&mut self, bound: &Bound, batch: &RecordBatch, reasons: &[(usize, &'static str)]) -> Result<()> {
+        if reasons.is_empty() {
+            return Ok(());
+        }
+        let read = |name: &&'static str| match *name == self.time_column {
+            true => bound.raw_text(name, batch),
+            false => bound.text(name, batch),
+        };
+        let texts = self.columns.iter().map(read).collect::<Result<Vec<_>>>()?;
+        for (row, reason) in reasons {
+            let cells = texts.iter().map(|text| text.is_valid(*row).then(|| text.value(*row).to_string()));
+            let kept: Vec<Option<String>> = std::iter::once(Some(reason.to_string())).chain(cells).collect();
+            *self.rows.entry(kept).or_default() += 1;
+        }
+        Ok(())
     }
-    Ok(())
+
+    pub(crate) fn append(&mut self, other: SetAside) {
+        other.rows.into_iter().for_each(|(row, times)| *self.rows.entry(row).or_default() += times);
+    }
+
+    /// As a table; none when there are none.
+    pub(crate) fn table(&self, table: &InputTable) -> Result<Option<RecordBatch>> {
+        if self.rows.is_empty() {
+            return Ok(None);
+        }
+        let rows = || self.rows.iter().flat_map(|(row, times)| std::iter::repeat_n(row, *times as usize));
+        let columns = (0..=self.columns.len())
+            .map(|i| Arc::new(rows().map(|row| row[i].as_deref()).collect::<StringArray>()) as ArrayRef)
+            .collect();
+        let batch = RecordBatch::try_new(schema::rejected(table).schema, columns);
+        batch.map(Some).map_err(|error| Error::bug("rejected rows do not fit their schema").source(error))
+    }
 }

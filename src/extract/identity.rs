@@ -39,7 +39,7 @@ impl Identities {
         let (ids, aliases, contacts) = (text("bot_id")?, text("alias")?, text("contact_id")?);
         for row in 0..batch.num_rows() {
             let cell = |array: &StringArray| {
-                array.is_valid(row).then(|| array.value(row).to_string()).filter(|text| !text.trim().is_empty())
+                array.is_valid(row).then(|| array.value(row).to_string()).filter(|cell| !cell.trim().is_empty())
             };
             let targets = match cell(&ids) {
                 None => &mut self.of_every_bot,

@@ -3,6 +3,11 @@
 //! What touches say of ads, and what insights say of them, is folded from all partitions; both folds are kept under `work/` with the
 //! partitions that are in them. As long as those are what they were, a run adds the new ones. Otherwise, or where the file is lost
 //! or of another version, everything is read again: nothing here is needed for a right answer.
+//!
+//! Of touches it goes like this: the run names the partitions that are known to the engine (`AttributeRequest::known`), which looks at the
+//! touches of the others and gives what those add (`AdNews::Added`). One case breaks the sum: a touch that counted until now turns out
+//! to be a copy of a new one. Then the engine looks at all touches and gives the whole (`AdNews::Whole`), as it does where nothing is
+//! known.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,9 +65,9 @@ impl KeptFacts {
         let partitions = survey.receipts.messages.iter().map(|(day, receipt)| (day, receipt.content.rows)).collect();
         let mut kept = KeptFacts { logic: FACTS_LOGIC, partitions, bots: bot_ids(settings), facts: BTreeMap::new() };
         for (ad, of_bots) in facts {
-            for (bot, facts) in of_bots {
-                let bot = settings.bots[*bot as usize].id.clone();
-                kept.facts.entry(bot).or_default().insert(ad.clone(), facts.clone());
+            for (bot, of_bot) in of_bots {
+                let id = settings.bots[*bot as usize].id.clone();
+                kept.facts.entry(id).or_default().insert(ad.clone(), of_bot.clone());
             }
         }
         kept

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::base::error::Result;
 use crate::base::progress::Listener;
 use crate::config::Settings;
+use crate::engine::Engine;
 use crate::lake::Lake;
 pub use crate::plan::wanted::Wanted;
 
@@ -13,6 +14,8 @@ pub struct Job<'a> {
     pub settings: &'a Settings,
     pub lake: &'a Lake,
     pub output: &'a Lake,
+    /// Over this lake and this output.
+    pub engine: &'a dyn Engine,
     pub wanted: Wanted,
     pub accept_history_change: bool,
     /// Also read beside the run, to keep the lock alive.
@@ -21,16 +24,21 @@ pub struct Job<'a> {
     pub stopped: &'a dyn Fn() -> Result<()>,
     /// Lets seconds pass where Meta wants us to wait; none: real ones.
     pub pause: Option<&'a dyn Fn(u64) -> Result<()>>,
-    /// How many rows of working tables are held in memory at once, about 120 bytes each; with more, one part of the contacts comes after
-    /// the other.
-    pub rows_at_once: u64,
     /// Told how far long steps are.
     pub progress: Listener<'a>,
 }
 
-/// Where a scan reads and writes.
+impl<'a> Job<'a> {
+    pub(crate) fn places(&self) -> Places<'a> {
+        Places { settings: self.settings, lake: self.lake, output: self.output, engine: self.engine }
+    }
+}
+
+/// Where to read and write, and what computes.
+#[derive(Clone, Copy)]
 pub struct Places<'a> {
     pub settings: &'a Settings,
     pub lake: &'a Lake,
     pub output: &'a Lake,
+    pub engine: &'a dyn Engine,
 }

@@ -7,7 +7,6 @@
 //! moved.rs       which days a changed alias or ad reaches
 //! receipts.rs    what stored things were made from, as it lies there
 //! survey.rs      what is there, by listings and receipts only
-//! working.rs     working tables, as far as they are needed
 //! ```
 
 pub(crate) mod ad_memory;
@@ -16,4 +15,3 @@ pub mod job;
 pub(crate) mod moved;
 pub(crate) mod receipts;
 pub(crate) mod survey;
-pub mod working;

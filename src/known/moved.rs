@@ -12,13 +12,11 @@ use crate::base::day::Day;
 use crate::base::digest::Digest;
 use crate::base::error::Result;
 use crate::config::Settings;
-use crate::extract::conversions::Conversions;
+use crate::engine::rows::Rows;
 use crate::extract::identity::Identities;
-use crate::extract::touches::Touches;
 use crate::known::job::Places;
 use crate::known::receipts::known_places;
-use crate::known::survey::Survey;
-use crate::known::working::{self, Lost};
+use crate::known::survey::{Lost, Survey};
 use crate::lake::{Lake, decode, read_json};
 use crate::plan::Planner;
 use crate::tables::ads::{self, AdIndex, AdPlaces};
@@ -45,7 +43,7 @@ impl Moved {
 
 /// What the alias table reaches since the published days were built.
 pub(crate) fn of_identities(places: &Places<'_>, survey: &Survey, identities: &Identities, lost: Lost) -> Result<Moved> {
-    let Places { settings, output, .. } = places;
+    let Places { settings, output, engine, .. } = places;
     let Some(receipt) = &survey.receipts.identities else {
         return Ok(Moved::Reached(every_day(survey, "the known alias table is lost")));
     };
@@ -70,8 +68,11 @@ pub(crate) fn of_identities(places: &Places<'_>, survey: &Survey, identities: &I
             ids.extend(table.ids_of(bot, &ends));
         }
     }
-    let (touches, events) = working::of_contacts(places, survey, &ids, lost)?;
-    Ok(Moved::Reached(days_of_moved_contacts(settings, &touches, &events, &before, identities)))
+    let Some(kept) = engine.rows() else {
+        return Ok(Moved::Reached(every_day(survey, "aliases changed, and the engine keeps no rows")));
+    };
+    let rows = kept.load(settings, &survey.extracted(lost), Some(&ids))?;
+    Ok(Moved::Reached(days_of_moved_contacts(settings, rows.as_ref(), &before, identities)))
 }
 
 /// What tells whether an alias table says what it said.
@@ -84,30 +85,24 @@ pub(crate) fn aliases_digest(identities: &Identities, settings: &Settings) -> Re
 
 /// A contact whose chain ends elsewhere leaves one group of ids and joins another. Only conversion events of the two can be
 /// credited otherwise, and only those that a touch of their group precedes within the horizon.
-fn days_of_moved_contacts(
-    settings: &Settings,
-    touches: &Touches,
-    events: &Conversions,
-    before: &Identities,
-    now: &Identities,
-) -> Reached {
+fn days_of_moved_contacts(settings: &Settings, rows: &dyn Rows, before: &Identities, now: &Identities) -> Reached {
     let changed = now.changed_since(before, settings.bots.len());
     let tables = [before, now];
     let end = |table: usize, bot: u32, contact: &str| (bot, tables[table].resolve(bot as usize, contact).to_string());
     let groups: HashSet<(u32, String)> =
         changed.iter().flat_map(|(bot, contact)| [end(0, *bot, contact), end(1, *bot, contact)]).collect();
     let mut touched: [HashMap<(u32, String), Vec<i64>>; 2] = Default::default();
-    for touch in &touches.rows {
+    for touch in rows.each_touch() {
         for table in 0..tables.len() {
-            let group = end(table, touch.bot, touches.contact(touch));
+            let group = end(table, touch.bot, touch.contact);
             if groups.contains(&group) {
                 touched[table].entry(group).or_default().push(touch.sent_at);
             }
         }
     }
     let mut reached = Reached::new();
-    for event in &events.rows {
-        let Some(contact) = events.contact(event) else { continue };
+    for event in rows.each_event() {
+        let Some(contact) = event.contact else { continue };
         let ends = [0, 1].map(|table| end(table, event.bot, contact));
         if !ends.iter().any(|end| groups.contains(end)) {
             continue;

@@ -10,7 +10,7 @@ use crate::base::digest::Digest;
 use crate::base::error::Result;
 use crate::base::object::Object;
 use crate::base::schema::Raw;
-use crate::extract::found::Extract;
+use crate::extract::found::RawContent;
 use crate::insights::InsightsContent;
 use crate::lake::{Lake, read_json, write_json};
 use crate::plan::marks::Marks;
@@ -18,8 +18,8 @@ use crate::plan::receipt::{AdsReceipt, DayReceipt, PartitionReceipt, Receipts};
 
 /// All receipts.
 pub(crate) struct Book {
-    pub messages: Receipts<PartitionReceipt<Extract>>,
-    pub events: Receipts<PartitionReceipt<Extract>>,
+    pub messages: Receipts<PartitionReceipt<RawContent>>,
+    pub events: Receipts<PartitionReceipt<RawContent>>,
     pub insights: Receipts<PartitionReceipt<InsightsContent>>,
     pub days: Receipts<DayReceipt>,
     pub ads: Option<AdsReceipt>,
@@ -38,14 +38,14 @@ impl Book {
         })
     }
 
-    pub(crate) fn raw(&self, table: Raw) -> &Receipts<PartitionReceipt<Extract>> {
+    pub(crate) fn raw(&self, table: Raw) -> &Receipts<PartitionReceipt<RawContent>> {
         match table {
             Raw::Messages => &self.messages,
             Raw::Events => &self.events,
         }
     }
 
-    pub(crate) fn raw_mut(&mut self, table: Raw) -> &mut Receipts<PartitionReceipt<Extract>> {
+    pub(crate) fn raw_mut(&mut self, table: Raw) -> &mut Receipts<PartitionReceipt<RawContent>> {
         match table {
             Raw::Messages => &mut self.messages,
             Raw::Events => &mut self.events,

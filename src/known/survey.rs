@@ -9,13 +9,16 @@ use crate::base::object::Object;
 use crate::base::parallel::at_once;
 use crate::base::schema::{DAY_TABLES, Raw};
 use crate::config::Settings;
+use crate::engine::Engine;
+use crate::engine::request::ExtractedPartition;
 use crate::extract::fingerprints::{self, insights_settings, raw_settings};
 use crate::extract::identity::Identities;
 use crate::insights::due::Due;
 use crate::insights::fetched as ledger;
 use crate::insights::fetched::{Answered, Ledgers};
+use crate::known::job::Places;
 use crate::known::receipts::Book;
-use crate::lake::layout::{ADS_OBJECT, Listing, partition_of, working_object};
+use crate::lake::layout::{ADS_OBJECT, Listing, rejected_partition};
 use crate::lake::{Lake, read_json};
 use crate::plan::accepted::{ACCEPTED_OBJECT, Accepted};
 use crate::plan::calendar::Calendar;
@@ -33,14 +36,23 @@ pub(crate) struct Survey {
     /// The published days, by table.
     pub published: BTreeMap<&'static str, BTreeMap<Day, Object>>,
     pub published_ads: Option<Object>,
-    /// The working tables, by path.
-    working: BTreeMap<String, Object>,
-    /// The partitions of which there is a working table or rows set aside.
+    /// The versions of what the engine has stored of partitions.
+    stored: BTreeMap<(Raw, Day), String>,
+    /// The partitions of which something is stored, or rows were set aside.
     leavings: BTreeSet<(Raw, Day)>,
     pub receipts: Book,
     pub accepted: Accepted,
     /// What was fetched from Meta; none where others land the insights.
     pub ledgers: Option<Ledgers>,
+}
+
+/// What to do about rows that have a receipt and are not stored any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// Whoever needs them fails.
+    Refused,
+    /// They are left out: for a look at what is known.
+    Allowed,
 }
 
 /// A partition is read again, but what is in it is known.
@@ -93,22 +105,21 @@ impl Landed {
 struct Stored {
     published: BTreeMap<&'static str, BTreeMap<Day, Object>>,
     ads: Vec<Object>,
-    working: Vec<Object>,
+    rows: BTreeMap<(Raw, Day), String>,
     rejected: Vec<Object>,
     receipts: Book,
     accepted: Accepted,
 }
 
 impl Stored {
-    fn take(output: &Lake, settings: &Settings) -> Result<Stored> {
+    fn take(output: &Lake, settings: &Settings, engine: &dyn Engine) -> Result<Stored> {
         let listed = || -> Result<_> {
             let days = DAY_TABLES.into_iter().map(|table| Ok((table, output.published_days(table)?)));
             let published = days.collect::<Result<BTreeMap<_, _>>>()?;
-            let working = Raw::BOTH.into_iter().map(|table| output.working_tables(table)).collect::<Result<Vec<_>>>()?;
-            Ok((published, working.concat(), output.list("ads")?, output.list("rejected")?))
+            Ok((published, engine.stored()?, output.list("ads")?, output.list("rejected")?))
         };
         let (listed, receipts) = at_once(listed, || Book::read(output))?;
-        let (published, working, ads, rejected) = listed?;
+        let (published, rows, ads, rejected) = listed?;
         let accepted = read_json(output, ACCEPTED_OBJECT)?.unwrap_or_default();
         let mut receipts = receipts?;
         for table in Raw::BOTH {
@@ -121,22 +132,24 @@ impl Stored {
                 is_old
             });
         }
-        Ok(Stored { published, working, ads, rejected, receipts, accepted })
+        Ok(Stored { published, rows, ads, rejected, receipts, accepted })
     }
 }
 
 impl Survey {
-    pub(crate) fn take(lake: &Lake, output: &Lake, settings: &Settings) -> Result<Survey> {
-        let (landed, stored) = at_once(|| Landed::take(lake, settings), || Stored::take(output, settings))?;
+    pub(crate) fn take(places: &Places<'_>) -> Result<Survey> {
+        let Places { settings, lake, output, engine } = *places;
+        let (landed, stored) = at_once(|| Landed::take(lake, settings), || Stored::take(output, settings, engine))?;
         let (landed, stored) = (landed?, stored?);
-        let leavings = stored.working.iter().chain(&stored.rejected).filter_map(|object| partition_of(&object.path)).collect();
+        let rejected = stored.rejected.iter().filter_map(|object| rejected_partition(&object.path));
+        let leavings = stored.rows.keys().copied().chain(rejected).collect();
         Ok(Survey {
             leavings,
             insights: landed.insights,
             ledgers: landed.ledgers,
             identities: landed.identities,
             published_ads: stored.ads.into_iter().find(|object| object.path == ADS_OBJECT),
-            working: stored.working.into_iter().map(|object| (object.path.clone(), object)).collect(),
+            stored: stored.rows,
             receipts: stored.receipts,
             accepted: stored.accepted,
             messages: landed.messages,
@@ -194,23 +207,33 @@ impl Survey {
         calendar
     }
 
-    /// Whether there is a working table of this partition, or rows of it were set aside.
+    /// Whether something of this partition is stored, or rows of it were set aside.
     pub(crate) fn has_leavings(&self, table: Raw, day: Day) -> bool {
         self.leavings.contains(&(table, day))
     }
 
-    /// Notes that a working table was stored after the look.
-    pub(crate) fn note_stored(&mut self, table: Raw, day: Day, stored: Object) {
-        self.working.insert(working_object(table, day), stored);
+    /// Notes what was stored of a partition after the look.
+    pub(crate) fn note_stored(&mut self, table: Raw, day: Day, version: String) {
+        self.stored.insert((table, day), version);
     }
 
-    /// The working table of a partition, as it lies there.
-    pub(crate) fn working(&self, table: Raw, day: Day) -> Option<&Object> {
-        self.working.get(&working_object(table, day))
+    fn stored_version(&self, table: Raw, day: Day) -> Option<&String> {
+        self.stored.get(&(table, day))
     }
 
-    fn working_version(&self, table: Raw, day: Day) -> Option<&String> {
-        self.working(table, day).map(|object| &object.version)
+    /// The partitions whose rows count, as an engine is asked for them.
+    pub(crate) fn extracted(&self, lost: Lost) -> Vec<ExtractedPartition<'_>> {
+        let of_table = |table: Raw| self.receipts.raw(table).iter().map(move |(day, receipt)| (table, day, receipt));
+        let all = Raw::BOTH.into_iter().flat_map(of_table);
+        let there = all.filter(|(table, day, _)| lost == Lost::Refused || !self.is_lost(*table, *day));
+        let partitions = there.map(|(table, day, receipt)| {
+            // What is stored of retired partitions is nobody's to write, whatever its receipt says.
+            let is_landed = self.raw(table).partitions.contains_key(&day);
+            let version = if is_landed { receipt.stored.as_ref() } else { self.stored_version(table, day) };
+            let (version, content) = (version.map(String::as_str), &receipt.content);
+            ExtractedPartition { table, day, inputs: &receipt.inputs, version, content }
+        });
+        partitions.collect()
     }
 
     /// The planner over these receipts.
@@ -254,7 +277,7 @@ impl Survey {
         }
     }
 
-    /// The partitions whose working table, or whose receipt, is not of what has landed.
+    /// The partitions of which what is stored, or the receipt, is not of what has landed.
     pub(crate) fn unread(&self, settings: &Settings) -> Vec<PartitionStep> {
         let mut steps = Vec::new();
         for table in Raw::BOTH {
@@ -285,13 +308,13 @@ impl Survey {
     }
 
     /// Receipts of partitions that are gone: what was made from them is forgotten. Of the retired ones, which nobody can read
-    /// again, only those whose working table is lost.
+    /// again, only those of which what was stored is lost.
     pub(crate) fn gone(&self, calendar: &Calendar) -> Vec<(&'static str, Day)> {
         let mut gone = Vec::new();
         for table in Raw::BOTH {
             let present = &self.raw(table).partitions;
             let is_kept = |day: Day, stored: &Option<String>| {
-                calendar.is_retired(table, day) && stored.as_ref() == self.working_version(table, day)
+                calendar.is_retired(table, day) && stored.as_ref() == self.stored_version(table, day)
             };
             let receipts = self.receipts.raw(table).iter();
             let forgotten = receipts.filter(|(day, receipt)| !present.contains_key(day) && !is_kept(*day, &receipt.stored));
@@ -318,14 +341,14 @@ impl Survey {
             };
             self.receipts.raw_mut(table).forget(*day);
             self.leavings.remove(&(table, *day));
-            self.working.remove(&working_object(table, *day));
+            self.stored.remove(&(table, *day));
         }
     }
 
-    /// Whether the working table of a partition that was read is not there, or not as it was stored.
+    /// Whether what was stored of a partition that was read is not there, or not as it was.
     pub(crate) fn is_lost(&self, table: Raw, day: Day) -> bool {
         let receipt = self.receipts.raw(table).get(day);
-        receipt.is_some_and(|receipt| receipt.stored.as_ref() != self.working_version(table, day))
+        receipt.is_some_and(|receipt| receipt.stored.as_ref() != self.stored_version(table, day))
     }
 
     /// The state of each published day's aliases.

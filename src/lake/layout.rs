@@ -80,12 +80,6 @@ impl Lake {
         };
         Ok(objects.into_iter().filter_map(day).collect())
     }
-
-    /// The working tables of a raw table's partitions.
-    pub fn working_tables(&self, table: Raw) -> Result<Vec<Object>> {
-        let (folder, name) = working_place(table);
-        self.list_each(folder, name)
-    }
 }
 
 /// The one object of a day of an output table.
@@ -95,24 +89,11 @@ pub(crate) fn day_object(table: &str, day: Day) -> String {
 
 pub(crate) const ADS_OBJECT: &str = "ads/ads.parquet";
 
-/// The working table of a raw partition.
-pub(crate) fn working_object(table: Raw, day: Day) -> String {
-    let (folder, name) = working_place(table);
-    format!("{folder}/date={day}/{name}")
-}
-
-fn working_place(table: Raw) -> (&'static str, &'static str) {
-    match table {
-        Raw::Messages => ("work/touches", "touches.parquet"),
-        Raw::Events => ("work/conversions", "conversions.parquet"),
-    }
-}
-
-/// The raw partition that an object under `work/` or `rejected/` was made from.
-pub(crate) fn partition_of(object: &str) -> Option<(Raw, Day)> {
+/// The raw partition of which an object under `rejected/` has rows.
+pub(crate) fn rejected_partition(object: &str) -> Option<(Raw, Day)> {
     let day = object.split('/').find_map(|part| part.strip_prefix("date="))?.parse().ok()?;
-    let of_table = |table: &Raw| object == working_object(*table, day) || object == rejected_object(table.table(), day);
-    Some((Raw::BOTH.into_iter().find(of_table)?, day))
+    let table = Raw::BOTH.into_iter().find(|table| object == rejected_object(table.table(), day))?;
+    Some((table, day))
 }
 
 /// The rows of a partition that were set aside.

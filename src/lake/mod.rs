@@ -40,10 +40,12 @@ mod write;
 
 pub use holder::Released;
 pub use json::{read_json, write_json};
+pub use layout::Partition;
 pub use location::Location;
 pub use lock::{Lock, Put};
 pub use open::Lake;
 pub use probe::Probe;
+pub(crate) use read::readable;
 pub use read::{Filter, ScanPlan, StoredSpan, TextForm};
 pub use store::{Environment, Requests};
 pub use table::{StoredTable, decode, encode, encode_working, read_footer_schema};

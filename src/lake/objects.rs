@@ -26,7 +26,7 @@ impl Lake {
     }
 
     /// The objects of this name, one in each folder below a folder. What else lies there may come along.
-    pub(super) fn list_each(&self, folder: &str, name: &str) -> Result<Vec<Object>> {
+    pub(crate) fn list_each(&self, folder: &str, name: &str) -> Result<Vec<Object>> {
         match &self.disk {
             Some(disk) => list_each_on_disk(disk, folder, name),
             None => self.list(folder),

@@ -3,6 +3,7 @@
 //! The filter's columns are decoded first; the others are decoded for the rows that pass. Memory is bounded by the batch.
 
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
@@ -239,6 +240,12 @@ impl Lake {
         }
         None
     }
+}
+
+/// Reads what may be a broken file: some make the Parquet reader panic, and that is a broken file, not a broken run.
+pub(crate) fn readable<T>(read: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(Error::data("the partition is not readable Parquet").mend("write its files again")))
 }
 
 /// The form in which the texts of a column are wanted; other columns come as they are stored.

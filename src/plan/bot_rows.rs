@@ -6,7 +6,7 @@ use crate::base::day::Day;
 use crate::base::digest::Digest;
 use crate::base::limits::COPY_DAYS;
 use crate::config::Bot;
-use crate::extract::found::{DayDigest, Extract};
+use crate::extract::found::{DayDigest, RawContent};
 use crate::plan::receipt::{PartitionReceipt, Receipts};
 
 /// The rows of one bot by local day.
@@ -21,8 +21,8 @@ pub(crate) struct BotRows {
 impl BotRows {
     pub(crate) fn new(
         bot: &Bot,
-        messages: &Receipts<PartitionReceipt<Extract>>,
-        events: &Receipts<PartitionReceipt<Extract>>,
+        messages: &Receipts<PartitionReceipt<RawContent>>,
+        events: &Receipts<PartitionReceipt<RawContent>>,
     ) -> BotRows {
         let mut rows = BotRows::default();
         for (day, digest) in messages.iter().filter_map(|(_, receipt)| receipt.content.days.get(&bot.id)).flatten() {

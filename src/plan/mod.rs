@@ -32,13 +32,13 @@ use std::sync::{Arc, OnceLock};
 
 use crate::base::day::{Day, DayRange};
 use crate::base::digest::Digest;
-use crate::base::limits::{COPY_DAYS, COPY_WINDOW, DAYS_AHEAD, DAYS_LATE, FINAL_AFTER_DAYS};
+use crate::base::limits::{self, COPY_DAYS, DAYS_AHEAD, DAYS_LATE, FINAL_AFTER_DAYS};
 use crate::base::object::Object;
 use crate::base::parallel::on_all_cores;
 use crate::base::schema::{DAY_TABLES, LOGIC, Raw};
 use crate::config::{Bot, Settings};
 use crate::extract::fingerprints;
-use crate::extract::found::Extract;
+use crate::extract::found::RawContent;
 use crate::insights::InsightsContent;
 use crate::insights::fetched::Ledgers;
 use crate::plan::bot_rows::BotRows;
@@ -66,8 +66,8 @@ impl WorkedOut {
 pub(crate) struct PlanInputs<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) calendar: &'a Calendar,
-    pub(crate) messages: &'a Receipts<PartitionReceipt<Extract>>,
-    pub(crate) events: &'a Receipts<PartitionReceipt<Extract>>,
+    pub(crate) messages: &'a Receipts<PartitionReceipt<RawContent>>,
+    pub(crate) events: &'a Receipts<PartitionReceipt<RawContent>>,
     pub(crate) insights: &'a Receipts<PartitionReceipt<InsightsContent>>,
     pub(crate) days: &'a Receipts<DayReceipt>,
     pub(crate) published: &'a BTreeMap<&'static str, BTreeMap<Day, Object>>,
@@ -373,5 +373,5 @@ pub struct Steps {
 
 /// The first local day whose rows can matter to a day: horizon and copies before its first instant (rule 21).
 pub(crate) fn first_in_reach(settings: &Settings, bot: &Bot, day: Day) -> Day {
-    bot.zone.local_day(bot.zone.start_of(day) - settings.horizon.micros() - COPY_WINDOW)
+    limits::first_in_reach(bot.zone, settings.horizon.micros(), day)
 }

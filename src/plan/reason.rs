@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use crate::base::day::Day;
-use crate::extract::found::{DayDigest, Extract};
+use crate::extract::found::{DayDigest, RawContent};
 
 /// Why something is stale, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,8 +125,8 @@ pub(crate) struct Change {
 }
 
 impl Change {
-    pub(crate) fn between(table: &'static str, day: Day, before: Option<&Extract>, now: Option<&Extract>) -> Change {
-        let rows = |extract: Option<&Extract>| -> BTreeSet<(String, Day, DayDigest)> {
+    pub(crate) fn between(table: &'static str, day: Day, before: Option<&RawContent>, now: Option<&RawContent>) -> Change {
+        let rows = |extract: Option<&RawContent>| -> BTreeSet<(String, Day, DayDigest)> {
             let days = extract.into_iter().flat_map(|extract| &extract.days);
             days.flat_map(|(bot, days)| days.iter().map(|(day, rows)| (bot.clone(), *day, *rows))).collect()
         };

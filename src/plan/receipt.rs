@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 use crate::base::day::Day;
 use crate::base::digest::Digest;
 use crate::base::object::Object;
+use crate::config::EngineKind;
 use crate::extract::fingerprints::ReadingSettings;
 use crate::plan::marks::Marks;
 
-/// Of a working table, or of a landed insights partition.
+/// The receipt of a partition, raw or of insights.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PartitionReceipt<C> {
     pub inputs: Vec<Object>,
@@ -23,10 +24,22 @@ pub(crate) struct PartitionReceipt<C> {
     #[serde(default)]
     pub history: Digest,
     pub logic: u32,
-    /// The version of the working table; none where nothing is stored.
+    /// Who read it.
+    #[serde(default = "embedded", skip_serializing_if = "is_embedded")]
+    pub engine: String,
+    /// What the engine stored, by whatever name it has for it; none where nothing is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored: Option<String>,
     pub content: C,
+}
+
+/// The engine of receipts that name none: for long it was the only one.
+fn embedded() -> String {
+    EngineKind::Embedded.name().to_string()
+}
+
+fn is_embedded(engine: &str) -> bool {
+    engine == EngineKind::Embedded.name()
 }
 
 /// Nothing but the conversion settings is not what it was.
@@ -34,13 +47,16 @@ pub(crate) const HISTORY_CHANGED: &str = "conversion settings changed";
 
 impl<C> PartitionReceipt<C> {
     pub(crate) fn new(inputs: Vec<Object>, of: ReadingSettings, stored: Option<String>, content: C) -> PartitionReceipt<C> {
-        PartitionReceipt { inputs, settings: of.settings, history: of.history, logic: of.logic, stored, content }
+        let ReadingSettings { settings, history, logic, engine } = of;
+        PartitionReceipt { inputs, settings, history, logic, engine: engine.name().to_string(), stored, content }
     }
 
     /// Why the partition has to be read again, if it has to.
     pub(crate) fn mismatch(&self, inputs: &[Object], of: ReadingSettings) -> Option<&'static str> {
         if self.inputs != inputs {
             Some("partition changed")
+        } else if self.engine != of.engine.name() {
+            Some("made by another engine")
         } else if self.settings != of.settings {
             Some("settings changed")
         } else if self.logic != of.logic {
@@ -150,5 +166,27 @@ impl<T: PartialEq> Receipts<T> {
         if !self.changed.contains(&month) {
             self.changed.push(month);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading() -> ReadingSettings {
+        ReadingSettings { settings: Digest::NONE, history: Digest::NONE, logic: 1, engine: EngineKind::Embedded }
+    }
+
+    #[test]
+    fn a_receipt_names_its_engine_unless_it_is_the_first_there_was() {
+        let receipt = PartitionReceipt::new(Vec::new(), reading(), None, 7);
+        let text = serde_json::to_string(&receipt).unwrap();
+        assert!(!text.contains("engine"), "{text}");
+        assert_eq!(serde_json::from_str::<PartitionReceipt<i32>>(&text).unwrap(), receipt);
+        assert_eq!(receipt.mismatch(&[], reading()), None);
+        let other = PartitionReceipt { engine: "another".to_string(), ..receipt };
+        assert_eq!(other.mismatch(&[], reading()), Some("made by another engine"));
+        let text = serde_json::to_string(&other).unwrap();
+        assert_eq!(serde_json::from_str::<PartitionReceipt<i32>>(&text).unwrap(), other);
     }
 }

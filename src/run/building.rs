@@ -21,7 +21,9 @@ use crate::tables::{Figures, audit, tables};
 use std::collections::HashMap;
 use tracing::info;
 
-use crate::run::scan;
+use crate::run::scan_insights;
+
+use crate::engine::request::Rules;
 
 use super::Run;
 
@@ -31,14 +33,14 @@ const DAYS_AT_ONCE: usize = 8;
 impl Run<'_> {
     /// Sees to it that the counts of these days are there, and the insights.
     fn see_to_counts(&mut self, steps: &[DayStep]) -> Result<()> {
-        let (watermark, rows) = (self.calendar.last().map_or(0, |last| last.next().start_utc()), self.job.rows_at_once);
         if self.insights.is_none() {
             self.insights = Some(self.scan_insights()?);
         }
         let Some(identities) = &self.identities else { return Err(Error::bug("the alias table was not read")) };
         if !self.attributed.as_ref().is_some_and(|attributed| attributed.covers(steps)) {
-            let places = self.places();
-            let attributed = attribute_days(&places, &self.survey, &mut self.fresh, identities, steps, watermark, rows)?;
+            let watermark = self.calendar.last().map_or(0, |last| last.next().start_utc());
+            let rules = Rules { settings: self.job.settings, identities, watermark };
+            let attributed = attribute_days(&self.job.places(), &self.survey, rules, steps)?;
             (self.attributed, self.are_facts_kept) = (Some(attributed), false);
         }
         Ok(())
@@ -58,7 +60,7 @@ impl Run<'_> {
         self.see_to_counts(&self.days_to_build())?;
         let ads = self.ads()?;
         let planner = self.planner();
-        let (inputs, moved) = (planner.ads_inputs(), moved::of_ads(&self.places(), &self.survey, &ads, &planner)?);
+        let (inputs, moved) = (planner.ads_inputs(), moved::of_ads(&self.job.places(), &self.survey, &ads, &planner)?);
         drop(planner);
         let mut marks = self.survey.receipts.ads.as_ref().map(|receipt| receipt.marks.clone()).unwrap_or_default();
         let before = known_places(marks.tip());
@@ -92,8 +94,8 @@ impl Run<'_> {
         let (Some(attributed), Some(mut insights)) = (self.attributed.take(), self.insights.take()) else {
             return Err(Error::bug("days are built before anything is known of them"));
         };
-        let (places, survey) = (self.places(), &self.survey);
-        let added = || scan::add_figures(&places, survey, &mut insights, steps.iter().map(|step| step.day));
+        let (places, survey) = (self.job.places(), &self.survey);
+        let added = || scan_insights::add_figures(&places, survey, &mut insights, steps.iter().map(|step| step.day));
         let (kept, added) = at_once(|| attributed.keep_facts(&places, survey), added)?;
         kept.and(added)?;
         self.are_facts_kept = true;

@@ -15,7 +15,8 @@
 //! pull/reach.rs         ranges as a whole
 //! reading.rs            the stages that read
 //! report.rs             what a run did
-//! scan.rs               reads what is new or changed
+//! scan.rs               raw partitions that are new or changed
+//! scan_insights.rs      Meta's figures as they have landed
 //! ```
 
 pub(crate) mod attribute;
@@ -26,6 +27,7 @@ pub(crate) mod pull;
 mod reading;
 pub(crate) mod report;
 pub(crate) mod scan;
+pub(crate) mod scan_insights;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,11 +40,10 @@ use crate::base::failures::{Failure, Failures};
 use crate::base::schema::{self, Raw};
 use crate::extract::identity::Identities;
 use crate::insights::InsightsIndex;
-use crate::known::job::{Job, Places};
+use crate::known::job::Job;
 use crate::known::moved::{self, Moved};
 use crate::known::receipts::{IDENTITIES_RECEIPT, IdentitiesReceipt};
-use crate::known::survey::{Asked, Survey};
-use crate::known::working::{Fresh, Lost};
+use crate::known::survey::{Asked, Lost, Survey};
 use crate::lake::layout::day_object;
 use crate::lake::{Lock, encode, write_json};
 use crate::plan::accepted::ACCEPTED_OBJECT;
@@ -64,7 +65,7 @@ pub struct Outcome {
 pub fn run(job: &Job<'_>) -> Result<Outcome> {
     let started = (job.clock)();
     let released = job.output.released()?;
-    let survey = Survey::take(job.lake, job.output, job.settings)?;
+    let survey = Survey::take(&job.places())?;
     if let Some(outcome) = idle(job, &survey)? {
         return Ok(outcome);
     }
@@ -74,7 +75,7 @@ pub fn run(job: &Job<'_>) -> Result<Outcome> {
             return Ok(Run::new(job, &lock, survey).walk(started));
         }
         // Another run has finished between the look and the lock, and may have left nothing to do.
-        let survey = Survey::take(job.lake, job.output, job.settings)?;
+        let survey = Survey::take(&job.places())?;
         Ok(idle(job, &survey)?.unwrap_or_else(|| Run::new(job, &lock, survey).walk(started)))
     })
 }
@@ -138,7 +139,6 @@ struct Run<'a> {
     setting_changes: BTreeMap<String, Day>,
     /// From the receipts of partitions, as they are now.
     worked_out: Arc<WorkedOut>,
-    fresh: Fresh,
     tried: Tried,
     failures: Failures,
     has_noted_missing: bool,
@@ -160,7 +160,6 @@ impl<'a> Run<'a> {
             changes: Vec::new(),
             setting_changes: survey.accepted.changes(job.settings),
             worked_out: Arc::default(),
-            fresh: Fresh::new(),
             tried: Tried::default(),
             failures: Failures::default(),
             has_noted_missing: false,
@@ -207,17 +206,12 @@ impl<'a> Run<'a> {
             self.survey.receipts.raw_mut(table).write(self.job.output)?;
         }
         if let Some(attributed) = self.attributed.as_ref().filter(|_| !self.are_facts_kept) {
-            attributed.keep_facts(&self.places(), &self.survey)?;
+            attributed.keep_facts(&self.job.places(), &self.survey)?;
         }
         // Last: no count waits for it.
         let first = self.planner().first_conversation_day();
         let failures = &mut self.failures;
         self.pull.as_mut().map_or(Ok(()), |pull| pull.reach(first, &mut |error| failures.add(error)))
-    }
-
-    fn places(&self) -> Places<'a> {
-        let Job { settings, lake, output, .. } = self.job;
-        Places { settings, lake, output }
     }
 
     fn planner(&self) -> Planner<'_> {
@@ -261,7 +255,7 @@ impl<'a> Run<'a> {
     fn mark_changed_identities(&mut self) -> Result<()> {
         let Job { settings, output, .. } = self.job;
         let Some(identities) = &self.identities else { return Err(Error::bug("the alias table was not read")) };
-        let moved = moved::of_identities(&self.places(), &self.survey, identities, Lost::Refused)?;
+        let moved = moved::of_identities(&self.job.places(), &self.survey, identities, Lost::Refused)?;
         let known = self.survey.receipts.identities.clone().unwrap_or_default();
         let mut now = IdentitiesReceipt {
             inputs: self.survey.identities.clone(),

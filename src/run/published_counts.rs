@@ -12,7 +12,7 @@ use crate::base::dictionary::Dictionary;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::schema::published_column as column;
 use crate::config::{BotCodes, Settings};
-use crate::engine::{Answer, BotDay, Conversations, Conversions};
+use crate::engine::{Answer, BotCounts, ConversationCount, ConversionCount};
 use crate::known::job::Places;
 use crate::known::survey::Survey;
 use crate::lake::StoredTable;
@@ -94,7 +94,7 @@ impl<'a> Counts<'a> {
         // A row of Meta's figures alone has no conversations.
         for row in (0..batch.num_rows()).filter(|row| counts.value(*row) > 0) {
             let (bot, ad) = (self.bot(bots.value(row))?, self.ads.code(ads.value(row)));
-            self.answer.conversations.entry(self.day).or_default().push(Conversations { bot, ad, count: counts.value(row) });
+            self.answer.conversations.entry(self.day).or_default().push(ConversationCount { bot, ad, count: counts.value(row) });
         }
         Ok(())
     }
@@ -103,7 +103,7 @@ impl<'a> Counts<'a> {
         let (bots, ads, categories) = (texts(batch, "bot_id")?, texts(batch, "ad_id")?, texts(batch, "category")?);
         let (days, counts): (&Date32Array, _) = (column(batch, "conversation_date")?, numbers(batch, "conversions")?);
         for row in 0..batch.num_rows() {
-            let conversions = Conversions {
+            let conversions = ConversionCount {
                 bot: self.bot(bots.value(row))?,
                 ad: self.ads.code(ads.value(row)),
                 conversation_day: Day(days.value(row)),
@@ -123,7 +123,7 @@ impl<'a> Counts<'a> {
             Ok(if counts.is_valid(row) { counts.value(row) } else { 0 })
         };
         for row in 0..batch.num_rows() {
-            let counts = BotDay {
+            let counts = BotCounts {
                 touches: of("touches", row)?,
                 duplicate_touches: of("duplicate_touches", row)?,
                 unattributed_touches: of("unattributed_touches", row)?,

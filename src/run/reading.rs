@@ -2,23 +2,20 @@
 
 use crate::base::day::Day;
 use crate::base::error::Result;
-use crate::base::schema::Raw;
 use crate::insights::InsightsIndex;
-use crate::known::job::Job;
 use crate::known::survey::Survey;
-use crate::known::working::{self, Lost};
 use crate::plan::stages::PartitionStep;
 use crate::run::pull::Pull;
 use crate::run::pull::ads::touched_ads;
 use std::sync::Arc;
 
-use crate::run::scan;
+use crate::run::{scan, scan_insights};
 
 use super::Run;
 
 impl Run<'_> {
     pub(super) fn forget(&mut self, gone: &[(&'static str, Day)]) -> Result<()> {
-        self.changes.extend(scan::forget(self.job.output, gone, &mut self.survey)?);
+        self.changes.extend(scan::forget(&self.job.places(), gone, &mut self.survey)?);
         self.survey.forget(gone);
         self.look_again();
         Ok(())
@@ -26,17 +23,9 @@ impl Run<'_> {
 
     /// Reads what is new or changed.
     pub(super) fn read(&mut self, steps: Vec<PartitionStep>) -> Result<()> {
-        let Job { stopped, progress, .. } = self.job;
-        let places = self.places();
         self.note_partitions(&steps);
-        let failures = &mut self.failures;
-        for table in Raw::BOTH {
-            let fail = &mut |error| failures.add(error);
-            let (survey, calendar) = (&mut self.survey, &mut self.calendar);
-            let (changes, fresh) = scan::raw(&places, table, &steps, survey, calendar, stopped, progress, fail)?;
-            self.changes.extend(changes);
-            self.fresh.extend(fresh);
-        }
+        let fail = &mut |error| self.failures.add(error);
+        self.changes.extend(scan::raw(self.job, &steps, &mut self.survey, &mut self.calendar, fail)?);
         self.look_again();
         if steps.iter().any(|step| step.table == "insights") {
             self.insights = Some(self.scan_insights()?);
@@ -65,8 +54,7 @@ impl Run<'_> {
         let (Some(pull), failures) = (&mut self.pull, &mut self.failures) else { return Ok(()) };
         pull.days(first, &mut |error| failures.add(error))?;
         let insights = self.look_at_insights()?;
-        let (touches, _) = working::all(&self.places(), &self.survey, Lost::Allowed)?;
-        let touched = touched_ads(self.job.settings, &touches, &insights);
+        let touched = touched_ads(&self.job.places(), &self.survey, &insights)?;
         self.insights = Some(insights);
         let (Some(pull), failures) = (&mut self.pull, &mut self.failures) else { return Ok(()) };
         if pull.left_out_ads(&touched, &mut |error| failures.add(error))? {
@@ -84,10 +72,10 @@ impl Run<'_> {
     }
 
     pub(super) fn scan_insights(&mut self) -> Result<InsightsIndex> {
-        let (mut refused, places) = (Vec::new(), self.places());
+        let (mut refused, places) = (Vec::new(), self.job.places());
         let fail = &mut |error| refused.push(error);
         // An ad that was touched and is in no row of any day is asked for by its id: that needs the rows of all days.
-        let read = if self.pull.is_some() { scan::all_insights } else { scan::insights };
+        let read = if self.pull.is_some() { scan_insights::all_insights } else { scan_insights::insights };
         let insights = read(&places, &mut self.survey, &mut self.calendar, fail);
         self.worked_out = Arc::new(self.worked_out.with_other_figures());
         // What is refused is told once, however often it is read.

@@ -23,17 +23,16 @@ pub(crate) fn failed(check: &str, found: String) -> Error {
         .mend("nothing was published for this day; keep the partitions and report it")
 }
 
-/// Rule 11: per bot, the sessions opened on the days asked for, against the touches counted on them.
+/// Rule 11: per bot and day, the sessions opened against the touches counted.
 pub(crate) fn states(answer: &Answer) -> Result<()> {
-    let mut touches: std::collections::BTreeMap<u32, i64> = Default::default();
-    for ((_, bot), counts) in &answer.bot_days {
-        *touches.entry(*bot).or_default() += counts.touches + counts.unattributed_touches;
-    }
-    for bot in touches.keys().chain(answer.states.keys()) {
-        let States { started, converted, superseded, expired, open } = answer.states.get(bot).copied().unwrap_or_default();
-        if converted + superseded + expired + open != started || touches.get(bot).copied().unwrap_or_default() != started {
+    for key in answer.bot_days.keys().chain(answer.states.keys()) {
+        let touches = answer.bot_days.get(key).map_or(0, |counts| counts.touches + counts.unattributed_touches);
+        let States { started, converted, superseded, expired, open } = answer.states.get(key).copied().unwrap_or_default();
+        if converted + superseded + expired + open != started || touches != started {
+            let (day, bot) = key;
             let found = format!(
-                "bot {bot}: {touches:?} touches, {started} started, {converted} converted, {superseded} superseded, {expired} expired, {open} open"
+                "bot {bot} on {day}: {touches} touches, {started} started, {converted} converted, {superseded} superseded, \
+                 {expired} expired, {open} open"
             );
             return Err(failed("every touch ends in exactly one state", found));
         }
@@ -185,12 +184,12 @@ mod tests {
     #[test]
     fn a_touch_without_a_state_is_found() {
         let mut answer = Answer::default();
-        answer.bot_days.insert((Day(1), 0), engine::BotDay { touches: 2, ..engine::BotDay::default() });
-        answer.states.insert(0, States { started: 2, converted: 1, superseded: 1, ..States::default() });
+        answer.bot_days.insert((Day(1), 0), engine::BotCounts { touches: 2, ..engine::BotCounts::default() });
+        answer.states.insert((Day(1), 0), States { started: 2, converted: 1, superseded: 1, ..States::default() });
         assert!(states(&answer).is_ok());
-        answer.states.insert(0, States { started: 2, converted: 1, ..States::default() });
+        answer.states.insert((Day(1), 0), States { started: 2, converted: 1, ..States::default() });
         assert!(states(&answer).is_err());
-        answer.states.insert(0, States { started: 1, converted: 1, ..States::default() });
+        answer.states.insert((Day(1), 0), States { started: 1, converted: 1, ..States::default() });
         assert!(states(&answer).is_err());
     }
 }

@@ -10,6 +10,9 @@ use std::path::Path;
 use chrono::{DateTime, NaiveDate, TimeDelta};
 use serde::Deserialize;
 
+use ctwa::config::EngineKind;
+
+use crate::engines::engines;
 use crate::lake::{self, Form, TimeForm};
 use crate::oracle::{self, State};
 use crate::rows::{self, Published, Row};
@@ -519,14 +522,19 @@ fn oracle_gives_the_worked_cases() {
 
 #[test]
 fn pipeline_gives_the_worked_cases() {
+    engines().for_each(pipeline_gives_the_worked_cases_by);
+}
+
+fn pipeline_gives_the_worked_cases_by(engine: EngineKind) {
+    let form = Form { engine, ..Form::default() };
     judge_all(|case, variant, verdict| {
         let world = case.world(variant);
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         for night in &variant.nights {
-            let lake = lake::write(&landed_until(&world, case.day(*night)), &Form::default(), folder.path());
+            let lake = lake::write(&landed_until(&world, case.day(*night)), &form, folder.path());
             lake::ctwa_expecting(&lake, &[0], "run", &[])?;
         }
-        let lake = lake::write(&world, &Form::default(), folder.path());
+        let lake = lake::write(&world, &form, folder.path());
         lake::ctwa_expecting(&lake, &[variant.exit], "run", &[])?;
         let published = lake::read(&lake.output)?;
         verdict.published(&published);
@@ -543,20 +551,21 @@ fn pipeline_gives_the_worked_cases() {
             verdict.report(&report_rows(&json)?);
         }
         if variant.equal_bytes {
-            equal_bytes(&world, &lake, verdict)?;
+            equal_bytes(&world, &lake, &form, verdict)?;
         }
         Ok(())
     });
 }
 
-/// Builds the world again, and then from other forms of the same rows.
-fn equal_bytes(world: &World, built: &lake::Lake, verdict: &mut Judge<'_>) -> Result<(), String> {
+/// Builds the world again, then from other forms of the same rows, and by other engines.
+fn equal_bytes(world: &World, built: &lake::Lake, form: &Form, verdict: &mut Judge<'_>) -> Result<(), String> {
     let before = lake::objects(&built.output)?;
     lake::ctwa_expecting(built, &[0], "run", &[])?;
-    let forms = [
-        Form { shuffle: Some(7), files_per_day: 3, rows_per_group: 1, ..Form::default() },
-        Form { shuffle: Some(8), files_per_day: 2, time: TimeForm::Text, ..Form::default() },
+    let mut forms = vec![
+        Form { shuffle: Some(7), files_per_day: 3, rows_per_group: 1, ..form.clone() },
+        Form { shuffle: Some(8), files_per_day: 2, time: TimeForm::Text, ..form.clone() },
     ];
+    forms.extend(engines().filter(|other| *other != form.engine).map(|engine| Form { engine, ..form.clone() }));
     let mut outputs = vec![("built twice".to_owned(), lake::objects(&built.output)?)];
     for form in forms {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use ctwa::base::error::{Error, ErrorKind};
 use ctwa::config::Settings;
+use ctwa::engine::select::{self, Site};
 use ctwa::known::job::{Job, Wanted};
 use ctwa::lake::{Environment, Lake, Location};
 use ctwa::run::{self, Outcome};
@@ -117,16 +118,17 @@ impl Input {
         now: DateTime<Utc>,
         stopped: &dyn Fn() -> Result<(), Error>,
     ) -> Result<Outcome, Error> {
+        let output = output(store);
         run::run(&Job {
             settings: &self.settings,
             lake: &self.lake,
-            output: &output(store),
+            output: &output,
+            engine: select::engine(self.settings.engine, Site::new(&self.lake, &output)).as_ref(),
             wanted: Wanted::Through(None),
             accept_history_change: false,
             clock: &|| now,
             stopped,
             pause: None,
-            rows_at_once: ctwa::known::working::ROWS_AT_ONCE,
             progress: &ctwa::base::progress::unheard,
         })
     }

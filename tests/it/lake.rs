@@ -23,6 +23,8 @@ use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderB
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 
+use ctwa::config::EngineKind;
+
 use crate::rows::{Ad, AdConversion, AdDay, BotDay, Published, Row};
 use crate::world::{Event, Identity, Insight, Message, World};
 
@@ -41,6 +43,8 @@ pub struct Form {
     pub bare_accounts: bool,
     /// Columns that the contract calls optional are left out where they hold nothing.
     pub omit_empty_columns: bool,
+    /// The one that the pipeline file names.
+    pub engine: EngineKind,
 }
 
 impl Default for Form {
@@ -54,6 +58,7 @@ impl Default for Form {
             counts_as_text: false,
             bare_accounts: false,
             omit_empty_columns: false,
+            engine: EngineKind::default(),
         }
     }
 }
@@ -137,6 +142,7 @@ fn pipeline_toml(world: &World, form: &Form, name: &str, output: Option<&str>) -
         toml += &format!("\n[output]\nurl = {}\n", text(output));
     }
     toml += &format!("\n[attribution]\nwindow_days = {}\n\n[quality]\nmax_rejected_share = 1.0\n", world.window_days);
+    toml += &format!("\n[engine]\nkind = {}\n", text(form.engine.name()));
     for bot in &world.bots {
         toml += &format!(
             "\n[[bots]]\nid = {}\nmembers = [{}]\ntimezone = {}\nad_accounts = [{}]\n",

@@ -9,6 +9,7 @@ mod cases;
 mod contract;
 mod conversion_events;
 mod dependencies;
+mod engines;
 mod errors;
 mod explain;
 mod faults;

@@ -21,6 +21,7 @@ use proptest::test_runner::TestCaseError;
 use ctwa::base::day::{Day, DayRange};
 use ctwa::commands::plan as preview;
 use ctwa::config::Settings;
+use ctwa::engine::select::{self, Site};
 use ctwa::known::job::{Job, Wanted};
 use ctwa::lake::Environment;
 use ctwa::run as ctwa_run;
@@ -191,16 +192,19 @@ fn plan_is_run(lake: &Lake, wanted: Wanted, has_gone: bool) -> Checked {
     let settings = Settings::load(&lake.pipeline).map_err(failed)?;
     let environment = Environment::default();
     let done = |plan: bool| -> ctwa::base::error::Result<serde_json::Value> {
+        let lake = ctwa::lake::Lake::open(&settings.lake, &environment)?;
+        let output = ctwa::lake::Lake::open_or_create(&settings.output, &environment)?;
+        let engine = select::engine(settings.engine, Site::new(&lake, &output));
         let job = Job {
             settings: &settings,
-            lake: &ctwa::lake::Lake::open(&settings.lake, &environment)?,
-            output: &ctwa::lake::Lake::open_or_create(&settings.output, &environment)?,
+            lake: &lake,
+            output: &output,
+            engine: engine.as_ref(),
             wanted,
             accept_history_change: false,
             clock: &|| chrono::DateTime::UNIX_EPOCH,
             stopped: &|| Ok(()),
             pause: None,
-            rows_at_once: 1_000,
             progress: &ctwa::base::progress::unheard,
         };
         let shown =

@@ -19,6 +19,7 @@ use ctwa::base::schema::LOGIC;
 use ctwa::commands::plan::preview;
 use ctwa::commands::verify::verify;
 use ctwa::config::Settings;
+use ctwa::engine::select::{self, Site};
 use ctwa::known::job::{Job, Wanted};
 use ctwa::lake::Lake;
 use ctwa::run::{self, Outcome};
@@ -217,16 +218,18 @@ impl Output {
 
     fn with_job<T>(&self, work: impl FnOnce(&Job<'_>) -> Result<T>) -> T {
         let open = |location, bucket: &Arc<Bucket>| Lake::on_store(location, bucket.clone()).expect("memory can be opened");
+        let (lake, output) = (open(&self.settings.lake, &self.lake), open(&self.settings.output, &self.out));
+        let engine = select::engine(self.settings.engine, Site::new(&lake, &output));
         let done = work(&Job {
             settings: &self.settings,
-            lake: &open(&self.settings.lake, &self.lake),
-            output: &open(&self.settings.output, &self.out),
+            lake: &lake,
+            output: &output,
+            engine: engine.as_ref(),
             wanted: Wanted::Through(None),
             accept_history_change: false,
             clock: &|| self.now,
             stopped: &|| Ok(()),
             pause: Some(&|_| panic!("nothing is waited for")),
-            rows_at_once: ctwa::known::working::ROWS_AT_ONCE,
             progress: &ctwa::base::progress::unheard,
         });
         done.unwrap_or_else(|error| panic!("{}: {error}", self.name))

@@ -14,10 +14,12 @@ use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunne
 
 use ctwa::base::day::DayRange;
 use ctwa::config::Settings;
+use ctwa::engine::select::{self, Site};
 use ctwa::known::job::{Job, Wanted};
 use ctwa::lake::Environment;
 use ctwa::run;
 
+use crate::engines::engines;
 use crate::lake::{self, Form, Lake};
 use crate::oracle::{self, State, Tables};
 use crate::rows;
@@ -71,12 +73,17 @@ pub fn objects(lake: &Lake) -> Result<std::collections::BTreeMap<String, Vec<u8>
 
 fn same_as_oracle(world: &World, form: &Form) -> Result<(), TestCaseError> {
     let expected = judged(world)?;
-    let folder = folder()?;
-    let lake = lake::write(world, form, folder.path());
-    run(&lake, world)?;
-    let found = lake::read(&lake.output).map_err(fail)?;
-    let differences = rows::differences(&expected.published, &found);
-    if differences.is_empty() { Ok(()) } else { Err(fail(format!("differs from the oracle\n{differences}"))) }
+    for engine in engines() {
+        let folder = folder()?;
+        let lake = lake::write(world, &Form { engine, ..form.clone() }, folder.path());
+        run(&lake, world)?;
+        let found = lake::read(&lake.output).map_err(fail)?;
+        let differences = rows::differences(&expected.published, &found);
+        if !differences.is_empty() {
+            return Err(fail(format!("{} differs from the oracle\n{differences}", engine.name())));
+        }
+    }
+    Ok(())
 }
 
 // ---------------------------------------------------------------------------------------------------------- the oracle
@@ -204,16 +211,19 @@ fn parts_of_the_contacts_add_up_to_the_whole() {
         let run = |wanted, rows_at_once| {
             let settings = Settings::load(&lake.pipeline)?;
             let environment = Environment::default();
+            let lake = ctwa::lake::Lake::open(&settings.lake, &environment)?;
+            let output = ctwa::lake::Lake::open_or_create(&settings.output, &environment)?;
+            let site = Site { rows_at_once: Some(rows_at_once), ..Site::new(&lake, &output) };
             run::run(&Job {
                 settings: &settings,
-                lake: &ctwa::lake::Lake::open(&settings.lake, &environment)?,
-                output: &ctwa::lake::Lake::open_or_create(&settings.output, &environment)?,
+                lake: &lake,
+                output: &output,
+                engine: select::engine(settings.engine, site).as_ref(),
                 wanted,
                 accept_history_change: false,
                 clock: &|| chrono::DateTime::UNIX_EPOCH,
                 stopped: &|| Ok(()),
                 pause: None,
-                rows_at_once,
                 progress: &ctwa::base::progress::unheard,
             })
         };

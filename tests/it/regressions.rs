@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use ctwa::base::error::{Error, ErrorKind};
 use ctwa::config::Settings;
+use ctwa::engine::select::{self, Site};
 use ctwa::known::job::{Job, Wanted};
 use ctwa::lake::Environment;
 use ctwa::run;
@@ -101,10 +102,16 @@ fn stopped_run(lake: &lake::Lake, stops_at: u32) -> Option<ErrorKind> {
     let settings = Settings::load(&lake.pipeline).expect("a pipeline");
     let environment = Environment::default();
     let asked = Cell::new(0);
+    let (input, output) = (
+        ctwa::lake::Lake::open(&settings.lake, &environment).expect("the lake"),
+        ctwa::lake::Lake::open_or_create(&settings.output, &environment).expect("the output"),
+    );
+    let engine = select::engine(settings.engine, Site::new(&input, &output));
     let job = Job {
         settings: &settings,
-        lake: &ctwa::lake::Lake::open(&settings.lake, &environment).expect("the lake"),
-        output: &ctwa::lake::Lake::open_or_create(&settings.output, &environment).expect("the output"),
+        lake: &input,
+        output: &output,
+        engine: engine.as_ref(),
         wanted: Wanted::Through(None),
         accept_history_change: false,
         clock: &|| chrono::DateTime::UNIX_EPOCH,
@@ -113,7 +120,6 @@ fn stopped_run(lake: &lake::Lake, stops_at: u32) -> Option<ErrorKind> {
             if asked.get() == stops_at { Err(Error::new(ErrorKind::Interrupted, "stopped")) } else { Ok(()) }
         },
         pause: None,
-        rows_at_once: 1_000,
         progress: &ctwa::base::progress::unheard,
     };
     run::run(&job).expect("a run that is stopped says what it did").worst

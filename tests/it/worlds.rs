@@ -422,5 +422,6 @@ pub fn form() -> impl Strategy<Value = Form> {
             counts_as_text: flags[1],
             bare_accounts: flags[2],
             omit_empty_columns: flags[3],
+            ..Form::default()
         })
 }

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::day::{Day, DayRange};
 use crate::base::error::{Error, Result};
-use crate::config::Settings;
-use crate::extract::touches::Touches;
+use crate::base::schema::Raw;
 use crate::insights::client::AdAnswer;
 use crate::insights::due::{self, TouchedAd};
 use crate::insights::fetched::{Answered, At, FetchedDay};
 use crate::insights::landing::fingerprint;
 use crate::insights::{InsightRow, InsightsIndex};
+use crate::known::job::Places;
+use crate::known::survey::{Lost, Survey};
 
 use super::{Fail, Pull, ends_the_run};
 
@@ -21,18 +22,21 @@ const ADS_PER_BATCH: usize = 50;
 /// The rows of one account, by day.
 type RowsByDay = BTreeMap<Day, Vec<InsightRow>>;
 
-/// The ads that were touched, with the days on which they have rows. A post is no ad.
-pub(crate) fn touched_ads(settings: &Settings, touches: &Touches, insights: &InsightsIndex) -> BTreeMap<String, TouchedAd> {
-    let mut ads: BTreeMap<String, TouchedAd> = BTreeMap::new();
-    for touch in touches.rows.iter().filter(|touch| touches.ad_type(touch) != Some("post")) {
-        let Some(ad) = touches.ad(touch) else { continue };
-        let day = settings.bots[touch.bot as usize].zone.local_day(touch.sent_at);
+/// The ads that were touched, with the days on which they have rows. A post is no ad. An engine that keeps no rows tells none.
+pub(crate) fn touched_ads(places: &Places<'_>, survey: &Survey, insights: &InsightsIndex) -> Result<BTreeMap<String, TouchedAd>> {
+    let (settings, mut ads) = (places.settings, BTreeMap::<String, TouchedAd>::new());
+    let Some(kept) = places.engine.rows() else { return Ok(ads) };
+    let mut partitions = survey.extracted(Lost::Allowed);
+    partitions.retain(|partition| partition.table == Raw::Messages);
+    for touch in kept.load(settings, &partitions, None)?.each_touch().filter(|touch| touch.ad_type != Some("post")) {
+        let Some(ad) = touch.ad else { continue };
+        let bot = &settings.bots[touch.bot as usize];
         if !ads.contains_key(ad) {
             ads.insert(ad.to_string(), TouchedAd::default());
         }
         let Some(known) = ads.get_mut(ad) else { continue };
-        if known.days.insert(day) {
-            known.accounts.extend(settings.bots[touch.bot as usize].ad_accounts.iter().cloned());
+        if known.days.insert(bot.zone.local_day(touch.sent_at)) {
+            known.accounts.extend(bot.ad_accounts.iter().cloned());
         }
     }
     for (day, rows) in &insights.days {
@@ -43,7 +47,7 @@ pub(crate) fn touched_ads(settings: &Settings, touches: &Touches, insights: &Ins
             }
         }
     }
-    ads
+    Ok(ads)
 }
 
 impl Pull<'_> {

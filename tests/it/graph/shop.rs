@@ -14,6 +14,7 @@ use ctwa::base::error::{Error, ErrorKind, Result};
 use ctwa::commands::insights as fetch;
 use ctwa::commands::insights::{FetchReport, FetchRequest};
 use ctwa::config::Settings;
+use ctwa::engine::select::{self, Site};
 use ctwa::known::job::{Job, Wanted};
 use ctwa::lake::{Environment, Lake};
 use ctwa::run::{self, Outcome};
@@ -154,12 +155,12 @@ impl Shop {
             settings: &settings,
             lake: &lake,
             output: &output,
+            engine: select::engine(settings.engine, Site::new(&lake, &output)).as_ref(),
             wanted: Wanted::Through(None),
             accept_history_change: false,
             clock: &clock,
             stopped,
             pause: Some(&pause),
-            rows_at_once: ctwa::known::working::ROWS_AT_ONCE,
             progress: &ctwa::base::progress::unheard,
         });
         assert_eq!(self.server.stage().violations, Vec::<String>::new(), "Meta would not take these requests");

@@ -4,11 +4,13 @@
 use std::fs;
 use std::path::Path;
 
+use ctwa::config::EngineKind;
 use tempfile::TempDir;
 
 use super::expected::{self, RANGE};
 use super::files::Files;
 use super::{committed, sample_data, shop};
+use crate::engines::engines;
 use crate::lake::{self, Lake};
 use crate::rows;
 use crate::world::Bot;
@@ -20,12 +22,17 @@ struct Copy {
 }
 
 fn copy(pipeline: &str, lake: &str) -> Copy {
+    copy_for(EngineKind::default(), pipeline, lake)
+}
+
+fn copy_for(engine: EngineKind, pipeline: &str, lake: &str) -> Copy {
     let folder = tempfile::tempdir().expect("a folder of our own");
     for (name, bytes) in committed().iter().filter(|(name, _)| name.starts_with(lake)) {
         put(&folder.path().join("sample_data").join(name), bytes);
     }
     let file = format!("pipelines/{pipeline}.toml");
-    put(&folder.path().join(&file), &pipeline_file(pipeline).into_bytes());
+    let text = format!("{}\n[engine]\nkind = {:?}\n", pipeline_file(pipeline), engine.name());
+    put(&folder.path().join(&file), text.as_bytes());
     let lake = Lake {
         dir: folder.path().to_owned(),
         pipeline: folder.path().join(&file),
@@ -44,8 +51,12 @@ fn pipeline_file(pipeline: &str) -> String {
     fs::read_to_string(path).expect("a pipeline file")
 }
 
-/// Runs the pipeline on a copy and holds the four tables to the expectation.
-fn assert_yields_the_expected_tables(copy: &Copy) {
+/// Runs the pipeline on copies, by every engine, and holds the four tables to the expectation.
+fn assert_yields_the_expected_tables(pipeline: &str, lake: &str) {
+    engines().for_each(|engine| assert_copy_yields_the_expected_tables(&copy_for(engine, pipeline, lake)));
+}
+
+fn assert_copy_yields_the_expected_tables(copy: &Copy) {
     lake::ctwa_expecting(&copy.lake, &[0], "run", &[]).unwrap_or_else(|error| panic!("{error}"));
     let found = lake::read(&copy.lake.output).unwrap_or_else(|error| panic!("{error}"));
     let differences = rows::differences(&expected::published(&shop::world()), &found);
@@ -59,12 +70,12 @@ fn assert_yields_the_expected_tables(copy: &Copy) {
 
 #[test]
 fn contract_lake_yields_the_expected_tables() {
-    assert_yields_the_expected_tables(&copy("sample", "contract/"));
+    assert_yields_the_expected_tables("sample", "contract/");
 }
 
 #[test]
 fn blip_lake_yields_the_expected_tables() {
-    assert_yields_the_expected_tables(&copy("sample-blip", "blip/"));
+    assert_yields_the_expected_tables("sample-blip", "blip/");
 }
 
 #[test]

@@ -9,39 +9,30 @@ use foldhash::fast::FixedState;
 use polars::prelude::*;
 
 use crate::base::error::Result;
-use crate::engine::sessions::sessions;
-use crate::extract::conversions::Conversions;
-use crate::extract::touches::Touches;
-
-use super::Request;
+use crate::engine::embedded::conversions::Conversions;
+use crate::engine::embedded::sessions::sessions;
+use crate::engine::embedded::touches::Touches;
+use crate::engine::request::Rules;
+use crate::engine::rows::Yield;
 
 /// Rows of the frames that are sorted at once.
 const ROWS_AT_ONCE: usize = 2_000_000;
-
-/// Conversions of one category in one bot.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Yield {
-    /// Of ads.
-    pub conversions: i64,
-    /// Of touches without an ad id.
-    pub unattributed_conversions: i64,
-}
 
 /// By bot and category, what converts from each bot's instant in `starts` on.
 ///
 /// Copies are dropped. Events before a bot's start are conversion events of the settings that were in effect then, which close
 /// sessions whatever the category; those from the start on are of any category, and each is looked at without the others.
-pub(crate) fn yields(
-    request: &Request<'_>,
+pub(super) fn yields(
+    rules: &Rules<'_>,
     touches: &Touches,
     events: &Conversions,
     starts: &[i64],
 ) -> Result<BTreeMap<(u32, String), Yield>> {
-    yields_at_once(request, touches, events, starts, ROWS_AT_ONCE)
+    yields_at_once(rules, touches, events, starts, ROWS_AT_ONCE)
 }
 
 fn yields_at_once(
-    request: &Request<'_>,
+    rules: &Rules<'_>,
     touches: &Touches,
     events: &Conversions,
     starts: &[i64],
@@ -49,13 +40,13 @@ fn yields_at_once(
 ) -> Result<BTreeMap<(u32, String), Yield>> {
     let mut rows_of: HashMap<(u32, &str), Rows, FixedState> = HashMap::default();
     for (i, touch) in touches.rows.iter().enumerate() {
-        let contact = request.identities.resolve(touch.bot as usize, touches.contact(touch));
+        let contact = rules.identities.resolve(touch.bot as usize, touches.contact(touch));
         rows_of.entry((touch.bot, contact)).or_default().touches.push(i as u32);
     }
     let mut timelines: BTreeMap<(u32, &str, &str), Vec<u32>> = BTreeMap::new();
     for (i, event) in events.rows.iter().enumerate() {
         let Some(contact) = events.contact(event) else { continue };
-        let contact = request.identities.resolve(event.bot as usize, contact);
+        let contact = rules.identities.resolve(event.bot as usize, contact);
         let Some(rows) = rows_of.get_mut(&(event.bot, contact)) else { continue };
         if event.occurred_at < starts[event.bot as usize] {
             rows.events_before.push(i as u32);
@@ -81,10 +72,10 @@ fn yields_at_once(
             frames.add_event(events.rows[*i as usize].occurred_at, *i, categories.len() as u32 - 1);
         }
         if frames.rows() >= rows_at_once {
-            frames.count(request, starts, &categories, &mut yields)?;
+            frames.count(rules, starts, &categories, &mut yields)?;
         }
     }
-    frames.count(request, starts, &categories, &mut yields)?;
+    frames.count(rules, starts, &categories, &mut yields)?;
     Ok(yields)
 }
 
@@ -139,7 +130,7 @@ impl Frames {
     /// Adds the conversions of these timelines, and forgets them.
     fn count(
         &mut self,
-        request: &Request<'_>,
+        rules: &Rules<'_>,
         starts: &[i64],
         categories: &[(u32, &str)],
         yields: &mut BTreeMap<(u32, String), Yield>,
@@ -154,10 +145,10 @@ impl Frames {
             "day" => days(events.times.len()), "contact" => events.timelines, "at" => events.times, "rank" => events.ranks,
             "category" => events.categories,
         )?;
-        let ledger = sessions(touches.lazy(), events.lazy(), request.settings.horizon, request.watermark)?;
-        let ledger = ledger.filter(col("category").is_not_null()).collect()?;
-        let (found, times) = (ledger.column("category")?.u32()?, ledger.column("converted_at")?.i64()?);
-        let ads = ledger.column("ad")?.u32()?;
+        let all = sessions(touches.lazy(), events.lazy(), rules.settings.horizon, rules.watermark)?;
+        let converted = all.filter(col("category").is_not_null()).collect()?;
+        let (found, times) = (converted.column("category")?.u32()?, converted.column("converted_at")?.i64()?);
+        let ads = converted.column("ad")?.u32()?;
         for ((category, at), ad) in found.iter().zip(times.iter()).zip(ads.iter()) {
             let Some(((bot, category), at)) = category.and_then(|category| categories.get(category as usize)).zip(at) else {
                 continue;
@@ -180,7 +171,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::base::day::{Day, DayRange, MICROS_PER_DAY};
+    use crate::base::day::MICROS_PER_DAY;
     use crate::config::Settings;
     use crate::extract::conversions::{self, ConversionCells};
     use crate::extract::identity::Identities;
@@ -215,15 +206,14 @@ mod tests {
         touches.add(&touches::table(&(0..40).map(touch).collect::<Vec<_>>()).unwrap(), &settings.bot_codes());
         let mut conversions = Conversions::default();
         conversions.add(&conversions::table(&events).unwrap(), &settings.bot_codes());
-        let days = DayRange { first: Day(2), last: Day(5) };
-        let request = Request { settings: &settings, identities: &Identities::default(), days, watermark: i64::MAX };
+        let rules = Rules { settings: &settings, identities: &Identities::default(), watermark: i64::MAX };
         let expected = BTreeMap::from([
             // Ten had converted before; the last one clicked no ad.
             ((0, "a".to_string()), Yield { conversions: 29, unattributed_conversions: 1 }),
             ((0, "b".to_string()), Yield { conversions: 15, unattributed_conversions: 0 }),
         ]);
         for rows_at_once in [1, 7, 1_000] {
-            let found = yields_at_once(&request, &touches, &conversions, &[2 * MICROS_PER_DAY], rows_at_once).unwrap();
+            let found = yields_at_once(&rules, &touches, &conversions, &[2 * MICROS_PER_DAY], rows_at_once).unwrap();
             assert_eq!(found, expected, "{rows_at_once}");
         }
     }

@@ -1,0 +1,180 @@
+//! Scan of insights: reads Meta's figures as they have landed, and keeps their receipts and what they say of ads.
+//!
+//! A partition that breaks the contract is refused and has no receipt: no count waits for it.
+
+use crate::base::day::Day;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::parallel::on_all_cores;
+use crate::extract::fingerprints::insights_settings;
+use crate::insights::{self, InsightRow, InsightsContent, InsightsIndex};
+use crate::known::ad_memory::KeptInsights;
+use crate::known::job::Places;
+use crate::known::survey::Survey;
+use crate::lake::layout::Partition;
+use crate::lake::readable;
+use crate::plan::calendar::Calendar;
+use crate::plan::receipt::PartitionReceipt;
+
+/// Reads the insights that are new or changed, and keeps their receipts and what they say of ads. Figures are there of the days
+/// that were read; [`add_figures`] brings others.
+pub(crate) fn insights(
+    places: &Places<'_>,
+    survey: &mut Survey,
+    calendar: &mut Calendar,
+    fail: &mut dyn FnMut(Error),
+) -> Result<InsightsIndex> {
+    let kept = KeptInsights::read(places, survey)?;
+    let index = match &kept {
+        Some(kept) => read_new_insights(places, survey, calendar, kept, fail)?,
+        None => None,
+    };
+    let Some(index) = index else { return all_insights(places, survey, calendar, fail) };
+    survey.receipts.insights.write(places.output)?;
+    KeptInsights::keep(places, survey, &index, kept.as_ref())?;
+    Ok(index)
+}
+
+/// Reads all landed insights, and keeps their receipts and what they say of ads.
+pub(crate) fn all_insights(
+    places: &Places<'_>,
+    survey: &mut Survey,
+    calendar: &mut Calendar,
+    fail: &mut dyn FnMut(Error),
+) -> Result<InsightsIndex> {
+    let index = read_insights(places, survey, calendar, fail);
+    survey.receipts.insights.write(places.output)?;
+    let index = index?;
+    KeptInsights::keep(places, survey, &index, None)?;
+    Ok(index)
+}
+
+/// Reads the partitions that are not in what was kept, or not as they were. None where they change what was known of an ad: then
+/// all have to be read, in order.
+fn read_new_insights(
+    places: &Places<'_>,
+    survey: &mut Survey,
+    calendar: &mut Calendar,
+    kept: &KeptInsights,
+    fail: &mut dyn FnMut(Error),
+) -> Result<Option<InsightsIndex>> {
+    let of = insights_settings(places.settings);
+    let is_same = |partition: &&Partition| {
+        let receipt = survey.receipts.insights.get(partition.day);
+        let true_one = receipt.filter(|receipt| receipt.mismatch(&partition.objects, of).is_none());
+        true_one.is_some_and(|receipt| kept.partitions.get(&partition.day) == Some(&receipt.content.index))
+    };
+    let partitions: Vec<Partition> = survey.insights.partitions.values().filter(|p| !is_same(p)).cloned().collect();
+    let last = kept.partitions.keys().next_back();
+    if partitions.iter().any(|partition| !kept.partitions.contains_key(&partition.day) && Some(&partition.day) < last) {
+        return Ok(None);
+    }
+    let all_rows = read_partitions(places, &partitions);
+    let says_the_same = |(partition, rows): (&Partition, &Result<(Vec<InsightRow>, InsightsContent)>)| {
+        let before = kept.partitions.get(&partition.day);
+        before.is_none_or(|before| rows.as_ref().is_ok_and(|(_, content)| content.index == *before))
+    };
+    if !partitions.iter().zip(&all_rows).all(says_the_same) {
+        return Ok(None);
+    }
+    let known = InsightsIndex::new(survey.ledgers.clone());
+    let mut reading =
+        Reading { places, survey, calendar, fail, index: known.with_known(kept.ads.clone(), kept.currencies.clone()) };
+    for (partition, rows) in partitions.into_iter().zip(all_rows) {
+        let is_known = kept.partitions.contains_key(&partition.day);
+        reading.add(partition, rows, is_known)?;
+    }
+    for (day, receipt) in reading.survey.receipts.insights.iter() {
+        reading.index.note_landed(day, receipt.content.accounts.keys());
+    }
+    Ok(Some(reading.index))
+}
+
+/// Reads the figures of these days, where they have not been read.
+pub(crate) fn add_figures(
+    places: &Places<'_>,
+    survey: &Survey,
+    index: &mut InsightsIndex,
+    days: impl IntoIterator<Item = Day>,
+) -> Result<()> {
+    let listed = places.settings.listed_accounts();
+    // One that is refused has no receipt.
+    let is_missing = |day: &Day| !index.days.contains_key(day) && survey.receipts.insights.get(*day).is_some();
+    let missing = days.into_iter().filter(is_missing).filter_map(|day| survey.insights.partitions.get(&day));
+    let missing: Vec<&Partition> = missing.collect();
+    let all_rows = on_all_cores(&missing, |partition| readable(|| insights::read_partition(places.lake, partition)));
+    for (partition, rows) in missing.into_iter().zip(all_rows) {
+        index.add_figures(partition.day, rows.map_err(|error| error.with("day", partition.day))?, &listed);
+    }
+    Ok(())
+}
+
+/// Meta's figures of one day; none where no partition of it has landed.
+pub(crate) fn insights_of(places: &Places<'_>, survey: &Survey, day: Day) -> Result<Vec<InsightRow>> {
+    let partition = survey.insights.partitions.get(&day);
+    partition.map_or(Ok(Vec::new()), |partition| readable(|| insights::read_partition(places.lake, partition)))
+}
+
+/// Reads all landed insights, oldest first.
+pub(crate) fn read_insights(
+    places: &Places<'_>,
+    survey: &mut Survey,
+    calendar: &mut Calendar,
+    fail: &mut dyn FnMut(Error),
+) -> Result<InsightsIndex> {
+    let partitions: Vec<Partition> = survey.insights.partitions.values().cloned().collect();
+    let all_rows = read_partitions(places, &partitions);
+    let index = InsightsIndex::new(survey.ledgers.clone());
+    let mut reading = Reading { places, survey, calendar, fail, index };
+    for (partition, rows) in partitions.into_iter().zip(all_rows) {
+        reading.add(partition, rows, false)?;
+    }
+    Ok(reading.index)
+}
+
+/// The rows of insights partitions, with what receipts remember of them.
+fn read_partitions(places: &Places<'_>, partitions: &[Partition]) -> Vec<Result<(Vec<InsightRow>, InsightsContent)>> {
+    let listed = places.settings.listed_accounts();
+    on_all_cores(partitions, |partition| {
+        let rows = readable(|| insights::read_partition(places.lake, partition))?;
+        let content = insights::content(&rows, &listed);
+        Ok((rows, content))
+    })
+}
+
+/// Insights while they are read.
+struct Reading<'a> {
+    places: &'a Places<'a>,
+    survey: &'a mut Survey,
+    calendar: &'a mut Calendar,
+    fail: &'a mut dyn FnMut(Error),
+    index: InsightsIndex,
+}
+
+impl Reading<'_> {
+    /// Adds a partition's rows to the index, or refuses it. `is_known` where the index has what they say of ads.
+    fn add(&mut self, partition: Partition, rows: Result<(Vec<InsightRow>, InsightsContent)>, is_known: bool) -> Result<()> {
+        let (day, listed) = (partition.day, self.places.settings.listed_accounts());
+        let index = &mut self.index;
+        let added = rows.and_then(|(rows, content)| {
+            if is_known {
+                index.add_figures(day, rows, &listed);
+            } else {
+                index.add(day, rows, &listed)?;
+            }
+            Ok(content)
+        });
+        match added {
+            Ok(content) => {
+                let of = insights_settings(self.places.settings);
+                self.survey.receipts.insights.set(day, PartitionReceipt::new(partition.objects, of, None, content));
+            }
+            Err(error) if error.kind() != ErrorKind::Data => return Err(error.with("day", day)),
+            Err(error) => {
+                self.survey.receipts.insights.forget(day);
+                self.calendar.refuse_insights(day);
+                (self.fail)(error);
+            }
+        }
+        Ok(())
+    }
+}
