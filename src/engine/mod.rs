@@ -65,12 +65,12 @@ pub use crate::engine::answer::{AdFacts, Answer, BotCounts, ConversationCount, C
 ///    Results come in the order of the partitions.
 /// 4. *Versions are opaque.* What [`extract`](Engine::extract) stores it names by a version, and [`stored`](Engine::stored) lists the
 ///    versions that are there. A partition whose version is not the one of its receipt is lost and extracted again. An engine that
-///    keeps nothing between runs names no version and lists none.
+///    keeps nothing between runs names no version and lists none; it cannot count what has left the lake, and says so with an error.
 /// 5. *An answer is of the days asked for*, with bots, ads and categories numbered in any way: `Answer` says how. Every touch of those
 ///    days ends in one state, which is checked (rule 11).
 /// 6. *Rows behind a figure are an extra.* Where [`rows`](Engine::rows) gives none, `sessions`, `explain` and `conversion-event
-///    categories` say so and what to do, and where a run would look at rows it takes the wider way: after a change of aliases every day
-///    is built again.
+///    categories` say so and what to do, and a run does without: after a change of aliases it builds every day again, and it does not ask
+///    Meta for ads that the reports leave out.
 /// 7. *Making an engine costs nothing* and asks nobody: whether there is a cluster is seen with the first verb.
 ///
 /// An engine is entered in `config::EngineKind` and in `select.rs`, and lives in a folder of its own that nothing else names. The worked
