@@ -56,10 +56,10 @@ pub use crate::engine::answer::{AdFacts, Answer, BotCounts, ConversationCount, C
 ///
 /// What has to hold, whatever the way:
 ///
-/// 1. *The meaning is that of the rules.* `extract` accepts, sets aside and leaves out the rows that [`crate::extract`] does, and makes
-///    the same digests of them: a partition's digest tells the planner whether a day's rows are what they were, and never needs to be
-///    understood. Engines need not agree on digests, for receipts name the engine that made them, and those of another engine are read
-///    again.
+/// 1. *The meaning is that of the rules.* `extract` accepts, sets aside and leaves out the rows that [`crate::extract`] does, and digests
+///    what it accepts, by bot and local day. Digests are opaque: the same rows in whatever order have the same one, others have another,
+///    and digests of parts add up; that is all the planner needs. Engines need not agree on them, for receipts name the engine that made
+///    them, and partitions that another engine read are read again.
 /// 2. *Nothing but the request decides the answer*: not the order of rows, objects or partitions, nor what the engine happens to hold.
 /// 3. *A partition stands for itself.* An error of kind `Data` refuses that partition, and the others go on; any other ends the run.
 ///    Results come in the order of the partitions.
