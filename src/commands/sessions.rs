@@ -226,15 +226,16 @@ pub(crate) fn sessions(job: &Job<'_>, request: &SessionsRequest) -> Result<Sessi
     let contacts: Option<Vec<&str>> =
         request.contact.as_ref().map(|id| (0..settings.bots.len()).map(|bot| last.identities.resolve(bot, id)).collect());
     let wanted = |session: &Session| {
-        let touch = rows.touch(session.touch);
         let day = match (request.by, session.end) {
             (By::ConversationDay, _) => session.day,
             (By::ConversionDay, SessionEnd::Converted { day, .. }) => day,
             (By::ConversionDay, _) => return false,
         };
-        request.days.contains(day)
-            && last.is_published(day)
-            && asks_for_bot(&settings.bots[touch.bot as usize].id)
+        if !request.days.contains(day) || !last.is_published(day) {
+            return false;
+        }
+        let touch = rows.touch(session.touch);
+        asks_for_bot(&settings.bots[touch.bot as usize].id)
             && asks_for_ad(touch.ad)
             && contacts.as_ref().is_none_or(|contacts| contacts[touch.bot as usize] == known.contact_of(session.touch))
     };

@@ -92,7 +92,9 @@ pub(crate) fn what_if(job: &Job<'_>, hypothesis: &Hypothesis) -> Result<WhatIf> 
     let rules = Rules { settings: &other, identities: &last.identities, watermark: last.watermark };
     let partitions = last.survey.extracted(Lost::Refused);
     let days: BTreeSet<Day> = hypothesis.days.iter().collect();
-    let request = AttributeRequest { rules, partitions: &partitions, days: &days, known: &BTreeSet::new() };
+    // What touches say of ads is as published.
+    let known: BTreeSet<Day> = last.survey.receipts.messages.iter().map(|(day, _)| day).collect();
+    let request = AttributeRequest { rules, partitions: &partitions, days: &days, known: &known };
     let answer = engine.attribute(&request)?.answer;
     let mut conversions: BTreeMap<(Day, String), i64> = BTreeMap::new();
     for (day, rows) in &answer.conversions {

@@ -56,21 +56,21 @@ pub use crate::engine::answer::{AdFacts, Answer, BotCounts, ConversationCount, C
 ///
 /// What has to hold, whatever the way:
 ///
-/// 1. *The meaning is that of the rules.* `extract` accepts, sets aside and leaves out the rows that [`crate::extract`] does, and makes
-///    the same digests of them: a partition's digest tells the planner whether a day's rows are what they were, and never needs to be
-///    understood. Engines need not agree on digests, for receipts name the engine that made them, and those of another engine are read
-///    again.
+/// 1. *The meaning is that of the rules.* `extract` accepts, sets aside and leaves out the rows that [`crate::extract`] does, and digests
+///    what it accepts, by bot and local day. Digests are opaque: the same rows in whatever order have the same one, others have another,
+///    and digests of parts add up; that is all the planner needs. Engines need not agree on them, for receipts name the engine that made
+///    them, and partitions that another engine read are read again.
 /// 2. *Nothing but the request decides the answer*: not the order of rows, objects or partitions, nor what the engine happens to hold.
 /// 3. *A partition stands for itself.* An error of kind `Data` refuses that partition, and the others go on; any other ends the run.
 ///    Results come in the order of the partitions.
 /// 4. *Versions are opaque.* What [`extract`](Engine::extract) stores it names by a version, and [`stored`](Engine::stored) lists the
 ///    versions that are there. A partition whose version is not the one of its receipt is lost and extracted again. An engine that
-///    keeps nothing between runs names no version and lists none.
+///    keeps nothing between runs names no version and lists none; it cannot count what has left the lake, and says so with an error.
 /// 5. *An answer is of the days asked for*, with bots, ads and categories numbered in any way: `Answer` says how. Every touch of those
 ///    days ends in one state, which is checked (rule 11).
 /// 6. *Rows behind a figure are an extra.* Where [`rows`](Engine::rows) gives none, `sessions`, `explain` and `conversion-event
-///    categories` say so and what to do, and where a run would look at rows it takes the wider way: after a change of aliases every day
-///    is built again.
+///    categories` say so and what to do, and a run does without: after a change of aliases it builds every day again, and it does not ask
+///    Meta for ads that the reports leave out.
 /// 7. *Making an engine costs nothing* and asks nobody: whether there is a cluster is seen with the first verb.
 ///
 /// An engine is entered in `config::EngineKind` and in `select.rs`, and lives in a folder of its own that nothing else names. The worked

@@ -1,6 +1,6 @@
 //! Conversion events: the tracked events whose category is the one in effect at their own instant (rules 7, 8 and 18).
 //!
-//! [`ConversionReader`] takes batches of one events partition and keeps the conversion events, sorted, with contacts as they came;
+//! `ConversionReader` takes batches of one events partition and keeps the conversion events, sorted, with contacts as they came;
 //! rows that could convert and break the contract are set aside with a reason. Copies are still among them.
 
 use std::collections::HashSet;

@@ -1,6 +1,6 @@
 //! Touches: the inbound messages that a click on an ad or post sent (rules 1, 2, 5 and 18).
 //!
-//! [`TouchReader`] takes batches of one messages partition and keeps the rows that could be touches, sorted, with contacts as they
+//! `TouchReader` takes batches of one messages partition and keeps the rows that could be touches, sorted, with contacts as they
 //! came; rows that break the contract are set aside with a reason. Copies are still among them.
 //!
 //! Always holds: rows that could be touches = kept + rejected + out of scope, in every partition.
