@@ -59,12 +59,16 @@ pub(crate) fn conversion_events(settings: &Settings) -> Digest {
 
 /// Which events are conversion events: the conversion settings of every bot, from its first on.
 pub(crate) fn conversion_history(settings: &Settings) -> Digest {
+    conversion_history_of(settings.bots.iter().cloned())
+}
+
+/// The same, of these bots.
+pub(crate) fn conversion_history_of(bots: impl Iterator<Item = Bot>) -> Digest {
     let setting = |setting: &ConversionSetting| {
         let (category, at) = (quoted(&setting.category), setting.effective_at);
         format!("ConversionSetting {{ category: {category}, effective_at: {at} }}")
     };
-    let bot = |bot: &Bot| format!("{} {}", quoted(&bot.id), list(bot.conversion_events.iter().map(setting)));
-    Digest::of_texts(settings.bots.iter().map(bot))
+    Digest::of_texts(bots.map(|bot| format!("{} {}", quoted(&bot.id), list(bot.conversion_events.iter().map(setting)))))
 }
 
 /// The settings that matter to landed insights: the accounts that are listed.
@@ -106,6 +110,11 @@ pub(crate) fn accepted_before(settings: &Settings, table: Raw) -> Digest {
     };
     let input = [mapping(columns), settings.max_rejected_share.to_string()];
     Digest::of_texts(input.into_iter().chain(counted_bots(settings)))
+}
+
+/// Where the values of a table's columns come from.
+pub(crate) fn columns(table: &TableMapping) -> Digest {
+    Digest::of_texts([mapping(table)])
 }
 
 /// Each bot with the ids that count as its own and its zone.

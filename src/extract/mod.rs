@@ -11,6 +11,7 @@
 //! found.rs          counts, digests, rows set aside
 //! identity.rs       who an id stands for
 //! object.rs         one object, row by row
+//! reading.rs        whether rows that cannot be read again still hold
 //! touches.rs        inbound messages from ads
 //! tracked.rs        events of any category of some contacts
 //! ```
@@ -20,6 +21,7 @@ pub(crate) mod fingerprints;
 pub(crate) mod found;
 pub mod identity;
 mod object;
+pub(crate) mod reading;
 pub mod touches;
 pub(crate) mod tracked;
 

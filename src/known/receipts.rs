@@ -109,7 +109,7 @@ impl<T: Serialize + DeserializeOwned + PartialEq> Receipts<T> {
     /// Writes the months that changed.
     pub(crate) fn write(&mut self, output: &Lake) -> Result<()> {
         for month in self.take_changed() {
-            let days: BTreeMap<Day, &T> = self.iter().filter(|(day, _)| day.month() == month).collect();
+            let days: BTreeMap<Day, &T> = self.iter().chain(self.aside()).filter(|(day, _)| day.month() == month).collect();
             let object = format!("work/receipts/{}/{month}.json", self.kind());
             if days.is_empty() {
                 output.remove(&object)?;

@@ -12,7 +12,9 @@ use crate::config::Settings;
 use crate::engine::Engine;
 use crate::engine::request::ExtractedPartition;
 use crate::extract::fingerprints::{self, insights_settings, raw_settings};
+use crate::extract::found::RawContent;
 use crate::extract::identity::Identities;
+use crate::extract::reading::{Reading, history_holds};
 use crate::insights::due::Due;
 use crate::insights::fetched as ledger;
 use crate::insights::fetched::{Answered, Ledgers};
@@ -22,6 +24,7 @@ use crate::lake::layout::{ADS_OBJECT, Listing, rejected_partition};
 use crate::lake::{Lake, read_json};
 use crate::plan::accepted::{ACCEPTED_OBJECT, Accepted};
 use crate::plan::calendar::Calendar;
+use crate::plan::receipt::PartitionReceipt;
 use crate::plan::stages::{PartitionStep, Seen, Tried};
 use crate::plan::wanted::Wanted;
 use crate::plan::{PlanInputs, Planner};
@@ -143,7 +146,7 @@ impl Survey {
         let (landed, stored) = (landed?, stored?);
         let rejected = stored.rejected.iter().filter_map(|object| rejected_partition(&object.path));
         let leavings = stored.rows.keys().copied().chain(rejected).collect();
-        Ok(Survey {
+        let mut survey = Survey {
             leavings,
             insights: landed.insights,
             ledgers: landed.ledgers,
@@ -155,7 +158,9 @@ impl Survey {
             messages: landed.messages,
             events: landed.events,
             published: stored.published,
-        })
+        };
+        survey.put_retired_aside(settings);
+        Ok(survey)
     }
 
     /// The landed insights, and where we fetch them, what was fetched. What is no longer there counts as never fetched.
@@ -270,7 +275,7 @@ impl Survey {
             unread: self.unread(settings),
             due: asked.due,
             aliases_are_known: receipt.is_some_and(|receipt| receipt.knows(&self.identities, self.bots_of_ids(settings))),
-            is_accepted: self.accepted == self.accepted_now(settings, planner.calendar()),
+            is_accepted: self.accepted.covers(&self.accepted_now(settings, planner.calendar())),
             ads: self.receipts.ads.as_ref(),
             published_ads: self.published_ads.as_ref().map(|object| &object.version),
             tried: asked.tried,
@@ -374,7 +379,45 @@ impl Survey {
             let days = self.receipts.raw(table).iter().map(|(day, _)| day).collect();
             Some((table.table().to_string(), (first, days)))
         };
-        self.accepted.after(settings, watermark, Raw::BOTH.into_iter().filter_map(read).collect())
+        let mut accepted = self.accepted.after(settings, watermark, Raw::BOTH.into_iter().filter_map(read).collect());
+        let now = Raw::BOTH.map(|table| (raw_settings(settings, table).settings, Reading::of(settings, table)));
+        accepted.readings.extend(now);
+        let receipts = || Raw::BOTH.into_iter().map(|table| self.receipts.raw(table));
+        let used = receipts().flat_map(|receipts| receipts.iter().chain(receipts.aside())).map(|(_, receipt)| receipt.settings);
+        let used: BTreeSet<Digest> = used.collect();
+        accepted.readings.retain(|digest, _| used.contains(digest));
+        accepted
+    }
+
+    /// The retired partitions whose rows were read under settings that hold no more, by table.
+    pub(crate) fn retired_aside(&self) -> impl Iterator<Item = (Raw, usize)> + '_ {
+        Raw::BOTH.into_iter().map(|table| (table, self.receipts.raw(table).aside().count())).filter(|(_, count)| *count > 0)
+    }
+
+    /// Rows of retired partitions count as long as the settings that made them hold: nobody can read them again.
+    fn put_retired_aside(&mut self, settings: &Settings) {
+        for table in Raw::BOTH {
+            let now = (raw_settings(settings, table), Reading::of(settings, table));
+            let first = self.raw(table).partitions.keys().next().copied();
+            let retired = self.accepted.retired(table.table(), first);
+            let is_retired = |day: Day| retired.iter().any(|days| days.contains(day));
+            let accepted = &self.accepted;
+            let holds = |day: Day, receipt: &PartitionReceipt<RawContent>| {
+                let is_read_alike = || {
+                    accepted
+                        .readings
+                        .get(&receipt.settings)
+                        .is_some_and(|then| then.holds_under(&now.1, &receipt.content.out_of_scope))
+                };
+                receipt.logic == now.0.logic
+                    && (receipt.settings == now.0.settings || is_read_alike())
+                    && (receipt.history == now.0.history || history_holds(receipt.history, settings, day))
+            };
+            let receipts = self.receipts.raw_mut(table);
+            let aside = receipts.iter().filter(|(day, receipt)| is_retired(*day) && !holds(*day, receipt));
+            let aside: Vec<Day> = aside.map(|(day, _)| day).collect();
+            aside.into_iter().for_each(|day| receipts.put_aside(day));
+        }
     }
 
     pub(crate) fn strange_folders(&self) -> impl Iterator<Item = String> {

@@ -8,8 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::base::day::{Day, DayRange};
+use crate::base::digest::Digest;
 use crate::base::error::{Error, Result};
 use crate::config::{Bot, ConversionSetting, Settings};
+use crate::extract::reading::Reading;
 
 pub(crate) const ACCEPTED_OBJECT: &str = "state/accepted.json";
 
@@ -19,13 +21,20 @@ pub(crate) struct Accepted {
     pub partitions: BTreeMap<String, Vec<(Day, Day)>>,
     /// The settings that were in effect in landed days, oldest first, by bot id.
     pub conversion_events: BTreeMap<String, Vec<ConversionSetting>>,
+    /// What partitions were read under, by the digest in their receipts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub readings: BTreeMap<Digest, Reading>,
 }
 
 impl Accepted {
     /// What is accepted after a run over data that has landed up to `watermark`. `read` gives, by table, the first day that is
     /// there now and the days that have been read.
     pub(crate) fn after(&self, settings: &Settings, watermark: i64, read: BTreeMap<String, (Day, BTreeSet<Day>)>) -> Accepted {
-        let mut accepted = Accepted { partitions: BTreeMap::new(), conversion_events: self.conversion_events.clone() };
+        let mut accepted = Accepted {
+            partitions: BTreeMap::new(),
+            conversion_events: self.conversion_events.clone(),
+            readings: self.readings.clone(),
+        };
         for (table, (first_now, read)) in read {
             let before = self.partitions.get(&table).map(Vec::as_slice).unwrap_or_default();
             let retired = before.iter().filter_map(|(first, last)| DayRange::new(*first, (*last).min(first_now.plus(-1))));
@@ -42,6 +51,13 @@ impl Accepted {
             }
         }
         accepted
+    }
+
+    /// Whether all of `now` is accepted. What version 0.1.0 accepted tells nothing of what partitions were read under, until there is
+    /// something else to accept.
+    pub(crate) fn covers(&self, now: &Accepted) -> bool {
+        let of_readings = self.readings.is_empty() || self.readings == now.readings;
+        of_readings && self.partitions == now.partitions && self.conversion_events == now.conversion_events
     }
 
     /// The oldest partitions of a table, which were read once and have vanished since.

@@ -113,11 +113,13 @@ pub(crate) struct Receipts<T> {
     kind: &'static str,
     days: BTreeMap<Day, T>,
     changed: Vec<String>,
+    /// Receipts that do not count for now, and are kept.
+    aside: BTreeMap<Day, T>,
 }
 
 impl<T: PartialEq> Receipts<T> {
     pub(crate) fn new(kind: &'static str, days: BTreeMap<Day, T>) -> Receipts<T> {
-        Receipts { kind, days, changed: Vec::new() }
+        Receipts { kind, days, changed: Vec::new(), aside: BTreeMap::new() }
     }
 
     pub(crate) fn kind(&self) -> &'static str {
@@ -147,6 +149,16 @@ impl<T: PartialEq> Receipts<T> {
             self.days.insert(day, receipt);
             self.note(day);
         }
+    }
+
+    /// Lets the receipt of a day count no more, and keeps it.
+    pub(crate) fn put_aside(&mut self, day: Day) {
+        self.aside.extend(self.days.remove_entry(&day));
+    }
+
+    /// The receipts that are kept and do not count.
+    pub(crate) fn aside(&self) -> impl Iterator<Item = (Day, &T)> {
+        self.aside.iter().map(|(day, receipt)| (*day, receipt))
     }
 
     pub(crate) fn forget(&mut self, day: Day) {

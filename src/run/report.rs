@@ -118,6 +118,14 @@ impl RunReport {
             *self.unlisted_account_rows.entry(account.clone()).or_default() += count;
         }
         self.warnings.extend(survey.strange_folders());
+        for (table, count) in survey.retired_aside() {
+            self.warnings.insert(format!(
+                "{count} partitions of {} that have left the lake were read under other settings (members, zones, columns, past \
+                 conversion events): their rows do not count, days that need them stay as published or are incomplete; they count \
+                 again when the settings are back",
+                table.table()
+            ));
+        }
     }
 
     pub fn count(&mut self, rows: &DayRows) {

@@ -16,7 +16,7 @@ use crate::cases::report_rows;
 use crate::lake;
 use crate::plans::{Lab, day, event, land_night, owned, touch, world};
 use crate::scene::{DAYS, Scene};
-use crate::world::{Identity, World};
+use crate::world::{Bot, Identity, Message, World};
 
 /// Days that are not published went by the bot's own settings, where the supposed ones were asked for.
 #[test]
@@ -230,4 +230,69 @@ fn a_frozen_day_that_was_never_published_is_planned() {
     let built = lab.said("run", &[]).days;
     assert!(never_built.iter().all(|days| built.iter().any(|built| built == days)), "{built:?}");
     assert!(plan.at_most.iter().any(|days| days.starts_with("d-2..")), "{plan:?}");
+}
+
+/// Rows of retired partitions were used under whatever settings had made them.
+#[test]
+fn rows_of_retired_partitions_count_while_their_settings_hold() {
+    let of_sales = |row: Message| Message { bot_id: Some("sales".into()), ..row };
+    let mut start = World { messages: vec![of_sales(touch(0, "eva", "A")), touch(2, "bia", "B")], ..world() };
+    start.bots[0].members = vec!["sales".into()];
+    start.bots.push(Bot { id: "loja".into(), ad_accounts: vec![], ..start.bots[0].clone() });
+    start.bots[1].members.clear();
+    let mut lab = Lab::new(start);
+    lab.change(|world| {
+        world.message_days.retain(|n| *n >= day(4));
+        world.event_days.retain(|n| *n >= day(4));
+        world.messages.retain(|row| row.partition >= day(4));
+        world.events.retain(|row| row.partition >= day(4));
+        land_night(world, 10, vec![], vec![event(10, "eva", "purchase")]);
+    });
+    assert_eq!(lab.ctwa("run", &[]).code, 0);
+    let of_night = |lab: &Lab| {
+        let rows = &lake::read(&lab.lake.output).expect("it can be read").bot_days[&day(10)];
+        let shop = rows.iter().find(|row| row.bot_id == "shop").expect("the bot");
+        (shop.conversions, shop.complete)
+    };
+    assert_eq!(of_night(&lab), (Some(1), true), "eva clicked on d0, which has left the lake");
+    let published = lake::objects(&lab.lake.output).expect("the output can be read");
+
+    // A bot, a member and a setting that were not there had no rows there.
+    lab.change(|world| {
+        world.bots.push(Bot { id: "nova".into(), members: vec!["nova-sub".into()], ..world.bots[1].clone() });
+        world.bots[0].members.push("sales-2".into());
+        world.bots[0].settings.push(("lead".into(), crate::plans::at(20, 0)));
+    });
+    let ran = lab.ctwa("run", &[]);
+    assert!(ran.code == 0 && !ran.stderr.contains("other settings"), "{ran:?}");
+    assert_eq!(of_night(&lab), (Some(1), true));
+
+    // The member moves: whose eva's click was, nobody can say any more.
+    let moved = |world: &mut World| {
+        world.bots[0].members.retain(|member| member != "sales");
+        world.bots[1].members = vec!["sales".into()];
+    };
+    lab.change(moved);
+    let (code, report) = lab.json("run", &[]);
+    let warned = report["warnings"].to_string();
+    assert!(code == 0 && warned.contains("4 partitions of messages that have left the lake"), "{report}");
+    let now = lake::objects(&lab.lake.output).expect("the output can be read");
+    let frozen = (0..4).map(|n| format!("dt={}", day(n))).collect::<Vec<_>>();
+    let is_frozen = |name: &&String| frozen.iter().any(|day| name.contains(day.as_str()));
+    let changed: Vec<_> = published.keys().filter(is_frozen).filter(|name| now.get(*name) != published.get(*name)).collect();
+    assert!(changed.is_empty(), "what was published of them stays: {changed:?}");
+    lab.change(|world| land_night(world, 11, vec![], vec![event(11, "eva", "purchase")]));
+    assert_eq!(lab.ctwa("run", &[]).code, 0);
+    let rows = &lake::read(&lab.lake.output).expect("it can be read").bot_days[&day(11)];
+    let of_shop = rows.iter().find(|row| row.bot_id == "shop").expect("the bot");
+    assert_eq!((of_shop.conversions, of_shop.complete), (Some(0), false), "not by rows of other settings, and it says so");
+
+    // Back to what it was, they count again.
+    lab.change(|world| {
+        world.bots[0].members.push("sales".into());
+        world.bots[1].members.clear();
+    });
+    let ran = lab.ctwa("run", &[]);
+    assert!(ran.code == 0 && !ran.stderr.contains("other settings"), "{ran:?}");
+    assert_eq!(of_night(&lab), (Some(1), true));
 }
