@@ -147,6 +147,36 @@ fn what_a_stopped_first_build_published_is_not_lost_with_the_oldest_partition() 
     assert!(changed.is_empty(), "{changed:?}");
 }
 
+/// The same where partitions older than the lake's first had landed.
+#[test]
+fn what_older_partitions_gave_is_not_lost_with_them_after_a_stop() {
+    let mut lab = Lab::new(world());
+    lab.change(|world| {
+        (-5..0).for_each(|n| {
+            world.message_days.insert(0, day(n));
+            world.event_days.insert(0, day(n));
+        });
+        world.messages.push(Message { partition: day(-5), ..touch(-5, "eva", "A") });
+        world.events.push(event(5, "eva", "purchase"));
+    });
+    // Once before each table's partitions, then before each eight days: d-5 to d2 are published.
+    assert!(stopped_run(&lab.lake, 4).is_some());
+    let published = lake::objects(&lab.lake.output).expect("the output can be read");
+    assert!(published.keys().any(|name| name.contains(&day(-5).to_string())), "{:?}", published.keys());
+    lab.change(|world| {
+        world.message_days.retain(|n| *n >= day(0));
+        world.event_days.retain(|n| *n >= day(0));
+        world.messages.retain(|row| row.partition >= day(0));
+    });
+    assert_eq!(lab.ctwa("run", &[]).code, 0);
+    let now = lake::objects(&lab.lake.output).expect("the output can be read");
+    let is_old = |name: &&String| (-5..0).any(|n| name.contains(&format!("dt={}", day(n))));
+    let changed: Vec<&String> = published.keys().filter(is_old).filter(|name| now.get(*name) != published.get(*name)).collect();
+    assert!(changed.is_empty(), "{changed:?}");
+    let rows = &lake::read(&lab.lake.output).expect("it can be read").bot_days[&day(5)];
+    assert_eq!((rows[0].conversions, rows[0].complete), (Some(1), true), "eva clicked on a day that was read");
+}
+
 /// A partition that is refused is not one that never comes: the days after it said that they were complete.
 #[test]
 fn a_refused_partition_is_awaited_although_its_day_may_be_missing() {
@@ -193,6 +223,8 @@ fn a_lost_object_of_a_frozen_day_is_made_again_or_named() {
         assert_eq!(ran.code, 6, "{ran:?}");
         assert!(ran.stderr.contains(&object) && ran.stderr.contains("restore"), "{ran:?}");
         assert_eq!(lab.ctwa("plan", &[]).code, 6, "a plan says so, too");
+        let (code, found) = lab.json("verify", &["--from", &day(0).to_string(), "--to", &day(3).to_string()]);
+        assert!(code == 6 && found["differences"].to_string().contains(&object), "and so does verify: {found}");
         let ran = lab.ctwa("run", &[]);
         assert_eq!((ran.code, ran.stderr.contains(&object)), (6, true), "every night, until it is back: {ran:?}");
     }
