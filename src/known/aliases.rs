@@ -4,11 +4,8 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::object::Object;
 use crate::config::Settings;
 use crate::extract::identity::Identities;
-use crate::known::receipts::IdentitiesReceipt;
+use crate::known::receipts::{IdentitiesReceipt, KNOWN_IDENTITIES};
 use crate::lake::Lake;
-
-/// Where the tables lie that the published days know.
-const KNOWN_IDENTITIES: &str = "work/identities";
 
 impl Identities {
     /// Reads the table: every Parquet object under `path`.

@@ -64,15 +64,15 @@ pub(crate) struct IdentitiesReceipt {
     pub bots: Digest,
     #[serde(default, skip_serializing_if = "Marks::is_empty")]
     pub marks: Marks,
-    /// A table of before that is still to be removed: it may name a contact that was erased.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub left: Option<String>,
+    /// Tables of before that are still to be removed: they may name a contact that was erased.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<String>,
 }
 
 impl IdentitiesReceipt {
     /// Whether it is of this alias table, and nothing of an older one is left.
     pub(crate) fn knows(&self, inputs: &[Object], bots: Digest) -> bool {
-        self.inputs == inputs && self.bots == bots && self.left.is_none()
+        self.inputs == inputs && self.bots == bots && self.left.is_empty()
     }
 
     /// The object that holds the table.
@@ -81,11 +81,14 @@ impl IdentitiesReceipt {
     }
 }
 
+/// Where the alias tables lie that the published days know: one, but for a moment.
+pub(crate) const KNOWN_IDENTITIES: &str = "work/identities";
+
 /// The object of the alias table of a state.
 pub(crate) fn known_identities(state: Digest) -> String {
     // As version 0.1.0 named it, which had no states.
     let name = if state.is_none() { "identities".to_string() } else { state.to_string() };
-    format!("work/identities/{name}.parquet")
+    format!("{KNOWN_IDENTITIES}/{name}.parquet")
 }
 
 /// The object of the ads' places of a state.

@@ -42,7 +42,7 @@ use crate::extract::identity::Identities;
 use crate::insights::InsightsIndex;
 use crate::known::job::Job;
 use crate::known::moved::{self, Moved};
-use crate::known::receipts::{IDENTITIES_RECEIPT, IdentitiesReceipt};
+use crate::known::receipts::{IDENTITIES_RECEIPT, IdentitiesReceipt, KNOWN_IDENTITIES};
 use crate::known::survey::{Asked, Lost, Survey};
 use crate::lake::layout::day_object;
 use crate::lake::{Lock, encode, write_json};
@@ -272,11 +272,12 @@ impl<'a> Run<'a> {
             let content = moved::aliases_digest(identities, settings)?;
             now.marks = known.marks.step(content, reached, self.survey.built_under_aliases());
             output.publish(&now.table(), table)?;
-            now.left = Some(known.table());
+            let there = output.list(KNOWN_IDENTITIES)?.into_iter().map(|object| object.path);
+            now.left = there.filter(|path| *path != now.table()).collect();
             write_json(output, IDENTITIES_RECEIPT, &now)?;
             self.survey.receipts.identities = Some(now.clone());
         }
-        if let Some(left) = now.left.take() {
+        for left in std::mem::take(&mut now.left) {
             self.lock.remove(output, &left)?;
         }
         write_json(output, IDENTITIES_RECEIPT, &now)?;

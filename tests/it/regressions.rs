@@ -328,3 +328,15 @@ fn rows_of_retired_partitions_count_while_their_settings_hold() {
     assert!(ran.code == 0 && !ran.stderr.contains("other settings"), "{ran:?}");
     assert_eq!(of_night(&lab), (Some(1), true));
 }
+
+/// An alias table of before may name a contact that was erased since: it goes, also where what is known of it was lost.
+#[test]
+fn no_alias_table_of_before_is_left() {
+    let mut lab = with_new_alias();
+    assert_eq!(lab.ctwa("run", &[]).code, 0);
+    fs::remove_file(lab.output("work/receipts/identities.json")).expect("the receipt of the alias table");
+    lab.change(|world| world.identities.truncate(1));
+    assert_eq!(lab.ctwa("run", &[]).code, 0);
+    assert_eq!(kept(&lab, "work/identities").len(), 1, "the one of now");
+    assert_eq!(lab.ctwa("plan", &["--check"]).code, 0);
+}
