@@ -125,6 +125,15 @@ fn stopped_run(lake: &lake::Lake, stops_at: u32) -> Option<ErrorKind> {
     run::run(&job).expect("a run that is stopped says what it did").worst
 }
 
+/// The partitions before a day leave the lake.
+fn let_go(world: &mut World, n: i64) {
+    let stays = |partition: &chrono::NaiveDate| *partition >= day(n);
+    world.message_days.retain(stays);
+    world.event_days.retain(stays);
+    world.messages.retain(|row| stays(&row.partition));
+    world.events.retain(|row| stays(&row.partition));
+}
+
 /// A first build that was stopped accepted nothing: when the oldest partition vanished before it was finished, days that were published
 /// were removed, or lost conversions.
 #[test]
@@ -134,12 +143,7 @@ fn what_a_stopped_first_build_published_is_not_lost_with_the_oldest_partition() 
     assert!(stopped_run(&lab.lake, 4).is_some());
     let published = lake::objects(&lab.lake.output).expect("the output can be read");
     assert!(published.keys().any(|name| name.contains(&day(7).to_string())), "eight days are published: {:?}", published.keys());
-    lab.change(|world| {
-        world.message_days.retain(|n| *n >= day(4));
-        world.event_days.retain(|n| *n >= day(4));
-        world.messages.retain(|row| row.partition >= day(4));
-        world.events.retain(|row| row.partition >= day(4));
-    });
+    lab.change(|world| let_go(world, 4));
     assert_eq!(lab.ctwa("run", &[]).code, 0);
     let now = lake::objects(&lab.lake.output).expect("the output can be read");
     let changed: Vec<&String> =
@@ -163,11 +167,7 @@ fn what_older_partitions_gave_is_not_lost_with_them_after_a_stop() {
     assert!(stopped_run(&lab.lake, 4).is_some());
     let published = lake::objects(&lab.lake.output).expect("the output can be read");
     assert!(published.keys().any(|name| name.contains(&day(-5).to_string())), "{:?}", published.keys());
-    lab.change(|world| {
-        world.message_days.retain(|n| *n >= day(0));
-        world.event_days.retain(|n| *n >= day(0));
-        world.messages.retain(|row| row.partition >= day(0));
-    });
+    lab.change(|world| let_go(world, 0));
     assert_eq!(lab.ctwa("run", &[]).code, 0);
     let now = lake::objects(&lab.lake.output).expect("the output can be read");
     let is_old = |name: &&String| (-5..0).any(|n| name.contains(&format!("dt={}", day(n))));
@@ -195,12 +195,7 @@ fn a_refused_partition_is_awaited_although_its_day_may_be_missing() {
 /// A lake whose first four days vanished after they were published.
 fn with_frozen_days() -> Lab {
     let mut lab = Lab::new(world());
-    lab.change(|world| {
-        world.message_days.retain(|n| *n >= day(4));
-        world.event_days.retain(|n| *n >= day(4));
-        world.messages.retain(|row| row.partition >= day(4));
-        world.events.retain(|row| row.partition >= day(4));
-    });
+    lab.change(|world| let_go(world, 4));
     assert_eq!(lab.ctwa("run", &[]).code, 0);
     lab
 }
@@ -274,10 +269,7 @@ fn rows_of_retired_partitions_count_while_their_settings_hold() {
     start.bots[1].members.clear();
     let mut lab = Lab::new(start);
     lab.change(|world| {
-        world.message_days.retain(|n| *n >= day(4));
-        world.event_days.retain(|n| *n >= day(4));
-        world.messages.retain(|row| row.partition >= day(4));
-        world.events.retain(|row| row.partition >= day(4));
+        let_go(world, 4);
         land_night(world, 10, vec![], vec![event(10, "eva", "purchase")]);
     });
     assert_eq!(lab.ctwa("run", &[]).code, 0);
