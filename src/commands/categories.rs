@@ -20,7 +20,7 @@ use crate::base::cells::Instant;
 use crate::base::day::{Day, DayRange};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failures::Failures;
-use crate::base::limits::{DAYS_AHEAD, REACH_DAYS};
+use crate::base::limits::{AFFECTED_DAYS, DAYS_AHEAD};
 use crate::base::parallel::on_all_cores;
 use crate::base::progress::Progress;
 use crate::base::schema::Raw;
@@ -231,7 +231,7 @@ fn read_before(job: &Job<'_>, window: &Window<'_>, survey: &mut Survey, failures
     let unread: BTreeSet<(&str, Day)> = survey.unread(settings).iter().map(|step| (step.table, step.day)).collect();
     for table in Raw::BOTH {
         let name = table.table();
-        let near = window.partitions(survey.raw(table), REACH_DAYS);
+        let near = window.partitions(survey.raw(table), AFFECTED_DAYS);
         let mut partitions: BTreeMap<Day, Partition> = near.map(|partition| (partition.day, partition.clone())).collect();
         let is_of_use = |day: Day| {
             // A retired partition is in no listing; what is kept of it is near enough.

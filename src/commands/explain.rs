@@ -69,10 +69,10 @@ pub(crate) fn explain(job: &Job<'_>, question: &Question, bot: Option<&str>, ful
 }
 
 /// The days whose rows are looked at.
-fn days_around(question: &Question, reach: i32) -> DayRange {
+fn days_around(question: &Question, around: i32) -> DayRange {
     match question {
-        Question::Ad { day, .. } => DayRange { first: day.plus(-reach), last: day.plus(reach) },
-        Question::Contact { days: Some(days), .. } => DayRange { first: days.first.plus(-reach), last: days.last.plus(reach) },
+        Question::Ad { day, .. } => DayRange { first: day.plus(-around), last: day.plus(around) },
+        Question::Contact { days: Some(days), .. } => DayRange { first: days.first.plus(-around), last: days.last.plus(around) },
         Question::Contact { days: None, .. } => DayRange { first: Day(i32::MIN / 2), last: Day(i32::MAX / 2) },
     }
 }

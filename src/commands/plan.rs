@@ -1,6 +1,6 @@
 //! Preview: what `ctwa plan` prints. The same planner as a run's; nothing is written.
 //!
-//! Messages and events that have not been read yet are known by their footers only: the days that their rows can reach are given
+//! Messages and events that have not been read yet are known by their footers only: the days that their rows can affect are given
 //! as "at most", and the run plans again once it has read them. Everything else - settings, aliases, Meta's figures, lost objects -
 //! is looked at as a run looks at it, and its days are exact.
 
@@ -18,7 +18,7 @@ use crate::extract::identity::Identities;
 use crate::insights::InsightsIndex;
 use crate::insights::due::Due;
 use crate::known::job::Job;
-use crate::known::moved::{self, Moved, Reached};
+use crate::known::moved::{self, AffectedDays, Moved};
 use crate::known::survey::{Asked, Lost, Survey};
 use crate::lake::Requests;
 use crate::plan::Planner;
@@ -39,7 +39,7 @@ pub struct Preview {
     pub partitions: Vec<PartitionStep>,
     /// Days to build, each with its reason.
     pub days: Vec<DayStep>,
-    /// Days that the rows of unread partitions may reach, by what their footers say: those may be built, or removed.
+    /// Days that the rows of unread partitions may affect, by what their footers say: those may be built, or removed.
     pub days_at_most: Vec<MaybeDay>,
     pub ads: bool,
     pub identities_changed: bool,
@@ -103,7 +103,7 @@ pub fn preview(job: &Job<'_>) -> Result<Preview> {
     ahead.survey.forget(&gone);
     let unread = Unread::of(&job.places(), &ahead.survey, &ahead.calendar, &partitions, !aliases_are_known)?;
     let insights = ahead.insights(&gone, &partitions)?;
-    let mut at_most = unread.days_reached(&ahead.survey);
+    let mut at_most = unread.affected_days(&ahead.survey);
     if ahead.survey.receipts.days.iter().next().is_some() {
         if !aliases_are_known {
             ahead.mark_changed_identities()?;
@@ -160,15 +160,15 @@ impl<'a> Ahead<'a> {
         scan_insights::read_insights(&places, &mut self.survey, &mut self.calendar, &mut |error| failures.add(error)).map(Some)
     }
 
-    /// As a run marks the days that a changed alias table reaches, in memory.
+    /// As a run marks the days that a changed alias table affects, in memory.
     fn mark_changed_identities(&mut self) -> Result<()> {
         let Job { settings, lake, .. } = self.job;
         let identities = Identities::surveyed(lake, &self.survey.identities, settings)?;
         let moved = moved::of_identities(&self.job.places(), &self.survey, &identities, Lost::Allowed)?;
-        if let Moved::Reached(reached) = moved {
+        if let Moved::Affects(affected) = moved {
             let mut receipt = self.survey.receipts.identities.take().unwrap_or_default();
             let content = moved::aliases_digest(&identities, settings)?;
-            receipt.marks = receipt.marks.step(content, reached, self.survey.built_under_aliases());
+            receipt.marks = receipt.marks.step(content, affected, self.survey.built_under_aliases());
             self.survey.receipts.identities = Some(receipt);
         }
         Ok(())
@@ -176,10 +176,10 @@ impl<'a> Ahead<'a> {
 
     /// As a run marks the days of ads that are at another place now, in memory. Returns the days of those that touches which are not
     /// read yet, from an instant on, may move.
-    fn mark_moved_ads(&mut self, insights: Option<InsightsIndex>, from: Option<i64>) -> Result<Reached> {
+    fn mark_moved_ads(&mut self, insights: Option<InsightsIndex>, from: Option<i64>) -> Result<AffectedDays> {
         // Figures that were read anew may say of every ad what they said before.
         if from.is_none() && !(insights.is_some() && self.ads_are_stale()) {
-            return Ok(Reached::new());
+            return Ok(AffectedDays::new());
         }
         let places = self.job.places();
         let insights = match insights {
@@ -195,27 +195,27 @@ impl<'a> Ahead<'a> {
         let ads = AdIndex::new(places.settings, places.engine.attribute(&request)?.ads.facts(), &insights);
         let moved = moved::of_ads(&places, &self.survey, &ads, &self.planner())?;
         let Some(from) = from else {
-            if let Moved::Reached(reached) = moved {
+            if let Moved::Affects(affected) = moved {
                 let content = places_digest(&ads.places(places.settings));
                 let mut receipt = self.survey.receipts.ads.take().unwrap_or_default();
-                receipt.marks = receipt.marks.step(content, reached, self.survey.built_under_places());
+                receipt.marks = receipt.marks.step(content, affected, self.survey.built_under_places());
                 self.survey.receipts.ads = Some(receipt);
             }
-            return Ok(Reached::new());
+            return Ok(AffectedDays::new());
         };
         let movable = ads.movable(places.settings, from);
         let may_move = |ad: &String| movable.contains(ad).then(|| format!("ad may move: {ad}"));
-        let mut maybe = Reached::new();
+        let mut maybe = AffectedDays::new();
         if !movable.is_empty() {
             maybe = moved::days_with(places.output, &self.survey, &|_| false, &may_move)?;
         }
         // Without all touches nobody knows who was touched first.
-        maybe.extend(moved.into_reached());
+        maybe.extend(moved.into_affected());
         Ok(maybe)
     }
 
     /// What the stages say, and which days the unread partitions leave open.
-    fn preview(mut self, unread: &Unread<'_>, mut at_most: Reached) -> Preview {
+    fn preview(mut self, unread: &Unread<'_>, mut at_most: AffectedDays) -> Preview {
         let mut failures = std::mem::take(&mut self.failures);
         let planner = self.planner();
         let due = pull::due(self.job, &self.survey, &planner);

@@ -122,8 +122,8 @@ pub(crate) struct Known {
     pub rows: Box<dyn SettledRows>,
 }
 
-/// A session reaches this far from its touch, with the copies before and after it; a clock change can add a day.
-fn reach(settings: &Settings) -> i32 {
+/// A session ends at most this many days from its touch, with the copies before and after it; a clock change can add a day.
+fn longest_session(settings: &Settings) -> i32 {
     settings.horizon.days + DAYS_AROUND
 }
 
@@ -213,10 +213,10 @@ pub(crate) fn kept_rows(engine: &dyn Engine) -> Result<&dyn KeptRows> {
 pub(crate) fn sessions(job: &Job<'_>, request: &SessionsRequest) -> Result<Sessions> {
     let settings = job.settings;
     request.bots.iter().try_for_each(|bot| known_bot(settings, bot))?;
-    let (days, reach) = (request.days, reach(settings));
+    let (days, longest) = (request.days, longest_session(settings));
     let around = match request.by {
-        By::ConversationDay => DayRange { first: days.first.plus(-DAYS_AROUND), last: days.last.plus(reach) },
-        By::ConversionDay => DayRange { first: days.first.plus(-reach), last: days.last.plus(DAYS_AROUND) },
+        By::ConversationDay => DayRange { first: days.first.plus(-DAYS_AROUND), last: days.last.plus(longest) },
+        By::ConversionDay => DayRange { first: days.first.plus(-longest), last: days.last.plus(DAYS_AROUND) },
     };
     let known = Known::of(job, around)?;
     let (last, rows) = (&known.last, known.rows.as_ref());

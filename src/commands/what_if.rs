@@ -110,8 +110,9 @@ pub(crate) fn what_if(job: &Job<'_>, hypothesis: &Hypothesis) -> Result<WhatIf> 
 
 /// Reads the events that these days can need under the other settings, and has them stand for those that the last run read.
 fn suppose_events(places: &Places<'_>, survey: &mut Survey, days: DayRange, notes: &mut Vec<String>) -> Result<()> {
-    let reach = places.settings.horizon.days + DAYS_AROUND;
-    let landed = DayRange { first: days.first.plus(-reach - DAYS_AHEAD - 1), last: days.last.plus(DAYS_AROUND + DAYS_LATE + 1) };
+    let longest = places.settings.horizon.days + DAYS_AROUND;
+    let landed =
+        DayRange { first: days.first.plus(-longest - DAYS_AHEAD - 1), last: days.last.plus(DAYS_AROUND + DAYS_LATE + 1) };
     let mut listing = survey.raw(Raw::Events).clone();
     // What a run has not read yet is in no published figure either.
     let is_read = |day: &Day| survey.receipts.events.get(*day).is_some();

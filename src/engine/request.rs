@@ -76,8 +76,8 @@ pub struct Rules<'a> {
 #[derive(Clone, Copy)]
 pub struct AttributeRequest<'a> {
     pub rules: Rules<'a>,
-    /// All partitions whose rows count. The days' figures depend on some of them only, by what `base::limits` says of how far
-    /// rows reach.
+    /// All partitions whose rows count. The days' figures depend on some of them only, by what `base::limits` says of the
+    /// days that a row affects.
     pub partitions: &'a [ExtractedPartition<'a>],
     /// The local days to answer for.
     pub days: &'a BTreeSet<Day>,

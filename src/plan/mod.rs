@@ -3,14 +3,14 @@
 //! A day is a function of the rows it can depend on (its own, those of the horizon and the copies before it, and copies that
 //! can shadow its unattributed touches after it), of the settings that matter to it, of Meta's figures of the day, and of what
 //! has landed. [`Planner::expected`] computes digests of all that from the receipts of the partitions; a day whose receipt says
-//! otherwise is stale. So a late row reaches exactly the days that rule 21 names, without a lookback constant.
+//! otherwise is stale. So a late row affects exactly the days that rule 21 names, without a lookback constant.
 //!
 //! ```text
 //! accepted.rs          what was accepted once and stays
 //! bot_rows.rs          rows by local day, as receipts tell
 //! calendar.rs          which days can be built, which are complete
 //! insights_status.rs   whether Meta's figures are there, and final
-//! marks.rs             days reached by what digests do not tell
+//! marks.rs             days affected by what digests do not tell
 //! reason.rs            why a day is stale, in words
 //! receipt.rs           what a stored thing was made from
 //! stages.rs            what there is to do, in order: run does it, plan prints it
@@ -73,7 +73,7 @@ pub(crate) struct PlanInputs<'a> {
     pub(crate) published: &'a BTreeMap<&'static str, BTreeMap<Day, Object>>,
     /// What was fetched from Meta; none where others land the insights.
     pub(crate) fetched: Option<&'a Ledgers>,
-    /// What aliases reached, and ads at other places; none where nothing is known of it.
+    /// The days that aliases affected, and ads at other places; none where nothing is known of it.
     pub(crate) aliases: Option<&'a Marks>,
     pub(crate) places: Option<&'a Marks>,
     /// Per bot id, the day from which its conversion events are others than before.
@@ -159,8 +159,8 @@ impl<'a> Planner<'a> {
             logic: [LOGIC.ad_conversions, LOGIC.ad_days, LOGIC.bot_days],
             settings: Digest::of_texts(std::iter::once(self.settings_digest.to_string()).chain(configured)),
             own_rows: self.own_rows(day),
-            rows_in_reach: bots().fold(Digest::NONE, |sum, (bot, rows)| {
-                sum.plus(rows.in_reach(bot, first_in_reach(self.inputs.settings, bot, day), day))
+            rows_affecting: bots().fold(Digest::NONE, |sum, (bot, rows)| {
+                sum.plus(rows.affecting(bot, first_affecting(self.inputs.settings, bot, day), day))
             }),
             complete: self.inputs.settings.bots.iter().map(complete).collect(),
             insights_status: statuses.collect::<Vec<_>>().join(" "),
@@ -206,7 +206,7 @@ impl<'a> Planner<'a> {
         if receipt.logic != expected.logic {
             return Some(Reason::LogicChanged);
         }
-        if receipt.rows_in_reach != expected.rows_in_reach {
+        if receipt.rows_affecting != expected.rows_affecting {
             return Some(self.why_rows_changed(day));
         }
         if receipt.settings != expected.settings {
@@ -242,17 +242,16 @@ impl<'a> Planner<'a> {
     }
 
     fn why_rows_changed(&self, day: Day) -> Reason {
-        let reach =
-            self.inputs.settings.bots.iter().map(|bot| first_in_reach(self.inputs.settings, bot, day)).min().unwrap_or(day);
+        let first =
+            self.inputs.settings.bots.iter().map(|bot| first_affecting(self.inputs.settings, bot, day)).min().unwrap_or(day);
         let own_changed = |other: &Day| {
             let own = self.own_rows(*other);
             self.inputs.days.get(*other).map_or(own != Digest::NONE, |receipt| receipt.own_rows != own)
         };
         let touched: BTreeSet<Day> = self.inputs.changes.iter().flat_map(|change| &change.local_days).copied().collect();
-        let mut candidates = DayRange { first: reach, last: day }.iter();
-        let changed = candidates
-            .find(|other| touched.contains(other))
-            .or_else(|| DayRange { first: reach, last: day }.iter().find(own_changed));
+        let mut candidates = DayRange { first, last: day }.iter();
+        let changed =
+            candidates.find(|other| touched.contains(other)).or_else(|| DayRange { first, last: day }.iter().find(own_changed));
         let Some(on) = changed else {
             let copies = touched.range(day.next()..=day.plus(COPY_DAYS + 1)).next();
             return copies.map_or(Reason::RowsChanged { on: day }, |on| Reason::CopiesCame { on: *on });
@@ -324,7 +323,7 @@ impl<'a> Planner<'a> {
     /// times a little ahead of their partition.
     pub(crate) fn has_history(&self, day: Day) -> bool {
         let first =
-            self.inputs.settings.bots.iter().map(|bot| first_in_reach(self.inputs.settings, bot, day)).min().unwrap_or(day);
+            self.inputs.settings.bots.iter().map(|bot| first_affecting(self.inputs.settings, bot, day)).min().unwrap_or(day);
         let needed = DayRange { first: first.plus(-DAYS_AHEAD - 1), last: day.plus(DAYS_LATE + 1) };
         self.inputs.calendar.retired(needed).iter().all(|(table, day)| match table {
             Raw::Messages => self.inputs.messages.get(*day).is_some(),
@@ -371,7 +370,7 @@ pub struct Steps {
     pub damaged: Vec<(Day, &'static str)>,
 }
 
-/// The first local day whose rows can matter to a day: horizon and copies before its first instant (rule 21).
-pub(crate) fn first_in_reach(settings: &Settings, bot: &Bot, day: Day) -> Day {
-    limits::first_in_reach(bot.zone, settings.horizon.micros(), day)
+/// The first local day whose rows can affect a day: horizon and copies before its first instant (rule 21).
+pub(crate) fn first_affecting(settings: &Settings, bot: &Bot, day: Day) -> Day {
+    limits::first_affecting(bot.zone, settings.horizon.micros(), day)
 }

@@ -65,9 +65,9 @@ impl Run<'_> {
         let mut marks = self.survey.receipts.ads.as_ref().map(|receipt| receipt.marks.clone()).unwrap_or_default();
         let before = known_places(marks.tip());
         self.lock.check()?;
-        if let Moved::Reached(reached) = moved {
+        if let Moved::Affects(affected) = moved {
             let places = ads.places(settings);
-            marks = marks.step(places_digest(&places), reached, self.survey.built_under_places());
+            marks = marks.step(places_digest(&places), affected, self.survey.built_under_places());
             write_json(output, &known_places(marks.tip()), &places)?;
         }
         let surveyed = self.survey.published_ads.clone();

@@ -250,7 +250,7 @@ impl<'a> Run<'a> {
         self.worked_out = Arc::default();
     }
 
-    /// A changed alias reaches days of the contacts whose chain ends elsewhere now (rule 21). What is reached is known before the new
+    /// A changed alias affects days of the contacts whose chain ends elsewhere now (rule 21). What is affected is known before the new
     /// table is, with one put.
     fn mark_changed_identities(&mut self) -> Result<()> {
         let Job { settings, output, .. } = self.job;
@@ -263,14 +263,14 @@ impl<'a> Run<'a> {
             ..known.clone()
         };
         self.lock.check()?;
-        if let Moved::Reached(mut reached) = moved {
+        if let Moved::Affects(mut affected) = moved {
             // Rows that are away, or were never built with, were not looked at: their days are built whenever they can be.
             for (day, reason) in self.planner().built_from_others() {
-                reached.entry(day).or_insert_with(|| reason.to_string());
+                affected.entry(day).or_insert_with(|| reason.to_string());
             }
             let table = encode(&schema::identities().schema, &[identities.table(settings)?])?;
             let content = moved::aliases_digest(identities, settings)?;
-            now.marks = known.marks.step(content, reached, self.survey.built_under_aliases());
+            now.marks = known.marks.step(content, affected, self.survey.built_under_aliases());
             output.publish(&now.table(), table)?;
             now.left = Some(known.table());
             write_json(output, IDENTITIES_RECEIPT, &now)?;

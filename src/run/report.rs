@@ -37,7 +37,7 @@ pub struct RunReport {
     pub days_blocked: BTreeMap<Day, Vec<String>>,
     /// Days asked for or stale, but kept as published: what they were made from was retired.
     pub days_without_history: Vec<Day>,
-    /// Days that a run that was stopped knew to be stale and did not come to; the partitions it did not read may reach more.
+    /// Days that a run that was stopped knew to be stale and did not come to; the partitions it did not read may affect more.
     pub days_left: Vec<Day>,
     pub partitions_left: Vec<PartitionStep>,
     /// From the lake.

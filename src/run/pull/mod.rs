@@ -121,10 +121,10 @@ impl<'a> Pull<'a> {
     pub(crate) fn all_days(&mut self, days: DayRange, fail: Fail<'_>) -> Result<()> {
         let accounts = self.ledgers.accounts.keys().cloned().collect();
         self.each(accounts, fail, &mut |pull, account| {
-            let reachable = due::reachable(&pull.ledgers.accounts[account], pull.now());
-            match days.intersection(reachable) {
+            let fetchable = due::fetchable(&pull.ledgers.accounts[account], pull.now());
+            match days.intersection(fetchable) {
                 Some(days) => pull.chunks(account, &due::chunks(&days.iter().rev().collect::<Vec<Day>>())),
-                None => Err(Error::usage(format!("Meta has figures for {reachable} only")).with("account", account)),
+                None => Err(Error::usage(format!("Meta has figures for {fetchable} only")).with("account", account)),
             }
         })
     }

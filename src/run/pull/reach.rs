@@ -30,7 +30,7 @@ impl Pull<'_> {
             let at = pull.now();
             let ranges = match pull.ledgers.accounts.get(account) {
                 // The zone may have been told only now.
-                Some(known) => due::reach_ranges(pull.api, due::reachable(known, at)),
+                Some(known) => due::reach_ranges(pull.api, due::fetchable(known, at)),
                 None => return Ok(()),
             };
             let until = ranges.iter().map(|range| range.last).max();
@@ -58,9 +58,9 @@ impl Pull<'_> {
         let accounts: Vec<String> = self.ledgers.accounts.keys().cloned().collect();
         let mut answered = ReachAnswers::new();
         self.each(accounts, fail, &mut |pull, account| {
-            let reachable = due::reachable(&pull.ledgers.accounts[account], pull.now());
-            if days.intersection(reachable) != Some(days) {
-                return Err(Error::usage(format!("Meta has figures for {reachable} only")).mend("ask for days within these"));
+            let fetchable = due::fetchable(&pull.ledgers.accounts[account], pull.now());
+            if days.intersection(fetchable) != Some(days) {
+                return Err(Error::usage(format!("Meta has figures for {fetchable} only")).mend("ask for days within these"));
             }
             pull.ask_reach(account, &[days], &mut answered)?.pop().map_or(Ok(()), Err)
         })?;
