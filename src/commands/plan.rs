@@ -1,4 +1,4 @@
-//! Preview: what `ctwa plan` prints. The same planner as a run's; nothing is written.
+//! Plan: what a run would do, as `ctwa plan` prints it. The same planner as a run's; nothing is written.
 //!
 //! Messages and events that have not been read yet are known by their footers only: the days that their rows can affect are given
 //! as "at most", and the run plans again once it has read them. Everything else - settings, aliases, Meta's figures, lost objects -
@@ -29,7 +29,7 @@ use crate::run::{check_history, note_damaged, note_missing, pull, scan_insights}
 use crate::tables::ads::{AdIndex, places_digest};
 
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Preview {
+pub struct PlanReport {
     pub pipeline: String,
     /// Whether a run would do anything.
     pub stale: bool,
@@ -88,7 +88,7 @@ pub struct MaybeDay {
     pub reason: String,
 }
 
-pub fn preview(job: &Job<'_>) -> Result<Preview> {
+pub fn plan(job: &Job<'_>) -> Result<PlanReport> {
     let Job { settings, lake, output, .. } = job;
     let survey = Survey::take(&job.places())?;
     let survey_requests = lake.requests() + output.requests();
@@ -114,16 +114,16 @@ pub fn preview(job: &Job<'_>) -> Result<Preview> {
             at_most.entry(day).or_insert(reason);
         }
     }
-    let mut preview = ahead.preview(&unread, at_most);
-    preview.identities_changed = !aliases_are_known;
-    preview.ads |= partitions.iter().any(|step| step.table == Raw::Messages.table());
-    preview.bytes_at_most = partitions.iter().map(|step| step.bytes).sum();
-    preview.survey_requests = survey_requests;
-    let days = (preview.days.len() + preview.days_at_most.len()) as u64;
-    preview.objects_at_most = 3 * days + u64::from(preview.ads);
-    preview.stale |= !partitions.is_empty() || !gone.is_empty() || preview.identities_changed || preview.ads || days > 0;
-    preview.partitions = partitions;
-    Ok(preview)
+    let mut report = ahead.report(&unread, at_most);
+    report.identities_changed = !aliases_are_known;
+    report.ads |= partitions.iter().any(|step| step.table == Raw::Messages.table());
+    report.bytes_at_most = partitions.iter().map(|step| step.bytes).sum();
+    report.survey_requests = survey_requests;
+    let days = (report.days.len() + report.days_at_most.len()) as u64;
+    report.objects_at_most = 3 * days + u64::from(report.ads);
+    report.stale |= !partitions.is_empty() || !gone.is_empty() || report.identities_changed || report.ads || days > 0;
+    report.partitions = partitions;
+    Ok(report)
 }
 
 /// A look ahead: what a run would find, in memory.
@@ -215,7 +215,7 @@ impl<'a> Ahead<'a> {
     }
 
     /// What the stages say, and which days the unread partitions leave open.
-    fn preview(mut self, unread: &Unread<'_>, mut at_most: AffectedDays) -> Preview {
+    fn report(mut self, unread: &Unread<'_>, mut at_most: AffectedDays) -> PlanReport {
         let mut failures = std::mem::take(&mut self.failures);
         let planner = self.planner();
         let due = pull::due(self.job, &self.survey, &planner);
@@ -232,7 +232,7 @@ impl<'a> Ahead<'a> {
         let (stages, steps) = self.with_seen(due, |seen| (seen.stages().collect::<Vec<Stage>>(), seen.steps()));
         note_missing(&planner, self.job.wanted, &mut failures);
         note_damaged(&steps, &mut failures);
-        let mut preview = Preview {
+        let mut report = PlanReport {
             pipeline: self.job.settings.name.clone(),
             first_day: range.map(|range| range.first),
             last_day: range.map(|range| range.last),
@@ -240,7 +240,7 @@ impl<'a> Ahead<'a> {
             days_without_history: steps.without_history,
             worst: failures.worst(),
             failures: failures.texts(),
-            ..Preview::default()
+            ..PlanReport::default()
         };
         // Where a receipt is lost its rows may be what they were.
         let open: BTreeSet<Day> = at_most.keys().copied().collect();
@@ -252,36 +252,36 @@ impl<'a> Ahead<'a> {
         for stage in stages {
             match stage {
                 Stage::Forget(_) | Stage::Read(_) | Stage::Identities => {}
-                Stage::Pull(due) => preview.fetches = due.iter().map(Fetch::of).collect(),
-                Stage::Accept => preview.accepts = true,
-                Stage::Ads => preview.ads = true,
-                Stage::Build(step) if is_exact(&step) => preview.days.push(step),
+                Stage::Pull(due) => report.fetches = due.iter().map(Fetch::of).collect(),
+                Stage::Accept => report.accepts = true,
+                Stage::Ads => report.ads = true,
+                Stage::Build(step) if is_exact(&step) => report.days.push(step),
                 Stage::Build(step) => _ = at_most.entry(step.day).or_insert(step.reason.to_string()),
                 Stage::Remove(day) if goes(day) => {
-                    preview.days_removed.push(day);
+                    report.days_removed.push(day);
                 }
                 Stage::Remove(day) => _ = at_most.entry(day).or_insert_with(|| unread.reason_to_remove()),
             }
         }
         let days = range.and_then(|range| self.job.wanted.of(range));
-        let built: BTreeSet<Day> = preview.days.iter().map(|step| step.day).collect();
+        let built: BTreeSet<Day> = report.days.iter().map(|step| step.day).collect();
         let bots = &self.job.settings.bots;
         let can_be_built = |day: Day| !planner.is_kept_as_published(day) && planner.calendar().blockers(bots, day).is_empty();
         let is_wanted = |day: Day| days.is_some_and(|days| days.contains(day)) && !built.contains(&day) && can_be_built(day);
-        let may_go = |day: &Day| maybe_removed.contains(day) && !preview.days_removed.contains(day);
+        let may_go = |day: &Day| maybe_removed.contains(day) && !report.days_removed.contains(day);
         for day in maybe_removed.iter().filter(|day| may_go(day)) {
             at_most.entry(*day).or_insert_with(|| unread.reason_to_remove());
         }
         let at_most = at_most.into_iter().filter(|(day, _)| is_wanted(*day) || may_go(day));
-        preview.days_at_most = at_most.map(|(day, reason)| MaybeDay { day, reason }).collect();
-        preview.stale = preview.ads || preview.accepts || !preview.days_removed.is_empty() || !preview.fetches.is_empty();
-        preview
+        report.days_at_most = at_most.map(|(day, reason)| MaybeDay { day, reason }).collect();
+        report.stale = report.ads || report.accepts || !report.days_removed.is_empty() || !report.fetches.is_empty();
+        report
     }
 }
 
-impl Preview {
+impl PlanReport {
     /// What of it lies on these days.
-    pub fn within(mut self, range: DayRange) -> Preview {
+    pub fn within(mut self, range: DayRange) -> PlanReport {
         self.days.retain(|step| range.contains(step.day));
         self.days_at_most.retain(|step| range.contains(step.day));
         self.days_removed.retain(|day| range.contains(*day));

@@ -112,8 +112,8 @@ const IMPURE: &[&str] = &[
 const MOST_ENTRIES: usize = 16;
 
 /// What a stage does, and who may ask it to: no stage calls the next, only `run` does, and without a write `check`, which looks at
-/// what a run would meet, `preview`, which says what it would do, `verify`, which does it again in memory, `ledger`, which shows
-/// the sessions, and `what_if`, which supposes other settings; `fetch` does the pull alone. Where the file that defines a call is
+/// what a run would meet, `plan`, which says what it would do, `verify`, which does it again in memory, `sessions`, which shows
+/// the sessions, and `what_if`, which supposes other settings; `insights` does the pull alone. Where the file that defines a call is
 /// listed too, it is for the definition.
 const STAGES: &[(&str, &[&str])] = &[
     (
