@@ -12,7 +12,7 @@ use crate::base::day::{Day, DayRange, MICROS_PER_SECOND};
 use crate::base::limits::FINAL_AFTER_DAYS;
 use crate::config::{MarketingApi, Settings};
 
-use crate::insights::fetched::{Answered, AskedAd, LedgerOf, Ledgers};
+use crate::insights::ledger::{Answered, AskedAd, FetchedAccount, Ledgers};
 
 /// What Meta keeps. The oldest day is left alone: whose today it counts from is not said.
 const KEPT_MONTHS: u32 = 37;
@@ -43,7 +43,7 @@ impl Due {
 }
 
 /// The days of an account that Meta can be asked for: up to its today.
-pub(crate) fn fetchable(account: &LedgerOf, now: i64) -> DayRange {
+pub(crate) fn fetchable(account: &FetchedAccount, now: i64) -> DayRange {
     let today = account.zone.local_day(now);
     DayRange { first: today.months_before(KEPT_MONTHS).map_or(today, Day::next), last: today }
 }
@@ -52,7 +52,7 @@ pub(crate) fn fetchable(account: &LedgerOf, now: i64) -> DayRange {
 pub(crate) fn due(settings: &Settings, api: &MarketingApi, ledgers: &Ledgers, now: i64, first: Option<Day>) -> Vec<Due> {
     let listed = settings.listed_accounts();
     let accounts = ledgers.accounts.iter().filter(|(id, _)| listed.contains(id.as_str()));
-    let of = |(id, account): (&String, &LedgerOf)| Due {
+    let of = |(id, account): (&String, &FetchedAccount)| Due {
         account: id.clone(),
         chunks: chunks(&days_due(api, account, now, first)),
         reach: if is_reach_due(api, account, now) { reach_ranges(api, fetchable(account, now)) } else { Vec::new() },
@@ -61,7 +61,7 @@ pub(crate) fn due(settings: &Settings, api: &MarketingApi, ledgers: &Ledgers, no
 }
 
 /// The days of an account that are due, newest first.
-pub(crate) fn days_due(api: &MarketingApi, account: &LedgerOf, now: i64, first: Option<Day>) -> Vec<Day> {
+pub(crate) fn days_due(api: &MarketingApi, account: &FetchedAccount, now: i64, first: Option<Day>) -> Vec<Day> {
     let fetchable = fetchable(account, now);
     let today = fetchable.last;
     let restated = today.plus(-api.restate_days);
@@ -70,7 +70,7 @@ pub(crate) fn days_due(api: &MarketingApi, account: &LedgerOf, now: i64, first: 
     days.filter(|day| is_due(api, account, now, today, *day)).collect()
 }
 
-fn is_due(api: &MarketingApi, account: &LedgerOf, now: i64, today: Day, day: Day) -> bool {
+fn is_due(api: &MarketingApi, account: &FetchedAccount, now: i64, today: Day, day: Day) -> bool {
     let Some(fetched) = account.ledger.days.get(&day) else { return true };
     let is_rested = now - fetched.at.0 >= api.refetch_after_hours * MICROS_PER_HOUR;
     if !fetched.complete {
@@ -93,7 +93,7 @@ pub(crate) fn chunks(days: &[Day]) -> Vec<DayRange> {
     chunks
 }
 
-fn is_reach_due(api: &MarketingApi, account: &LedgerOf, now: i64) -> bool {
+fn is_reach_due(api: &MarketingApi, account: &FetchedAccount, now: i64) -> bool {
     let yesterday = account.zone.local_day(now).plus(-1);
     let is_fresh = account.ledger.reach.as_ref().is_some_and(|fetched| {
         fetched.until == yesterday && now - fetched.at.0 < api.refetch_after_hours.max(1) * MICROS_PER_HOUR
@@ -172,7 +172,7 @@ mod tests {
 
     use super::*;
     use crate::base::digest::Digest;
-    use crate::insights::fetched::{AccountLedger, At, FetchedDay};
+    use crate::insights::ledger::{AccountLedger, At, FetchedDay};
 
     const HOUR: i64 = MICROS_PER_HOUR;
 
@@ -194,17 +194,17 @@ mod tests {
     }
 
     /// An account in UTC, with days that were fetched at some time.
-    fn account(days: &[(&str, i64)]) -> LedgerOf {
+    fn account(days: &[(&str, i64)]) -> FetchedAccount {
         let fetched = |(text, at): &(&str, i64)| {
             let complete = Day::of_instant(*at) > day(text);
             let fetched = FetchedDay { at: At(*at), complete, rows: 0, fingerprint: Digest::NONE, object: None };
             (day(text), fetched)
         };
         let ledger = AccountLedger { days: days.iter().map(fetched).collect(), ..AccountLedger::default() };
-        LedgerOf { zone: "UTC".parse().unwrap(), ledger }
+        FetchedAccount { zone: "UTC".parse().unwrap(), ledger }
     }
 
-    fn is_due_on(account: &LedgerOf, now: i64, text: &str) -> bool {
+    fn is_due_on(account: &FetchedAccount, now: i64, text: &str) -> bool {
         days_due(&api(""), account, now, Some(day("2026-01-01"))).contains(&day(text))
     }
 

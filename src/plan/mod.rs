@@ -40,7 +40,7 @@ use crate::config::{Bot, Settings};
 use crate::extract::fingerprints;
 use crate::extract::found::RawContent;
 use crate::insights::InsightsContent;
-use crate::insights::fetched::Ledgers;
+use crate::insights::ledger::Ledgers;
 use crate::plan::bot_rows::BotRows;
 use crate::plan::calendar::{AwaitedDays, Blocker, Calendar};
 use crate::plan::insights_status::insights_status;
