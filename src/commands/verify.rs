@@ -21,7 +21,7 @@ use crate::plan::receipt::PartitionReceipt;
 use crate::plan::stages::PartitionStep;
 use crate::run::{scan, scan_insights};
 use crate::tables::ads::AdIndex;
-use crate::tables::{Figures, tables};
+use crate::tables::{BuildInputs, tables};
 
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Verification {
@@ -72,9 +72,9 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verification> {
     let Attribution { answer, ads } = job.engine.attribute(&request)?;
     let ads = AdIndex::new(settings, ads.facts(), &insights);
     comparison.object(ADS_OBJECT.to_string(), &schema::ads(), ads.table(settings)?, None)?;
-    let figures = Figures { settings, answer: &answer, insights: &insights, ads: &ads };
+    let inputs = BuildInputs { settings, answer: &answer, insights: &insights, ads: &ads };
     for day in &checked {
-        let rows = figures.rows(&calendar, *day, &|bot| planner.rejected(bot, *day));
+        let rows = inputs.rows(&calendar, *day, &|bot| planner.rejected(bot, *day));
         for (table, batch) in tables(*day, &rows)? {
             comparison.object(day_object(table.name, *day), &table, batch, Some(*day))?;
         }

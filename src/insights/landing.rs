@@ -14,7 +14,7 @@ use crate::base::error::{Error, Result};
 use crate::base::schema;
 
 use crate::base::money::rounded_millionths;
-use crate::insights::figures::InsightRow;
+use crate::insights::landed::InsightRow;
 use crate::insights::rows::ReachRow;
 
 /// A row of `reach`, in the order of its key.
@@ -148,7 +148,7 @@ pub(crate) fn reach_rows(batch: &RecordBatch) -> Option<Vec<PublishedReach>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::insights::figures::{AdNames, MetaFigures};
+    use crate::insights::landed::{AdNames, MetaFigures};
 
     #[test]
     fn reach_reads_back_as_it_was_written() {

@@ -6,11 +6,11 @@
 //! ```text
 //! client.rs        what is asked of Meta's API
 //! due.rs           what is to be fetched
-//! figures.rs       landed rows, read strictly
 //! graph.rs         paced, repeated, page by page
 //! graph_error.rs   what an error means
 //! http.rs          the only user of HTTP
 //! index.rs         what all landed days say together
+//! landed.rs        landed rows, read strictly
 //! landing.rs       fetched rows as tables
 //! ledger.rs        what was fetched, and when
 //! report_run.rs    too large: asynchronously
@@ -22,11 +22,11 @@
 
 pub mod client;
 pub(crate) mod due;
-pub(crate) mod figures;
 pub mod graph;
 pub mod graph_error;
 mod http;
 pub(crate) mod index;
+pub(crate) mod landed;
 pub(crate) mod landing;
 pub(crate) mod ledger;
 pub(crate) mod report_run;
@@ -35,5 +35,5 @@ pub(crate) mod split;
 pub(crate) mod throttle;
 pub mod wire;
 
-pub use figures::{AdNames, InsightRow, MetaFigures, read_partition};
 pub use index::{AdFigures, InsightsContent, InsightsIndex, KnownAd, content};
+pub use landed::{AdNames, InsightRow, MetaFigures, read_partition};

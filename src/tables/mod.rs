@@ -1,4 +1,4 @@
-//! Build: the tables of a day, put together from what the other files compute. Pure.
+//! Tables: the rows of a day's tables, put together from what the other files compute. Pure.
 //!
 //! ```text
 //! ad_days.rs    conversations, conversions and spend of each ad
@@ -27,14 +27,14 @@ use crate::tables::audit::DayRows;
 use crate::tables::bot_days::{bot_days, bot_days_table};
 
 /// All that a day's rows are computed from.
-pub(crate) struct Figures<'a> {
+pub(crate) struct BuildInputs<'a> {
     pub settings: &'a Settings,
     pub answer: &'a Answer,
     pub insights: &'a InsightsIndex,
     pub ads: &'a AdIndex,
 }
 
-impl Figures<'_> {
+impl BuildInputs<'_> {
     /// `rejected` gives the rows set aside in the day's partitions, by bot id.
     pub(crate) fn rows(&self, calendar: &Calendar, day: Day, rejected: &dyn Fn(&str) -> u64) -> DayRows {
         DayRows {
