@@ -69,10 +69,10 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verification> {
     let rules = Rules { settings, identities: &identities, watermark };
     let partitions = survey.extracted(Lost::Refused);
     let request = AttributeRequest { rules, partitions: &partitions, days: &checked, known: &BTreeSet::new() };
-    let Attribution { answer, ads } = job.engine.attribute(&request)?;
+    let Attribution { counts, ads } = job.engine.attribute(&request)?;
     let ads = AdIndex::new(settings, ads.facts(), &insights);
     comparison.object(ADS_OBJECT.to_string(), &schema::ads(), ads.table(settings)?, None)?;
-    let inputs = BuildInputs { settings, answer: &answer, insights: &insights, ads: &ads };
+    let inputs = BuildInputs { settings, counts: &counts, insights: &insights, ads: &ads };
     for day in &checked {
         let rows = inputs.rows(&calendar, *day, &|bot| planner.rejected(bot, *day));
         for (table, batch) in tables(*day, &rows)? {

@@ -95,11 +95,11 @@ pub(crate) fn what_if(job: &Job<'_>, hypothesis: &Hypothesis) -> Result<WhatIf> 
     // What touches say of ads is as published.
     let known: BTreeSet<Day> = last.survey.receipts.messages.iter().map(|(day, _)| day).collect();
     let request = AttributeRequest { rules, partitions: &partitions, days: &days, known: &known };
-    let answer = engine.attribute(&request)?.answer;
+    let counts = engine.attribute(&request)?.counts;
     let mut conversions: BTreeMap<(Day, String), i64> = BTreeMap::new();
-    for (day, rows) in &answer.conversions {
+    for (day, rows) in &counts.conversions {
         for row in rows.iter().filter(|row| row.bot as usize == bot_at) {
-            *conversions.entry((*day, answer.ads[row.ad as usize].clone())).or_default() += row.count;
+            *conversions.entry((*day, counts.ads[row.ad as usize].clone())).or_default() += row.count;
         }
     }
     let supposed = WhatIfRequest { days: hypothesis.days, bot, supposed: &other, conversions: &conversions, known: &known_days };

@@ -99,7 +99,7 @@ impl Run<'_> {
         let (kept, added) = at_once(|| attributed.keep_facts(&places, survey), added)?;
         kept.and(added)?;
         self.are_facts_kept = true;
-        let inputs = BuildInputs { settings: places.settings, answer: &attributed.answer, insights: &insights, ads: &ads };
+        let inputs = BuildInputs { settings: places.settings, counts: &attributed.counts, insights: &insights, ads: &ads };
         self.build_days(&steps, &inputs)?;
         (self.attributed, self.insights) = (Some(attributed), Some(insights));
         Ok(())

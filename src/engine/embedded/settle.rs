@@ -6,7 +6,7 @@ use foldhash::fast::FixedState;
 
 use crate::base::error::Result;
 use crate::base::parallel::at_once;
-use crate::engine::answer::{AdFacts, FactsOfAds, Told};
+use crate::engine::counts::{AdFacts, FactsOfAds, Told};
 use crate::engine::embedded::conversions::{Conversion, Conversions};
 use crate::engine::embedded::touches::{Touch, Touches};
 use crate::engine::rows::{EventRow, Rows, TouchRow};

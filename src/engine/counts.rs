@@ -1,4 +1,4 @@
-//! What an engine answers: counts per bot, ad, day and category, and what touches say of ads. Small, whatever was counted.
+//! What an engine finds: counts per bot, ad, day and category, and what touches say of ads. Small, whatever was counted.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -8,7 +8,7 @@ use crate::base::day::Day;
 
 /// The counts of some days. Bots are indices into the settings, ads and categories into the lists here.
 #[derive(Debug, Default)]
-pub struct Answer {
+pub struct DayCounts {
     pub ads: Vec<String>,
     pub categories: Vec<String>,
     /// Touches with an ad id, by local day.
@@ -21,9 +21,9 @@ pub struct Answer {
     pub states: BTreeMap<(Day, u32), States>,
 }
 
-impl Answer {
+impl DayCounts {
     /// Adds the counts of other contacts, whatever their ads and categories.
-    pub fn merge(&mut self, mut other: Answer) {
+    pub fn merge(&mut self, mut other: DayCounts) {
         let code = |known: &mut Vec<String>, codes: &mut HashMap<String, u32>, text: String| {
             *codes.entry(text).or_insert_with_key(|text| {
                 known.push(text.clone());
@@ -52,7 +52,7 @@ impl Answer {
     }
 
     /// Adds the counts of other contacts, of the same ads and categories.
-    pub(crate) fn add(&mut self, other: Answer) {
+    pub(crate) fn add(&mut self, other: DayCounts) {
         for (day, rows) in other.conversations {
             let known = self.conversations.entry(day).or_default();
             known.extend(rows);
