@@ -35,7 +35,7 @@ use crate::extract::touches::{cell, time_fault};
 use crate::known::job::Job;
 use crate::known::survey::{Lost, Survey};
 use crate::lake::layout::{Listing, Partition};
-use crate::lake::{Lake, ScanPlan, readable};
+use crate::lake::{Lake, ReadPlan, readable};
 use crate::plan::receipt::PartitionReceipt;
 use crate::report::Amount;
 use crate::run::scan;
@@ -307,11 +307,11 @@ fn read_partition(
     let (mut found, mut batches) = (Found::default(), Vec::new());
     for object in &partition.objects {
         let bound = std::cell::OnceCell::new();
-        lake.scan(
+        lake.read_batches(
             object,
             |schema| {
                 let fitting = mapping.bind(schema)?;
-                let plan = ScanPlan { columns: fitting.paths(wanted), filter: None };
+                let plan = ReadPlan { columns: fitting.paths(wanted), filter: None };
                 let _ = bound.set(fitting);
                 Ok(plan)
             },

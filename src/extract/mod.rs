@@ -38,7 +38,7 @@ use crate::base::parallel::on_all_cores;
 use crate::base::schema::{self, InputTable};
 use crate::extract::conversions::{ConversionReader, could_convert};
 use crate::extract::found::{RawContent, Read, Scope};
-use crate::extract::object::ObjectScan;
+use crate::extract::object::PartitionObjects;
 use crate::extract::touches::{AD_COLUMNS, TouchReader, could_be_touch};
 use crate::lake::Lake;
 use crate::lake::layout::Partition;
@@ -55,10 +55,10 @@ pub(crate) struct Extracted {
 
 /// Reads a messages partition, all its objects at once or one after the other.
 pub(crate) fn messages(lake: &Lake, scope: &Scope<'_>, partition: &Partition, at_once: bool) -> Result<Extracted> {
-    let scan = ObjectScan { lake, input: &scope.settings.messages, day: partition.day, tested: &AD_COLUMNS };
+    let objects = PartitionObjects { lake, input: &scope.settings.messages, day: partition.day, tested: &AD_COLUMNS };
     let (of_objects, warnings) = each_object(partition, at_once, |object, warnings| {
         let mut reader = TouchReader::new(scope, partition.day);
-        scan.rows(object, warnings, could_be_touch, |bound, batch| reader.take(bound, batch))?;
+        objects.rows(object, warnings, could_be_touch, |bound, batch| reader.take(bound, batch))?;
         Ok(reader)
     })?;
     let mut reader = TouchReader::new(scope, partition.day);
@@ -68,13 +68,13 @@ pub(crate) fn messages(lake: &Lake, scope: &Scope<'_>, partition: &Partition, at
 
 /// Reads an events partition, likewise.
 pub(crate) fn events(lake: &Lake, scope: &Scope<'_>, partition: &Partition, at_once: bool) -> Result<Extracted> {
-    let scan = ObjectScan { lake, input: &scope.settings.events, day: partition.day, tested: &["category"] };
+    let objects = PartitionObjects { lake, input: &scope.settings.events, day: partition.day, tested: &["category"] };
     let categories = Arc::new(scope.categories.iter().map(|category| category.to_string()).collect::<HashSet<_, FixedState>>());
     let (of_objects, warnings) = each_object(partition, at_once, |object, warnings| {
         let mut reader = ConversionReader::new(scope, partition.day);
         let categories = categories.clone();
         let could_count = move |bound: &Bound, batch: &RecordBatch| could_convert(bound, &categories, batch);
-        scan.rows(object, warnings, could_count, |bound, batch| reader.take(bound, batch))?;
+        objects.rows(object, warnings, could_count, |bound, batch| reader.take(bound, batch))?;
         Ok(reader)
     })?;
     let mut reader = ConversionReader::new(scope, partition.day);

@@ -58,7 +58,7 @@ pub fn read_partition(lake: &Lake, partition: &Partition) -> Result<Vec<InsightR
     let mut rows = Vec::new();
     let mut keys = HashSet::new();
     for object in &partition.objects {
-        let read = lake.scan_columns(object, &REQUIRED, &[COUNTS, NAMES].concat(), |batch| {
+        let read = lake.read_rows(object, &REQUIRED, &[COUNTS, NAMES].concat(), |batch| {
             for row in rows_of(&batch)? {
                 if !keys.insert((row.account.clone(), row.ad.clone())) {
                     return Err(Error::data("two rows for one account, ad and day")
