@@ -27,7 +27,7 @@ use crate::base::schema::Raw;
 use crate::commands::sessions::kept_rows;
 use crate::engine::request::{Extraction, Rules};
 use crate::engine::rows::{HasTouch, Yield, YieldsRequest};
-use crate::extract::conversions::{self, ConversionCells};
+use crate::extract::conversion_events::{self, EventCells};
 use crate::extract::fingerprints::raw_settings;
 use crate::extract::found::Scope;
 use crate::extract::identity::Identities;
@@ -372,12 +372,12 @@ fn take(
         return Ok(None);
     }
     let events = text("event_id")?;
-    let rows = kept.iter().map(|(row, bot, at)| ConversionCells {
+    let rows = kept.iter().map(|(row, bot, at)| EventCells {
         bot: &window.scope.settings.bots[*bot].id,
         contact: cell(&contacts, *row),
         occurred_at: *at,
         category: categories.value(*row as usize),
         event: cell(&events, *row),
     });
-    conversions::table(&rows.collect::<Vec<_>>()).map(Some)
+    conversion_events::table(&rows.collect::<Vec<_>>()).map(Some)
 }

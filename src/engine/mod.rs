@@ -1,26 +1,26 @@
 //! The engine seam: from raw partitions to counts, whatever computes them.
 //!
 //! ```text
-//! counts.rs                  counts, and what touches say of ads
-//! embedded/conversions.rs    conversion events of many partitions
-//! embedded/counts.rs         sessions, counted
-//! embedded/ends.rs           sessions, one by one
-//! embedded/extract.rs        raw partitions, read on this machine
-//! embedded/hashes.rs         short hashes, looked for among many
-//! embedded/held.rs           rows that need not be read back
-//! embedded/kept.rs           the rows behind a figure
-//! embedded/mod.rs            the engine within this program
-//! embedded/needed.rs         the rows that some days need
-//! embedded/parts.rs          the contacts, in parts
-//! embedded/sessions.rs       which touch converts
-//! embedded/settle.rs         rows without their copies
-//! embedded/shards.rs         sessions, on all cores
-//! embedded/touches.rs        touches of many partitions
-//! embedded/working.rs        working tables
-//! embedded/yields.rs         what every category would yield, at once
-//! request.rs                 what is asked
-//! rows.rs                    the rows behind a figure, of an engine that keeps them
-//! select.rs                  the engine that a pipeline file names
+//! counts.rs                        counts, and what touches say of ads
+//! embedded/conversion_events.rs    conversion events of many partitions
+//! embedded/counts.rs               sessions, counted
+//! embedded/ends.rs                 sessions, one by one
+//! embedded/extract.rs              raw partitions, read on this machine
+//! embedded/hashes.rs               short hashes, looked for among many
+//! embedded/held.rs                 rows that need not be read back
+//! embedded/kept.rs                 the rows behind a figure
+//! embedded/mod.rs                  the engine within this program
+//! embedded/needed.rs               the rows that some days need
+//! embedded/parts.rs                the contacts, in parts
+//! embedded/sessions.rs             which touch converts
+//! embedded/settle.rs               rows without their copies
+//! embedded/shards.rs               sessions, on all cores
+//! embedded/touches.rs              touches of many partitions
+//! embedded/working.rs              working tables
+//! embedded/yields.rs               what every category would yield, at once
+//! request.rs                       what is asked
+//! rows.rs                          the rows behind a figure, of an engine that keeps them
+//! select.rs                        the engine that a pipeline file names
 //! ```
 
 pub mod counts;

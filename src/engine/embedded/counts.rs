@@ -137,11 +137,11 @@ mod tests {
     use super::*;
     use crate::base::day::MICROS_PER_DAY;
     use crate::config::Settings;
-    use crate::engine::embedded::conversions::Conversions;
+    use crate::engine::embedded::conversion_events::Events;
     use crate::engine::embedded::settle::settle;
     use crate::engine::embedded::touches::Touches;
     use crate::extract::identity::Identities;
-    use crate::extract::{conversions, touches};
+    use crate::extract::{conversion_events, touches};
 
     /// Contacts with a touch of one of two ads and a conversion event a day later.
     fn settled(settings: &Settings, contacts: i64) -> Settled {
@@ -156,7 +156,7 @@ mod tests {
             ad_type: None,
             title: None,
         };
-        let event = |(i, [contact, ..]): (usize, &'static [String; 3])| conversions::ConversionCells {
+        let event = |(i, [contact, ..]): (usize, &'static [String; 3])| conversion_events::EventCells {
             bot: "b",
             contact: Some(contact),
             occurred_at: at(20_001, i),
@@ -164,11 +164,11 @@ mod tests {
             event: None,
         };
         let ids: &'static [[String; 3]] = ids.leak();
-        let (mut all_touches, mut all_events) = (Touches::default(), Conversions::default());
+        let (mut all_touches, mut all_events) = (Touches::default(), Events::default());
         let touches: Vec<touches::TouchCells<'_>> = ids.iter().enumerate().map(touch).collect();
-        let events: Vec<conversions::ConversionCells<'_>> = ids.iter().enumerate().map(event).collect();
+        let events: Vec<conversion_events::EventCells<'_>> = ids.iter().enumerate().map(event).collect();
         all_touches.add(&touches::table(&touches).unwrap(), &settings.bot_codes());
-        all_events.add(&conversions::table(&events).unwrap(), &settings.bot_codes());
+        all_events.add(&conversion_events::table(&events).unwrap(), &settings.bot_codes());
         settle(all_touches, all_events).unwrap()
     }
 

@@ -3,7 +3,7 @@
 //! Nothing but `select.rs` names it. Rows that it has just extracted stay in memory as long as there is room, so that a first build
 //! does not read back what it wrote.
 
-pub mod conversions;
+pub mod conversion_events;
 pub mod counts;
 mod ends;
 mod extract;

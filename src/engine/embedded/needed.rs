@@ -15,7 +15,7 @@ use crate::base::error::Result;
 use crate::base::limits::{COPY_DAYS, first_affecting};
 use crate::base::schema::Raw;
 use crate::config::{Bot, BotCodes, Settings};
-use crate::engine::embedded::conversions::{Conversion, Conversions};
+use crate::engine::embedded::conversion_events::{Event, Events};
 use crate::engine::embedded::hashes::{Hashes, rows_with, value};
 use crate::engine::embedded::held::Held;
 use crate::engine::embedded::parts::{Part, alias_hashes};
@@ -29,12 +29,12 @@ use crate::lake::{Lake, StoredTable};
 pub(super) struct Loaded<'a> {
     bots: BotCodes<'a>,
     pub touches: Touches,
-    pub events: Conversions,
+    pub events: Events,
 }
 
 impl<'a> Loaded<'a> {
     pub(super) fn new(settings: &'a Settings) -> Loaded<'a> {
-        Loaded { bots: settings.bot_codes(), touches: Touches::default(), events: Conversions::default() }
+        Loaded { bots: settings.bot_codes(), touches: Touches::default(), events: Events::default() }
     }
 
     /// Adds rows. `is_known` where what touches say of ads is known already.
@@ -314,7 +314,7 @@ impl Spans {
 
 /// The contacts with a conversion event on the days to be built, under all ids that stand for them: a touch alone counts without its
 /// contact's other rows.
-fn contacts_on(spans: &Spans, events: &Conversions, identities: &Identities) -> Hashes {
+fn contacts_on(spans: &Spans, events: &Events, identities: &Identities) -> Hashes {
     let of_days = events.rows.iter().filter(|event| spans.has(event.bot, event.occurred_at));
     if identities.is_empty() {
         return of_days.filter_map(|event| events.contact_hash(event)).collect();
@@ -337,7 +337,7 @@ fn deliveries_of(spans: &Spans, loaded: &Loaded<'_>, contacts: &Hashes) -> [Hash
         !touches.is_known(touch) || spans.has(touch.bot, touch.sent_at) || contacts.contains(touches.contact_hash(touch))
     };
     let messages = touches.rows.iter().filter(is_touch_needed).map(|touch| touches.message_hash(touch));
-    let is_event_needed = |event: &&Conversion| {
+    let is_event_needed = |event: &&Event| {
         let is_theirs = || events.contact_hash(event).is_some_and(|contact| contacts.contains(contact));
         spans.has(event.bot, event.occurred_at) || is_theirs()
     };
