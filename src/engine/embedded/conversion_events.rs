@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use arrow::array::{Array, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::Int64Type;
 
-use crate::base::dictionary::{Codes, Dictionary as Texts};
+use crate::base::dictionary::{Codes, Dictionary};
 use crate::base::limits::COPY_WINDOW;
 use crate::config::BotCodes;
 use crate::engine::rows::EventRow;
@@ -29,7 +29,7 @@ pub struct Event {
 pub struct Events {
     pub rows: Vec<Event>,
     batches: Vec<EventBatch>,
-    categories: Texts,
+    categories: Dictionary,
 }
 
 struct EventBatch {
