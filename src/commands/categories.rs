@@ -118,7 +118,7 @@ impl<'a> Window<'a> {
 
 /// What a category's events are so far.
 #[derive(Clone, Copy, Debug, Default)]
-struct Seen {
+struct CategoryEvents {
     events: u64,
     without_contact: u64,
     last_at: i64,
@@ -128,7 +128,7 @@ struct Seen {
 #[derive(Default)]
 struct Found {
     /// By bot and category.
-    seen: BTreeMap<(usize, String), Seen>,
+    seen: BTreeMap<(usize, String), CategoryEvents>,
     without_time: BTreeMap<usize, u64>,
 }
 
@@ -160,7 +160,12 @@ impl Touched<'_> {
 }
 
 /// The rows of a bot's asked days, by category, of the partitions that can hold them.
-pub(crate) fn seen(job: &Job<'_>, survey: &Survey, bot_id: &str, days: u16) -> Result<(DayRange, BTreeMap<String, u64>)> {
+pub(crate) fn events_by_category(
+    job: &Job<'_>,
+    survey: &Survey,
+    bot_id: &str,
+    days: u16,
+) -> Result<(DayRange, BTreeMap<String, u64>)> {
     let window = Window::new(job, survey, &[bot_id.to_string()], days)?;
     let mut failures = Failures::default();
     let (found, _) = read(job, &window, survey, None, &mut failures)?;
@@ -198,7 +203,7 @@ pub(crate) fn categories(job: &Job<'_>, bots: &[String], days: u16) -> Result<Ca
 
 fn of_bot(job: &Job<'_>, index: usize, end: i64, found: &Found, yields: &BTreeMap<(u32, String), Yield>) -> BotCategories {
     let bot = &job.settings.bots[index];
-    let row = |((_, category), seen): (&(usize, String), &Seen)| {
+    let row = |((_, category), seen): (&(usize, String), &CategoryEvents)| {
         let of = yields.get(&(index as u32, category.clone())).copied().unwrap_or_default();
         let sessions = of.conversions + of.unattributed_conversions;
         CategoryRow {
@@ -337,7 +342,7 @@ fn take(
     let text = |name| bound.text(name, batch);
     let (bots, contacts, categories) = (text("bot_id")?, text("contact_id")?, text("category")?);
     let times = bound.instants("occurred_at", batch)?;
-    let mut seen: HashMap<(usize, &str), Seen> = HashMap::new();
+    let mut seen: HashMap<(usize, &str), CategoryEvents> = HashMap::new();
     let mut kept: Vec<(u32, usize, i64)> = Vec::new();
     for (row, time) in times.into_iter().enumerate() {
         let id = bots.is_valid(row).then(|| bots.value(row));
@@ -356,7 +361,8 @@ fn take(
         if !(start..end).contains(&at) {
             continue;
         }
-        let of = seen.entry((bot, categories.value(row))).or_insert(Seen { last_at: i64::MIN, ..Seen::default() });
+        let of =
+            seen.entry((bot, categories.value(row))).or_insert(CategoryEvents { last_at: i64::MIN, ..CategoryEvents::default() });
         of.events += 1;
         of.last_at = of.last_at.max(at);
         if contacts.is_null(row) {

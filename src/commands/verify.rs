@@ -28,7 +28,7 @@ pub struct Verification {
     pub pipeline: String,
     pub days_checked: u64,
     pub objects_checked: u64,
-    pub differences: Vec<Difference>,
+    pub differences: Vec<DifferingObject>,
     /// Days whose partitions are missing or refused.
     pub days_blocked: Vec<Day>,
     pub failures: Vec<String>,
@@ -37,7 +37,7 @@ pub struct Verification {
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct Difference {
+pub struct DifferingObject {
     pub object: String,
     /// `missing` or `other bytes`.
     pub found: &'static str,
@@ -142,7 +142,7 @@ impl<'a> Comparison<'a> {
         self.verification.objects_checked += 1;
         let found = if self.output.get(&object)?.is_some() { "other bytes" } else { "missing" };
         let because = "what it was made from was retired: restore it from a copy of the output".to_string();
-        self.verification.differences.push(Difference { object, found, because });
+        self.verification.differences.push(DifferingObject { object, found, because });
         Ok(())
     }
 
@@ -158,7 +158,7 @@ impl<'a> Comparison<'a> {
         let of_day = day.and_then(|day| self.reasons.get(&day)).cloned();
         let because = of_day.or(Some(self.changed.clone()).filter(|changed| !changed.is_empty()));
         let because = because.unwrap_or("no input changed: the published object was altered".to_string());
-        self.verification.differences.push(Difference { object, found, because });
+        self.verification.differences.push(DifferingObject { object, found, because });
         Ok(())
     }
 }

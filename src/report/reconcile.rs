@@ -62,7 +62,7 @@ pub fn reconcile(settings: &Settings, output: &Lake, request: &ReportRequest, re
 fn rows(published: &Published, bots: &[Bot], request: &ReportRequest) -> Result<Vec<ReconciledAd>> {
     let tally = Tally::of(&published.ad_days, request.days);
     let facts = Facts::new(published, &tally, bots);
-    let mut ads: BTreeMap<&str, RowsByDay> = BTreeMap::new();
+    let mut ads: BTreeMap<&str, RowsOfAd> = BTreeMap::new();
     for row in published.ad_days.iter().filter(|row| request.asks_for_ad(&row.ad_id)) {
         ads.entry(&row.ad_id).or_default().entry(row.date).or_default().push(row);
     }
@@ -84,10 +84,10 @@ fn rows(published: &Published, bots: &[Bot], request: &ReportRequest) -> Result<
 }
 
 /// The rows of an ad, of all bots.
-type RowsByDay<'a> = BTreeMap<Day, Vec<&'a PublishedAdDay>>;
+type RowsOfAd<'a> = BTreeMap<Day, Vec<&'a PublishedAdDay>>;
 
 /// The row of an ad, without its title.
-fn row(facts: &Facts<'_>, ad_id: &str, rows: &RowsByDay<'_>, days: DayRange) -> Result<ReconciledAd> {
+fn row(facts: &Facts<'_>, ad_id: &str, rows: &RowsOfAd<'_>, days: DayRange) -> Result<ReconciledAd> {
     let (mut conversations, mut meta_conversations, mut difference): (i128, Option<i128>, Option<i128>) = (0, None, None);
     let mut meta_unknown_days = 0;
     for day in days.iter() {

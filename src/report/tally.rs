@@ -301,10 +301,10 @@ mod tests {
         rows
     }
 
-    type Told = (Option<String>, String, Option<(Day, String)>, Option<String>, String, Vec<u8>);
+    type TalliedAd = (Option<String>, String, Option<(Day, String)>, Option<String>, String, Vec<u8>);
 
-    fn told(tally: &Tally) -> Vec<Told> {
-        let mut told: Vec<Told> = tally
+    fn told(tally: &Tally) -> Vec<TalliedAd> {
+        let mut told: Vec<TalliedAd> = tally
             .ads()
             .map(|((bot_id, ad_id), ad, marks)| {
                 let account = tally.account(ad).map(|(day, account)| (day, account.to_string()));

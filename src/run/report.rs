@@ -14,7 +14,7 @@ use crate::lake::Requests;
 use crate::plan::Steps;
 use crate::plan::reason::DayStep;
 use crate::plan::stages::PartitionStep;
-use crate::run::publish::Published;
+use crate::run::publish::PublishedObject;
 use crate::run::pull::Pulled;
 use crate::tables::audit::DayRows;
 
@@ -68,7 +68,7 @@ pub struct RunReport {
 
 impl RunReport {
     /// Counts an object; returns its version.
-    pub fn count_object(&mut self, object: Published) -> String {
+    pub fn count_object(&mut self, object: PublishedObject) -> String {
         match object.bytes_written {
             Some(bytes) => {
                 self.objects_written += 1;

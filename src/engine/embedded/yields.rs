@@ -15,7 +15,7 @@ use crate::engine::embedded::touches::Touches;
 use crate::engine::request::Rules;
 use crate::engine::rows::Yield;
 
-/// Rows of the frames that are sorted at once.
+/// RowsOfContact of the frames that are sorted at once.
 const ROWS_AT_ONCE: usize = 2_000_000;
 
 /// By bot and category, what converts from each bot's instant in `starts` on.
@@ -38,7 +38,7 @@ fn yields_at_once(
     starts: &[i64],
     rows_at_once: usize,
 ) -> Result<BTreeMap<(u32, String), Yield>> {
-    let mut rows_of: HashMap<(u32, &str), Rows, FixedState> = HashMap::default();
+    let mut rows_of: HashMap<(u32, &str), RowsOfContact, FixedState> = HashMap::default();
     for (i, touch) in touches.rows.iter().enumerate() {
         let contact = rules.identities.resolve(touch.bot as usize, touches.contact(touch));
         rows_of.entry((touch.bot, contact)).or_default().touches.push(i as u32);
@@ -81,7 +81,7 @@ fn yields_at_once(
 
 /// What a contact did, as places in the lists.
 #[derive(Default)]
-struct Rows {
+struct RowsOfContact {
     touches: Vec<u32>,
     events_before: Vec<u32>,
 }
@@ -94,7 +94,7 @@ struct Frames {
     events: Columns,
 }
 
-/// Rows as columns.
+/// RowsOfContact as columns.
 #[derive(Default)]
 struct Columns {
     timelines: Vec<u32>,
