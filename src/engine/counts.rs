@@ -18,7 +18,7 @@ pub struct DayCounts {
     pub bot_days: BTreeMap<(Day, u32), BotCounts>,
     /// The ends of the sessions opened on a day, by ads or not; of contacts without a conversion event on the days asked for, as far as
     /// their other rows were looked at.
-    pub states: BTreeMap<(Day, u32), States>,
+    pub states: BTreeMap<(Day, u32), SessionStates>,
 }
 
 impl DayCounts {
@@ -126,7 +126,7 @@ impl BotCounts {
 
 /// How many sessions ended how: every touch is in exactly one state (rule 11).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct States {
+pub struct SessionStates {
     pub started: i64,
     pub converted: i64,
     pub superseded: i64,
@@ -134,8 +134,8 @@ pub struct States {
     pub open: i64,
 }
 
-impl States {
-    fn add(&mut self, other: States) {
+impl SessionStates {
+    fn add(&mut self, other: SessionStates) {
         self.started += other.started;
         self.converted += other.converted;
         self.superseded += other.superseded;

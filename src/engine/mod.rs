@@ -38,7 +38,9 @@ use crate::config::EngineKind;
 use crate::engine::request::{AttributeRequest, Attribution, ExtractRequest, Extraction};
 use crate::engine::rows::KeptRows;
 
-pub use crate::engine::counts::{AdFacts, BotCounts, ConversationCount, ConversionCount, DayCounts, FactsOfAds, States, Told};
+pub use crate::engine::counts::{
+    AdFacts, BotCounts, ConversationCount, ConversionCount, DayCounts, FactsOfAds, SessionStates, Told,
+};
 
 /// What computes: raw partitions in, counts out. Everything else - what is stale, what is published, receipts, reports - is the same
 /// under every engine.

@@ -14,11 +14,11 @@ use crate::base::digest::Digest;
 /// The states of one thing, oldest first. Before the first lies the state of receipts that name none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Marks {
-    states: Vec<State>,
+    states: Vec<MarkState>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct State {
+struct MarkState {
     id: Digest,
     /// The days that the step to this state affected and that have not been built under it, each with the reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -65,7 +65,7 @@ impl Marks {
         let affected = days.iter().flat_map(|(day, reason)| [day.to_string(), reason.clone()]);
         let id = Digest::of_texts([self.tip().to_string(), content.to_string()].into_iter().chain(affected));
         let mut states = self.states.clone();
-        states.push(State { id, days });
+        states.push(MarkState { id, days });
         let mut needed: BTreeSet<Digest> = BTreeSet::from([id]);
         let mut waiting: BTreeMap<Day, usize> = BTreeMap::new();
         for (day, under) in built_under {

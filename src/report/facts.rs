@@ -176,8 +176,8 @@ fn accounts<'a>(published: &'a Published, tally: &'a Tally) -> HashMap<&'a str, 
 /// The bot of each ad's last row with a known spend, and the day of that row.
 fn spenders(tally: &Tally) -> HashMap<&str, (Day, Option<&str>)> {
     let mut spenders: HashMap<&str, (Day, Option<&str>)> = HashMap::new();
-    for ((bot_id, ad_id), _, marks) in tally.ads() {
-        if let Some(last) = tally.days_with_spend(marks).next_back() {
+    for ((bot_id, ad_id), _, flags) in tally.ads() {
+        if let Some(last) = tally.days_with_spend(flags).next_back() {
             let spender = spenders.entry(ad_id).or_insert((last, bot_id));
             *spender = (*spender).max((last, bot_id));
         }
@@ -193,10 +193,10 @@ fn whole_days<'a>(
     by_id: &HashMap<&'a str, &'a Bot>,
 ) -> HashMap<&'a str, DaySet> {
     let mut whole: HashMap<&str, DaySet> = HashMap::new();
-    for ((_, ad_id), _, marks) in tally.ads() {
+    for ((_, ad_id), _, flags) in tally.ads() {
         if let Some(account) = accounts.get(ad_id) {
             let days = whole.entry(account).or_insert_with(|| DaySet::none(tally.days));
-            tally.days_with_spend(marks).for_each(|day| days.insert(day));
+            tally.days_with_spend(flags).for_each(|day| days.insert(day));
         }
     }
     for row in published.bot_days.iter().filter(|row| !matches!(row.insights_status.as_str(), "none" | "missing")) {

@@ -52,9 +52,9 @@ pub(super) fn rows(
     let mut rows = Vec::new();
     match request.grain {
         Grain::Range => {
-            for (key, ad, marks) in tally.ads() {
+            for (key, ad, flags) in tally.ads() {
                 if is_asked(key, request.by == By::ConversionDay || ad.has_figures) {
-                    rows.push(row(&facts, request.by, key, &over_range(&facts, request, tally, (key, ad, marks)))?);
+                    rows.push(row(&facts, request.by, key, &over_range(&facts, request, tally, (key, ad, flags)))?);
                 }
             }
         }
@@ -93,25 +93,25 @@ fn over_range<'a>(
     facts: &Facts,
     request: &ReportRequest,
     tally: &'a Tally,
-    (key, ad, marks): (Key, &AdTally, &[u8]),
+    (key, ad, flags): (Key, &AdTally, &[u8]),
 ) -> AddedUp<'a> {
     let (mut sums, of_key, by_conversation_day) = (ad.sums, facts.of(key), request.by == By::ConversationDay);
     if by_conversation_day {
         (sums.conversions, sums.conversions_with_spend) = (0, 0);
     }
     let mut configured_days = 0;
-    for (day, mark) in tally.marked(marks) {
-        if !mark.has_row() {
+    for (day, flag) in tally.flagged(flags) {
+        if !flag.has_row() {
             let known = of_key.day(request.by, None, day);
             sums.add_day(known.figures);
             configured_days += i64::from(known.configured);
             continue;
         }
-        configured_days += i64::from(mark.is_configured());
-        if by_conversation_day && mark.is_configured() {
+        configured_days += i64::from(flag.is_configured());
+        if by_conversation_day && flag.is_configured() {
             let conversions = of_key.cohort(day);
             sums.conversions += conversions;
-            sums.conversions_with_spend += if mark.knows_spend() { conversions } else { 0 };
+            sums.conversions_with_spend += if flag.knows_spend() { conversions } else { 0 };
         }
     }
     let days = request.days.len() as i64;

@@ -7,7 +7,7 @@ use polars::prelude::*;
 
 use crate::base::day::{Day, DayRange};
 use crate::base::error::Result;
-use crate::engine::counts::{BotCounts, ConversationCount, ConversionCount, DayCounts, States};
+use crate::engine::counts::{BotCounts, ConversationCount, ConversionCount, DayCounts, SessionStates};
 use crate::engine::embedded::sessions::state;
 use crate::engine::embedded::settle::Settled;
 use crate::engine::embedded::shards::{ShardRows, codes, days_of, in_shards, local_days, shards_for};
@@ -118,7 +118,7 @@ fn count_states(counts: &mut DayCounts, opened: LazyFrame) -> Result<()> {
     let (bots, numbers, days) = (codes(&states, "bot")?, codes(&states, "n")?, days_of(&states, "day")?);
     for (i, end) in states.column("state")?.i32()?.iter().enumerate() {
         let (Some(bot), Some(day), Some(end), Some(n)) = (bots[i], days[i], end, numbers[i].map(i64::from)) else { continue };
-        let of_day: &mut States = counts.states.entry((day, bot)).or_default();
+        let of_day: &mut SessionStates = counts.states.entry((day, bot)).or_default();
         of_day.started += n;
         match end {
             state::CONVERTED => of_day.converted += n,

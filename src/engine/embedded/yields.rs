@@ -15,7 +15,7 @@ use crate::engine::embedded::touches::Touches;
 use crate::engine::request::Rules;
 use crate::engine::rows::Yield;
 
-/// RowsOfContact of the frames that are sorted at once.
+/// Rows of the frames that are sorted at once.
 const ROWS_AT_ONCE: usize = 2_000_000;
 
 /// By bot and category, what converts from each bot's instant in `starts` on.
@@ -94,7 +94,7 @@ struct Frames {
     events: Columns,
 }
 
-/// RowsOfContact as columns.
+/// Rows as columns.
 #[derive(Default)]
 struct Columns {
     timelines: Vec<u32>,
