@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! ad_days --columns--> Tally -+
-//!                             +--facts, figures--> ReportRow --table | csv | json | batch--> bytes
-//! ads, bot_days, ad_conversions, reach --> Published --facts, series--> days of each ad --html--> a page
+//!                             +--meaning, figures--> ReportRow --table | csv | json | batch--> bytes
+//! ads, bot_days, ad_conversions, reach --> Published --meaning, series--> days of each ad --html--> a page
 //! ```
 //!
 //! In: the output's published tables and the pipeline's bots; nothing is recomputed from the inputs and nothing is written.
@@ -14,17 +14,17 @@
 //!
 //! Always: no amount of one currency is added to an amount of another, no reach is added to another but as a stated bound, a sum
 //! that its column cannot hold is an error, and the report depends on tables, settings and request alone. What a figure means is in
-//! `figures`, what a day without a row means in `facts`.
+//! `figures`, what a day without a row means in `meaning`.
 //!
 //! ```text
 //! model.rs       what is asked for, and the rows that answer it
 //! read.rs        from the published tables
-//! parts.rs       many days' objects, several at once
+//! many_days.rs   many days' objects, several at once
 //! columns.rs     the columns that are read
 //! published.rs   the published rows
 //! sums.rs        figures of days, added up
 //! tally.rs       stored days, added up as they are read
-//! facts.rs       what a day without a row means
+//! meaning.rs     what a day without a row means
 //! figures.rs     the rows of the report
 //! notes.rs       what the figures alone do not say
 //! reconcile.rs   our conversations beside Meta's
@@ -47,15 +47,15 @@ mod amount;
 mod batch;
 mod columns;
 mod csv;
-mod facts;
 mod figures;
 mod formats;
 pub(crate) mod grid;
 mod html;
 mod json;
+mod many_days;
+mod meaning;
 mod model;
 mod notes;
-mod parts;
 mod published;
 mod read;
 mod reconcile;

@@ -17,8 +17,8 @@ use crate::lake::layout::ADS_OBJECT;
 
 use super::columns::{AD, AD_CONVERSION, AD_DAY, AdDayColumns, BOT_DAY, IMPRESSIONS, META_CONVERSATIONS, REACH, StoredColumn};
 use super::columns::{ad_conversions, ads, bot_days, reach};
+use super::many_days::{each_batch, in_parts, rows};
 use super::model::{By, Grain, ReportRequest};
-use super::parts::{each_batch, in_parts, rows};
 use super::published::{Published, PublishedAd, PublishedAdDay};
 use super::tally::Tally;
 
@@ -148,7 +148,7 @@ mod tests {
     use crate::lake::layout::day_object;
     use crate::report::amount::Amount;
     use crate::report::build;
-    use crate::report::parts::DAYS_PER_PART;
+    use crate::report::many_days::DAYS_PER_PART;
     use crate::report::published::Key;
     use crate::report::sample::{SampleOutput, day, text};
 
