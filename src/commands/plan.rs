@@ -19,7 +19,7 @@ use crate::insights::InsightsIndex;
 use crate::insights::due::Due;
 use crate::known::job::Job;
 use crate::known::moved::{self, AffectedDays, Moved};
-use crate::known::survey::{Asked, Lost, Survey};
+use crate::known::survey::{Lost, StageInputs, Survey};
 use crate::lake::Requests;
 use crate::plan::Planner;
 use crate::plan::calendar::Calendar;
@@ -96,7 +96,7 @@ pub fn plan(job: &Job<'_>) -> Result<PlanReport> {
     check_history(job, &survey, &calendar)?;
     let (gone, partitions, aliases_are_known) = {
         let (planner, tried) = (survey.planner(settings, &calendar), Tried::default());
-        let seen = survey.seen(&planner, settings, Asked { wanted: job.wanted, due: Vec::new(), tried: &tried });
+        let seen = survey.seen(&planner, settings, StageInputs { wanted: job.wanted, due: Vec::new(), tried: &tried });
         (seen.gone, seen.unread, seen.aliases_are_known)
     };
     let mut ahead = Ahead { job, survey, calendar, failures: Failures::default() };
@@ -141,7 +141,7 @@ impl<'a> Ahead<'a> {
 
     fn with_seen<T>(&self, due: Vec<Due>, look: impl FnOnce(&Seen<'_>) -> T) -> T {
         let (planner, tried) = (self.planner(), Tried::default());
-        look(&self.survey.seen(&planner, self.job.settings, Asked { wanted: self.job.wanted, due, tried: &tried }))
+        look(&self.survey.seen(&planner, self.job.settings, StageInputs { wanted: self.job.wanted, due, tried: &tried }))
     }
 
     fn ads_are_stale(&self) -> bool {

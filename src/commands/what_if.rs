@@ -77,7 +77,7 @@ pub(crate) fn what_if(job: &Job<'_>, hypothesis: &Hypothesis) -> Result<WhatIf> 
     let (Some(bot_at), Some(bot)) = (bot_at, settings.bots.iter().find(|bot| bot.id == hypothesis.bot)) else {
         return Err(Error::bug("a bot that was found is gone"));
     };
-    let mut last = LastRun::look(job)?;
+    let mut last = LastRun::survey(job)?;
     let mut notes = std::mem::take(&mut last.notes);
     let known_days = known_days(&other, bot_at, hypothesis, &last.survey.calendar(settings), &mut notes);
     if let Some(category) = &hypothesis.category {

@@ -77,20 +77,20 @@ use published::Published;
 use tally::Tally;
 
 pub(crate) use amount::Amount;
-pub(crate) use formats::Layout;
-pub use formats::{Format, Rendering, Written};
+pub(crate) use formats::SheetLayout;
+pub use formats::{Format, Rendering, WrittenReport};
 pub use model::{By, Grain, ReportRequest};
 pub use reconcile::reconcile;
 pub(crate) use sheet::{CellKind, Sheet, Value};
 pub(crate) use what_if::{WhatIf, WhatIfRequest, what_if};
 
 /// The report asked for, as bytes.
-pub fn write(settings: &Settings, output: &Lake, request: &ReportRequest, rendering: Rendering) -> Result<Written> {
+pub fn write(settings: &Settings, output: &Lake, request: &ReportRequest, rendering: Rendering) -> Result<WrittenReport> {
     if rendering.format == Format::Html {
         return page(settings, output, request);
     }
     let report = build(settings, output, request)?;
-    Ok(Written { bytes: formats::render(&report, rendering)?, notes: report.notes })
+    Ok(WrittenReport { bytes: formats::render(&report, rendering)?, notes: report.notes })
 }
 
 /// The report asked for. A usage error where it names a bot that the pipeline does not; not ready where no day of the range is
@@ -107,7 +107,7 @@ fn build(settings: &Settings, output: &Lake, request: &ReportRequest) -> Result<
 }
 
 /// The page: day by day what the rows of any part of the range are made of.
-fn page(settings: &Settings, output: &Lake, request: &ReportRequest) -> Result<Written> {
+fn page(settings: &Settings, output: &Lake, request: &ReportRequest) -> Result<WrittenReport> {
     known_bots(settings, request)?;
     if request.grain == Grain::Day {
         return Err(Error::usage("the page holds every day: it has no --grain").mend("leave out --grain day"));
@@ -116,7 +116,7 @@ fn page(settings: &Settings, output: &Lake, request: &ReportRequest) -> Result<W
     let (rows, hidden_ads) = figures::rows(&published, &tally, &settings.bots, request)?;
     let notes = notes::notes(&published, settings, request, &rows, hidden_ads);
     let series = series::pack(&published, &tally, settings, request, hidden_ads)?;
-    Ok(Written { bytes: html::render(&series)?, notes })
+    Ok(WrittenReport { bytes: html::render(&series)?, notes })
 }
 
 fn with_tally(published: Published, request: &ReportRequest) -> (Published, Tally) {

@@ -12,7 +12,7 @@ use crate::base::error::{Error, Result};
 use crate::config::{Bot, Settings};
 use crate::lake::Lake;
 
-use super::formats::{Format, Layout, Rendering, Written};
+use super::formats::{Format, Rendering, SheetLayout, WrittenReport};
 use super::meaning::Meaning;
 use super::model::ReportRequest;
 use super::notes::missing_days;
@@ -45,7 +45,7 @@ struct ReconciledAd {
 }
 
 /// The reconciliation as bytes. Of the request, only the days and the ads are looked at.
-pub fn reconcile(settings: &Settings, output: &Lake, request: &ReportRequest, rendering: Rendering) -> Result<Written> {
+pub fn reconcile(settings: &Settings, output: &Lake, request: &ReportRequest, rendering: Rendering) -> Result<WrittenReport> {
     if rendering.format == Format::Html {
         return Err(Error::usage("a reconciliation has no page").mend("leave out --format html"));
     }
@@ -53,10 +53,10 @@ pub fn reconcile(settings: &Settings, output: &Lake, request: &ReportRequest, re
     let rows = rows(&published, &settings.bots, request)?;
     let sheet = Sheet { columns: &COLUMNS, rows: rows.iter().map(ReconciledAd::cells).collect() };
     let heading = format!("{}, conversations as counted here and by Meta", request.days);
-    let bytes = sheet.write(&Layout { rendering, heading, spare: &[] })?;
+    let bytes = sheet.write(&SheetLayout { rendering, heading, spare: &[] })?;
     let missing = missing_days(&published, request.days);
     let note = (!missing.is_empty()).then(|| format!("not published and not in the figures: {}", written_ranges(missing)));
-    Ok(Written { bytes, notes: note.into_iter().collect() })
+    Ok(WrittenReport { bytes, notes: note.into_iter().collect() })
 }
 
 fn rows(published: &Published, bots: &[Bot], request: &ReportRequest) -> Result<Vec<ReconciledAd>> {

@@ -43,7 +43,7 @@ use crate::insights::InsightsIndex;
 use crate::known::job::Job;
 use crate::known::moved::{self, Moved};
 use crate::known::receipts::{IDENTITIES_RECEIPT, IdentitiesReceipt};
-use crate::known::survey::{Asked, Lost, Survey};
+use crate::known::survey::{Lost, StageInputs, Survey};
 use crate::lake::layout::day_object;
 use crate::lake::{Lock, encode, write_json};
 use crate::plan::accepted::ACCEPTED_OBJECT;
@@ -86,7 +86,7 @@ fn idle(job: &Job<'_>, survey: &Survey) -> Result<Option<Outcome>> {
     check_history(job, survey, &calendar)?;
     let (planner, tried) = (survey.planner(job.settings, &calendar), Tried::default());
     let due = pull::due(job, survey, &planner);
-    let seen = survey.seen(&planner, job.settings, Asked { wanted: job.wanted, due, tried: &tried });
+    let seen = survey.seen(&planner, job.settings, StageInputs { wanted: job.wanted, due, tried: &tried });
     if seen.stages().next().is_some() {
         return Ok(None);
     }
@@ -223,7 +223,7 @@ impl<'a> Run<'a> {
     fn with_seen<T>(&self, look: impl FnOnce(&Seen<'_>) -> T) -> T {
         let planner = self.planner();
         let due = if self.tried.pull { Vec::new() } else { pull::due(self.job, &self.survey, &planner) };
-        let asked = Asked { wanted: self.job.wanted, due, tried: &self.tried };
+        let asked = StageInputs { wanted: self.job.wanted, due, tried: &self.tried };
         look(&self.survey.seen(&planner, self.job.settings, asked))
     }
 
