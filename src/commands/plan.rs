@@ -237,7 +237,7 @@ impl<'a> Ahead<'a> {
             first_day: range.map(|range| range.first),
             last_day: range.map(|range| range.last),
             days_blocked: steps.blocked.iter().map(|(day, by)| (*day, by.iter().map(ToString::to_string).collect())).collect(),
-            days_without_history: steps.without_history,
+            days_without_history: steps.without_sources,
             worst: failures.worst(),
             failures: failures.texts(),
             ..PlanReport::default()

@@ -58,7 +58,7 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verification> {
     let planner = survey.planner(settings, &calendar);
     let in_range = planner.range().and_then(|range| range.intersection(days)).into_iter().flat_map(DayRange::iter);
     let (known, kept): (Vec<Day>, Vec<Day>) =
-        in_range.partition(|day| !calendar.is_frozen(&settings.bots, *day) && planner.has_history(*day));
+        in_range.partition(|day| !calendar.is_frozen(&settings.bots, *day) && planner.has_sources(*day));
     for (day, table) in kept.into_iter().filter_map(|day| Some((day, planner.damaged_table(day)?))) {
         comparison.lost(day_object(table, day))?;
     }

@@ -281,11 +281,11 @@ impl<'a> Planner<'a> {
             let is_published = self.inputs.published.get("bot_days").is_some_and(|days| days.contains_key(&day));
             if self.is_kept_as_published(day) {
                 match self.damaged_table(day) {
-                    Some(table) if self.has_history(day) => {
+                    Some(table) if self.has_sources(day) => {
                         steps.days.push(DayStep { day, reason: Reason::ObjectChanged(table) });
                     }
                     Some(table) => steps.damaged.push((day, table)),
-                    None if asked => steps.without_history.push(day),
+                    None if asked => steps.without_sources.push(day),
                     None => {}
                 }
                 continue;
@@ -294,10 +294,10 @@ impl<'a> Planner<'a> {
             let blockers = self.inputs.calendar.blockers(bots, day);
             if !blockers.is_empty() {
                 steps.blocked.push((day, blockers));
-            } else if is_published && !self.has_history(day) {
+            } else if is_published && !self.has_sources(day) {
                 match self.damaged_table(day) {
                     Some(table) => steps.damaged.push((day, table)),
-                    None => steps.without_history.push(day),
+                    None => steps.without_sources.push(day),
                 }
             } else {
                 steps.days.push(DayStep { day, reason });
@@ -309,7 +309,7 @@ impl<'a> Planner<'a> {
     /// Whether a day is as old as retired partitions, and so is not built again (rule 22).
     pub(crate) fn is_kept_as_published(&self, day: Day) -> bool {
         let is_published = self.inputs.published.get("bot_days").is_some_and(|days| days.contains_key(&day));
-        self.inputs.calendar.is_frozen(&self.inputs.settings.bots, day) && (is_published || !self.has_history(day))
+        self.inputs.calendar.is_frozen(&self.inputs.settings.bots, day) && (is_published || !self.has_sources(day))
     }
 
     /// The first table of a day whose object is not there as it was published; none of a day that was not published.
@@ -319,9 +319,9 @@ impl<'a> Planner<'a> {
         DAY_TABLES.into_iter().find(|table| version(table) != receipt.objects.get(*table))
     }
 
-    /// Whether the working tables of all retired partitions that a day can depend on are still there. Rows come late, or with
+    /// Whether the day can be made again: the working tables of all retired partitions that it can depend on are still there. Rows come late, or with
     /// times a little ahead of their partition.
-    pub(crate) fn has_history(&self, day: Day) -> bool {
+    pub(crate) fn has_sources(&self, day: Day) -> bool {
         let first =
             self.inputs.settings.bots.iter().map(|bot| first_affecting(self.inputs.settings, bot, day)).min().unwrap_or(day);
         let needed = DayRange { first: first.plus(-DAYS_AHEAD - 1), last: day.plus(DAYS_LATE + 1) };
@@ -345,7 +345,7 @@ impl<'a> Planner<'a> {
             return BTreeSet::new();
         }
         let is_outside = |day: Day| range.is_none_or(|range| !range.contains(day)) && !has_row(day);
-        let may_be_retired = |day: Day| calendar.is_frozen(bots, day) || !self.has_history(day);
+        let may_be_retired = |day: Day| calendar.is_frozen(bots, day) || !self.has_sources(day);
         let is_blocked = |day: Day| !calendar.blockers(bots, day).is_empty();
         let published = self.inputs.published.values().flat_map(BTreeMap::keys).copied();
         published.filter(|day| is_outside(*day) && !may_be_retired(*day) && !is_blocked(*day)).collect()
@@ -365,7 +365,7 @@ pub struct Steps {
     pub days: Vec<DayStep>,
     pub blocked: Vec<(Day, Vec<Blocker>)>,
     /// Asked for or stale, but what they were made from was retired from the lake: kept as published.
-    pub without_history: Vec<Day>,
+    pub without_sources: Vec<Day>,
     /// The same, and the object of this table is not there as it was published: nobody can make it again.
     pub damaged: Vec<(Day, &'static str)>,
 }

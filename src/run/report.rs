@@ -93,8 +93,8 @@ impl RunReport {
     pub fn note_blocked(&mut self, steps: &Steps) {
         let texts = |(day, blockers): &(Day, Vec<_>)| (*day, blockers.iter().map(ToString::to_string).collect());
         self.days_blocked = steps.blocked.iter().map(texts).collect();
-        self.days_without_history = steps.without_history.clone();
-        if let Some((first, last)) = steps.without_history.first().zip(steps.without_history.last()) {
+        self.days_without_history = steps.without_sources.clone();
+        if let Some((first, last)) = steps.without_sources.first().zip(steps.without_sources.last()) {
             let warning = "stay as published: partitions that they were made from were retired";
             self.warnings.insert(format!("days {first}..{last} {warning}"));
         }
