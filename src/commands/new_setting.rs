@@ -91,7 +91,7 @@ pub(crate) fn new_setting(job: &Job<'_>, wish: &Wish<'_>, file: &str, text: &str
     let calendar = survey.calendar(settings);
     refuse_the_past(bot, at, now, calendar.last())?;
     if !wish.unseen {
-        let (days, seen) = categories::seen(job, &survey, &bot.id, wish.days)?;
+        let (days, seen) = categories::events_by_category(job, &survey, &bot.id, wish.days)?;
         new.events_seen = Some(events_of(wish.category, bot, days, &seen)?);
         new.days_looked_at = Some(days.to_string());
     }

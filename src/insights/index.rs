@@ -9,8 +9,8 @@ use crate::base::day::Day;
 use crate::base::digest::Digest;
 use crate::base::error::{Error, Result};
 use crate::base::limits::FINAL_AFTER_DAYS;
-use crate::insights::fetched::Ledgers;
-use crate::insights::figures::{AdNames, InsightRow, MetaFigures};
+use crate::insights::landed::{AdNames, InsightRow, MetaFigures};
+use crate::insights::ledger::Ledgers;
 
 /// What a landed insights partition was found to hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

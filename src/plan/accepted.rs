@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_setting_reaches_no_day_before_it() {
+    fn a_new_setting_affects_no_day_before_it() {
         let changes = accepted(&[C1]).changes(&settings(&[C1, C2]));
         assert_eq!(changes["b"].to_string(), "2026-03-01");
         assert!(accepted(&[C1]).changes(&settings(&[C1])).is_empty());

@@ -17,7 +17,7 @@ use crate::plan::stages::Stage;
 use crate::run::attribute::attribute_days;
 use crate::run::publish::{self, BuiltDay, PublishedDays, put};
 use crate::tables::ads::{AdIndex, places_digest};
-use crate::tables::{Figures, audit, tables};
+use crate::tables::{BuildInputs, audit, tables};
 use std::collections::HashMap;
 use tracing::info;
 
@@ -65,9 +65,9 @@ impl Run<'_> {
         let mut marks = self.survey.receipts.ads.as_ref().map(|receipt| receipt.marks.clone()).unwrap_or_default();
         let before = known_places(marks.tip());
         self.lock.check()?;
-        if let Moved::Reached(reached) = moved {
+        if let Moved::Affects(affected) = moved {
             let places = ads.places(settings);
-            marks = marks.step(places_digest(&places), reached, self.survey.built_under_places());
+            marks = marks.step(places_digest(&places), affected, self.survey.built_under_places());
             write_json(output, &known_places(marks.tip()), &places)?;
         }
         let surveyed = self.survey.published_ads.clone();
@@ -99,8 +99,8 @@ impl Run<'_> {
         let (kept, added) = at_once(|| attributed.keep_facts(&places, survey), added)?;
         kept.and(added)?;
         self.are_facts_kept = true;
-        let figures = Figures { settings: places.settings, answer: &attributed.answer, insights: &insights, ads: &ads };
-        self.build_days(&steps, &figures)?;
+        let inputs = BuildInputs { settings: places.settings, counts: &attributed.counts, insights: &insights, ads: &ads };
+        self.build_days(&steps, &inputs)?;
         (self.attributed, self.insights) = (Some(attributed), Some(insights));
         Ok(())
     }
@@ -126,7 +126,7 @@ impl Run<'_> {
         published.into_iter().map(|done| done.map(|done| self.report.count_object(done))).collect()
     }
 
-    fn build_days(&mut self, steps: &[DayStep], figures: &Figures<'_>) -> Result<()> {
+    fn build_days(&mut self, steps: &[DayStep], inputs: &BuildInputs<'_>) -> Result<()> {
         let settings = self.job.settings;
         info!(days = steps.len(), "building");
         let progress = self.job.progress;
@@ -145,8 +145,8 @@ impl Run<'_> {
             let calendar = &self.calendar;
             let published = &self.survey.published;
             let make = |(step, _, rejected): &(&DayStep, DayReceipt, HashMap<String, u64>)| {
-                let rows = figures.rows(calendar, step.day, &|bot| rejected.get(bot).copied().unwrap_or_default());
-                audit::day(step.day, &rows, figures.insights)?;
+                let rows = inputs.rows(calendar, step.day, &|bot| rejected.get(bot).copied().unwrap_or_default());
+                audit::day(step.day, &rows, inputs.insights)?;
                 let surveyed = |table: &Table| published.get(table.name).and_then(|days| days.get(&step.day)).cloned();
                 let put = |(table, batch)| put(&table, day_object(table.name, step.day), &batch, surveyed(&table));
                 let puts = tables(step.day, &rows)?.into_iter().map(put).collect::<Result<Vec<_>>>()?;

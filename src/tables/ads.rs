@@ -136,8 +136,8 @@ impl AdIndex {
 
     /// The `ads` table, sorted by (bot_id, ad_id), null first.
     pub(crate) fn table(&self, settings: &Settings) -> Result<RecordBatch> {
-        type Row<'a> = (Option<&'a str>, &'a str, Option<&'a AdFacts>, Option<&'a KnownAd>);
-        let mut rows: Vec<Row<'_>> = Vec::new();
+        type AdRow<'a> = (Option<&'a str>, &'a str, Option<&'a AdFacts>, Option<&'a KnownAd>);
+        let mut rows: Vec<AdRow<'_>> = Vec::new();
         let bot_id = |bot: u32| settings.bots[bot as usize].id.as_str();
         for (ad, entry) in &self.ads {
             for (bot, facts) in &entry.facts {
