@@ -166,7 +166,7 @@ fn attribution(criterion: &mut Criterion, touches: &RecordBatch, events: &Record
     group.throughput(Throughput::Elements((touches.num_rows() + events.num_rows()) as u64)).sample_size(10);
     group.bench_function("settle", |bencher| {
         let read = || (read_touches(touches), read_events(events));
-        bencher.iter_batched(read, |(touches, events)| settle(touches, events), BatchSize::LargeInput);
+        bencher.iter_batched(read, |(of_ads, tracked)| settle(of_ads, tracked), BatchSize::LargeInput);
     });
     group.bench_function("attribute", |bencher| bencher.iter(|| attribute(black_box(&rules), days, &settled)));
     Ok(())

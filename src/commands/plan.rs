@@ -252,7 +252,7 @@ impl<'a> Ahead<'a> {
         for stage in stages {
             match stage {
                 Stage::Forget(_) | Stage::Read(_) | Stage::Identities => {}
-                Stage::Pull(due) => report.fetches = due.iter().map(Fetch::of).collect(),
+                Stage::Pull(accounts) => report.fetches = accounts.iter().map(Fetch::of).collect(),
                 Stage::Accept => report.accepts = true,
                 Stage::Ads => report.ads = true,
                 Stage::Build(step) if is_exact(&step) => report.days.push(step),

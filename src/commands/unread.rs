@@ -99,18 +99,18 @@ impl<'a> Unread<'a> {
     /// The days that the rows may affect, each with the partition that affects it.
     pub(crate) fn affected_days(&self, survey: &Survey) -> AffectedDays {
         let copies = (COPY_WINDOW / MICROS_PER_DAY) as i32 + 1;
-        let days = survey.receipts.messages.iter().flat_map(|(_, receipt)| receipt.content.days.values()).flatten();
-        let unattributed: BTreeSet<Day> = days.filter(|(_, rows)| rows.other != Digest::NONE).map(|(day, _)| *day).collect();
+        let counted = survey.receipts.messages.iter().flat_map(|(_, receipt)| receipt.content.days.values()).flatten();
+        let unattributed: BTreeSet<Day> = counted.filter(|(_, rows)| rows.other != Digest::NONE).map(|(day, _)| *day).collect();
         let mut affected = AffectedDays::new();
         for partition in &self.partitions {
             // A copy with an ad id takes unattributed touches before it away.
             let shadows = |day: Day| unattributed.range(day.plus(-copies)..=day).next().is_some();
             let back = if partition.table == Raw::Messages { copies } else { 0 };
             let of_rows = partition.rows.map(|rows| self.local_days(rows)).into_iter().chain(partition.before);
-            let of_rows = of_rows.flat_map(|days| {
-                let last = days.last.plus(self.settings.horizon.days + copies);
-                let all = DayRange { first: days.first.plus(-back), last: self.last.map_or(last, |end| end.min(last)) };
-                all.iter().filter(move |day| *day >= days.first || shadows(*day))
+            let of_rows = of_rows.flat_map(|local| {
+                let last = local.last.plus(self.settings.horizon.days + copies);
+                let all = DayRange { first: local.first.plus(-back), last: self.last.map_or(last, |end| end.min(last)) };
+                all.iter().filter(move |day| *day >= local.first || shadows(*day))
             });
             let of_rejected = Some(partition.step.day).filter(|_| partition.may_reject);
             for day in of_rows.chain(of_rejected) {
@@ -213,7 +213,7 @@ fn footers(lake: &Lake, input: &PartitionedInput, partition: &Partition) -> Resu
         together.are_sound &= !stored.has_nulls && low >= allowed.0 && high <= allowed.1;
         let (low, high) = (low.max(allowed.0), high.min(allowed.1));
         if low <= high {
-            together.rows = Some(together.rows.map_or((low, high), |rows| (rows.0.min(low), rows.1.max(high))));
+            together.rows = Some(together.rows.map_or((low, high), |all| (all.0.min(low), all.1.max(high))));
         }
     }
     Ok(together)

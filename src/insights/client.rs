@@ -203,7 +203,7 @@ impl<'a> Client<'a> {
             Smaller::Below(level) => {
                 let objects = match self.attempt(&ask.node, ask.ids(level), account)? {
                     Attempt::Rows(rows) => rows,
-                    Attempt::TooLarge(why) => return Err(why),
+                    Attempt::TooLarge(still) => return Err(still),
                 };
                 let ids = wire::ids(&objects, level.id_field()).map_err(|error| error.with("account", account))?;
                 match (ids.len(), ask.of_ids(level, &ids).as_slice()) {

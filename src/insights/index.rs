@@ -164,7 +164,7 @@ impl InsightsIndex {
                 currency: row.currency.clone(),
                 names: AdNames::default(),
             });
-            let latest = |known: &mut Option<String>, now: Option<String>| *known = now.or(known.take());
+            let latest = |name: &mut Option<String>, now: Option<String>| *name = now.or(name.take());
             latest(&mut known.names.ad_name, row.names.ad_name);
             latest(&mut known.names.adset_id, row.names.adset_id);
             latest(&mut known.names.adset_name, row.names.adset_name);

@@ -104,11 +104,11 @@ fn days_of_moved_contacts(settings: &Settings, rows: &dyn Rows, before: &Identit
     for event in rows.each_event() {
         let Some(contact) = event.contact else { continue };
         let ends = [0, 1].map(|table| end(table, event.bot, contact));
-        if !ends.iter().any(|end| groups.contains(end)) {
+        if !ends.iter().any(|group| groups.contains(group)) {
             continue;
         }
         let is_open = |at: &i64| (0..=settings.horizon.micros()).contains(&(event.occurred_at - at));
-        if ends.iter().zip(&touched).any(|(end, touched)| touched.get(end).is_some_and(|times| times.iter().any(is_open))) {
+        if ends.iter().zip(&touched).any(|(group, touched)| touched.get(group).is_some_and(|times| times.iter().any(is_open))) {
             let day = settings.bots[event.bot as usize].zone.local_day(event.occurred_at);
             affected.entry(day).or_insert_with(|| "alias changed".to_string());
         }

@@ -127,7 +127,7 @@ impl Lake {
             Ok(listed.iter().find(|meta| meta.location == location).map(|meta| meta.last_modified))
         };
         let (epoch, asked) = (taken_at(&epoch_object(number))?, taken_at(&question)?);
-        Ok(epoch.zip(asked).map(|(last, now)| Heard { last, now }))
+        Ok(epoch.zip(asked).map(|(last, time)| Heard { last, now: time }))
     }
 
     /// The epochs that are there, with their objects' versions.
@@ -195,7 +195,7 @@ impl OwnEpoch {
             if number == self.number && known.as_ref() == Some(&version) {
                 return Ok(());
             }
-            taker = self.output.epoch(number)?.map(|epoch| epoch.holder);
+            taker = self.output.epoch(number)?.map(|newest| newest.holder);
             if taker.as_ref().is_some_and(|holder| holder.owner == epoch.holder.owner) {
                 *known = Some(version);
                 return Ok(());

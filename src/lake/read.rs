@@ -61,11 +61,11 @@ fn mask(columns: &[ColumnPath], parquet: &SchemaDescriptor) -> ProjectionMask {
         let descriptor = parquet.column(leaf);
         let parts = descriptor.path().parts();
         columns.iter().any(|(column, key)| {
-            let is_struct_field = |key: &String| {
+            let is_struct_field = |field: &String| {
                 // The parts of a map are column, entries, key or value.
                 parquet.columns().iter().any(|other| {
-                    let parts = other.path().parts();
-                    parts.len() >= 2 && parts[0] == *column && parts[1] == *key
+                    let of_other = other.path().parts();
+                    of_other.len() >= 2 && of_other[0] == *column && of_other[1] == *field
                 })
             };
             parts[0] == *column
@@ -119,8 +119,8 @@ impl Lake {
                 match batch {
                     Ok(batch) => each(batch).map_err(here)?,
                     Err(error) => {
-                        if let Some(error) = failed.lock().ok().and_then(|mut failed| failed.take()) {
-                            return Err(here(error));
+                        if let Some(of_test) = failed.lock().ok().and_then(|mut failed| failed.take()) {
+                            return Err(here(of_test));
                         }
                         let error = self.parquet_error(error, object);
                         return Err(match self.undecodable_column(object, &columns).await {

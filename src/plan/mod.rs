@@ -126,8 +126,8 @@ impl<'a> Planner<'a> {
     pub(crate) fn expected(&self, day: Day) -> DayReceipt {
         let of_range = self.worked_out.expected.get_or_init(|| {
             let days: Vec<Day> = self.range().into_iter().flat_map(DayRange::iter).collect();
-            let receipts = on_all_cores(&days, |day| Ok(self.expected_of(*day)));
-            days.into_iter().zip(receipts).filter_map(|(day, receipt)| Some((day, receipt.ok()?))).collect()
+            let receipts = on_all_cores(&days, |other| Ok(self.expected_of(*other)));
+            days.into_iter().zip(receipts).filter_map(|(other, receipt)| Some((other, receipt.ok()?))).collect()
         });
         let expected = of_range.get(&day).cloned().unwrap_or_else(|| self.expected_of(day));
         let tip = |marks: Option<&Marks>| marks.map_or(Digest::NONE, Marks::tip);
@@ -278,7 +278,7 @@ impl<'a> Planner<'a> {
         let bots = &self.inputs.settings.bots;
         let mut steps = Steps::default();
         for day in days.iter() {
-            let is_published = self.inputs.published.get("bot_days").is_some_and(|days| days.contains_key(&day));
+            let is_published = self.inputs.published.get("bot_days").is_some_and(|published| published.contains_key(&day));
             if self.is_kept_as_published(day) {
                 match self.damaged_table(day) {
                     Some(table) if self.has_sources(day) => {
@@ -319,15 +319,15 @@ impl<'a> Planner<'a> {
         DAY_TABLES.into_iter().find(|table| version(table) != receipt.objects.get(*table))
     }
 
-    /// Whether the day can be made again: the working tables of all retired partitions that it can depend on are still there. Rows come late, or with
-    /// times a little ahead of their partition.
+    /// Whether the day can be made again: the working tables of all retired partitions that it can depend on are still there.
+    /// Rows come late, or with times a little ahead of their partition.
     pub(crate) fn has_sources(&self, day: Day) -> bool {
         let first =
             self.inputs.settings.bots.iter().map(|bot| first_affecting(self.inputs.settings, bot, day)).min().unwrap_or(day);
         let needed = DayRange { first: first.plus(-DAYS_AHEAD - 1), last: day.plus(DAYS_LATE + 1) };
-        self.inputs.calendar.retired(needed).iter().all(|(table, day)| match table {
-            Raw::Messages => self.inputs.messages.get(*day).is_some(),
-            Raw::Events => self.inputs.events.get(*day).is_some(),
+        self.inputs.calendar.retired(needed).iter().all(|(table, date)| match table {
+            Raw::Messages => self.inputs.messages.get(*date).is_some(),
+            Raw::Events => self.inputs.events.get(*date).is_some(),
         })
     }
 

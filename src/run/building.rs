@@ -132,12 +132,12 @@ impl Run<'_> {
         let progress = self.job.progress;
         progress(Progress::Begin { step: "building", of: "days", items: steps.len() as u64, bytes: 0 });
         let planner = self.planner();
-        let rejected = |day: Day| settings.bots.iter().map(|bot| (bot.id.clone(), planner.rejected(&bot.id, day))).collect();
+        let rejected_on = |day: Day| settings.bots.iter().map(|bot| (bot.id.clone(), planner.rejected(&bot.id, day))).collect();
         let wanted: Vec<(&DayStep, DayReceipt, HashMap<String, u64>)> =
-            steps.iter().map(|step| (step, planner.expected(step.day), rejected(step.day))).collect();
+            steps.iter().map(|step| (step, planner.expected(step.day), rejected_on(step.day))).collect();
         // Some days are put while the next ones are made.
         let mut waiting = Vec::new();
-        for wanted in wanted.chunks(DAYS_AT_ONCE) {
+        for some in wanted.chunks(DAYS_AT_ONCE) {
             if let Err(stopped) = (self.job.stopped)() {
                 self.note_published(publish::days(self.lock, self.job.output, waiting))?;
                 return Err(stopped);
@@ -154,11 +154,11 @@ impl Run<'_> {
                 Ok((rows, puts))
             };
             let (lock, output) = (self.lock, self.job.output);
-            let (made, put) = at_once(|| on_all_cores(wanted, make), || publish::days(lock, output, waiting))?;
+            let (made, put) = at_once(|| on_all_cores(some, make), || publish::days(lock, output, waiting))?;
             self.note_published(put)?;
             waiting = Vec::new();
-            for (made, (step, receipt, _)) in made.into_iter().zip(wanted) {
-                match made {
+            for (of_day, (step, receipt, _)) in made.into_iter().zip(some) {
+                match of_day {
                     Ok((rows, puts)) => waiting.push(BuiltDay { step, rows, puts, receipt: receipt.clone() }),
                     Err(error) if error.kind() == ErrorKind::Data => self.failures.add(error.with("day", step.day)),
                     Err(error) => return Err(error.with("day", step.day)),

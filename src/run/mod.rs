@@ -75,8 +75,8 @@ pub fn run(job: &Job<'_>) -> Result<Outcome> {
             return Ok(Run::new(job, &lock, survey).walk(started));
         }
         // Another run has finished between the look and the lock, and may have left nothing to do.
-        let survey = Survey::take(&job.places())?;
-        Ok(idle(job, &survey)?.unwrap_or_else(|| Run::new(job, &lock, survey).walk(started)))
+        let again = Survey::take(&job.places())?;
+        Ok(idle(job, &again)?.unwrap_or_else(|| Run::new(job, &lock, again).walk(started)))
     })
 }
 
@@ -306,10 +306,10 @@ impl<'a> Run<'a> {
             self.failures.add(error);
             let left = steps.days.into_iter().map(|step| step.day);
             self.report.days_left = left.filter(|day| self.report.days.iter().all(|built| built.day != *day)).collect();
-            let left = self.survey.unread(self.job.settings);
-            let is_left = |step: &PartitionStep| left.iter().any(|left| (left.table, left.day) == (step.table, step.day));
+            let unread = self.survey.unread(self.job.settings);
+            let is_left = |step: &PartitionStep| unread.iter().any(|other| (other.table, other.day) == (step.table, step.day));
             self.report.partitions.retain(|step| !is_left(step));
-            self.report.partitions_left = left;
+            self.report.partitions_left = unread;
         }
         if let Some(pull) = self.pull.take() {
             self.report.insights = pull.pulled;

@@ -61,7 +61,7 @@ fn read_new_insights(
     let is_same = |partition: &&Partition| {
         let receipt = survey.receipts.insights.get(partition.day);
         let true_one = receipt.filter(|receipt| receipt.mismatch(&partition.objects, of).is_none());
-        true_one.is_some_and(|receipt| kept.partitions.get(&partition.day) == Some(&receipt.content.index))
+        true_one.is_some_and(|same| kept.partitions.get(&partition.day) == Some(&same.content.index))
     };
     let partitions: Vec<Partition> = survey.insights.partitions.values().filter(|p| !is_same(p)).cloned().collect();
     let last = kept.partitions.keys().next_back();

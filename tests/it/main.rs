@@ -1,6 +1,6 @@
 //! The one test binary: every check of the project that is not beside the code it checks.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
-#![allow(clippy::too_many_lines, reason = "a test may tell a long story")]
+#![allow(clippy::too_many_lines, clippy::shadow_unrelated, reason = "a test may tell a long story")]
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
 
 mod architecture;

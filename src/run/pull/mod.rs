@@ -272,7 +272,7 @@ impl<'a> Pull<'a> {
             if known.is_some_and(|known| known.fingerprint == fingerprint(&sorted)) {
                 continue;
             }
-            let is_gone = |row: &InsightRow| rows.iter().all(|known| known.ad != row.ad);
+            let is_gone = |row: &InsightRow| rows.iter().all(|fetched_now| fetched_now.ad != row.ad);
             gone.extend(self.landed(account, *day)?.into_iter().filter(is_gone).map(|row| (*day, row)));
         }
         Ok(gone)

@@ -102,15 +102,15 @@ impl Pull<'_> {
         for (key, rows) in answered {
             by_last_day.entry(key.2).or_default().insert(key, rows);
         }
-        for (until, answered) in by_last_day {
+        for (until, ranges) in by_last_day {
             let known = published.get(&until);
             let path = day_object("reach", until);
             let before = if known.is_some() { output.get(&path)? } else { None };
             // What another program put there is not kept.
             let batches = before.clone().and_then(|bytes| decode(bytes).ok()).unwrap_or_default();
             let mut rows: Vec<ReachTableRow> = batches.iter().filter_map(reach_rows).flatten().collect();
-            rows.retain(|row| !answered.contains_key(&(row.account.clone(), row.since, row.until)));
-            rows.extend(answered.into_values().flatten());
+            rows.retain(|row| !ranges.contains_key(&(row.account.clone(), row.since, row.until)));
+            rows.extend(ranges.into_values().flatten());
             rows.sort_unstable();
             let table = schema::reach();
             let bytes = encode(&table.schema, &[reach_table(&rows)?])?;
