@@ -296,3 +296,18 @@ fn rows_of_retired_partitions_count_while_their_settings_hold() {
     assert!(ran.code == 0 && !ran.stderr.contains("other settings"), "{ran:?}");
     assert_eq!(of_night(&lab), (Some(1), true));
 }
+
+/// days were taken for fresh.
+#[test]
+fn a_day_that_nobody_knew_of_when_an_alias_moved_is_stale() {
+    let lab = with_new_alias();
+    let late = kept(&lab, "work/receipts/days");
+    let month = lab.output("work/receipts/days/2026-02.json");
+    let text = fs::read_to_string(&month).expect("the receipts of a month");
+    let mut receipts: BTreeMap<String, serde_json::Value> = serde_json::from_str(&text).expect("receipts by day");
+    assert!(receipts.remove(&day(3).to_string()).is_some(), "{:?}", receipts.keys());
+    fs::write(&month, serde_json::to_string(&receipts).expect("JSON")).expect("it can be written");
+    assert_eq!(lab.said("run", &["--through", &day(2).to_string()]).days, Vec::<String>::new(), "d3 is left for later");
+    put_back(&late);
+    lab.expect(&["d3 alias changed"], &[], &["d3 alias changed"]);
+}
