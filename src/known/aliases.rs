@@ -8,7 +8,7 @@ use crate::known::receipts::IdentitiesReceipt;
 use crate::lake::Lake;
 
 /// Where the tables lie that the published days know.
-const KNOWN_IDENTITIES: &str = "work/identities";
+pub(crate) const KNOWN_IDENTITIES: &str = "work/identities";
 
 impl Identities {
     /// Reads the table: every Parquet object under `path`.

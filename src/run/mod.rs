@@ -40,6 +40,7 @@ use crate::base::failures::{Failure, Failures};
 use crate::base::schema::{self, Raw};
 use crate::extract::identity::Identities;
 use crate::insights::InsightsIndex;
+use crate::known::aliases::KNOWN_IDENTITIES;
 use crate::known::job::Job;
 use crate::known::moved::{self, Moved};
 use crate::known::receipts::{IDENTITIES_RECEIPT, IdentitiesReceipt};
@@ -276,9 +277,12 @@ impl<'a> Run<'a> {
             write_json(output, IDENTITIES_RECEIPT, &now)?;
             self.survey.receipts.identities = Some(now.clone());
         }
-        if let Some(left) = now.left.take() {
-            self.lock.remove(output, &left)?;
+        // Runs that were killed may have left some, too.
+        let kept = now.table();
+        for left in output.list(KNOWN_IDENTITIES)?.into_iter().filter(|object| object.path != kept) {
+            self.lock.remove(output, &left.path)?;
         }
+        now.left = None;
         write_json(output, IDENTITIES_RECEIPT, &now)?;
         self.survey.receipts.identities = Some(now);
         Ok(())

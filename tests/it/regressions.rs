@@ -311,3 +311,19 @@ fn a_day_that_nobody_knew_of_when_an_alias_moved_is_stale() {
     put_back(&late);
     lab.expect(&["d3 alias changed"], &[], &["d3 alias changed"]);
 }
+
+/// An alias table that a run had put when it was killed, before its receipt, lay there for ever, whoever was erased since.
+#[test]
+fn a_table_of_a_killed_run_goes_with_the_next_change() {
+    let mut lab = with_new_alias();
+    let receipt = identities_receipt(&lab);
+    let before = kept(&lab, "work/identities");
+    lab.change(|world| world.identities[0].alias = "ghost".into());
+    assert_eq!(lab.ctwa("run", &[]).code, 0);
+    // As it was when the run that is killed had put its table.
+    [before, BTreeMap::from([receipt])].iter().for_each(put_back);
+    assert_eq!(kept(&lab, "work/identities").len(), 2);
+    lab.change(|world| drop(world.identities.remove(0)));
+    assert_eq!(lab.ctwa("run", &[]).code, 0);
+    assert_eq!(kept(&lab, "work/identities").len(), 1);
+}
