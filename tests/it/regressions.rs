@@ -327,3 +327,17 @@ fn a_table_of_a_killed_run_goes_with_the_next_change() {
     assert_eq!(lab.ctwa("run", &[]).code, 0);
     assert_eq!(kept(&lab, "work/identities").len(), 1);
 }
+
+/// An object that was away when its ads moved was not looked into: put back, it was taken for fresh.
+#[test]
+fn a_day_whose_object_was_away_when_an_ad_moved_is_stale() {
+    let mut lab = Lab::new(world());
+    let object = lab.output(&format!("ad_days/dt={}/ad_days.parquet", day(2)));
+    let away = lab.folder.path().join("away");
+    fs::rename(&object, &away).expect("it is there");
+    lab.change(|world| world.insights.push(crate::plans::figures(8, "B", 1)));
+    assert_eq!(lab.said("run", &["--through", &day(1).to_string()]).days, Vec::<String>::new());
+    fs::rename(&away, &object).expect("it is put back");
+    let built = owned(&["d2 published ad_days changed or gone", "d4 ad became known: B", "d8 insights landed"]);
+    assert_eq!(lab.said("run", &[]).days, built);
+}
