@@ -165,12 +165,7 @@ fn a_refused_partition_is_awaited_although_its_day_may_be_missing() {
 /// A lake whose first four days vanished after they were published.
 fn with_frozen_days() -> Lab {
     let mut lab = Lab::new(world());
-    lab.change(|world| {
-        world.message_days.retain(|n| *n >= day(4));
-        world.event_days.retain(|n| *n >= day(4));
-        world.messages.retain(|row| row.partition >= day(4));
-        world.events.retain(|row| row.partition >= day(4));
-    });
+    lab.change(vanish);
     assert_eq!(lab.ctwa("run", &[]).code, 0);
     lab
 }
@@ -264,7 +259,7 @@ fn rows_of_retired_partitions_count_while_their_settings_hold() {
         world.bots[0].settings.push(("lead".into(), crate::plans::at(20, 0)));
     });
     let ran = lab.ctwa("run", &[]);
-    assert!(ran.code == 0 && !ran.stderr.contains("other settings"), "{ran:?}");
+    assert!(ran.code == 0 && !ran.stdout.contains("other settings"), "{ran:?}");
     assert_eq!(of_night(&lab), (Some(1), true));
 
     // The member moves: whose eva's click was, nobody can say any more.
@@ -293,7 +288,7 @@ fn rows_of_retired_partitions_count_while_their_settings_hold() {
         world.bots[1].members.clear();
     });
     let ran = lab.ctwa("run", &[]);
-    assert!(ran.code == 0 && !ran.stderr.contains("other settings"), "{ran:?}");
+    assert!(ran.code == 0 && !ran.stdout.contains("other settings"), "{ran:?}");
     assert_eq!(of_night(&lab), (Some(1), true));
 }
 
@@ -340,4 +335,58 @@ fn a_day_whose_object_was_away_when_an_ad_moved_is_stale() {
     fs::rename(&away, &object).expect("it is put back");
     let built = owned(&["d2 published ad_days changed or gone", "d4 ad became known: B", "d8 insights landed"]);
     assert_eq!(lab.said("run", &[]).days, built);
+}
+
+/// The first four days leave the lake.
+fn vanish(world: &mut World) {
+    world.message_days.retain(|n| *n >= day(4));
+    world.event_days.retain(|n| *n >= day(4));
+    world.messages.retain(|row| row.partition >= day(4));
+    world.events.retain(|row| row.partition >= day(4));
+}
+
+/// The settings of a bot that was not there are no reason to put the events of partitions that have left the lake aside.
+#[test]
+fn a_bot_that_is_added_or_left_out_leaves_retired_events_what_they_were() {
+    let mut start = world();
+    start.bots.push(Bot { id: "loja".into(), ad_accounts: vec![], ..start.bots[0].clone() });
+    let mut lab = Lab::new(start);
+    lab.change(vanish);
+    assert_eq!(lab.ctwa("run", &[]).code, 0);
+    let warnings = |lab: &Lab| lab.json("run", &[]).1["warnings"].to_string();
+    lab.change(|world| world.bots.push(Bot { id: "nova".into(), ..world.bots[1].clone() }));
+    assert_eq!(warnings(&lab), "[]", "one was added");
+    lab.change(|world| drop(world.bots.remove(1)));
+    assert_eq!(warnings(&lab), "[]", "one was left out");
+    lab.change(|world| world.bots[0].settings.push(("lead".into(), crate::plans::at(20, 0))));
+    assert_eq!(warnings(&lab), "[]", "a later setting");
+    assert!(lab.complete()[&9]);
+    lab.change(|world| land_night(world, 10, vec![], vec![]));
+    assert_eq!(lab.ctwa("run", &[]).code, 0);
+    assert!(lab.complete()[&10]);
+}
+
+/// A partition that was refused before it left the lake was not one that had been read: its days were removed.
+#[test]
+fn the_days_of_a_partition_that_was_refused_and_then_retired_stay() {
+    let mut lab = Lab::new(world());
+    let published = lake::objects(&lab.lake.output).expect("the output can be read");
+    for table in ["messages", "events"] {
+        let partition = lab.folder.path().join(format!("lake/{table}/date={}", day(0)));
+        for file in fs::read_dir(&partition).expect("a partition") {
+            fs::write(file.expect("a file").path(), "no Parquet").expect("it can be written");
+        }
+    }
+    assert_eq!(lab.ctwa("run", &[]).code, 6);
+    lab.change(|world| {
+        world.message_days.retain(|n| *n > day(0));
+        world.event_days.retain(|n| *n > day(0));
+        world.messages.retain(|row| row.partition > day(0));
+        world.events.retain(|row| row.partition > day(0));
+    });
+    let ran = lab.ctwa("run", &[]);
+    let now = lake::objects(&lab.lake.output).expect("the output can be read");
+    let of_day = format!("dt={}", day(0));
+    let gone: Vec<&String> = published.keys().filter(|name| name.contains(&of_day) && !now.contains_key(*name)).collect();
+    assert!(gone.is_empty(), "{gone:?} {ran:?}");
 }
