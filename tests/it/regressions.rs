@@ -390,3 +390,39 @@ fn the_days_of_a_partition_that_was_refused_and_then_retired_stay() {
     let gone: Vec<&String> = published.keys().filter(|name| name.contains(&of_day) && !now.contains_key(*name)).collect();
     assert!(gone.is_empty(), "{gone:?} {ran:?}");
 }
+
+/// Once no row of the retired partitions counted, their days lay before the first day, and nobody looked at their objects.
+#[test]
+fn a_lost_object_of_a_day_before_all_rows_that_count_is_named() {
+    let mut lab = with_frozen_days();
+    // Their days are others: the rows that are kept of them count no more.
+    lab.change(|world| world.bots[0].timezone = "Asia/Tokyo".into());
+    assert_eq!(lab.ctwa("run", &[]).code, 0);
+    let object = format!("bot_days/dt={}/bot_days.parquet", day(1));
+    fs::remove_file(lab.output(&object)).expect("it is there");
+    let ran = lab.ctwa("run", &[]);
+    assert!(ran.code == 6 && ran.stderr.contains(&object), "{ran:?}");
+    assert_eq!(lab.ctwa("plan", &[]).code, 6);
+    let ran = lab.ctwa("verify", &["--from", &day(0).to_string(), "--to", &day(9).to_string()]);
+    assert!(ran.code == 6 && ran.stdout.contains(&object), "{ran:?}");
+}
+
+/// What Meta had said of a frozen day has left the lake as well: a lost object of one table took the spend in another away.
+#[test]
+fn a_frozen_day_is_not_made_again_without_its_figures() {
+    let mut lab = Lab::new(world());
+    lab.change(|world| {
+        vanish(world);
+        world.insights.retain(|row| row.date >= day(4));
+    });
+    assert_eq!(lab.ctwa("run", &[]).code, 0);
+    let spend = |lab: &Lab| lake::read(&lab.lake.output).map(|found| found.ad_days[&day(0)][0].spend).ok().flatten();
+    let object = format!("ad_days/dt={}/ad_days.parquet", day(0));
+    let published = fs::read(lab.output(&object)).expect("it is published");
+    assert_eq!(spend(&lab), Some(1_000_000));
+    let lost = format!("ad_conversions/dt={}/ad_conversions.parquet", day(0));
+    fs::remove_file(lab.output(&lost)).expect("it is there");
+    let ran = lab.ctwa("run", &[]);
+    assert!(fs::read(lab.output(&object)).ok() == Some(published), "{ran:?}");
+    assert!(ran.code == 6 && ran.stderr.contains(&lost), "{ran:?}");
+}
