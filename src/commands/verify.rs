@@ -86,7 +86,7 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verification> {
     if !verification.differences.is_empty() {
         failures.add(
             Error::data(format!("{} published objects are not what the partitions give", verification.differences.len()))
-                .mend("run, or backfill these days"),
+                .mend("run again, or backfill these days"),
         );
     }
     verification.worst = failures.worst();

@@ -44,7 +44,7 @@ impl Accepted {
             let retired = before.iter().filter_map(|(first, last)| DayRange::new(*first, (*last).min(first_now.plus(-1))));
             let days = retired.flat_map(DayRange::iter).chain(days_read.into_iter().filter(|day| *day >= first_now));
             let all: BTreeSet<Day> = days.collect();
-            accepted.partitions.insert(table, ranges(all).iter().map(|days| (days.first, days.last)).collect());
+            accepted.partitions.insert(table, ranges(all).iter().map(|range| (range.first, range.last)).collect());
         }
         for bot in &settings.bots {
             let past =
