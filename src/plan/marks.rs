@@ -36,11 +36,11 @@ impl MarkState {
 
     /// Takes the place of the state before it too.
     fn follow(&mut self, before: &MarkState) {
-        let both = |(first, last): &(Day, Day)| {
-            let ends = before.known.iter().map(|of| (*first.max(&of.0), *last.min(&of.1)));
-            ends.filter(|(first, last)| first <= last).collect::<Vec<_>>()
+        let in_both = |of: &(Day, Day)| {
+            let shared = before.known.iter().map(|(first, last)| (of.0.max(*first), of.1.min(*last)));
+            shared.filter(|days| days.0 <= days.1).collect::<Vec<_>>()
         };
-        self.known = self.known.iter().flat_map(both).collect();
+        self.known = self.known.iter().flat_map(in_both).collect();
     }
 }
 
