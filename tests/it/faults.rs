@@ -285,7 +285,7 @@ const WRITTEN: [&str; 17] = [
     "work/receipts/insights/",
     "work/identities/",
     "work/receipts/identities.json",
-    "work/ad_places.json",
+    "work/ad_places/",
     "work/receipts/ads.json",
     "work/receipts/days/",
     "ads/",
