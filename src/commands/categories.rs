@@ -34,8 +34,8 @@ use crate::extract::identity::Identities;
 use crate::extract::touches::{cell, time_fault};
 use crate::known::job::Job;
 use crate::known::survey::{Lost, Survey};
-use crate::lake::layout::{Listing, Partition};
 use crate::lake::{Lake, ScanPlan, readable};
+use crate::lake::{Listing, Partition};
 use crate::plan::receipt::PartitionReceipt;
 use crate::report::Amount;
 use crate::run::scan;
@@ -242,7 +242,7 @@ fn read_before(job: &Job<'_>, window: &Window<'_>, survey: &mut Survey, failures
         let forgotten: Vec<(&str, Day)> = known.filter(|day| !is_of_use(*day)).map(|day| (name, day)).collect();
         survey.forget(&forgotten);
         partitions.retain(|day, _| unread.contains(&(name, *day)));
-        let listing = Listing { partitions, strange_folders: Vec::new() };
+        let listing = Listing { partitions, left_out: Vec::new() };
         let of = raw_settings(settings, table);
         for (partition, extracted) in scan::for_now(&job.places(), table, &listing) {
             match extracted.and_then(|Extraction { content, refusal, .. }| refusal.map_or(Ok(content), Err)) {
@@ -305,7 +305,7 @@ fn read_partition(
     let wanted = ["bot_id", "contact_id", "category", "occurred_at", "event_id"];
     let wanted = if touched.is_some() { &wanted[..] } else { &wanted[..4] };
     let (mut found, mut batches) = (Found::default(), Vec::new());
-    for object in &partition.objects {
+    for object in partition.to_read()? {
         let bound = std::cell::OnceCell::new();
         lake.scan(
             object,

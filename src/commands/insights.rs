@@ -11,6 +11,7 @@ use crate::base::day::DayRange;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failures::{Failure, Failures};
 use crate::known::job::Job;
+use crate::known::landed;
 use crate::known::survey::Survey;
 use crate::run::pull::ads::touched_ads;
 use crate::run::pull::{self, Pull, Pulled};
@@ -89,7 +90,7 @@ fn pull_all(
         FetchRequest::Days(days) => pull.all_days(days, &mut fail)?,
         FetchRequest::Due => pull.days(first, &mut fail)?,
     }
-    (survey.insights, survey.ledgers) = Survey::take_insights(job.lake, job.settings)?;
+    (survey.insights, survey.ledgers) = landed::insights(job.lake, job.settings, &survey.receipts.insights)?;
     // A partition that is refused is the next run's to tell.
     let insights = scan_insights::read_insights(&places, &mut survey, &mut calendar, &mut |_| {})?;
     pull.left_out_ads(&touched_ads(&places, &survey, &insights)?, &mut fail)?;

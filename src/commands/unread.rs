@@ -14,7 +14,7 @@ use crate::known::job::Places;
 use crate::known::moved::Reached;
 use crate::known::survey::{Survey, WORKING_TABLE_LOST};
 use crate::lake::Lake;
-use crate::lake::layout::Partition;
+use crate::lake::Partition;
 use crate::plan::calendar::Calendar;
 use crate::plan::receipt::HISTORY_CHANGED;
 use crate::plan::stages::PartitionStep;
@@ -190,7 +190,9 @@ fn footers(lake: &Lake, input: &PartitionedInput, partition: &Partition) -> Resu
     let unknown = Footers { rows: Some(allowed), are_sound: false };
     let Some(source) = input.columns.plain_instants() else { return Ok(unknown) };
     let mut together = Footers { rows: None, are_sound: true };
-    for object in &partition.objects {
+    // The run will refuse it.
+    let Ok(objects) = partition.to_read() else { return Ok(unknown) };
+    for object in objects {
         let (rows, schema, stored) = match lake.stored_span(object, &source.column) {
             // The run will refuse it; until then its rows may be anywhere.
             Err(error) if error.kind() == ErrorKind::Data => return Ok(unknown),

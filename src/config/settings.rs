@@ -7,7 +7,7 @@ use std::path::Path;
 use super::bots::{self, Bot, BotCodes};
 use super::document::{Placed, Section, Source, nearest};
 use super::engine::EngineKind;
-use super::inputs::{Inputs, PartitionedInput};
+use super::inputs::{AliasInput, Inputs, PartitionedInput};
 use super::insights::Insights;
 use super::marketing_api::MarketingApi;
 use crate::base::day::MICROS_PER_DAY;
@@ -21,8 +21,7 @@ pub struct Settings {
     pub lake: Location,
     pub messages: PartitionedInput,
     pub events: PartitionedInput,
-    /// The folder (or file) of the alias table.
-    pub identities: Option<String>,
+    pub identities: Option<AliasInput>,
     pub insights: Option<Insights>,
     pub output: Location,
     pub engine: EngineKind,
