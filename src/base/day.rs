@@ -229,12 +229,6 @@ impl Zone {
     pub fn end_of(self, day: Day) -> i64 {
         self.start_of(day.next())
     }
-
-    /// The UTC days that a local day overlaps.
-    pub fn utc_days(self, day: Day) -> DayRange {
-        let (start, end) = (self.start_of(day), self.end_of(day));
-        DayRange { first: Day::of_instant(start), last: Day::of_instant((end - 1).max(start)) }
-    }
 }
 
 /// The local days of a zone over a span of instants, as a sorted list of their starts: a look-up per row without asking the

@@ -111,7 +111,7 @@ impl<'a> Window<'a> {
     /// The partitions that can hold rows of the time from this many days before the window on.
     fn partitions<'l>(&self, listing: &'l Listing, days_before: i32) -> impl Iterator<Item = &'l Partition> {
         let start = self.spans.values().map(|(start, _)| *start).min().unwrap_or(0);
-        let first = Day::of_instant(start).plus(-days_before - DAYS_AHEAD);
+        let first = Day::of_instant(start).plus(1 - days_before - DAYS_AHEAD - self.scope.settings.days_beside());
         listing.partitions.range(first..).map(|(_, partition)| partition)
     }
 }
@@ -175,7 +175,7 @@ pub(crate) fn categories(job: &Job<'_>, bots: &[String], days: u16) -> Result<Ca
     let identities = Identities::surveyed(job.lake, &survey.identities, settings)?;
     let mut failures = Failures::default();
     read_before(job, &window, &mut survey, &mut failures)?;
-    let rules = Rules { settings, identities: &identities, watermark: window.days.last.next().start_utc() };
+    let rules = Rules { settings, identities: &identities, watermark: settings.landed_until(window.days.last) };
     let starts = window.spans.iter().map(|(bot, (start, _))| (*bot, *start)).collect();
     let request = YieldsRequest { rules, partitions: &survey.extracted(Lost::Refused), starts: &starts };
     let mut found = Found::default();
@@ -339,6 +339,7 @@ fn take(
     let times = bound.instants("occurred_at", batch)?;
     let mut seen: HashMap<(usize, &str), Seen> = HashMap::new();
     let mut kept: Vec<(u32, usize, i64)> = Vec::new();
+    let allowed = window.scope.settings.events.zone.allowed_instants(day);
     for (row, time) in times.into_iter().enumerate() {
         let id = bots.is_valid(row).then(|| bots.value(row));
         let Ok(Some(bot)) = window.scope.bot(id) else { continue };
@@ -347,7 +348,7 @@ fn take(
             continue;
         }
         let at = match time {
-            Instant::At(at) if time_fault(time, day).is_none() => at,
+            Instant::At(at) if time_fault(time, &allowed).is_none() => at,
             _ => {
                 *found.without_time.entry(bot).or_default() += 1;
                 continue;

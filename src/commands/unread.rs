@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use crate::base::day::{Day, DayRange, MICROS_PER_DAY};
 use crate::base::digest::Digest;
 use crate::base::error::{ErrorKind, Result};
-use crate::base::limits::{COPY_WINDOW, DAYS_AHEAD, DAYS_LATE};
+use crate::base::limits::COPY_WINDOW;
 use crate::base::schema::Raw;
 use crate::config::{PartitionedInput, Settings};
 use crate::known::job::Places;
@@ -48,7 +48,7 @@ impl<'a> Unread<'a> {
     ) -> Result<Unread<'a>> {
         let settings = places.settings;
         // Settings that are not in effect yet are accepted when they are: until then they may have been anything.
-        let watermark = calendar.last().map_or(i64::MIN, |last| last.next().start_utc());
+        let watermark = calendar.last().map_or(i64::MIN, |last| settings.landed_until(last));
         let changes = settings.bots.iter().filter_map(|bot| survey.accepted.first_change(bot));
         let settings_from = changes.chain([watermark]).min().unwrap_or(watermark);
         let mut partitions = Vec::new();
@@ -186,7 +186,8 @@ struct Footers {
 }
 
 fn footers(lake: &Lake, input: &PartitionedInput, partition: &Partition) -> Result<Footers> {
-    let allowed = (partition.day.plus(-DAYS_LATE).start_utc(), partition.day.plus(DAYS_AHEAD + 1).start_utc() - 1);
+    let allowed = input.zone.allowed_instants(partition.day);
+    let allowed = (allowed.start, allowed.end - 1);
     let unknown = Footers { rows: Some(allowed), are_sound: false };
     let Some(source) = input.columns.plain_instants() else { return Ok(unknown) };
     let mut together = Footers { rows: None, are_sound: true };

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::document::{Alternative, Placed, Section};
+use crate::base::arrival::ArrivalZone;
 use crate::base::day::Day;
 use crate::base::error::{Error, Result};
 use crate::base::mapping::{ColumnSource, MappedColumn, TableMapping, TimeUnit};
@@ -17,6 +18,8 @@ use crate::lake::{Glob, Layout, Pattern};
 pub struct PartitionedInput {
     pub path: String,
     pub layout: Layout,
+    /// Whose days the folders are.
+    pub zone: ArrivalZone,
     pub allow_missing: BTreeSet<Day>,
     pub columns: TableMapping,
 }
@@ -92,6 +95,7 @@ fn partitioned_input(
         return Ok(PartitionedInput {
             path: default_path.to_string(),
             layout: Layout::default(),
+            zone: ArrivalZone::default(),
             allow_missing: BTreeSet::new(),
             columns: TableMapping::identity(table),
         });
@@ -110,6 +114,8 @@ fn partitioned_input(
         marker => marker.map(|marker| marker.value),
     };
     let layout = layout(&section, marker)?;
+    let zone = section.text("partition_zone")?.map(|zone| zone.try_map(|text| text.parse::<ArrivalZone>())).transpose()?;
+    let zone = zone.map_or(ArrivalZone::default(), |zone| zone.value);
     let allow_missing = section
         .texts("allow_missing")?
         .into_iter()
@@ -120,7 +126,7 @@ fn partitioned_input(
         None => TableMapping::identity(table),
     };
     section.finish()?;
-    Ok(PartitionedInput { path, layout, allow_missing, columns })
+    Ok(PartitionedInput { path, layout, zone, allow_missing, columns })
 }
 
 fn mapping(section: &Section<'_>, table: &'static schema::InputTable) -> Result<TableMapping> {

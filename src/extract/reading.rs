@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::day::Day;
 use crate::base::digest::Digest;
-use crate::base::limits::DAYS_AHEAD;
 use crate::base::schema::Raw;
 use crate::config::{Bot, ConversionSetting, Settings};
 
@@ -29,15 +28,11 @@ struct BotReading {
 
 impl Reading {
     pub(crate) fn of(settings: &Settings, table: Raw) -> Reading {
-        let columns = match table {
-            Raw::Messages => &settings.messages.columns,
-            Raw::Events => &settings.events.columns,
-        };
         let bot = |bot: &Bot| {
             let members = bot.members.iter().cloned().collect();
             (bot.id.clone(), BotReading { members, zone: bot.zone.name().to_string() })
         };
-        Reading { mapping: fingerprints::columns(columns), bots: settings.bots.iter().map(bot).collect() }
+        Reading { mapping: fingerprints::columns(settings.raw(table)), bots: settings.bots.iter().map(bot).collect() }
     }
 
     /// Whether rows that were read under this would be the same, for the bots of `now`, if they were read under that. What was left out
@@ -60,7 +55,7 @@ impl Reading {
 /// Whether the events of a partition that was read under this history of conversion settings are those of the history of now: what
 /// was added since begins after the last row that the partition may hold.
 pub(crate) fn history_holds(then: Digest, settings: &Settings, partition: Day) -> bool {
-    let end = partition.plus(DAYS_AHEAD + 1).start_utc();
+    let end = settings.events.zone.allowed_instants(partition).end;
     let later = settings.bots.iter().flat_map(|bot| &bot.conversion_events).map(|setting| setting.effective_at);
     let later: BTreeSet<i64> = later.filter(|at| *at >= end).chain([i64::MAX]).collect();
     later.into_iter().any(|from| {

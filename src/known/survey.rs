@@ -317,7 +317,7 @@ impl Survey {
 
     /// What is accepted once these partitions have been built from.
     pub(crate) fn accepted_now(&self, settings: &Settings, calendar: &Calendar) -> Accepted {
-        let watermark = calendar.last().map_or(i64::MIN, |last| last.next().start_utc());
+        let watermark = calendar.last().map_or(i64::MIN, |last| settings.landed_until(last));
         let read = |table: Raw| {
             let first = *self.raw(table).partitions.keys().next()?;
             let days = self.receipts.raw(table).iter().map(|(day, _)| day).collect();

@@ -7,13 +7,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
 
-use super::listing::Odd;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::object::Object;
 
 pub(super) const STAGING: &str = "work/staging";
 
 static STAGED: AtomicU64 = AtomicU64::new(0);
+
+/// A file whose name the store cannot address, or a folder that cannot be walked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Odd {
+    pub path: String,
+    pub message: &'static str,
+    pub mend: &'static str,
+}
 
 /// What the system says, as an error.
 pub(super) fn io_error(message: &str, error: &io::Error) -> Error {
@@ -268,6 +275,7 @@ mod tests {
         odd.sort();
         assert_eq!(odd, ["a/date=1/back", "a/self", "a/tab\t.parquet"]);
         assert_eq!(list_on_disk(disk, "b").unwrap(), (Vec::new(), Vec::new()));
+        fs::remove_file(disk.join("a/self")).unwrap();
         let each: Vec<String> =
             list_each_on_disk(disk, "a", "x.parquet").unwrap().into_iter().map(|object| object.path).collect();
         assert_eq!(each, ["a/date=1/x.parquet"]);

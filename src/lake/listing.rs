@@ -6,11 +6,12 @@
 
 use std::collections::BTreeMap;
 
+use super::disk::Odd;
 use super::formats::refuse_formats;
 use super::guess::guess;
-use super::names::{Named, is_hidden, is_ignored, named, names_below};
+use super::names::{Named, is_hidden, named};
 use super::open::Lake;
-use super::pattern::{Glob, Pattern};
+use super::pattern::{Glob, Pattern, is_ignored, names_below};
 use crate::base::day::{Day, written_ranges};
 use crate::base::error::{Error, Result};
 use crate::base::object::Object;
@@ -75,14 +76,6 @@ impl Partition {
 pub struct Listing {
     pub partitions: BTreeMap<Day, Partition>,
     pub left_out: Vec<String>,
-}
-
-/// A file whose name the store cannot address, or a folder that cannot be walked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Odd {
-    pub path: String,
-    pub message: &'static str,
-    pub mend: &'static str,
 }
 
 /// What was listed of a table, before files without an ending are looked into.

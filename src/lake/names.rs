@@ -1,7 +1,5 @@
 //! Names of files: which hold rows, which plainly do not, and which nobody knows.
 
-use super::pattern::{Glob, compared};
-
 /// What the name of a file says of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Named {
@@ -49,21 +47,9 @@ pub(super) fn named(name: &str) -> Named {
     }
 }
 
-/// The names of a path below a table's folder, as they are compared.
-pub(super) fn names_below(folder: &str, path: &str) -> Vec<String> {
-    path[folder.len()..].trim_start_matches('/').split('/').map(compared).collect()
-}
-
-/// Whether a file is one of those to be ignored: by its name, a folder's, or its whole path.
-pub(super) fn is_ignored(ignore: &[Glob], names: &[String]) -> bool {
-    !ignore.is_empty() && {
-        let whole = names.join("/");
-        ignore.iter().any(|glob| glob.is(&whole) || names.iter().any(|name| glob.is(name)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::pattern::compared;
     use super::*;
 
     #[test]
@@ -84,14 +70,5 @@ mod tests {
                 assert_eq!(named(&compared(name)), expected, "{name}");
             }
         }
-    }
-
-    #[test]
-    fn what_is_ignored_is_named_by_itself_or_by_its_folder() {
-        let names = names_below("messages", "messages/date=2026-10-20/Old/a.CSV");
-        for glob in ["*.csv", "old", "date=2026-10-20/*", "*"] {
-            assert!(is_ignored(&[Glob::new(glob)], &names), "{glob}");
-        }
-        assert!(!is_ignored(&[Glob::new("*.tsv"), Glob::new("ol")], &names));
     }
 }

@@ -8,9 +8,8 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{GetResult, GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt};
 
-use super::disk::{list_each_on_disk, list_on_disk};
+use super::disk::{Odd, list_each_on_disk, list_on_disk};
 use super::failure::{self, Operation};
-use super::listing::Odd;
 use super::open::Lake;
 use crate::base::error::{Error, Result};
 use crate::base::object::Object;

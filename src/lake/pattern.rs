@@ -107,6 +107,19 @@ impl Glob {
     }
 }
 
+/// The names of a path below a table's folder, as they are compared.
+pub(super) fn names_below(folder: &str, path: &str) -> Vec<String> {
+    path[folder.len()..].trim_start_matches('/').split('/').map(compared).collect()
+}
+
+/// Whether a file is one of those to be ignored: by its name, a folder's, or its whole path.
+pub(super) fn is_ignored(ignore: &[Glob], names: &[String]) -> bool {
+    !ignore.is_empty() && {
+        let whole = names.join("/");
+        ignore.iter().any(|glob| glob.is(&whole) || names.iter().any(|name| glob.is(name)))
+    }
+}
+
 /// A name of a path as names are compared.
 pub(super) fn compared(name: &str) -> String {
     decoded(name).trim().to_lowercase()
@@ -280,5 +293,14 @@ mod tests {
         assert_eq!(Pattern::parse("date={date}").unwrap(), Pattern::usual());
         assert!(Pattern::parse("{date}.snappy.parquet").unwrap().is_of_files());
         assert!(!Pattern::usual().is_of_files());
+    }
+
+    #[test]
+    fn what_is_ignored_is_named_by_itself_or_by_its_folder() {
+        let names = names_below("messages", "messages/date=2026-10-20/Old/a.CSV");
+        for glob in ["*.csv", "old", "date=2026-10-20/*", "*"] {
+            assert!(is_ignored(&[Glob::new(glob)], &names), "{glob}");
+        }
+        assert!(!is_ignored(&[Glob::new("*.tsv"), Glob::new("ol")], &names));
     }
 }

@@ -86,7 +86,7 @@ pub(crate) struct PlanInputs<'a> {
 pub(crate) struct Planner<'a> {
     inputs: PlanInputs<'a>,
     worked_out: Arc<WorkedOut>,
-    awaited: AwaitedDays,
+    awaited: AwaitedDays<'a>,
     settings_digest: Digest,
 }
 
@@ -325,7 +325,8 @@ impl<'a> Planner<'a> {
     pub(crate) fn has_history(&self, day: Day) -> bool {
         let first =
             self.inputs.settings.bots.iter().map(|bot| first_in_reach(self.inputs.settings, bot, day)).min().unwrap_or(day);
-        let needed = DayRange { first: first.plus(-DAYS_AHEAD - 1), last: day.plus(DAYS_LATE + 1) };
+        let beside = self.inputs.settings.days_beside();
+        let needed = DayRange { first: first.plus(-DAYS_AHEAD - beside), last: day.plus(DAYS_LATE + beside) };
         self.inputs.calendar.retired(needed).iter().all(|(table, day)| match table {
             Raw::Messages => self.inputs.messages.get(*day).is_some(),
             Raw::Events => self.inputs.events.get(*day).is_some(),
