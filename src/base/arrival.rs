@@ -35,9 +35,9 @@ impl FromStr for ArrivalZone {
             4 if digits.is_ascii() => digits.split_at(2),
             _ => digits.split_once(':').unwrap_or_default(),
         };
-        let number = |text: &str| {
-            let is_number = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
-            text.parse::<i64>().ok().filter(|_| is_number)
+        let number = |part: &str| {
+            let is_number = part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
+            part.parse::<i64>().ok().filter(|_| is_number)
         };
         let (hours, minutes) = number(hours).zip(number(minutes)).unwrap_or((i64::MAX / 7_200, 0));
         let seconds = (hours * 60 + minutes) * 60;

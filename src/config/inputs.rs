@@ -62,8 +62,8 @@ fn identities(section: Section<'_>) -> Result<AliasInput> {
 pub(super) fn layout(section: &Section<'_>, marker: Option<String>) -> Result<Layout> {
     let patterns = section.alternatives("partition", |alternative| match alternative {
         Alternative::Text(pattern) => Pattern::parse(&pattern).map_err(|error| error.with("at", section.place())),
-        Alternative::Section(section) => {
-            Err(section.error("`partition` is a table, a pattern is needed").mend("write a text such as \"dt={date}\""))
+        Alternative::Section(other) => {
+            Err(other.error("`partition` is a table, a pattern is needed").mend("write a text such as \"dt={date}\""))
         }
     })?;
     let patterns = match patterns {
@@ -133,8 +133,8 @@ fn mapping(section: &Section<'_>, table: &'static schema::InputTable) -> Result<
     let mut columns = Vec::new();
     for column in table.columns {
         let sources = section.alternatives(column.name, |alternative| match alternative {
-            Alternative::Text(column) => Ok(ColumnSource::column(column)),
-            Alternative::Section(section) => column_source(&section, column),
+            Alternative::Text(name) => Ok(ColumnSource::column(name)),
+            Alternative::Section(source) => column_source(&source, column),
         })?;
         columns.push(match sources {
             Some(sources) if sources.is_empty() => {

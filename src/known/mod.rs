@@ -3,17 +3,17 @@
 //! ```text
 //! ad_memory.rs   what earlier runs found out about ads
 //! aliases.rs     the alias table, read
+//! in_lake.rs     what is there of the lake
 //! job.rs         what a command is asked to do, and with what
-//! landed.rs      what lies in the lake
-//! moved.rs       which days a changed alias or ad reaches
+//! moved.rs       which days a changed alias or ad affects
 //! receipts.rs    what stored things were made from, as it lies there
 //! survey.rs      what is there, by listings and receipts only
 //! ```
 
 pub(crate) mod ad_memory;
 pub(crate) mod aliases;
+pub(crate) mod in_lake;
 pub mod job;
-pub(crate) mod landed;
 pub(crate) mod moved;
 pub(crate) mod receipts;
 pub(crate) mod survey;

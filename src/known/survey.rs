@@ -15,9 +15,9 @@ use crate::extract::fingerprints::{self, insights_settings, raw_settings};
 use crate::extract::found::RawContent;
 use crate::extract::reading::{Reading, history_holds};
 use crate::insights::due::Due;
-use crate::insights::fetched::Ledgers;
+use crate::insights::ledger::Ledgers;
+use crate::known::in_lake::ListedTables;
 use crate::known::job::Places;
-use crate::known::landed::LandedFiles;
 use crate::known::receipts::Book;
 use crate::lake::layout::{ADS_OBJECT, rejected_partition};
 use crate::lake::{Lake, Listing, read_json};
@@ -63,7 +63,7 @@ pub(crate) enum Lost {
 pub(crate) const WORKING_TABLE_LOST: &str = "working table lost";
 
 /// What a command asks, beside what a survey tells.
-pub(crate) struct Asked<'a> {
+pub(crate) struct StageInputs<'a> {
     pub(crate) wanted: Wanted,
     /// What is due of Meta's figures.
     pub(crate) due: Vec<Due>,
@@ -74,7 +74,7 @@ pub(crate) struct Asked<'a> {
 const TOO_MANY_REJECTED: &str = "more rejected rows than max_rejected_share allows";
 
 /// What is there of the output.
-struct Stored {
+struct InOutput {
     published: BTreeMap<&'static str, BTreeMap<Day, Object>>,
     ads: Vec<Object>,
     rows: BTreeMap<(Raw, Day), String>,
@@ -83,8 +83,8 @@ struct Stored {
     accepted: Accepted,
 }
 
-impl Stored {
-    fn take(output: &Lake, settings: &Settings, engine: &dyn Engine) -> Result<Stored> {
+impl InOutput {
+    fn take(output: &Lake, settings: &Settings, engine: &dyn Engine) -> Result<InOutput> {
         let listed = || -> Result<_> {
             let days = DAY_TABLES.into_iter().map(|table| Ok((table, output.published_days(table)?)));
             let published = days.collect::<Result<BTreeMap<_, _>>>()?;
@@ -104,14 +104,14 @@ impl Stored {
                 is_old
             });
         }
-        Ok(Stored { published, rows, ads, rejected, receipts, accepted })
+        Ok(InOutput { published, rows, ads, rejected, receipts, accepted })
     }
 }
 
 impl Survey {
     pub(crate) fn take(places: &Places<'_>) -> Result<Survey> {
         let Places { settings, lake, output, engine } = *places;
-        let (listed, stored) = at_once(|| LandedFiles::list(lake, settings), || Stored::take(output, settings, engine))?;
+        let (listed, stored) = at_once(|| ListedTables::list(lake, settings), || InOutput::take(output, settings, engine))?;
         let stored = stored?;
         let landed = listed?.settled(lake, settings, &stored.receipts)?;
         let rejected = stored.rejected.iter().filter_map(|object| rejected_partition(&object.path));
@@ -210,7 +210,7 @@ impl Survey {
     }
 
     /// What there is to do, as far as this survey tells; `due` is what is due of Meta's figures.
-    pub(crate) fn seen<'a>(&'a self, planner: &'a Planner<'a>, settings: &Settings, asked: Asked<'a>) -> Seen<'a> {
+    pub(crate) fn seen<'a>(&'a self, planner: &'a Planner<'a>, settings: &Settings, asked: StageInputs<'a>) -> Seen<'a> {
         let receipt = self.receipts.identities.as_ref();
         Seen {
             planner,

@@ -104,17 +104,17 @@ impl Walk {
         self.odd.push(Odd { path: path.to_string(), message, mend });
     }
 
-    fn folder(&mut self, folder: &Path, path: &str) -> Result<()> {
+    fn folder(&mut self, folder: &Path, of: &str) -> Result<()> {
         let failed = |error: io::Error| not_listed(folder, error);
         for entry in entries(folder)? {
             let entry = entry.map_err(failed)?;
             let name = entry.file_name();
-            let below = |name: &str| if path.is_empty() { name.to_string() } else { format!("{path}/{name}") };
-            let Some(name) = name.to_str() else {
-                self.odd(&below(&name.to_string_lossy()), NO_NAME);
+            let below = name.to_string_lossy();
+            let path = if of.is_empty() { below.to_string() } else { format!("{of}/{below}") };
+            if name.to_str().is_none() {
+                self.odd(&path, NO_NAME);
                 continue;
-            };
-            let path = below(name);
+            }
             let kind = entry.file_type().map_err(failed)?;
             if kind.is_dir() {
                 self.folder(&entry.path(), &path)?;
@@ -139,7 +139,7 @@ impl Walk {
 
     /// Follows a link to a folder, unless it leads back to where the walk came from.
     fn link(&mut self, from: &Path, link: &Path, path: &str) -> Result<()> {
-        let real = |path: &Path| fs::canonicalize(path).map_err(|error| not_listed(path, error));
+        let real = |place: &Path| fs::canonicalize(place).map_err(|error| not_listed(place, error));
         let target = real(link)?;
         self.came_from.push(real(from)?);
         if self.came_from.iter().any(|folder| folder.starts_with(&target)) {
@@ -169,7 +169,7 @@ pub(super) fn publish_on_disk(disk: &Path, staging: &str, path: &str, bytes: &[u
     };
     // What lies under work/ can be made anew: a power cut may lose it, and its receipts tell.
     let is_durable = !path.starts_with("work/");
-    let sync = |folder: &Path| if is_durable { File::open(folder)?.sync_all() } else { Ok(()) };
+    let sync = |at: &Path| if is_durable { File::open(at)?.sync_all() } else { Ok(()) };
     let staging = new_staging(disk, staging).map_err(failed)?;
     let written = (|| {
         let is_new = !folder.exists();
@@ -218,7 +218,7 @@ pub(super) fn remove_on_disk(disk: &Path, staging: &str, path: &str) -> Result<(
     let target = disk.join(path);
     let removed = (|| {
         let folder = target.parent().filter(|folder| *folder != disk);
-        let is_alone = |folder: &Path| Ok::<bool, io::Error>(fs::read_dir(folder)?.take(2).count() == 1);
+        let is_alone = |at: &Path| Ok::<bool, io::Error>(fs::read_dir(at)?.take(2).count() == 1);
         match folder {
             Some(folder) if target.exists() && is_alone(folder)? => {
                 let staging = new_staging(disk, staging)?;

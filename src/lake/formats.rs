@@ -9,10 +9,10 @@ use crate::base::object::Object;
 fn format_of(path: &str) -> Option<&'static str> {
     let mut names = path.rsplit('/');
     let (name, folder) = (names.next()?, names.next().unwrap_or_default());
-    let is_version = |name: &str| name.len() >= 20 && name.as_bytes()[..20].iter().all(u8::is_ascii_digit);
-    if folder == "_delta_log" && is_version(name) && (name.ends_with(".json") || name.ends_with(".parquet")) {
+    let is_version = name.len() >= 20 && name.as_bytes()[..20].iter().all(u8::is_ascii_digit);
+    if folder == "_delta_log" && is_version && (name.ends_with(".json") || name.ends_with(".parquet")) {
         Some("Delta Lake")
-    } else if name == ".hoodie_partition_metadata" || path.split('/').any(|name| name == ".hoodie") {
+    } else if name == ".hoodie_partition_metadata" || path.split('/').any(|part| part == ".hoodie") {
         Some("Apache Hudi")
     } else if folder == "metadata" && (name.ends_with(".metadata.json") || name == "version-hint.text") {
         Some("Apache Iceberg")

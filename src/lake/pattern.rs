@@ -190,7 +190,7 @@ fn number(text: &str, digits: usize) -> Option<(u32, &str)> {
 /// What the name says of the day, beside what is known; none where it is of another form.
 fn matched(tokens: &[Token], name: &str, parts: Parts) -> Option<Parts> {
     let Some((token, left)) = tokens.split_first() else { return name.is_empty().then_some(parts) };
-    let after_day = |name, parts| ends_of_time(name).into_iter().flatten().find_map(|rest| matched(left, rest, parts));
+    let after_day = |behind, known| ends_of_time(behind).into_iter().flatten().find_map(|rest| matched(left, rest, known));
     match token {
         Token::Text(text) => matched(left, name.strip_prefix(text.as_str())?, parts),
         Token::Any => {
@@ -207,9 +207,9 @@ fn matched(tokens: &[Token], name: &str, parts: Parts) -> Option<Parts> {
             let (year, rest) = number(name, 4)?;
             let (month, rest) = number(rest, 2)?;
             let (day, rest) = number(rest, 2)?;
-            let parts = Parts { year: Some(year), month: Some(month), day: Some(day) };
+            let whole = Parts { year: Some(year), month: Some(month), day: Some(day) };
             let times = [6, 4, 2].into_iter().filter_map(|digits| Some(number(rest, digits)?.1));
-            times.chain([rest]).find_map(|rest| after_day(rest, parts))
+            times.chain([rest]).find_map(|behind| after_day(behind, whole))
         }
         Token::Year => {
             let (year, rest) = number(name, 4)?;

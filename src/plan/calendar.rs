@@ -9,7 +9,7 @@ use std::fmt;
 use crate::base::arrival::ArrivalZone;
 use crate::base::day::{Day, DayRange};
 use crate::base::error::Error;
-use crate::base::limits::REACH_DAYS;
+use crate::base::limits::AFFECTED_DAYS;
 use crate::base::schema::Raw;
 use crate::config::{Bot, Settings};
 
@@ -89,7 +89,7 @@ impl Calendar {
     pub(crate) fn retired(&self, days: DayRange) -> Vec<(Raw, Day)> {
         let ranges = self.retired.iter().flat_map(|(table, ranges)| ranges.iter().map(move |range| (*table, *range)));
         let within = ranges.filter_map(|(table, range)| Some((table, range.intersection(days)?)));
-        within.flat_map(|(table, days)| days.iter().map(move |day| (table, day))).collect()
+        within.flat_map(|(table, range)| range.iter().map(move |day| (table, day))).collect()
     }
 
     /// Whether a local day is as old as retired partitions, or older: it stays as it was published.
@@ -212,12 +212,13 @@ impl Calendar {
     pub(crate) fn awaited(&self, bot: &Bot, day: Day) -> impl Iterator<Item = (Raw, Day)> + '_ {
         let needed = Raw::BOTH.map(|table| {
             let own = self.days_of(table, bot, day);
-            (table, DayRange { first: own.first.plus(-REACH_DAYS), last: own.last })
+            (table, DayRange { first: own.first.plus(-AFFECTED_DAYS), last: own.last })
         });
         let first = needed.iter().map(|(_, days)| days.first).min().unwrap_or(day);
         let last = needed.iter().map(|(_, days)| days.last).max().unwrap_or(day);
-        let of_tables = move |day: Day| needed.into_iter().filter(move |(_, days)| days.contains(day)).map(move |of| (of.0, day));
-        let is_awaited = |(table, day): &(Raw, Day)| !self.is_settled(*table, *day) || self.lost.contains(&(*table, *day));
+        let of_tables =
+            move |date: Day| needed.into_iter().filter(move |(_, days)| days.contains(date)).map(move |of| (of.0, date));
+        let is_awaited = |(table, date): &(Raw, Day)| !self.is_settled(*table, *date) || self.lost.contains(&(*table, *date));
         DayRange { first, last }.iter().flat_map(of_tables).filter(is_awaited)
     }
 }
@@ -235,7 +236,7 @@ impl AwaitedDays<'_> {
     pub(crate) fn is_complete(&self, bot: &Bot, day: Day) -> bool {
         self.days.iter().all(|(table, days)| {
             let own = self.calendar.days_of(*table, bot, day);
-            let first = days.partition_point(|awaited| *awaited < own.first.plus(-REACH_DAYS));
+            let first = days.partition_point(|awaited| *awaited < own.first.plus(-AFFECTED_DAYS));
             own.last < self.all_from && days.get(first).is_none_or(|awaited| *awaited > own.last)
         })
     }

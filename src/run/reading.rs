@@ -3,7 +3,7 @@
 use crate::base::day::Day;
 use crate::base::error::Result;
 use crate::insights::InsightsIndex;
-use crate::known::landed;
+use crate::known::in_lake;
 use crate::plan::stages::PartitionStep;
 use crate::run::pull::Pull;
 use crate::run::pull::ads::touched_ads;
@@ -56,8 +56,8 @@ impl Run<'_> {
         let insights = self.look_at_insights()?;
         let touched = touched_ads(&self.job.places(), &self.survey, &insights)?;
         self.insights = Some(insights);
-        let (Some(pull), failures) = (&mut self.pull, &mut self.failures) else { return Ok(()) };
-        if pull.left_out_ads(&touched, &mut |error| failures.add(error))? {
+        let (Some(started), failing) = (&mut self.pull, &mut self.failures) else { return Ok(()) };
+        if started.left_out_ads(&touched, &mut |error| failing.add(error))? {
             self.insights = Some(self.look_at_insights()?);
         }
         Ok(())
@@ -66,7 +66,7 @@ impl Run<'_> {
     /// The insights after a pull.
     fn look_at_insights(&mut self) -> Result<InsightsIndex> {
         (self.survey.insights, self.survey.ledgers) =
-            landed::insights(self.job.lake, self.job.settings, &self.survey.receipts.insights)?;
+            in_lake::insights(self.job.lake, self.job.settings, &self.survey.receipts.insights)?;
         let landed = self.survey.unread(self.job.settings).into_iter().filter(|step| step.table == "insights");
         self.note_partitions(&landed.collect::<Vec<_>>());
         self.scan_insights()

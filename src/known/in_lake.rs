@@ -1,4 +1,4 @@
-//! Landed: what lies in the lake, by one listing of each table.
+//! In the lake: what lies there, by one listing of each table.
 //!
 //! In: the lake and the receipts, which tell of files without an ending that they were read before. Out: the partitions of each
 //! table, the objects of the alias table, and where we fetch Meta's figures, what was fetched.
@@ -12,14 +12,13 @@ use crate::base::parallel::at_once;
 use crate::config::{PartitionedInput, Settings};
 use crate::extract::identity::Identities;
 use crate::insights::InsightsContent;
-use crate::insights::fetched as ledger;
-use crate::insights::fetched::{Answered, Ledgers};
+use crate::insights::ledger::{self, Answered, Ledgers};
 use crate::known::receipts::Book;
 use crate::lake::{Files, Lake, Listed, Listing};
 use crate::plan::receipt::{PartitionReceipt, Receipts};
 
 /// What is there of the lake.
-pub(super) struct Landed {
+pub(super) struct InLake {
     pub messages: Listing,
     pub events: Listing,
     pub insights: Listing,
@@ -29,28 +28,28 @@ pub(super) struct Landed {
 }
 
 /// The same as it is listed, before files without an ending are looked into.
-pub(super) struct LandedFiles<'a> {
+pub(super) struct ListedTables<'a> {
     messages: Listed<'a>,
     events: Listed<'a>,
-    insights: LandedInsights<'a>,
+    insights: ListedInsights<'a>,
     identities: Option<Files>,
 }
 
-impl<'a> LandedFiles<'a> {
-    pub(super) fn list(lake: &Lake, settings: &'a Settings) -> Result<LandedFiles<'a>> {
+impl<'a> ListedTables<'a> {
+    pub(super) fn list(lake: &Lake, settings: &'a Settings) -> Result<ListedTables<'a>> {
         let list = |table: &'static str, input: &'a PartitionedInput| {
             lake.listed(&input.path, &input.layout).map_err(|error| error.with("table", table))
         };
         let (messages, events) = at_once(|| list("messages", &settings.messages), || list("events", &settings.events))?;
         let (messages, events) = (messages?, events?);
-        let insights = LandedInsights::list(lake, settings)?;
+        let insights = ListedInsights::list(lake, settings)?;
         let identities = settings.identities.as_ref().map(|input| Identities::files(lake, input)).transpose()?;
-        Ok(LandedFiles { messages, events, insights, identities })
+        Ok(ListedTables { messages, events, insights, identities })
     }
 
-    pub(super) fn settled(self, lake: &Lake, settings: &Settings, receipts: &Book) -> Result<Landed> {
-        let table = |table: &'static str, input: &PartitionedInput, listed: Listed<'_>, receipts: &Receipts<_>| {
-            let listing = listed.settled(lake, &|day, object| is_known(receipts, day, object));
+    pub(super) fn settled(self, lake: &Lake, settings: &Settings, receipts: &Book) -> Result<InLake> {
+        let table = |table: &'static str, input: &PartitionedInput, listed: Listed<'_>, known: &Receipts<_>| {
+            let listing = listed.settled(lake, &|day, object| is_known(known, day, object));
             let listing = listing.map_err(|error| error.with("table", table))?;
             if listing.partitions.is_empty() {
                 return Err(Error::not_ready(format!("no partition has landed in {}/", input.path))
@@ -62,12 +61,12 @@ impl<'a> LandedFiles<'a> {
         let messages = table("messages", &settings.messages, self.messages, &receipts.messages)?;
         let events = table("events", &settings.events, self.events, &receipts.events)?;
         let (insights, ledgers) = self.insights.settled(lake, settings, &receipts.insights)?;
-        let known = receipts.identities.as_ref().map(|receipt| receipt.inputs.as_slice()).unwrap_or_default();
+        let known_aliases = receipts.identities.as_ref().map(|receipt| receipt.inputs.as_slice()).unwrap_or_default();
         let (identities, aliases_left_out) = match self.identities.zip(settings.identities.as_ref()) {
-            Some((files, input)) => Identities::settled(lake, input, files, known)?,
+            Some((files, input)) => Identities::settled(lake, input, files, known_aliases)?,
             None => (Vec::new(), None),
         };
-        Ok(Landed { messages, events, insights, ledgers, identities, aliases_left_out })
+        Ok(InLake { messages, events, insights, ledgers, identities, aliases_left_out })
     }
 }
 
@@ -77,18 +76,18 @@ fn is_known<C: PartialEq>(receipts: &Receipts<PartitionReceipt<C>>, day: Day, ob
 }
 
 /// Meta's figures as they are listed.
-struct LandedInsights<'a> {
+struct ListedInsights<'a> {
     listed: Option<Listed<'a>>,
     ledgers: Option<Ledgers>,
 }
 
-impl<'a> LandedInsights<'a> {
-    fn list(lake: &Lake, settings: &'a Settings) -> Result<LandedInsights<'a>> {
-        let Some(insights) = &settings.insights else { return Ok(LandedInsights { listed: None, ledgers: None }) };
+impl<'a> ListedInsights<'a> {
+    fn list(lake: &Lake, settings: &'a Settings) -> Result<ListedInsights<'a>> {
+        let Some(insights) = &settings.insights else { return Ok(ListedInsights { listed: None, ledgers: None }) };
         let listed = lake.listed(&insights.path, &insights.layout).map_err(|error| error.with("table", "insights"))?;
         let is_fetched = insights.api.is_some();
         let ledgers = is_fetched.then(|| Ledgers::read(lake, &insights.path, settings)).transpose()?;
-        Ok(LandedInsights { listed: Some(listed), ledgers })
+        Ok(ListedInsights { listed: Some(listed), ledgers })
     }
 
     /// What is no longer there counts as never fetched.
@@ -128,5 +127,5 @@ pub(crate) fn insights(
     settings: &Settings,
     receipts: &Receipts<PartitionReceipt<InsightsContent>>,
 ) -> Result<(Listing, Option<Ledgers>)> {
-    LandedInsights::list(lake, settings)?.settled(lake, settings, receipts)
+    ListedInsights::list(lake, settings)?.settled(lake, settings, receipts)
 }
