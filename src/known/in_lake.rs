@@ -54,7 +54,10 @@ impl<'a> ListedTables<'a> {
             if listing.partitions.is_empty() {
                 return Err(Error::not_ready(format!("no partition has landed in {}/", input.path))
                     .with("folder", lake.location().join(&input.path))
-                    .mend("land partitions as date=YYYY-MM-DD/*.parquet there, or correct the path in the pipeline file"));
+                    .mend(format!(
+                        "land partitions as {} there, or correct the path in the pipeline file",
+                        input.layout.example()
+                    )));
             }
             Ok(listing)
         };

@@ -32,6 +32,16 @@ impl Default for Layout {
     }
 }
 
+impl Layout {
+    /// How the newest days lie, as people write it.
+    pub(crate) fn example(&self) -> String {
+        let parts = [("{date}", "YYYY-MM-DD"), ("{yyyymmdd}", "YYYYMMDD"), ("{yyyy}", "YYYY"), ("{mm}", "MM"), ("{dd}", "DD")];
+        let Some(pattern) = self.patterns.last() else { return String::new() };
+        let path = parts.iter().fold(pattern.to_string(), |path, (part, written)| path.replace(part, written));
+        if pattern.is_of_files() { path } else { format!("{path}/*.parquet") }
+    }
+}
+
 /// The objects of one input partition, in the order of their names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Partition {

@@ -35,7 +35,7 @@ enum Token {
 const TOKENS: [(&str, Token); 5] =
     [("date", Token::Date), ("yyyymmdd", Token::Digits), ("yyyy", Token::Year), ("mm", Token::Month), ("dd", Token::DayOfMonth)];
 
-/// The longest numbers of a time, in seconds: `23:59:59.999999999`.
+/// Two digits behind a day are its hour up to here.
 const LAST_HOUR: u32 = 24;
 
 /// What was read of a day so far.

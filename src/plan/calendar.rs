@@ -267,6 +267,21 @@ mod tests {
     }
 
     #[test]
+    fn days_of_arrival_of_the_bots_own_zone_are_its_days() {
+        let zones = "[inputs.messages]\npartition_zone = '-03:00'\n[inputs.events]\npartition_zone = 'America/Sao_Paulo'";
+        let settings = settings("America/Sao_Paulo", zones);
+        let events = days(20_000..=20_010).into_iter().filter(|day| *day != Day(20_005));
+        let calendar = Calendar::new(&settings, days(20_000..=20_010), events);
+        let bot = &settings.bots[0];
+        let blocked = days(20_000..=20_010).into_iter().filter(|day| !calendar.blockers(&settings.bots, *day).is_empty());
+        assert_eq!(blocked.collect::<Vec<Day>>(), [Day(20_005)]);
+        let complete = |day: Day| calendar.awaited_days().is_complete(bot, day);
+        assert_eq!(days(20_000..=20_010).into_iter().filter(|day| complete(*day)).collect::<Vec<Day>>(), days(20_000..=20_004));
+        assert!(calendar.awaited(bot, Day(20_010)).eq([(Raw::Events, Day(20_005))]), "the last day waits for the hole alone");
+        assert_eq!(settings.landed_until(Day(20_010)), Day(20_011).start_utc() + 3 * 3_600_000_000);
+    }
+
+    #[test]
     fn a_hole_blocks_its_own_days_and_leaves_the_next_97_incomplete() {
         let settings = settings("UTC", "");
         let events = days(20_000..=20_200).into_iter().filter(|day| *day != Day(20_050));
