@@ -58,7 +58,7 @@ fn every_layout_of_the_same_rows_gives_the_same_bytes() {
         scene.pipeline(&with_lines(&format!("partition = {:?}", of.pattern)));
         said(&scene.ctwa("run", &[]), 0, &["4 days built"]);
         assert!(scene.objects() == plain.objects(), "{of:?}");
-        said(&scene.ctwa("run", &[]), 0, &["nothing to do"]);
+        said(&scene.ctwa("run", &[]), 0, &["nothing is stale"]);
     }
 }
 
@@ -194,7 +194,7 @@ fn the_alias_table_is_listed_by_the_same_rules() {
     fs::write(folder.join("old.csv"), "x").expect("a file is written");
     let says = "identities: 1 file of no kind that is read lies there, the first is \"identities/old.csv\"";
     said(&scene.ctwa("run", &[]), 0, &[says]);
-    said(&scene.ctwa("run", &[]), 0, &["nothing to do"]);
+    said(&scene.ctwa("run", &[]), 0, &["nothing is stale"]);
     fs::remove_file(folder.join("000000_0")).expect("it goes");
     said(&scene.ctwa("run", &[]), 6, &["none is Parquet by its name", "old.csv", "table identities"]);
     scene.edit("[inputs.identities]\n", "[inputs.identities]\nignore = [\"*.csv\"]\n");
