@@ -1,6 +1,6 @@
 //! Days, and the local days of a time zone.
 //!
-//! Instants are microseconds since 1970-01-01T00:00:00Z (`i64`). A [`Day`] is a calendar day without a zone: a UTC day of
+//! Instants are microseconds since 1970-01-01T00:00:00Z (`i64`). A [`Day`] is a calendar day without a zone: a day of
 //! arrival, or the local day of a bot, as the name beside it says. A [`Zone`] turns instants into its local days.
 
 use std::fmt;

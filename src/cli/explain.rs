@@ -80,7 +80,7 @@ fn text(told: &Explanation, settings: &Settings, width: usize) -> String {
     for chapter in &told.chapters {
         if chapter.bot_id != bot {
             bot = &chapter.bot_id;
-            let zone = settings.bots.iter().find(|of| of.id == bot).map_or("UTC", |of| of.zone.name());
+            let zone = settings.bot(bot).map_or("UTC", |of| of.zone.name());
             lines.extend([String::new(), format!("Bot {}, local times of {zone}", visible(bot))]);
         }
         lines.extend([String::new(), chapter.title.clone()]);

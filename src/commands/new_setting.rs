@@ -56,7 +56,7 @@ pub(crate) struct NewSetting {
 pub(crate) fn new_setting(job: &Job<'_>, wish: &Wish<'_>, file: &str, text: &str, base: &Path) -> Result<NewSetting> {
     let settings = job.settings;
     known_bot(settings, wish.bot_id)?;
-    let bot = settings.bots.iter().find(|bot| bot.id == wish.bot_id).ok_or_else(|| Error::bug("a known bot is not there"))?;
+    let bot = settings.bot(wish.bot_id).ok_or_else(|| Error::bug("a known bot is not there"))?;
     if wish.category.trim().is_empty() {
         return Err(Error::usage("the category is blank").mend("name it as it stands in the events"));
     }

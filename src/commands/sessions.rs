@@ -47,7 +47,7 @@ pub(crate) struct SessionRow {
     pub opened_on: Day,
     pub opened_at: i64,
     pub ad_id: Option<String>,
-    /// As this message had it; the ad may have another by now.
+    /// The title as this message had it; the ad may have another by now.
     pub ad_title: Option<String>,
     /// None while it is open.
     pub closed_at: Option<i64>,

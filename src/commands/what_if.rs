@@ -74,7 +74,7 @@ pub(crate) fn what_if(job: &Job<'_>, hypothesis: &Hypothesis) -> Result<WhatIf> 
     known_bot(settings, &hypothesis.bot)?;
     let other = hypothesis.settings(settings)?;
     let bot_at = other.bots.iter().position(|bot| bot.id == hypothesis.bot);
-    let (Some(bot_at), Some(bot)) = (bot_at, settings.bots.iter().find(|bot| bot.id == hypothesis.bot)) else {
+    let (Some(bot_at), Some(bot)) = (bot_at, settings.bot(&hypothesis.bot)) else {
         return Err(Error::bug("a bot that was found is gone"));
     };
     let mut last = LastRun::survey(job)?;

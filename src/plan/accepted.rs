@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::day::{Day, DayRange};
+use crate::base::day::{Day, DayRange, ranges};
 use crate::base::digest::Digest;
 use crate::base::error::{Error, Result};
 use crate::config::{Bot, ConversionSetting, Settings};
@@ -39,7 +39,8 @@ impl Accepted {
             let before = self.partitions.get(&table).map(Vec::as_slice).unwrap_or_default();
             let retired = before.iter().filter_map(|(first, last)| DayRange::new(*first, (*last).min(first_now.plus(-1))));
             let days = retired.flat_map(DayRange::iter).chain(days_read.into_iter().filter(|day| *day >= first_now));
-            accepted.partitions.insert(table, ranges(days.collect()));
+            let all: BTreeSet<Day> = days.collect();
+            accepted.partitions.insert(table, ranges(all).iter().map(|range| (range.first, range.last)).collect());
         }
         for bot in &settings.bots {
             let past =
@@ -101,18 +102,6 @@ impl Accepted {
         }
         Ok(())
     }
-}
-
-/// Days as ranges from first to last.
-fn ranges(days: BTreeSet<Day>) -> Vec<(Day, Day)> {
-    let mut ranges: Vec<(Day, Day)> = Vec::new();
-    for day in days {
-        match ranges.last_mut() {
-            Some((_, last)) if last.next() == day => *last = day,
-            _ => ranges.push((day, day)),
-        }
-    }
-    ranges
 }
 
 /// The instant from which two histories differ.
