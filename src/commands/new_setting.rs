@@ -112,7 +112,7 @@ fn instant(bot: &Bot, text: &str) -> Result<(i64, String)> {
     }
     match DateTime::parse_from_rfc3339(text) {
         Ok(time) => Ok((time.timestamp_micros(), text.to_string())),
-        Err(error) => Err(Error::usage(format!("--effective-at {text:?} is no time with an offset"))
+        Err(error) => Err(Error::usage(format!("--effective-at {text:?} is not a time with an offset"))
             .source(error)
             .mend("write it as 2026-08-11T00:00:00Z, or as 2026-08-11 for the start of that day in the bot's zone")),
     }

@@ -204,7 +204,7 @@ impl LastRunRows {
 /// The rows that an engine keeps; an error where it keeps none.
 pub(crate) fn kept_rows(engine: &dyn Engine) -> Result<&dyn KeptRows> {
     engine.rows().ok_or_else(|| {
-        Error::usage("the engine keeps no rows, so that nobody can be shown what is behind its figures")
+        Error::usage("the engine keeps no rows, so what is behind its figures cannot be shown")
             .with("engine", engine.kind().name())
             .mend("ask a pipeline with kind = \"embedded\" in [engine] and an output of its own, over the same lake")
     })

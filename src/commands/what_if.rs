@@ -40,7 +40,7 @@ impl Hypothesis {
         let mut other = settings.clone();
         if let Some(days) = self.window_days {
             if !(1..=90).contains(&days) {
-                return Err(Error::usage(format!("--window-days is {days}, from 1 to 90 is possible")));
+                return Err(Error::usage(format!("--window-days is {days}, a number from 1 to 90 is needed")));
             }
             other.horizon = Horizon { days };
         }

@@ -51,7 +51,7 @@ impl Horizon {
         section.finish()?;
         match days {
             Some(days) if !(1..=90).contains(&days.value) => {
-                Err(days.error(format!("window_days is {}, from 1 to 90 is possible", days.value)))
+                Err(days.error(format!("window_days is {}, a number from 1 to 90 is needed", days.value)))
             }
             Some(days) => Ok(Horizon { days: days.value as i32 }),
             None => Ok(HORIZON),
