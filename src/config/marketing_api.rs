@@ -244,7 +244,7 @@ mod tests {
             ("base_url = \"https://a:b@graph.facebook.com\"".to_string(), "user name"),
             ("api_version = \"26\"".to_string(), "\"26\" is not an API version"),
             ("api_version = \"v24.0\"".to_string(), "v24.0 is too old, v25.0 is needed"),
-            ("restate_days = 0".to_string(), "restate_days is 0, from 1 to 90"),
+            ("restate_days = 0".to_string(), "restate_days is 0, a number from 1 to 90"),
             ("refetch_after_hours = -1".to_string(), "refetch_after_hours is -1"),
             ("reach_windows = [7, 0]".to_string(), "a window of reach_windows is 0"),
             ("reach_windows = 7".to_string(), "a list of whole numbers"),
