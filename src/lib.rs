@@ -58,7 +58,7 @@
 //!
 //! - *lake*: the storage that raw tables and Meta's figures land in
 //! - *output*: the storage of one pipeline: published tables, and what runs keep beside them
-//! - *partition*: the rows of one table and one UTC day, in the lake
+//! - *partition*: the rows of one table and one day of arrival, in the lake
 //! - *watermark*: the instant up to which messages and events have landed
 //! - *working table*: the rows that count of one partition, stored under `work/`
 //! - *set aside*: rows that do not count because a value is missing or absurd, kept with the reason

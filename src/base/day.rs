@@ -1,6 +1,6 @@
 //! Days, and the local days of a time zone.
 //!
-//! Instants are microseconds since 1970-01-01T00:00:00Z (`i64`). A [`Day`] is a calendar day without a zone: a UTC day of
+//! Instants are microseconds since 1970-01-01T00:00:00Z (`i64`). A [`Day`] is a calendar day without a zone: a day of
 //! arrival, or the local day of a bot, as the name beside it says. A [`Zone`] turns instants into its local days.
 
 use std::fmt;
@@ -228,12 +228,6 @@ impl Zone {
     /// The exclusive end of a local day.
     pub fn end_of(self, day: Day) -> i64 {
         self.start_of(day.next())
-    }
-
-    /// The UTC days that a local day overlaps.
-    pub fn utc_days(self, day: Day) -> DayRange {
-        let (start, end) = (self.start_of(day), self.end_of(day));
-        DayRange { first: Day::of_instant(start), last: Day::of_instant((end - 1).max(start)) }
     }
 }
 

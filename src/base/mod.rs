@@ -1,6 +1,7 @@
 //! Base: what every room may use.
 //!
 //! ```text
+//! arrival.rs      days of arrival
 //! bound.rs        a mapping bound to a file, which reads its batches
 //! cells.rs        texts, instants, and what lies in structs, maps and JSON
 //! day.rs          days, zones, local days
@@ -19,6 +20,7 @@
 //! stored_text.rs  values stored as texts
 //! ```
 
+pub mod arrival;
 pub(crate) mod bound;
 pub(crate) mod cells;
 pub mod day;

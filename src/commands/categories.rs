@@ -34,8 +34,7 @@ use crate::extract::identity::Identities;
 use crate::extract::touches::{cell, time_fault};
 use crate::known::job::Job;
 use crate::known::survey::{Lost, Survey};
-use crate::lake::layout::{Listing, Partition};
-use crate::lake::{Lake, ReadPlan, readable};
+use crate::lake::{Lake, Listing, Partition, ReadPlan, readable};
 use crate::plan::receipt::PartitionReceipt;
 use crate::report::Amount;
 use crate::run::scan;
@@ -111,7 +110,7 @@ impl<'a> Window<'a> {
     /// The partitions that can hold rows of the time from this many days before the window on.
     fn partitions<'l>(&self, listing: &'l Listing, days_before: i32) -> impl Iterator<Item = &'l Partition> {
         let start = self.spans.values().map(|(start, _)| *start).min().unwrap_or(0);
-        let first = Day::of_instant(start).plus(-days_before - DAYS_AHEAD);
+        let first = Day::of_instant(start).plus(1 - days_before - DAYS_AHEAD - self.scope.settings.days_beside());
         listing.partitions.range(first..).map(|(_, partition)| partition)
     }
 }
@@ -180,7 +179,7 @@ pub(crate) fn categories(job: &Job<'_>, bots: &[String], days: u16) -> Result<Ca
     let identities = Identities::surveyed(job.lake, &survey.identities, settings)?;
     let mut failures = Failures::default();
     read_before(job, &window, &mut survey, &mut failures)?;
-    let rules = Rules { settings, identities: &identities, watermark: window.days.last.next().start_utc() };
+    let rules = Rules { settings, identities: &identities, watermark: settings.landed_until(window.days.last) };
     let starts = window.spans.iter().map(|(bot, (start, _))| (*bot, *start)).collect();
     let request = YieldsRequest { rules, partitions: &survey.extracted(Lost::Refused), starts: &starts };
     let mut found = Found::default();
@@ -247,7 +246,7 @@ fn read_before(job: &Job<'_>, window: &Window<'_>, survey: &mut Survey, failures
         let forgotten: Vec<(&str, Day)> = known.filter(|day| !is_of_use(*day)).map(|day| (name, day)).collect();
         survey.forget(&forgotten);
         partitions.retain(|day, _| unread.contains(&(name, *day)));
-        let listing = Listing { partitions, strange_folders: Vec::new() };
+        let listing = Listing { partitions, left_out: Vec::new() };
         let of = raw_settings(settings, table);
         for (partition, extracted) in scan::for_now(&job.places(), table, &listing) {
             match extracted.and_then(|Extraction { content, refusal, .. }| refusal.map_or(Ok(content), Err)) {
@@ -310,7 +309,7 @@ fn read_partition(
     let wanted = ["bot_id", "contact_id", "category", "occurred_at", "event_id"];
     let wanted = if touched.is_some() { &wanted[..] } else { &wanted[..4] };
     let (mut found, mut batches) = (Found::default(), Vec::new());
-    for object in &partition.objects {
+    for object in partition.to_read()? {
         let bound = std::cell::OnceCell::new();
         lake.read_batches(
             object,
@@ -344,6 +343,7 @@ fn take(
     let times = bound.instants("occurred_at", batch)?;
     let mut seen: HashMap<(usize, &str), CategoryEvents> = HashMap::new();
     let mut kept: Vec<(u32, usize, i64)> = Vec::new();
+    let allowed = window.scope.settings.events.zone.allowed_instants(day);
     for (row, time) in times.into_iter().enumerate() {
         let id = bots.is_valid(row).then(|| bots.value(row));
         let Ok(Some(bot)) = window.scope.bot(id) else { continue };
@@ -352,7 +352,7 @@ fn take(
             continue;
         }
         let at = match time {
-            Instant::At(at) if time_fault(time, day).is_none() => at,
+            Instant::At(at) if time_fault(time, &allowed).is_none() => at,
             _ => {
                 *found.without_time.entry(bot).or_default() += 1;
                 continue;

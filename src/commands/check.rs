@@ -19,8 +19,7 @@ use crate::insights::wire::{AccountStatus, Until};
 use crate::insights::{self, InsightsIndex};
 use crate::known::job::Places;
 use crate::known::survey::Survey;
-use crate::lake::layout::Listing;
-use crate::lake::{Environment, Lake};
+use crate::lake::{Environment, Lake, Listing};
 use crate::plan::calendar::not_landed;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -86,6 +85,9 @@ pub(crate) fn check(settings: &Settings, environment: &Environment, clock: &dyn 
     let places = Places { settings, lake: &lake, output: &output, engine: engine.as_ref() };
     let Some(survey) = report.take("lake", Survey::take(&places)) else { return report };
     report.add(Level::Ok, "lake", format!("{} can be listed", lake.location()));
+    for (table, text) in survey.left_out() {
+        report.add(Level::Warning, table, text.as_str());
+    }
     if let Some(path) = &settings.identities
         && report.take("identities", Identities::read(&lake, path, settings)).is_some()
     {
@@ -178,8 +180,8 @@ fn check_output(output: &Lake, clock: &dyn Fn() -> DateTime<Utc>, report: &mut C
 
 fn check_table(lake: &Lake, listing: &Listing, mapping: &TableMapping, report: &mut CheckReport) {
     let table = mapping.table.name;
-    for folder in &listing.strange_folders {
-        report.add(Level::Warning, table, format!("folder {folder} is not a day, so it is not read"));
+    for (day, partition) in &listing.partitions {
+        report.take(table, partition.to_read().map(drop).map_err(|error| error.with("day", day)));
     }
     let Some((day, newest)) = listing.partitions.last_key_value() else { return };
     let mut readable = true;

@@ -47,8 +47,9 @@ impl Evidence<'_> {
         if contacts.is_empty() {
             return Ok(Vec::new());
         }
+        let beside = self.job.settings.days_beside();
         let landed = match days {
-            Some(days) => DayRange { first: days.first.plus(-DAYS_AHEAD - 1), last: days.last.plus(DAYS_LATE + 1) },
+            Some(days) => DayRange { first: days.first.plus(-DAYS_AHEAD - beside), last: days.last.plus(DAYS_LATE + beside) },
             None => DayRange { first: Day(i32::MIN / 2), last: Day(i32::MAX / 2) },
         };
         let last = &self.known.last;

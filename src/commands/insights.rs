@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::base::day::DayRange;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failures::{Failure, Failures};
+use crate::known::in_lake;
 use crate::known::job::Job;
 use crate::known::survey::Survey;
 use crate::run::pull::ads::touched_ads;
@@ -89,7 +90,7 @@ fn pull_all(
         InsightsRequest::Days(days) => pull.all_days(days, &mut fail)?,
         InsightsRequest::Due => pull.days(first, &mut fail)?,
     }
-    (survey.insights, survey.ledgers) = Survey::take_insights(job.lake, job.settings)?;
+    (survey.insights, survey.ledgers) = in_lake::insights(job.lake, job.settings, &survey.receipts.insights)?;
     // A partition that is refused is the next run's to tell.
     let insights = scan_insights::read_insights(&places, &mut survey, &mut calendar, &mut |_| {})?;
     pull.left_out_ads(&touched_ads(&places, &survey, &insights)?, &mut fail)?;

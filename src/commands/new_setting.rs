@@ -89,7 +89,9 @@ pub(crate) fn new_setting(job: &Job<'_>, wish: &Wish<'_>, file: &str, text: &str
     }
     let survey = Survey::take(&job.places())?;
     let calendar = survey.calendar(settings);
-    refuse_the_past(bot, at, now, calendar.last())?;
+    let landed =
+        calendar.last().map(|last| Landed { day: last, start: settings.arrival_start(last), end: settings.landed_until(last) });
+    refuse_the_past(bot, at, now, landed)?;
     if !wish.unseen {
         let (days, seen) = categories::events_by_category(job, &survey, &bot.id, wish.days)?;
         new.events_seen = Some(events_of(wish.category, bot, days, &seen)?);
@@ -116,11 +118,18 @@ fn instant(bot: &Bot, text: &str) -> Result<(i64, String)> {
     }
 }
 
+/// The last day that has landed, with the instants between which its rows lie.
+#[derive(Clone, Copy)]
+struct Landed {
+    day: Day,
+    start: i64,
+    end: i64,
+}
+
 /// What has landed was counted. Of a day that lands while it is still going on only the rest is free.
-fn refuse_the_past(bot: &Bot, at: i64, now: i64, last: Option<Day>) -> Result<()> {
-    let Some(last) = last else { return Ok(()) };
-    let counted = last.next().start_utc();
-    let is_going_on = now >= last.start_utc();
+fn refuse_the_past(bot: &Bot, at: i64, now: i64, landed: Option<Landed>) -> Result<()> {
+    let Some(Landed { day: last, start, end: counted }) = landed else { return Ok(()) };
+    let is_going_on = now >= start;
     let free_from = if is_going_on { counted.min(now) } else { counted };
     if at >= free_from {
         return Ok(());
@@ -192,7 +201,8 @@ mod tests {
     #[test]
     fn what_has_landed_is_the_past() {
         let bot = bot("America/Sao_Paulo");
-        let last = Some("2026-03-04".parse().unwrap());
+        let day: Day = "2026-03-04".parse().unwrap();
+        let last = Some(Landed { day, start: day.start_utc(), end: day.next().start_utc() });
         let refused = |at: &str, now: &str| refuse_the_past(&bot, micros(at), micros(now), last).err().map(|e| e.to_string());
         let noon = "2026-03-05T12:00:00Z";
         assert_eq!(refused(noon, noon), None, "now");

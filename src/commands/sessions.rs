@@ -159,7 +159,7 @@ impl LastRun {
         if !known.is_some_and(|receipt| receipt.knows(&survey.identities, survey.bots_of_ids(settings))) {
             notes.push("the alias table has changed since the last run: contacts are as it knew them".to_string());
         }
-        Ok(LastRun { survey, identities, watermark: last_read.next().start_utc(), notes })
+        Ok(LastRun { survey, identities, watermark: settings.landed_until(last_read), notes })
     }
 
     pub(crate) fn is_published(&self, day: Day) -> bool {

@@ -7,14 +7,14 @@ use std::collections::BTreeSet;
 use crate::base::day::{Day, DayRange, MICROS_PER_DAY};
 use crate::base::digest::Digest;
 use crate::base::error::{ErrorKind, Result};
-use crate::base::limits::{COPY_WINDOW, DAYS_AHEAD, DAYS_LATE};
+use crate::base::limits::COPY_WINDOW;
 use crate::base::schema::Raw;
 use crate::config::{PartitionedInput, Settings};
 use crate::known::job::Places;
 use crate::known::moved::AffectedDays;
 use crate::known::survey::{Survey, WORKING_TABLE_LOST};
 use crate::lake::Lake;
-use crate::lake::layout::Partition;
+use crate::lake::Partition;
 use crate::plan::calendar::Calendar;
 use crate::plan::receipt::HISTORY_CHANGED;
 use crate::plan::stages::PartitionStep;
@@ -48,7 +48,7 @@ impl<'a> Unread<'a> {
     ) -> Result<Unread<'a>> {
         let settings = places.settings;
         // Settings that are not in effect yet are accepted when they are: until then they may have been anything.
-        let watermark = calendar.last().map_or(i64::MIN, |last| last.next().start_utc());
+        let watermark = calendar.last().map_or(i64::MIN, |last| settings.landed_until(last));
         let changes = settings.bots.iter().filter_map(|bot| survey.accepted.first_change(bot));
         let settings_from = changes.chain([watermark]).min().unwrap_or(watermark);
         let mut partitions = Vec::new();
@@ -192,11 +192,14 @@ struct Footers {
 }
 
 fn footers(lake: &Lake, input: &PartitionedInput, partition: &Partition) -> Result<Footers> {
-    let allowed = (partition.day.plus(-DAYS_LATE).start_utc(), partition.day.plus(DAYS_AHEAD + 1).start_utc() - 1);
+    let allowed = input.zone.allowed_instants(partition.day);
+    let allowed = (allowed.start, allowed.end - 1);
     let unknown = Footers { rows: Some(allowed), are_sound: false };
     let Some(source) = input.columns.plain_instants() else { return Ok(unknown) };
     let mut together = Footers { rows: None, are_sound: true };
-    for object in &partition.objects {
+    // The run will refuse it.
+    let Ok(objects) = partition.to_read() else { return Ok(unknown) };
+    for object in objects {
         let (rows, schema, stored) = match lake.stored_span(object, &source.column) {
             // The run will refuse it; until then its rows may be anywhere.
             Err(error) if error.kind() == ErrorKind::Data => return Ok(unknown),

@@ -66,7 +66,7 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verification> {
     let (blocked, checked): (BTreeSet<Day>, BTreeSet<Day>) =
         known.into_iter().partition(|day| !calendar.blockers(&settings.bots, *day).is_empty());
 
-    let watermark = calendar.last().map_or(0, |last| last.next().start_utc());
+    let watermark = calendar.last().map_or(0, |last| settings.landed_until(last));
     let rules = Rules { settings, identities: &identities, watermark };
     let partitions = survey.extracted(Lost::Refused);
     let request = AttributeRequest { rules, partitions: &partitions, days: &checked, known: &BTreeSet::new() };

@@ -111,8 +111,11 @@ pub(crate) fn what_if(job: &Job<'_>, hypothesis: &Hypothesis) -> Result<WhatIf> 
 /// Reads the events that these days can need under the other settings, and has them stand for those that the last run read.
 fn suppose_events(places: &Places<'_>, survey: &mut Survey, days: DayRange, notes: &mut Vec<String>) -> Result<()> {
     let longest = places.settings.horizon.days + DAYS_AROUND;
-    let landed =
-        DayRange { first: days.first.plus(-longest - DAYS_AHEAD - 1), last: days.last.plus(DAYS_AROUND + DAYS_LATE + 1) };
+    let beside = places.settings.days_beside();
+    let landed = DayRange {
+        first: days.first.plus(-longest - DAYS_AHEAD - beside),
+        last: days.last.plus(DAYS_AROUND + DAYS_LATE + beside),
+    };
     let mut listing = survey.raw(Raw::Events).clone();
     // What a run has not read yet is in no published figure either.
     let is_read = |day: &Day| survey.receipts.events.get(*day).is_some();
@@ -144,7 +147,8 @@ fn known_days(
 ) -> BTreeSet<Day> {
     let (bot, needs_raw) = (&other.bots[bot], hypothesis.category.is_some());
     let is_gone = |day: &Day| {
-        let needed = DayRange { first: day.plus(-other.horizon.days - DAYS_AROUND), last: day.plus(DAYS_LATE + 1) };
+        let needed =
+            DayRange { first: day.plus(-other.horizon.days - DAYS_AROUND), last: day.plus(DAYS_LATE + other.days_beside()) };
         needs_raw && calendar.retired(needed).iter().any(|(table, _)| *table == Raw::Events)
     };
     let gone: Vec<Day> = hypothesis.days.iter().filter(is_gone).collect();

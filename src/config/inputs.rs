@@ -6,16 +6,20 @@
 use std::collections::BTreeSet;
 
 use super::document::{Alternative, Placed, Section};
+use crate::base::arrival::ArrivalZone;
 use crate::base::day::Day;
 use crate::base::error::{Error, Result};
 use crate::base::mapping::{ColumnSource, MappedColumn, TableMapping, TimeUnit};
 use crate::base::schema;
+use crate::lake::{Glob, Layout, Pattern};
 
-/// A table of the lake in folders `date=YYYY-MM-DD` by UTC day of arrival.
+/// A table of the lake in folders by day of arrival.
 #[derive(Clone, Debug)]
 pub struct PartitionedInput {
     pub path: String,
-    pub marker: Option<String>,
+    pub layout: Layout,
+    /// Whose days the folders are.
+    pub zone: ArrivalZone,
     pub allow_missing: BTreeSet<Day>,
     pub columns: TableMapping,
 }
@@ -24,8 +28,14 @@ pub struct PartitionedInput {
 pub(super) struct Inputs {
     pub messages: PartitionedInput,
     pub events: PartitionedInput,
-    /// The folder (or file) of the alias table.
-    pub identities: Option<String>,
+    pub identities: Option<AliasInput>,
+}
+
+/// The alias table: a folder without days.
+#[derive(Clone, Debug)]
+pub struct AliasInput {
+    pub path: String,
+    pub ignore: Vec<Glob>,
 }
 
 impl Inputs {
@@ -41,10 +51,39 @@ impl Inputs {
     }
 }
 
-fn identities(section: Section<'_>) -> Result<String> {
+fn identities(section: Section<'_>) -> Result<AliasInput> {
     let path = section.text("path")?.map_or("identities".to_string(), |path| path.value);
+    let ignore = ignored(&section)?;
     section.finish()?;
-    Ok(path)
+    Ok(AliasInput { path, ignore })
+}
+
+/// How the files of a table lie in its folder; `marker` stands in the section, or not.
+pub(super) fn layout(section: &Section<'_>, marker: Option<String>) -> Result<Layout> {
+    let patterns = section.alternatives("partition", |alternative| match alternative {
+        Alternative::Text(pattern) => Pattern::parse(&pattern).map_err(|error| error.with("at", section.place())),
+        Alternative::Section(other) => {
+            Err(other.error("`partition` is a table, a pattern is needed").mend("write a text such as \"dt={date}\""))
+        }
+    })?;
+    let patterns = match patterns {
+        Some(patterns) if patterns.is_empty() => {
+            return Err(section.error("`partition` is an empty list").mend("name at least one pattern"));
+        }
+        Some(patterns) => patterns,
+        None => vec![Pattern::usual()],
+    };
+    if marker.is_some() && patterns.iter().any(Pattern::is_of_files) {
+        return Err(section
+            .error("`marker` is a file of a day's folder, and `partition` makes each day a file")
+            .mend("remove one"));
+    }
+    Ok(Layout { patterns, ignore: ignored(section)?, marker })
+}
+
+/// The files that are not looked at.
+fn ignored(section: &Section<'_>) -> Result<Vec<Glob>> {
+    Ok(section.texts("ignore")?.iter().map(|text| Glob::new(&text.value)).collect())
 }
 
 fn partitioned_input(
@@ -55,7 +94,8 @@ fn partitioned_input(
     let Some(section) = section else {
         return Ok(PartitionedInput {
             path: default_path.to_string(),
-            marker: None,
+            layout: Layout::default(),
+            zone: ArrivalZone::default(),
             allow_missing: BTreeSet::new(),
             columns: TableMapping::identity(table),
         });
@@ -73,6 +113,9 @@ fn partitioned_input(
         }
         marker => marker.map(|marker| marker.value),
     };
+    let layout = layout(&section, marker)?;
+    let zone = section.text("partition_zone")?.map(|zone| zone.try_map(|text| text.parse::<ArrivalZone>())).transpose()?;
+    let zone = zone.map_or(ArrivalZone::default(), |zone| zone.value);
     let allow_missing = section
         .texts("allow_missing")?
         .into_iter()
@@ -83,7 +126,7 @@ fn partitioned_input(
         None => TableMapping::identity(table),
     };
     section.finish()?;
-    Ok(PartitionedInput { path, marker, allow_missing, columns })
+    Ok(PartitionedInput { path, layout, zone, allow_missing, columns })
 }
 
 fn mapping(section: &Section<'_>, table: &'static schema::InputTable) -> Result<TableMapping> {

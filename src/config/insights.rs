@@ -5,13 +5,16 @@
 use std::path::Path;
 
 use super::document::Section;
+use super::inputs::layout;
 use super::marketing_api::MarketingApi;
 use crate::base::error::Result;
+use crate::lake::Layout;
 
 /// Meta's figures in the lake.
 #[derive(Clone, Debug)]
 pub struct Insights {
     pub path: String,
+    pub layout: Layout,
     /// How they are fetched; none where somebody's loader lands them.
     pub api: Option<MarketingApi>,
 }
@@ -23,13 +26,14 @@ impl Insights {
         let path = section.text("path")?.map_or("insights".to_string(), |path| path.value.trim_matches('/').to_string());
         match source.value.as_str() {
             "landed" => {
+                let layout = layout(&section, None)?;
                 section.finish()?;
-                Ok(Insights { path, api: None })
+                Ok(Insights { path, layout, api: None })
             }
             "marketing-api" => {
                 let api = MarketingApi::read(&section, base)?;
                 section.finish()?;
-                Ok(Insights { path, api: Some(api) })
+                Ok(Insights { path, layout: Layout::default(), api: Some(api) })
             }
             other => Err(source
                 .error(format!("insights source {other:?} is not known"))

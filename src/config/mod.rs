@@ -28,7 +28,7 @@ mod settings;
 pub use bots::{Bot, BotCodes, ConversionSetting};
 pub use edit::with_setting;
 pub use engine::EngineKind;
-pub use inputs::PartitionedInput;
+pub use inputs::{AliasInput, PartitionedInput};
 pub use insights::Insights;
 pub use marketing_api::{ClientSettings, MarketingApi, TokenPlace, base_url, is_loopback};
 pub use settings::{Horizon, Settings, known_bot};

@@ -7,11 +7,13 @@ use std::path::Path;
 use super::bots::{self, Bot, BotCodes};
 use super::document::{Placed, Section, Source, nearest};
 use super::engine::EngineKind;
-use super::inputs::{Inputs, PartitionedInput};
+use super::inputs::{AliasInput, Inputs, PartitionedInput};
 use super::insights::Insights;
 use super::marketing_api::MarketingApi;
-use crate::base::day::MICROS_PER_DAY;
+use crate::base::arrival::ArrivalZone;
+use crate::base::day::{Day, MICROS_PER_DAY};
 use crate::base::error::{Error, Result};
+use crate::base::schema::Raw;
 use crate::lake::Location;
 
 /// A pipeline, fully resolved.
@@ -21,8 +23,7 @@ pub struct Settings {
     pub lake: Location,
     pub messages: PartitionedInput,
     pub events: PartitionedInput,
-    /// The folder (or file) of the alias table.
-    pub identities: Option<String>,
+    pub identities: Option<AliasInput>,
     pub insights: Option<Insights>,
     pub output: Location,
     pub engine: EngineKind,
@@ -104,6 +105,30 @@ impl Settings {
         root.finish()?;
         let output = placed_output.value;
         Ok(Settings { name, lake, messages, events, identities, insights, output, engine, horizon, max_rejected_share, bots })
+    }
+
+    /// A raw table's folder.
+    pub fn raw(&self, table: Raw) -> &PartitionedInput {
+        match table {
+            Raw::Messages => &self.messages,
+            Raw::Events => &self.events,
+        }
+    }
+
+    /// The first instant of a day of arrival of either table.
+    pub fn arrival_start(&self, day: Day) -> i64 {
+        Raw::BOTH.map(|table| self.raw(table).zone.start_of(day)).into_iter().min().unwrap_or(day.start_utc())
+    }
+
+    /// The instant up to which all has landed, once this day of arrival of both tables has.
+    pub fn landed_until(&self, day: Day) -> i64 {
+        self.arrival_start(day.next())
+    }
+
+    /// How many days a local day can lie beside a day of arrival that holds one of its instants.
+    pub(crate) fn days_beside(&self) -> i32 {
+        let is_utc = |table: Raw| self.raw(table).zone == ArrivalZone::Utc;
+        if Raw::BOTH.into_iter().all(is_utc) { 1 } else { 2 }
     }
 
     /// The index of each bot's id, as working tables have it: members are resolved.

@@ -13,7 +13,7 @@ use crate::config::Settings;
 use crate::engine::counts::{DayCounts, FactsOfAds};
 use crate::extract::found::RawContent;
 use crate::extract::identity::Identities;
-use crate::lake::layout::Partition;
+use crate::lake::Partition;
 
 /// What becomes of the rows of a partition once it is extracted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

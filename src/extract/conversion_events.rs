@@ -4,6 +4,7 @@
 //! rows that could convert and break the contract are set aside with a reason. Copies are still among them.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, BooleanArray, Int64Array, RecordBatch, StringArray};
@@ -35,7 +36,8 @@ pub(crate) fn could_convert(
 /// Takes the batches of one events partition.
 pub(crate) struct EventReader<'a> {
     scope: &'a Scope<'a>,
-    day: Day,
+    /// The instants that rows of the partition may have.
+    allowed: Range<i64>,
     rows: Vec<AcceptedEvent>,
     batches: Vec<EventTexts>,
     content: RawContent,
@@ -83,8 +85,9 @@ pub fn table(rows: &[EventCells<'_>]) -> Result<RecordBatch> {
 
 impl<'a> EventReader<'a> {
     pub(crate) fn new(scope: &'a Scope<'a>, day: Day) -> EventReader<'a> {
+        let allowed = scope.settings.events.zone.allowed_instants(day);
         let set_aside = SetAside::new(&COLUMNS, "occurred_at");
-        EventReader { scope, day, rows: Vec::new(), batches: Vec::new(), content: RawContent::default(), set_aside }
+        EventReader { scope, allowed, rows: Vec::new(), batches: Vec::new(), content: RawContent::default(), set_aside }
     }
 
     /// A batch in which [`could_convert`] holds for every row.
@@ -107,7 +110,7 @@ impl<'a> EventReader<'a> {
             if setting.is_some_and(|of| !of.names_category(category)) {
                 continue;
             }
-            let reason = if bot.is_none() { Some("no_bot") } else { time_fault(time, self.day) };
+            let reason = if bot.is_none() { Some("no_bot") } else { time_fault(time, &self.allowed) };
             match (reason, bot, time) {
                 (None, Some(bot), Instant::At(occurred_at)) => {
                     if self.scope.settings.bots[bot].category_at(occurred_at) != Some(category) {

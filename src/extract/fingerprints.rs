@@ -10,10 +10,11 @@
 
 use std::iter::once;
 
+use crate::base::arrival::ArrivalZone;
 use crate::base::digest::Digest;
 use crate::base::mapping::{ColumnSource, MappedColumn, TableMapping, TimeUnit};
 use crate::base::schema::{InputColumn, InputKind, LOGIC, Raw};
-use crate::config::{Bot, ConversionSetting, EngineKind, Settings};
+use crate::config::{Bot, ConversionSetting, EngineKind, PartitionedInput, Settings};
 
 /// The settings that matter to the reading of a table's partitions, and its logic number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,12 +50,12 @@ pub(crate) fn insights_settings(settings: &Settings) -> ReadingSettings {
 
 /// The settings that matter to the working table of touches.
 pub(crate) fn touches(settings: &Settings) -> Digest {
-    Digest::of_texts(once(mapping(&settings.messages.columns)).chain(counted_bots(settings)))
+    Digest::of_texts(input(&settings.messages).chain(counted_bots(settings)))
 }
 
 /// The settings that matter to the working table of conversion events, but for which events those are.
 pub(crate) fn conversion_events(settings: &Settings) -> Digest {
-    Digest::of_texts(once(mapping(&settings.events.columns)).chain(counted_bots(settings)))
+    Digest::of_texts(input(&settings.events).chain(counted_bots(settings)))
 }
 
 /// Which events are conversion events: the conversion settings of every bot, from its first on.
@@ -104,17 +105,19 @@ pub(crate) fn identities(settings: &Settings) -> Digest {
 /// be rejected was among them. Such a receipt is as good as one of today, and is written anew by the first run that writes receipts.
 /// This goes with the release after the next: by then every output has been run by a version that renews them.
 pub(crate) fn accepted_before(settings: &Settings, table: Raw) -> Digest {
-    let columns = match table {
-        Raw::Messages => &settings.messages.columns,
-        Raw::Events => &settings.events.columns,
-    };
-    let input = [mapping(columns), settings.max_rejected_share.to_string()];
-    Digest::of_texts(input.into_iter().chain(counted_bots(settings)))
+    let share = once(settings.max_rejected_share.to_string());
+    Digest::of_texts(input(settings.raw(table)).chain(share).chain(counted_bots(settings)))
 }
 
-/// Where the values of a table's columns come from.
-pub(crate) fn columns(table: &TableMapping) -> Digest {
-    Digest::of_texts([mapping(table)])
+/// Where the values of a table's columns come from, and whose its days are.
+pub(crate) fn columns(of: &PartitionedInput) -> Digest {
+    Digest::of_texts(input(of))
+}
+
+/// Where the values of a table's columns come from, and whose its days are, where those are not of UTC.
+fn input(input: &PartitionedInput) -> impl Iterator<Item = String> {
+    let zone = Some(input.zone).filter(|zone| *zone != ArrivalZone::Utc);
+    once(mapping(&input.columns)).chain(zone.map(|zone| format!("partition_zone {zone}")))
 }
 
 /// Each bot with the ids that count as its own and its zone.
@@ -297,6 +300,19 @@ timezone = "UTC"
             assert_eq!(raw_settings(&settings, table), raw_settings(&other, table));
             assert_ne!(accepted_before(&settings, table), accepted_before(&other, table));
         }
+    }
+
+    #[test]
+    fn the_zone_of_partitions_is_in_the_digest_of_its_table() {
+        let settings = with_everything();
+        let with_zone = |text: &str| {
+            let messages = PartitionedInput { zone: text.parse().unwrap(), ..settings.messages.clone() };
+            Settings { messages, ..settings.clone() }
+        };
+        assert_eq!(touches(&with_zone("+00:00")), touches(&settings));
+        assert_ne!(touches(&with_zone("-03:00")), touches(&settings));
+        assert_ne!(touches(&with_zone("-03:00")), touches(&with_zone("America/Sao_Paulo")));
+        assert_eq!(conversion_events(&with_zone("-03:00")), conversion_events(&settings));
     }
 
     #[test]

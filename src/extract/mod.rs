@@ -41,7 +41,7 @@ use crate::extract::found::{RawContent, Read, Scope};
 use crate::extract::object::PartitionObjects;
 use crate::extract::touches::{AD_COLUMNS, TouchReader, could_be_touch};
 use crate::lake::Lake;
-use crate::lake::layout::Partition;
+use crate::lake::Partition;
 
 /// A partition extracted. It may be refused all the same: then `refusal` says why, and only the rows set aside are of use.
 pub(crate) struct Extracted {
@@ -105,7 +105,8 @@ fn each_object<R: Send>(
         let mut warnings = BTreeSet::new();
         read(object, &mut warnings).map(|read| (read, warnings))
     };
-    let found = if at_once { on_all_cores(&partition.objects, read) } else { partition.objects.iter().map(read).collect() };
+    let objects = partition.to_read()?;
+    let found = if at_once { on_all_cores(objects, read) } else { objects.iter().map(read).collect() };
     let (mut of_objects, mut all) = (Vec::new(), BTreeSet::new());
     for of_object in found {
         let (of_object, warnings) = of_object?;

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::day::Day;
 use crate::base::digest::Digest;
-use crate::base::limits::DAYS_AHEAD;
 use crate::base::schema::Raw;
 use crate::config::{Bot, ConversionSetting, Settings};
 
@@ -29,15 +28,11 @@ struct BotReading {
 
 impl Reading {
     pub(crate) fn of(settings: &Settings, table: Raw) -> Reading {
-        let columns = match table {
-            Raw::Messages => &settings.messages.columns,
-            Raw::Events => &settings.events.columns,
-        };
         let bot = |bot: &Bot| {
             let members = bot.members.iter().cloned().collect();
             (bot.id.clone(), BotReading { members, zone: bot.zone.name().to_string() })
         };
-        Reading { mapping: fingerprints::columns(columns), bots: settings.bots.iter().map(bot).collect() }
+        Reading { mapping: fingerprints::columns(settings.raw(table)), bots: settings.bots.iter().map(bot).collect() }
     }
 
     /// Whether rows that were read under this would be the same, for the bots of `now`, if they were read under that. What was left out
@@ -68,7 +63,7 @@ pub(crate) fn history(settings: &Settings) -> History {
 /// bot both are the same until after the last row that the partition may hold. A bot that was not there had no rows
 /// ([`Reading::holds_under`]).
 pub(crate) fn history_holds(then: &History, settings: &Settings, partition: Day) -> bool {
-    let end = partition.plus(DAYS_AHEAD + 1).start_utc();
+    let end = settings.events.zone.allowed_instants(partition).end;
     let until_end = |history: &[ConversionSetting]| history.partition_point(|setting| setting.effective_at < end);
     settings.bots.iter().all(|bot| {
         let now = &bot.conversion_events;
@@ -78,7 +73,7 @@ pub(crate) fn history_holds(then: &History, settings: &Settings, partition: Day)
 
 /// The same of a history of which the digest alone is known, as version 0.1.0 kept it: what was added since begins after the last row.
 pub(crate) fn unnamed_history_holds(then: Digest, settings: &Settings, partition: Day) -> bool {
-    let end = partition.plus(DAYS_AHEAD + 1).start_utc();
+    let end = settings.events.zone.allowed_instants(partition).end;
     let later = settings.bots.iter().flat_map(|bot| &bot.conversion_events).map(|setting| setting.effective_at);
     let later: BTreeSet<i64> = later.filter(|at| *at >= end).chain([i64::MAX]).collect();
     later.into_iter().any(|from| {

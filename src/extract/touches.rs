@@ -5,6 +5,7 @@
 //!
 //! Always holds: rows that could be touches = kept + rejected + out of scope, in every partition.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, BooleanArray, Int64Array, RecordBatch, StringArray};
@@ -16,7 +17,6 @@ use crate::base::day::Day;
 use crate::base::dictionary::column;
 use crate::base::digest::{Digest, short_hash};
 use crate::base::error::{Error, Result};
-use crate::base::limits::{DAYS_AHEAD, DAYS_LATE};
 use crate::base::parallel::at_once;
 use crate::base::schema;
 use crate::extract::found::{NotedRow, RawContent, Read, Scope, SetAside};
@@ -44,7 +44,8 @@ pub(crate) fn could_be_touch(bound: &Bound, batch: &RecordBatch) -> Result<Boole
 /// Takes the batches of one messages partition.
 pub(crate) struct TouchReader<'a> {
     scope: &'a Scope<'a>,
-    day: Day,
+    /// The instants that rows of the partition may have.
+    allowed: Range<i64>,
     rows: Vec<AcceptedTouch>,
     batches: Vec<TouchTexts>,
     content: RawContent,
@@ -70,8 +71,9 @@ struct AcceptedTouch {
 
 impl<'a> TouchReader<'a> {
     pub(crate) fn new(scope: &'a Scope<'a>, day: Day) -> TouchReader<'a> {
+        let allowed = scope.settings.messages.zone.allowed_instants(day);
         let set_aside = SetAside::new(&COLUMNS, "sent_at");
-        TouchReader { scope, day, rows: Vec::new(), batches: Vec::new(), content: RawContent::default(), set_aside }
+        TouchReader { scope, allowed, rows: Vec::new(), batches: Vec::new(), content: RawContent::default(), set_aside }
     }
 
     /// A batch in which [`could_be_touch`] holds for every row.
@@ -103,7 +105,7 @@ impl<'a> TouchReader<'a> {
             } else if directions.is_valid(row) && directions.value(row) != "received" {
                 Some("unknown_direction")
             } else {
-                time_fault(time, self.day)
+                time_fault(time, &self.allowed)
             };
             match (reason, bot, time) {
                 (None, Some(bot), Instant::At(sent_at)) => {
@@ -193,14 +195,11 @@ pub fn table(rows: &[TouchCells<'_>]) -> Result<RecordBatch> {
 }
 
 /// Why a time cannot be used (rule 18, and the span of days that the contract allows).
-pub(crate) fn time_fault(time: Instant, partition: Day) -> Option<&'static str> {
+pub(crate) fn time_fault(time: Instant, allowed: &Range<i64>) -> Option<&'static str> {
     match time {
         Instant::Absent => Some("no_time"),
         Instant::Unreadable => Some("unreadable_time"),
-        Instant::At(micros) => {
-            let days_early = partition.0 - Day::of_instant(micros).0;
-            (!(-DAYS_AHEAD..=DAYS_LATE).contains(&days_early)).then_some("absurd_time")
-        }
+        Instant::At(micros) => (!allowed.contains(&micros)).then_some("absurd_time"),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::base::error::{ErrorKind, Result};
 use crate::base::parallel::on_all_cores;
 use crate::extract::found::Scope;
 use crate::extract::object::PartitionObjects;
-use crate::lake::layout::Partition;
+use crate::lake::Partition;
 use crate::lake::{Lake, readable};
 
 /// A tracked event of a named bot, of any category.
@@ -54,7 +54,7 @@ fn of_partition(
 ) -> Result<Vec<TrackedEvent>> {
     let objects = PartitionObjects { lake, input: &scope.settings.events, day: partition.day, tested: &["contact_id"] };
     let mut events = Vec::new();
-    for object in &partition.objects {
+    for object in partition.to_read()? {
         let contacts = contacts.clone();
         let is_theirs = move |bound: &Bound, batch: &RecordBatch| {
             let cells = bound.text("contact_id", batch)?;

@@ -14,7 +14,7 @@ use crate::base::error::{Error, Result};
 use crate::base::limits::LARGEST_COUNT;
 use crate::base::money::{decimal_text, inexact, parse_money, rescale};
 use crate::lake::Lake;
-use crate::lake::layout::Partition;
+use crate::lake::Partition;
 
 /// A row of the insights table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ const NAMES: [&str; 5] = ["ad_name", "adset_id", "adset_name", "campaign_id", "c
 pub fn read_partition(lake: &Lake, partition: &Partition) -> Result<Vec<InsightRow>> {
     let mut rows = Vec::new();
     let mut keys = HashSet::new();
-    for object in &partition.objects {
+    for object in partition.to_read()? {
         let read = lake.read_rows(object, &REQUIRED, &[COUNTS, NAMES].concat(), |batch| {
             for row in rows_of(&batch)? {
                 if !keys.insert((row.account.clone(), row.ad.clone())) {

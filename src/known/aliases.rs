@@ -2,15 +2,16 @@
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::object::Object;
-use crate::config::Settings;
+use crate::config::{AliasInput, Settings};
 use crate::extract::identity::Identities;
 use crate::known::receipts::{IdentitiesReceipt, KNOWN_IDENTITIES};
-use crate::lake::Lake;
+use crate::lake::{Files, Lake};
 
 impl Identities {
-    /// Reads the table: every Parquet object under `path`.
-    pub fn read(lake: &Lake, path: &str, settings: &Settings) -> Result<Identities> {
-        Identities::surveyed(lake, &Identities::objects(lake, path)?, settings)
+    /// Reads the table: every Parquet object in its folder.
+    pub fn read(lake: &Lake, input: &AliasInput, settings: &Settings) -> Result<Identities> {
+        let (objects, _) = Identities::settled(lake, input, Identities::files(lake, input)?, &[])?;
+        Identities::surveyed(lake, &objects, settings)
     }
 
     /// Reads the table as it was surveyed; no alias where the pipeline names none.
@@ -38,19 +39,27 @@ impl Identities {
         }
     }
 
-    /// The objects of the table, which must exist: without it contacts would silently fall apart.
-    pub fn objects(lake: &Lake, path: &str) -> Result<Vec<Object>> {
-        let is_table = |object: &Object| {
-            let name = object.path.rsplit('/').next().unwrap_or_default();
-            name.ends_with(".parquet") && !name.starts_with(['_', '.'])
-        };
-        let objects: Vec<Object> = lake.list(path)?.into_iter().filter(is_table).collect();
+    /// The files of the table's folder.
+    pub(crate) fn files(lake: &Lake, input: &AliasInput) -> Result<Files> {
+        lake.listed_files(&input.path, &input.ignore).map_err(|error| error.with("table", "identities"))
+    }
+
+    /// The objects of the table among these files, which must exist: without it contacts would silently fall apart. `known` were read
+    /// before. With what is said of files that are not read.
+    pub(crate) fn settled(
+        lake: &Lake,
+        input: &AliasInput,
+        files: Files,
+        known: &[Object],
+    ) -> Result<(Vec<Object>, Option<String>)> {
+        let settled = files.settled(lake, &|object| known.contains(object));
+        let (objects, left_out) = settled.map_err(|error| error.with("table", "identities"))?;
         if objects.is_empty() {
             return Err(Error::not_ready("the identities table has no Parquet file")
                 .with("table", "identities")
-                .with("folder", path)
+                .with("folder", &input.path)
                 .mend("land it, or remove [inputs.identities] from the pipeline file"));
         }
-        Ok(objects)
+        Ok((objects, left_out))
     }
 }

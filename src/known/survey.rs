@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::day::{Day, DayRange};
 use crate::base::digest::Digest;
-use crate::base::error::{Error, Result};
+use crate::base::error::Result;
 use crate::base::object::Object;
 use crate::base::parallel::at_once;
 use crate::base::schema::{DAY_TABLES, Raw};
@@ -13,14 +13,14 @@ use crate::engine::Engine;
 use crate::engine::request::ExtractedPartition;
 use crate::extract::fingerprints::{self, insights_settings, raw_settings};
 use crate::extract::found::RawContent;
-use crate::extract::identity::Identities;
 use crate::extract::reading::{Reading, history, history_holds, unnamed_history_holds};
 use crate::insights::due::Due;
-use crate::insights::ledger::{self, Answered, Ledgers};
+use crate::insights::ledger::Ledgers;
+use crate::known::in_lake::ListedTables;
 use crate::known::job::Places;
 use crate::known::receipts::Book;
-use crate::lake::layout::{ADS_OBJECT, Listing, rejected_partition};
-use crate::lake::{Lake, read_json};
+use crate::lake::layout::{ADS_OBJECT, rejected_partition};
+use crate::lake::{Lake, Listing, read_json};
 use crate::plan::accepted::{ACCEPTED_OBJECT, Accepted};
 use crate::plan::calendar::Calendar;
 use crate::plan::receipt::PartitionReceipt;
@@ -35,6 +35,8 @@ pub(crate) struct Survey {
     pub insights: Listing,
     /// The objects of the alias table.
     pub identities: Vec<Object>,
+    /// What is said of other files there.
+    aliases_left_out: Option<String>,
     /// The published days, by table.
     pub published: BTreeMap<&'static str, BTreeMap<Day, Object>>,
     pub published_ads: Option<Object>,
@@ -70,38 +72,6 @@ pub(crate) struct StageInputs<'a> {
 
 /// A partition that was accepted under a larger share is read again, and refused.
 const TOO_MANY_REJECTED: &str = "more rejected rows than max_rejected_share allows";
-
-/// What is there of the lake.
-struct InLake {
-    messages: Listing,
-    events: Listing,
-    insights: Listing,
-    ledgers: Option<Ledgers>,
-    identities: Vec<Object>,
-}
-
-impl InLake {
-    fn take(lake: &Lake, settings: &Settings) -> Result<InLake> {
-        let list = |path: &str, marker: Option<&str>| {
-            let listing = lake.partitions(path, marker)?;
-            if listing.partitions.is_empty() {
-                return Err(Error::not_ready(format!("no partition has landed in {path}/"))
-                    .with("folder", lake.location().join(path))
-                    .mend("land partitions as date=YYYY-MM-DD/*.parquet there, or correct the path in the pipeline file"));
-            }
-            Ok(listing)
-        };
-        let (messages, events) = at_once(
-            || list(&settings.messages.path, settings.messages.marker.as_deref()),
-            || list(&settings.events.path, settings.events.marker.as_deref()),
-        )?;
-        let (messages, events) = (messages?, events?);
-        let (insights, ledgers) = Survey::take_insights(lake, settings)?;
-        let identities =
-            settings.identities.as_ref().map(|path| Identities::objects(lake, path)).transpose()?.unwrap_or_default();
-        Ok(InLake { messages, events, insights, ledgers, identities })
-    }
-}
 
 /// What is there of the output.
 struct InOutput {
@@ -141,8 +111,9 @@ impl InOutput {
 impl Survey {
     pub(crate) fn take(places: &Places<'_>) -> Result<Survey> {
         let Places { settings, lake, output, engine } = *places;
-        let (landed, stored) = at_once(|| InLake::take(lake, settings), || InOutput::take(output, settings, engine))?;
-        let (landed, stored) = (landed?, stored?);
+        let (listed, stored) = at_once(|| ListedTables::list(lake, settings), || InOutput::take(output, settings, engine))?;
+        let stored = stored?;
+        let landed = listed?.settled(lake, settings, &stored.receipts)?;
         let rejected = stored.rejected.iter().filter_map(|object| rejected_partition(&object.path));
         let leavings = stored.rows.keys().copied().chain(rejected).collect();
         let mut survey = Survey {
@@ -150,6 +121,7 @@ impl Survey {
             insights: landed.insights,
             ledgers: landed.ledgers,
             identities: landed.identities,
+            aliases_left_out: landed.aliases_left_out,
             published_ads: stored.ads.into_iter().find(|object| object.path == ADS_OBJECT),
             stored: stored.rows,
             receipts: stored.receipts,
@@ -160,33 +132,6 @@ impl Survey {
         };
         survey.put_retired_aside(settings);
         Ok(survey)
-    }
-
-    /// The landed insights, and where we fetch them, what was fetched. What is no longer there counts as never fetched.
-    pub(crate) fn take_insights(lake: &Lake, settings: &Settings) -> Result<(Listing, Option<Ledgers>)> {
-        let Some(insights) = &settings.insights else { return Ok((Listing::default(), None)) };
-        let listing = lake.partitions(&insights.path, None)?;
-        if insights.api.is_none() {
-            return Ok((listing, None));
-        }
-        let mut ledgers = Ledgers::read(lake, &insights.path, settings)?;
-        let mut lost = BTreeSet::new();
-        for (account, known) in &mut ledgers.accounts {
-            known.ledger.days.retain(|day, fetched| {
-                let path = ledger::day_object(&insights.path, account, *day);
-                let objects = listing.partitions.get(day).map(|partition| partition.objects.as_slice()).unwrap_or_default();
-                let is_there = fetched.object.is_none() || objects.iter().any(|object| object.path == path);
-                if !is_there {
-                    lost.insert(*day);
-                }
-                is_there
-            });
-        }
-        // What was found by an ad's id is lost with them.
-        ledgers
-            .ads
-            .retain(|_, asked| asked.answered != Answered::Found || lost.range(asked.since..=asked.until).next().is_none());
-        Ok((listing, Some(ledgers)))
     }
 
     pub(crate) fn raw(&self, table: Raw) -> &Listing {
@@ -372,7 +317,7 @@ impl Survey {
 
     /// What is accepted once these partitions have been built from.
     pub(crate) fn accepted_now(&self, settings: &Settings, calendar: &Calendar) -> Accepted {
-        let watermark = calendar.last().map_or(i64::MIN, |last| last.next().start_utc());
+        let watermark = calendar.last().map_or(i64::MIN, |last| settings.landed_until(last));
         let read = |table: Raw| {
             let first = *self.raw(table).partitions.keys().next()?;
             let read = self.receipts.raw(table).iter().map(|(day, _)| day);
@@ -429,12 +374,10 @@ impl Survey {
         }
     }
 
-    pub(crate) fn strange_folders(&self) -> impl Iterator<Item = String> {
+    /// What is said of files that are not read, each with its table.
+    pub(crate) fn left_out(&self) -> impl Iterator<Item = (&'static str, &String)> {
         let listings = [("messages", &self.messages), ("events", &self.events), ("insights", &self.insights)];
-        let strange = |(table, listing): (&'static str, &Listing)| {
-            let warning = |folder: &String| format!("{table}: folder {folder} is no day, it is not read");
-            listing.strange_folders.iter().map(warning).collect::<Vec<_>>()
-        };
-        listings.into_iter().flat_map(strange)
+        let of_tables = listings.into_iter().flat_map(|(table, listing)| listing.left_out.iter().map(move |text| (table, text)));
+        of_tables.chain(self.aliases_left_out.iter().map(|text| ("identities", text)))
     }
 }

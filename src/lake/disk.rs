@@ -14,6 +14,14 @@ pub(super) const STAGING: &str = "work/staging";
 
 static STAGED: AtomicU64 = AtomicU64::new(0);
 
+/// A file whose name the store cannot address, or a folder that cannot be walked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Odd {
+    pub path: String,
+    pub message: &'static str,
+    pub mend: &'static str,
+}
+
 /// What the system says, as an error.
 pub(super) fn io_error(message: &str, error: &io::Error) -> Error {
     let kind = match error.kind() {
@@ -53,11 +61,11 @@ fn not_listed(folder: &Path, error: io::Error) -> Error {
 }
 
 /// Every file below a folder of a location, through links too; none when there is no such folder. A file is looked at once, where
-/// `object_store` does so six times.
-pub(super) fn list_on_disk(disk: &Path, folder: &str) -> Result<Vec<Object>> {
-    let mut objects = Vec::new();
-    walk(&disk.join(folder), folder.trim_matches('/'), &mut objects)?;
-    Ok(objects)
+/// `object_store` does so six times. What has no name that it can address comes beside.
+pub(super) fn list_on_disk(disk: &Path, folder: &str) -> Result<(Vec<Object>, Vec<Odd>)> {
+    let mut walk = Walk::default();
+    walk.folder(&disk.join(folder), folder.trim_matches('/'))?;
+    Ok((walk.objects, walk.odd))
 }
 
 /// The file of this name in each folder below a folder: each is asked for once, and no folder is opened.
@@ -79,31 +87,69 @@ pub(super) fn list_each_on_disk(disk: &Path, folder: &str, name: &str) -> Result
     Ok(objects)
 }
 
-fn walk(folder: &Path, path: &str, objects: &mut Vec<Object>) -> Result<()> {
-    let failed = |error: io::Error| not_listed(folder, error);
-    for entry in entries(folder)? {
-        let entry = entry.map_err(failed)?;
-        let name = entry.file_name();
-        let Some(name) = name.to_str() else {
-            return Err(Error::data("the name of a file is not UTF-8").with("file", entry.path().display()).mend("rename it"));
-        };
-        let path = if path.is_empty() { name.to_string() } else { format!("{path}/{name}") };
-        let kind = entry.file_type().map_err(failed)?;
-        if kind.is_dir() {
-            walk(&entry.path(), &path, objects)?;
-            continue;
-        }
-        let metadata = if kind.is_symlink() { fs::metadata(entry.path()) } else { entry.metadata() };
-        match metadata {
-            // Removed meanwhile, or a link to nothing.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(failed(error)),
-            Ok(metadata) if metadata.is_dir() => walk(&entry.path(), &path, objects)?,
-            Ok(metadata) if metadata.is_file() => objects.push(object(path, &metadata)),
-            Ok(_) => {}
-        }
+const NO_NAME: (&str, &str) = ("the name of a file is not UTF-8", "rename it");
+const NO_ADDRESS: (&str, &str) = ("the name of a file cannot be addressed", "rename it: a tab or a line end is in the way");
+const NO_WAY: (&str, &str) = ("a folder leads to itself", "remove the link");
+
+#[derive(Default)]
+struct Walk {
+    objects: Vec<Object>,
+    odd: Vec<Odd>,
+    /// The folders, without links, from which a link was followed to where the walk is.
+    came_from: Vec<PathBuf>,
+}
+
+impl Walk {
+    fn odd(&mut self, path: &str, (message, mend): (&'static str, &'static str)) {
+        self.odd.push(Odd { path: path.to_string(), message, mend });
     }
-    Ok(())
+
+    fn folder(&mut self, folder: &Path, of: &str) -> Result<()> {
+        let failed = |error: io::Error| not_listed(folder, error);
+        for entry in entries(folder)? {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name();
+            let below = name.to_string_lossy();
+            let path = if of.is_empty() { below.to_string() } else { format!("{of}/{below}") };
+            if name.to_str().is_none() {
+                self.odd(&path, NO_NAME);
+                continue;
+            }
+            let kind = entry.file_type().map_err(failed)?;
+            if kind.is_dir() {
+                self.folder(&entry.path(), &path)?;
+                continue;
+            }
+            let metadata = if kind.is_symlink() { fs::metadata(entry.path()) } else { entry.metadata() };
+            match metadata {
+                // Removed meanwhile, or a link to nothing.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if kind.is_symlink() && error.kind() != io::ErrorKind::PermissionDenied => self.odd(&path, NO_WAY),
+                Err(error) => return Err(failed(error)),
+                Ok(metadata) if metadata.is_dir() => self.link(folder, &entry.path(), &path)?,
+                Ok(metadata) if metadata.is_file() && object_store::path::Path::parse(&path).is_err() => {
+                    self.odd(&path, NO_ADDRESS);
+                }
+                Ok(metadata) if metadata.is_file() => self.objects.push(object(path, &metadata)),
+                Ok(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Follows a link to a folder, unless it leads back to where the walk came from.
+    fn link(&mut self, from: &Path, link: &Path, path: &str) -> Result<()> {
+        let real = |place: &Path| fs::canonicalize(place).map_err(|error| not_listed(place, error));
+        let target = real(link)?;
+        self.came_from.push(real(from)?);
+        if self.came_from.iter().any(|folder| folder.starts_with(&target)) {
+            self.odd(path, NO_WAY);
+        } else {
+            self.folder(link, path)?;
+        }
+        self.came_from.pop();
+        Ok(())
+    }
 }
 
 /// A path for a new file or folder outside the tables' folders and on the same volume, so that a rename moves in one step.
@@ -202,7 +248,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let disk = folder.path();
         let version = publish_on_disk(disk, STAGING, "a/date=1/x y%2f#1é.parquet", b"abc").unwrap();
-        let listed = list_on_disk(disk, "a").unwrap();
+        let listed = list_on_disk(disk, "a").unwrap().0;
         let path = "a/date=1/x y%2f#1é.parquet".to_string();
         assert_eq!(listed, [Object { path: path.clone(), size: 3, version: version.clone() }]);
         let store = LocalFileSystem::new_with_prefix(disk).unwrap();
@@ -219,10 +265,17 @@ mod tests {
         std::os::unix::fs::symlink(disk.join("elsewhere"), disk.join("a/date=1")).unwrap();
         std::os::unix::fs::symlink(disk.join("elsewhere/x.parquet"), disk.join("a/y.parquet")).unwrap();
         std::os::unix::fs::symlink(disk.join("gone"), disk.join("a/z.parquet")).unwrap();
-        let mut listed: Vec<String> = list_on_disk(disk, "a").unwrap().into_iter().map(|object| object.path).collect();
+        std::os::unix::fs::symlink(disk.join("a"), disk.join("elsewhere/back")).unwrap();
+        std::os::unix::fs::symlink(disk.join("a/self"), disk.join("a/self")).unwrap();
+        fs::write(disk.join("a/tab\t.parquet"), "abc").unwrap();
+        let mut listed: Vec<String> = list_on_disk(disk, "a").unwrap().0.into_iter().map(|object| object.path).collect();
         listed.sort();
         assert_eq!(listed, ["a/date=1/x.parquet", "a/y.parquet"]);
-        assert_eq!(list_on_disk(disk, "b").unwrap(), []);
+        let mut odd: Vec<String> = list_on_disk(disk, "a").unwrap().1.into_iter().map(|odd| odd.path).collect();
+        odd.sort();
+        assert_eq!(odd, ["a/date=1/back", "a/self", "a/tab\t.parquet"]);
+        assert_eq!(list_on_disk(disk, "b").unwrap(), (Vec::new(), Vec::new()));
+        fs::remove_file(disk.join("a/self")).unwrap();
         let each: Vec<String> =
             list_each_on_disk(disk, "a", "x.parquet").unwrap().into_iter().map(|object| object.path).collect();
         assert_eq!(each, ["a/date=1/x.parquet"]);

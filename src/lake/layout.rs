@@ -1,11 +1,9 @@
-//! Layout: the folders of input partitions and the objects of the outputs.
+//! Layout: the objects of the outputs. What lies in the folders of the inputs is in `listing`.
 //!
 //! ```text
-//! <lake>/<messages|events>/date=YYYY-MM-DD/*.parquet     days of arrival, UTC
-//! <lake>/<insights>/date=YYYY-MM-DD/*.parquet            the figures' own days
-//! <output>/<table>/dt=YYYY-MM-DD/<table>.parquet         one object a day
+//! <output>/<table>/dt=YYYY-MM-DD/<table>.parquet   one object a day
 //! <output>/ads/ads.parquet
-//! <output>/work/..  runs/..  rejected/..  state/..       not for BI
+//! <output>/work/..  runs/..  rejected/..  state/..   not for BI
 //! ```
 
 use std::collections::BTreeMap;
@@ -16,60 +14,7 @@ use crate::base::error::Result;
 use crate::base::object::Object;
 use crate::base::schema::Raw;
 
-/// The objects of one input partition, in the order of their names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Partition {
-    pub day: Day,
-    pub objects: Vec<Object>,
-}
-
-impl Partition {
-    pub fn bytes(&self) -> u64 {
-        self.objects.iter().map(|object| object.size).sum()
-    }
-}
-
-/// The landed partitions of a table, and the folders that look like partitions of no real day.
-#[derive(Clone, Debug, Default)]
-pub struct Listing {
-    pub partitions: BTreeMap<Day, Partition>,
-    pub strange_folders: Vec<String>,
-}
-
 impl Lake {
-    /// The partitions that have landed: with a marker, the days whose folder holds it; else the days whose folder holds a
-    /// `.parquet` file whose name does not start with `_` or `.`.
-    pub fn partitions(&self, folder: &str, marker: Option<&str>) -> Result<Listing> {
-        let mut found: BTreeMap<Day, (Vec<Object>, bool)> = BTreeMap::new();
-        let mut strange_folders = Vec::new();
-        for object in self.list(folder)? {
-            let inside = object.path[folder.len()..].trim_start_matches('/');
-            let Some((partition, name)) = inside.split_once('/') else { continue };
-            let Some(date) = partition.strip_prefix("date=") else { continue };
-            let Ok(day) = date.parse::<Day>() else {
-                if !strange_folders.iter().any(|known| known == partition) {
-                    strange_folders.push(partition.to_string());
-                }
-                continue;
-            };
-            if name.contains('/') {
-                continue;
-            }
-            let (objects, marked) = found.entry(day).or_default();
-            *marked |= Some(name) == marker;
-            if name.ends_with(".parquet") && !name.starts_with(['_', '.']) {
-                objects.push(object);
-            }
-        }
-        let landed =
-            found.into_iter().filter(|(_, (objects, marked))| if marker.is_some() { *marked } else { !objects.is_empty() });
-        let partition = |(day, (mut objects, _)): (Day, (Vec<Object>, bool))| {
-            objects.sort_by(|a, b| a.path.cmp(&b.path));
-            (day, Partition { day, objects })
-        };
-        Ok(Listing { partitions: landed.map(partition).collect(), strange_folders })
-    }
-
     /// The published days of an output table.
     pub fn published_days(&self, table: &str) -> Result<BTreeMap<Day, Object>> {
         let objects = self.list_each(table, &format!("{table}.parquet"))?;

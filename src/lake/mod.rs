@@ -8,13 +8,18 @@
 //! disk.rs       a folder on a local disk
 //! epochs.rs     the lock on an object store
 //! failure.rs    what a failure of storage means
+//! formats.rs    folders that are more than their files
+//! guess.rs      the pattern that would fit
 //! holder.rs     who holds a lock
 //! json.rs       small JSON objects
-//! layout.rs     where things lie
+//! layout.rs     where things lie in the output
+//! listing.rs    the days of an input table
 //! location.rs   a folder, or a prefix in a bucket
 //! lock.rs       one run at a time
+//! names.rs      which files hold rows
 //! objects.rs    listed, and got whole
 //! open.rs       a location, opened
+//! pattern.rs    which folders are days
 //! probe.rs      what a store can do
 //! read.rs       Parquet in batches
 //! store.rs      opened by the environment
@@ -25,13 +30,18 @@
 mod disk;
 mod epochs;
 mod failure;
+mod formats;
+mod guess;
 mod holder;
 mod json;
 pub(crate) mod layout;
+mod listing;
 mod location;
 mod lock;
+mod names;
 mod objects;
 mod open;
+mod pattern;
 mod probe;
 mod read;
 mod store;
@@ -40,10 +50,12 @@ mod write;
 
 pub use holder::Released;
 pub use json::{read_json, write_json};
-pub use layout::Partition;
+pub use listing::{Fault, Layout, Listing, Partition};
+pub(crate) use listing::{Files, Listed};
 pub use location::Location;
 pub use lock::{Lock, Put};
 pub use open::Lake;
+pub use pattern::{Glob, Pattern};
 pub use probe::Probe;
 pub(crate) use read::readable;
 pub use read::{Filter, ReadPlan, StoredSpan, TextForm};

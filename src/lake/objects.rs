@@ -8,21 +8,41 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{GetResult, GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt};
 
-use super::disk::{list_each_on_disk, list_on_disk};
+use super::disk::{Odd, list_each_on_disk, list_on_disk};
 use super::failure::{self, Operation};
 use super::open::Lake;
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::base::object::Object;
+
+/// How a Parquet file begins.
+const PARQUET: &[u8] = b"PAR1";
 
 impl Lake {
     /// Every object below a folder; none when there is no such folder.
     pub fn list(&self, folder: &str) -> Result<Vec<Object>> {
-        let mut objects = match &self.disk {
+        let (objects, odd) = self.list_with_odd(folder)?;
+        match odd.into_iter().next() {
+            Some(Odd { path, message, mend }) => Err(Error::data(message).with("file", path).mend(mend)),
+            None => Ok(objects),
+        }
+    }
+
+    /// Every object below a folder, and what lies there and is none.
+    pub(super) fn list_with_odd(&self, folder: &str) -> Result<(Vec<Object>, Vec<Odd>)> {
+        let (mut objects, odd) = match &self.disk {
             Some(disk) => list_on_disk(disk, folder)?,
-            None => self.list_in_store(folder)?,
+            None => (self.list_in_store(folder)?, Vec::new()),
         };
         objects.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        Ok(objects)
+        Ok((objects, odd))
+    }
+
+    /// Whether an object begins as Parquet does.
+    pub(super) fn begins_as_parquet(&self, object: &Object) -> Result<bool> {
+        let location = self.object_path(&object.path)?;
+        let got = self.wait(self.store.get_range(&location, 0..PARQUET.len() as u64));
+        let bytes = got.map_err(|error| self.failure(Operation::Read, &object.path, error))?;
+        Ok(*bytes == *PARQUET)
     }
 
     /// The objects of this name, one in each folder below a folder. What else lies there may come along.

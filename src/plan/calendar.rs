@@ -1,11 +1,12 @@
 //! Which days can be built, which are blocked and which are complete (rules 19 and 22, and the contract's range of days).
 //!
-//! A UTC day's two partitions, messages and events, each have landed, will never come, are missing or were refused. The lake begins
+//! A day of arrival's two partitions, messages and events, each have landed, will never come, are missing or were refused. The lake begins
 //! at its first partition; a hole between landed days is missing; after the last day on which both landed nothing is missing yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use crate::base::arrival::ArrivalZone;
 use crate::base::day::{Day, DayRange, ranges};
 use crate::base::error::Error;
 use crate::base::limits::AFFECTED_DAYS;
@@ -37,6 +38,8 @@ pub(crate) fn not_landed((table, days): (Raw, DayRange)) -> Error {
 
 #[derive(Debug, Default)]
 pub(crate) struct Calendar {
+    /// Whose days the days of arrival are; where nothing is said, of UTC.
+    zones: BTreeMap<Raw, ArrivalZone>,
     landed: BTreeMap<Raw, BTreeSet<Day>>,
     never: BTreeMap<Raw, BTreeSet<Day>>,
     refused: BTreeSet<(Raw, Day)>,
@@ -58,6 +61,7 @@ impl Calendar {
             (Raw::Events, settings.events.allow_missing.clone()),
         ]);
         Calendar {
+            zones: Raw::BOTH.map(|table| (table, settings.raw(table).zone)).into(),
             landed,
             never,
             refused: BTreeSet::new(),
@@ -81,7 +85,7 @@ impl Calendar {
         self.retired.get(&table).is_some_and(|ranges| ranges.iter().any(|days| days.contains(day)))
     }
 
-    /// The retired partitions among these UTC days.
+    /// The retired partitions among these days of arrival.
     pub(crate) fn retired(&self, days: DayRange) -> Vec<(Raw, Day)> {
         let ranges = self.retired.iter().flat_map(|(table, ranges)| ranges.iter().map(move |range| (*table, *range)));
         let within = ranges.filter_map(|(table, range)| Some((table, range.intersection(days)?)));
@@ -90,8 +94,15 @@ impl Calendar {
 
     /// Whether a local day is as old as retired partitions, or older: it stays as it was published.
     pub(crate) fn is_frozen(&self, bots: &[Bot], day: Day) -> bool {
-        let Some(last) = self.retired.values().flatten().map(|days| days.last).max() else { return false };
-        bots.iter().any(|bot| bot.zone.utc_days(day).first <= last)
+        self.retired.iter().any(|(table, ranges)| {
+            let last = ranges.iter().map(|days| days.last).max();
+            last.is_some_and(|last| bots.iter().any(|bot| self.days_of(*table, bot, day).first <= last))
+        })
+    }
+
+    /// The days of arrival of a table that a local day of a bot overlaps.
+    fn days_of(&self, table: Raw, bot: &Bot, day: Day) -> DayRange {
+        self.zones.get(&table).copied().unwrap_or_default().days_over(bot.zone, day)
     }
 
     pub(crate) fn is_refused(&self, table: Raw, day: Day) -> bool {
@@ -125,7 +136,7 @@ impl Calendar {
         self.landed[&Raw::Messages].iter().rev().find(|day| self.landed[&Raw::Events].contains(day)).copied()
     }
 
-    /// Whether nothing more is expected of a table's UTC day.
+    /// Whether nothing more is expected of a table's day of arrival.
     fn is_settled(&self, table: Raw, day: Day) -> bool {
         // One that was refused is there, whatever was expected of it.
         !self.refused.contains(&(table, day))
@@ -152,16 +163,17 @@ impl Calendar {
         Raw::BOTH.into_iter().flat_map(holes_of).collect()
     }
 
-    /// Why this local day cannot be built: for some bot it overlaps a UTC day whose partition is missing or refused.
+    /// Why this local day cannot be built: for some bot it overlaps a day of arrival whose partition is missing or refused.
     pub(crate) fn blockers(&self, bots: &[Bot], day: Day) -> Vec<Blocker> {
         let mut blockers = BTreeSet::new();
         let last = self.last();
         for bot in bots {
-            for (utc, table) in bot.zone.utc_days(day).iter().flat_map(|utc| Raw::BOTH.map(|table| (utc, table))) {
-                let refused = self.refused.contains(&(table, utc));
-                let missing = !self.is_settled(table, utc) && last.is_some_and(|last| utc <= last);
+            let of_table = |table| self.days_of(table, bot, day).iter().map(move |of| (of, table));
+            for (of, table) in Raw::BOTH.into_iter().flat_map(of_table) {
+                let refused = self.refused.contains(&(table, of));
+                let missing = !self.is_settled(table, of) && last.is_some_and(|last| of <= last);
                 if refused || missing {
-                    blockers.insert(Blocker { table: table.table(), day: utc, refused });
+                    blockers.insert(Blocker { table: table.table(), day: of, refused });
                 }
             }
         }
@@ -177,38 +189,51 @@ impl Calendar {
     }
 
     /// The same, to be asked of many days.
-    pub(crate) fn awaited_days(&self) -> AwaitedDays {
-        let Some(first) = self.first() else { return AwaitedDays { days: Vec::new(), all_from: Day(i32::MAX) } };
+    pub(crate) fn awaited_days(&self) -> AwaitedDays<'_> {
+        let Some(first) = self.first() else {
+            return AwaitedDays { calendar: self, days: Vec::new(), all_from: Day(i32::MAX) };
+        };
         let known = self.landed.values().chain(self.never.values()).filter_map(|days| days.last()).copied();
         let last = known.max().unwrap_or(first).max(first);
-        let is_awaited = |day: &Day| Raw::BOTH.iter().any(|table| !self.is_settled(*table, *day));
-        let missing = DayRange { first, last }.iter().filter(is_awaited);
-        let days = missing.chain(self.lost.iter().map(|(_, day)| *day)).collect::<BTreeSet<Day>>();
-        AwaitedDays { days: days.into_iter().collect(), all_from: last.next() }
+        let of_table = |table: Raw| {
+            let missing = DayRange { first, last }.iter().filter(|day| !self.is_settled(table, *day));
+            let lost = self.lost.iter().filter(|(of, _)| *of == table).map(|(_, day)| *day);
+            (table, missing.chain(lost).collect::<BTreeSet<Day>>().into_iter().collect())
+        };
+        AwaitedDays { calendar: self, days: Raw::BOTH.map(of_table).into(), all_from: last.next() }
     }
 
     /// The partitions that this local day of a bot still waits for: not landed, refused, or gone with their rows.
     pub(crate) fn awaited(&self, bot: &Bot, day: Day) -> impl Iterator<Item = (Raw, Day)> + '_ {
-        let utc = bot.zone.utc_days(day);
-        let days = DayRange { first: utc.first.plus(-AFFECTED_DAYS), last: utc.last };
+        let needed = Raw::BOTH.map(|table| {
+            let own = self.days_of(table, bot, day);
+            (table, DayRange { first: own.first.plus(-AFFECTED_DAYS), last: own.last })
+        });
+        let first = needed.iter().map(|(_, days)| days.first).min().unwrap_or(day);
+        let last = needed.iter().map(|(_, days)| days.last).max().unwrap_or(day);
+        let of_tables =
+            move |date: Day| needed.into_iter().filter(move |(_, days)| days.contains(date)).map(move |of| (of.0, date));
         let is_awaited = |(table, date): &(Raw, Day)| !self.is_settled(*table, *date) || self.lost.contains(&(*table, *date));
-        days.iter().flat_map(|date| Raw::BOTH.map(|table| (table, date))).filter(is_awaited)
+        DayRange { first, last }.iter().flat_map(of_tables).filter(is_awaited)
     }
 }
 
-/// The UTC days of which a partition is still waited for.
-pub(crate) struct AwaitedDays {
-    days: Vec<Day>,
+/// The days of arrival of which a partition is still waited for.
+pub(crate) struct AwaitedDays<'a> {
+    calendar: &'a Calendar,
+    days: Vec<(Raw, Vec<Day>)>,
     /// This day and all later ones are waited for too.
     all_from: Day,
 }
 
-impl AwaitedDays {
+impl AwaitedDays<'_> {
     /// Whether no partition of the day is waited for, as [`Calendar::is_complete`] says it.
     pub(crate) fn is_complete(&self, bot: &Bot, day: Day) -> bool {
-        let utc = bot.zone.utc_days(day);
-        let first = self.days.partition_point(|awaited| *awaited < utc.first.plus(-AFFECTED_DAYS));
-        utc.last < self.all_from && self.days.get(first).is_none_or(|awaited| *awaited > utc.last)
+        self.days.iter().all(|(table, days)| {
+            let own = self.calendar.days_of(*table, bot, day);
+            let first = days.partition_point(|awaited| *awaited < own.first.plus(-AFFECTED_DAYS));
+            own.last < self.all_from && days.get(first).is_none_or(|awaited| *awaited > own.last)
+        })
     }
 }
 
@@ -234,6 +259,21 @@ mod tests {
         assert!(calendar.blockers(&settings.bots, Day(20_010)).is_empty());
         assert!(!calendar.is_complete(&settings.bots[0], Day(20_010)));
         assert!(calendar.is_complete(&settings.bots[0], Day(20_009)));
+    }
+
+    #[test]
+    fn days_of_arrival_of_the_bots_own_zone_are_its_days() {
+        let zones = "[inputs.messages]\npartition_zone = '-03:00'\n[inputs.events]\npartition_zone = 'America/Sao_Paulo'";
+        let settings = settings("America/Sao_Paulo", zones);
+        let events = days(20_000..=20_010).into_iter().filter(|day| *day != Day(20_005));
+        let calendar = Calendar::new(&settings, days(20_000..=20_010), events);
+        let bot = &settings.bots[0];
+        let blocked = days(20_000..=20_010).into_iter().filter(|day| !calendar.blockers(&settings.bots, *day).is_empty());
+        assert_eq!(blocked.collect::<Vec<Day>>(), [Day(20_005)]);
+        let complete = |day: Day| calendar.awaited_days().is_complete(bot, day);
+        assert_eq!(days(20_000..=20_010).into_iter().filter(|day| complete(*day)).collect::<Vec<Day>>(), days(20_000..=20_004));
+        assert!(calendar.awaited(bot, Day(20_010)).eq([(Raw::Events, Day(20_005))]), "the last day waits for the hole alone");
+        assert_eq!(settings.landed_until(Day(20_010)), Day(20_011).start_utc() + 3 * 3_600_000_000);
     }
 
     #[test]

@@ -86,7 +86,7 @@ pub(crate) struct PlanInputs<'a> {
 pub(crate) struct Planner<'a> {
     inputs: PlanInputs<'a>,
     worked_out: Arc<WorkedOut>,
-    awaited: AwaitedDays,
+    awaited: AwaitedDays<'a>,
     settings_digest: Digest,
 }
 
@@ -329,7 +329,8 @@ impl<'a> Planner<'a> {
     pub(crate) fn has_sources(&self, day: Day) -> bool {
         let first =
             self.inputs.settings.bots.iter().map(|bot| first_affecting(self.inputs.settings, bot, day)).min().unwrap_or(day);
-        let needed = DayRange { first: first.plus(-DAYS_AHEAD - 1), last: day.plus(DAYS_LATE + 1) };
+        let beside = self.inputs.settings.days_beside();
+        let needed = DayRange { first: first.plus(-DAYS_AHEAD - beside), last: day.plus(DAYS_LATE + beside) };
         self.inputs.calendar.retired(needed).iter().all(|(table, date)| match table {
             Raw::Messages => self.inputs.messages.get(*date).is_some(),
             Raw::Events => self.inputs.events.get(*date).is_some(),

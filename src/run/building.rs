@@ -38,7 +38,7 @@ impl Run<'_> {
         }
         let Some(identities) = &self.identities else { return Err(Error::bug("the alias table was not read")) };
         if !self.attributed.as_ref().is_some_and(|attributed| attributed.covers(steps)) {
-            let watermark = self.calendar.last().map_or(0, |last| last.next().start_utc());
+            let watermark = self.calendar.last().map_or(0, |last| self.job.settings.landed_until(last));
             let rules = Rules { settings: self.job.settings, identities, watermark };
             let attributed = attribute_days(&self.job.places(), &self.survey, rules, steps)?;
             (self.attributed, self.are_facts_kept) = (Some(attributed), false);

@@ -3,7 +3,7 @@
 use crate::base::day::Day;
 use crate::base::error::Result;
 use crate::insights::InsightsIndex;
-use crate::known::survey::Survey;
+use crate::known::in_lake;
 use crate::plan::stages::PartitionStep;
 use crate::run::pull::Pull;
 use crate::run::pull::ads::touched_ads;
@@ -65,7 +65,8 @@ impl Run<'_> {
 
     /// The insights after a pull.
     fn look_at_insights(&mut self) -> Result<InsightsIndex> {
-        (self.survey.insights, self.survey.ledgers) = Survey::take_insights(self.job.lake, self.job.settings)?;
+        (self.survey.insights, self.survey.ledgers) =
+            in_lake::insights(self.job.lake, self.job.settings, &self.survey.receipts.insights)?;
         let landed = self.survey.unread(self.job.settings).into_iter().filter(|step| step.table == "insights");
         self.note_partitions(&landed.collect::<Vec<_>>());
         self.scan_insights()

@@ -117,7 +117,7 @@ impl RunReport {
         for (account, count) in survey.receipts.insights.iter().flat_map(|(_, receipt)| &receipt.content.unlisted_accounts) {
             *self.unlisted_account_rows.entry(account.clone()).or_default() += count;
         }
-        self.warnings.extend(survey.strange_folders());
+        self.warnings.extend(survey.left_out().map(|(table, text)| format!("{table}: {text}")));
         for (table, count) in survey.retired_aside() {
             self.warnings.insert(format!(
                 "{count} partitions of {} that have left the lake were read under other settings (members, zones, columns, past \

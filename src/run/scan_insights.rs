@@ -10,7 +10,7 @@ use crate::insights::{self, InsightRow, InsightsContent, InsightsIndex};
 use crate::known::ad_memory::KeptInsights;
 use crate::known::job::Places;
 use crate::known::survey::Survey;
-use crate::lake::layout::Partition;
+use crate::lake::Partition;
 use crate::lake::readable;
 use crate::plan::calendar::Calendar;
 use crate::plan::receipt::PartitionReceipt;

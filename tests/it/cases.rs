@@ -258,6 +258,7 @@ impl Case {
             message_days: without(&variant.missing_messages),
             event_days: without(&variant.missing_events),
             allow_missing: variant.allow_missing.iter().map(|offset| self.day(*offset)).collect(),
+            partition_zones: Default::default(),
             identities: variant
                 .identities
                 .iter()

@@ -62,7 +62,7 @@ impl Engine for Forgetful<'_> {
         for table in Raw::BOTH {
             let of_table = request.partitions.iter().filter(|partition| partition.table == table);
             let partitions: Vec<Partition> =
-                of_table.map(|partition| Partition { day: partition.day, objects: partition.inputs.to_vec() }).collect();
+                of_table.map(|partition| Partition::of(partition.day, partition.inputs.to_vec())).collect();
             let (settings, keep, progress) = (request.rules.settings, Keep::ForNow, &ctwa::base::progress::unheard);
             let again = ExtractRequest { settings, table, partitions: &partitions, usual_bytes: 0, keep, progress };
             inner.extract(&again).into_iter().collect::<Result<Vec<_>>>()?;

@@ -45,6 +45,49 @@ pub struct Form {
     pub omit_empty_columns: bool,
     /// The one that the pipeline file names.
     pub engine: EngineKind,
+    pub lay: Lay,
+}
+
+/// How the files of a day lie below the folder of their table.
+#[derive(Clone, Copy, Debug)]
+pub struct Lay {
+    /// As the pipeline file says it.
+    pub pattern: &'static str,
+    /// What stands for a day or the number of a file is replaced.
+    pub file: &'static str,
+}
+
+pub const USUAL: Lay = Lay { pattern: "date={date}", file: "date={date}/part-{file}.parquet" };
+
+pub const LAYOUTS: [Lay; 12] = [
+    USUAL,
+    Lay { pattern: "date={date}", file: "DATE={date}/hour=0{file}/x=%2F/part-0.PARQUET" },
+    Lay { pattern: "date={date}", file: "date%3D{date}%2000%3A00%3A0{file}/part.snappy.parquet" },
+    Lay { pattern: "date={date}", file: "date={date}T0{file}:30:00.000Z/part.parquet.snappy" },
+    Lay { pattern: "dt={date}", file: "dt={date}/00000{file}_0" },
+    Lay { pattern: "{date}", file: "{date}/a/b/c/{file}.parq" },
+    Lay { pattern: "year={yyyy}/month={mm}/day={dd}", file: "year={yyyy}/month={m}/day={d}/{file}.pq" },
+    Lay { pattern: "{yyyy}/{mm}/{dd}", file: "{yyyy}/{mm}/{dd}/{file}/part.gz.parquet" },
+    Lay { pattern: "raw/{yyyymmdd}", file: "raw/{yyyymmdd}/{file}.parquet.zst" },
+    Lay { pattern: "{yyyymmdd}", file: "{yyyymmdd}0{file}/part.parquet" },
+    Lay { pattern: "bot_id=*/date={date}", file: "bot_id=shop{file}/date={date}/part.parquet" },
+    Lay { pattern: "rows-{date}*.parquet", file: "rows-{date}-part{file}.parquet" },
+];
+
+impl Lay {
+    pub fn path(&self, day: NaiveDate, file: usize) -> String {
+        let parts = [
+            ("{date}", "%Y-%m-%d"),
+            ("{yyyymmdd}", "%Y%m%d"),
+            ("{yyyy}", "%Y"),
+            ("{mm}", "%m"),
+            ("{dd}", "%d"),
+            ("{m}", "%-m"),
+            ("{d}", "%-d"),
+        ];
+        let path = self.file.replace("{file}", &file.to_string());
+        parts.iter().fold(path, |path, (part, format)| path.replace(part, &day.format(format).to_string()))
+    }
 }
 
 impl Default for Form {
@@ -59,6 +102,7 @@ impl Default for Form {
             bare_accounts: false,
             omit_empty_columns: false,
             engine: EngineKind::default(),
+            lay: USUAL,
         }
     }
 }
@@ -126,8 +170,14 @@ fn pipeline_toml(world: &World, form: &Form, name: &str, output: Option<&str>) -
     let list = |values: Vec<String>| values.iter().map(|value| text(value)).collect::<Vec<_>>().join(", ");
     let allow_missing = list(world.allow_missing.iter().map(NaiveDate::to_string).collect());
     let mut toml = format!("name = {}\n\n[lake]\nurl = \"lake\"\n", text(name));
-    for (table, time) in [("messages", "sent_at"), ("events", "occurred_at")] {
-        toml += &format!("\n[inputs.{table}]\npath = \"{table}\"\nallow_missing = [{allow_missing}]\n");
+    let partition = format!("partition = {}", text(form.lay.pattern));
+    for (table, time, zone) in
+        [("messages", "sent_at", &world.partition_zones[0]), ("events", "occurred_at", &world.partition_zones[1])]
+    {
+        toml += &format!("\n[inputs.{table}]\npath = \"{table}\"\n{partition}\nallow_missing = [{allow_missing}]\n");
+        if let Some(zone) = zone {
+            toml += &format!("partition_zone = {}\n", text(zone));
+        }
         if form.time == TimeForm::Integer {
             toml += &format!("\n[inputs.{table}.columns]\n{time} = {{ column = \"{time}\", unit = \"us\" }}\n");
         }
@@ -136,7 +186,7 @@ fn pipeline_toml(world: &World, form: &Form, name: &str, output: Option<&str>) -
         toml += "\n[inputs.identities]\npath = \"identities\"\n";
     }
     if !world.insights.is_empty() {
-        toml += "\n[insights]\nsource = \"landed\"\npath = \"insights\"\n";
+        toml += &format!("\n[insights]\nsource = \"landed\"\npath = \"insights\"\n{partition}\n");
     }
     if let Some(output) = output {
         toml += &format!("\n[output]\nurl = {}\n", text(output));
@@ -194,7 +244,7 @@ fn write_day<T: Copy>(table: &Path, day: NaiveDate, rows: Vec<T>, form: &Form, s
     let files = form.files_per_day.max(1);
     for file in 0..files {
         let share: Vec<T> = rows.iter().copied().skip(file).step_by(files).collect();
-        write_file(&table.join(format!("date={day}/part-{file}.parquet")), columns(&share), form);
+        write_file(&table.join(form.lay.path(day, file)), columns(&share), form);
     }
 }
 

@@ -17,6 +17,7 @@ mod faults;
 mod forms;
 mod graph;
 mod lake;
+mod layouts;
 mod network;
 mod nights;
 mod oracle;

@@ -28,7 +28,7 @@ use ctwa::known::job::{Job, Wanted};
 use ctwa::lake::Environment;
 use ctwa::run as ctwa_run;
 
-use crate::lake::{self, Dice, Form, Lake};
+use crate::lake::{self, Dice, Form, LAYOUTS, Lake};
 use crate::oracle;
 use crate::properties::{check, fail, folder, judged, objects};
 use crate::rows;
@@ -56,7 +56,7 @@ pub fn land(before: &World, after: &World, form: &Form, dir: &Path) {
         if landed == [true, true] && text(&old) == text(&new) {
             continue;
         }
-        take_away(&root.join(format!("messages/date={day}")));
+        take_day_away(&root.join("messages"), day);
         if landed[1] {
             landing.message_days.push(day);
             landing.messages.extend(new.into_iter().cloned());
@@ -68,7 +68,7 @@ pub fn land(before: &World, after: &World, form: &Form, dir: &Path) {
         if landed == [true, true] && text(&old) == text(&new) {
             continue;
         }
-        take_away(&root.join(format!("events/date={day}")));
+        take_day_away(&root.join("events"), day);
         if landed[1] {
             landing.event_days.push(day);
             landing.events.extend(new.into_iter().cloned());
@@ -77,7 +77,7 @@ pub fn land(before: &World, after: &World, form: &Form, dir: &Path) {
     for day in days_of_insights(before).union(&days_of_insights(after)) {
         let [old, new] = [before, after].map(|world| world.insights.iter().filter(|row| row.date == *day).collect::<Vec<_>>());
         if text(&old) != text(&new) {
-            take_away(&root.join(format!("insights/date={day}")));
+            take_day_away(&root.join("insights"), *day);
             landing.insights.extend(new.into_iter().cloned());
         }
     }
@@ -87,6 +87,12 @@ pub fn land(before: &World, after: &World, form: &Form, dir: &Path) {
     }
     fs::create_dir_all(&root).expect("a folder for the lake");
     lake::write(&landing, form, dir);
+}
+
+/// Takes the files of a day away, in whatever layout they lie.
+fn take_day_away(table: &Path, day: NaiveDate) {
+    let files = LAYOUTS.iter().flat_map(|lay| (0..4).map(move |file| lay.path(day, file)));
+    files.map(|file| table.join(file)).filter(|file| file.exists()).for_each(|file| take_away(&file));
 }
 
 fn take_away(path: &Path) {

@@ -173,11 +173,40 @@ fn day_after(date: NaiveDate) -> NaiveDate {
     date + Days::new(1)
 }
 
-/// The UTC days that a local day overlaps, oldest first.
-fn utc_days_of(zone: Tz, date: NaiveDate) -> Vec<NaiveDate> {
-    let first = utc_date(day_start(zone, date));
-    let last = utc_date(day_start(zone, day_after(date)) - 1);
-    first.iter_days().take_while(|day| *day <= last).collect()
+/// A table whose partitions are days of arrival.
+#[derive(Clone, Copy)]
+enum Arriving {
+    Messages,
+    Events,
+}
+
+const ARRIVING: [Arriving; 2] = [Arriving::Messages, Arriving::Events];
+
+impl Arriving {
+    fn days(self, world: &World) -> &Vec<NaiveDate> {
+        match self {
+            Arriving::Messages => &world.message_days,
+            Arriving::Events => &world.event_days,
+        }
+    }
+
+    /// The day of arrival that holds an instant.
+    fn date(self, world: &World, at: i64) -> NaiveDate {
+        let Some(zone) = &world.partition_zones[self as usize] else { return utc_date(at) };
+        if let Ok(named) = zone.parse::<Tz>() {
+            return local_date(named, at);
+        }
+        let offset: chrono::FixedOffset = zone.parse().expect("an offset or a zone");
+        let utc = DateTime::from_timestamp_micros(at).expect("an instant that was not rejected is a date");
+        utc.with_timezone(&offset).date_naive()
+    }
+
+    /// The days of arrival that a local day overlaps, oldest first.
+    fn days_of(self, world: &World, zone: Tz, date: NaiveDate) -> Vec<NaiveDate> {
+        let first = self.date(world, day_start(zone, date));
+        let last = self.date(world, day_start(zone, day_after(date)) - 1);
+        first.iter_days().take_while(|day| *day <= last).collect()
+    }
 }
 
 // ------------------------------------------------------------------------------------------------------------ identity
@@ -242,12 +271,12 @@ impl Contacts {
 // ---------------------------------------------------------------------------------------------------- what could count
 
 /// More than 400 days before its partition's date, or more than 2 days after it.
-fn is_absurd(at: i64, partition: NaiveDate) -> bool {
+fn is_absurd(world: &World, table: Arriving, at: i64, partition: NaiveDate) -> bool {
     // Far beyond any calendar: no date to compare.
     if DateTime::from_timestamp_micros(at).is_none() {
         return true;
     }
-    let days_after = (utc_date(at) - partition).num_days();
+    let days_after = (table.date(world, at) - partition).num_days();
     !(-400..=2).contains(&days_after)
 }
 
@@ -272,7 +301,7 @@ fn touches(world: &World, contacts: &Contacts, rejected: &mut Vec<Rejected>) -> 
         let usable = (|| {
             let contact = present(&message.contact_id)?;
             let message_id = present(&message.message_id)?;
-            let at = message.sent_at.filter(|&at| !is_absurd(at, partition))?;
+            let at = message.sent_at.filter(|&at| !is_absurd(world, Arriving::Messages, at, partition))?;
             (direction == "received").then_some((contact, message_id, at))
         })();
         let Some((contact, message_id, at)) = usable else {
@@ -314,7 +343,7 @@ fn conversion_events(world: &World, contacts: &Contacts, rejected: &mut Vec<Reje
         if !bot.settings.iter().any(|(named, _)| *named == category) {
             continue;
         }
-        let Some(at) = event.occurred_at.filter(|&at| !is_absurd(at, partition)) else {
+        let Some(at) = event.occurred_at.filter(|&at| !is_absurd(world, Arriving::Events, at, partition)) else {
             rejected.push(Rejected { bot_id: bot.id.clone(), partition });
             continue;
         };
@@ -454,13 +483,11 @@ fn sessions(world: &World, touches: &[&Touch], events: &[&ConversionEvent]) -> (
 
 // ---------------------------------------------------------------------------------------------------------------- days
 
-/// Whether a partition of this UTC day is there for both tables, or will never come and is not waited for. Before the
-/// lake's first partition nothing is missing (22).
-fn has_landed(world: &World, day: NaiveDate) -> bool {
+/// Whether a partition of this day of arrival is there, or will never come and is not waited for. Before the lake's first
+/// partition nothing is missing (22).
+fn has_landed(world: &World, table: Arriving, day: NaiveDate) -> bool {
     let begins = world.message_days.iter().chain(&world.event_days).min();
-    begins.is_none_or(|begins| day < *begins)
-        || world.allow_missing.contains(&day)
-        || (world.message_days.contains(&day) && world.event_days.contains(&day))
+    begins.is_none_or(|begins| day < *begins) || world.allow_missing.contains(&day) || table.days(world).contains(&day)
 }
 
 /// The last date for which both partitions have landed.
@@ -468,16 +495,19 @@ fn last_landed(world: &World) -> Option<NaiveDate> {
     world.message_days.iter().filter(|day| world.event_days.contains(day)).max().copied()
 }
 
-/// A missing UTC day with landed ones after it.
-fn is_hole(world: &World, day: NaiveDate) -> bool {
-    last_landed(world).is_some_and(|last| day <= last) && !has_landed(world, day)
+/// A missing day of arrival with landed ones after it.
+fn is_hole(world: &World, table: Arriving, day: NaiveDate) -> bool {
+    last_landed(world).is_some_and(|last| day <= last) && !has_landed(world, table, day)
 }
 
 /// Whether a run over this world finds a hole, and so ends with "not ready".
 pub fn has_hole(world: &World) -> bool {
     let days = world.message_days.iter().chain(&world.event_days);
     match (days.min(), last_landed(world)) {
-        (Some(first), Some(last)) => first.iter_days().take_while(|day| *day <= last).any(|day| is_hole(world, day)),
+        (Some(first), Some(last)) => first
+            .iter_days()
+            .take_while(|day| *day <= last)
+            .any(|day| ARRIVING.into_iter().any(|table| is_hole(world, table, day))),
         _ => false,
     }
 }
@@ -494,17 +524,20 @@ fn built_days(world: &World, zones: &BTreeMap<String, Tz>, touches: &[Touch], ev
     first.iter_days().take_while(|date| *date <= last).filter(|date| !is_blocked(world, *date)).collect()
 }
 
-/// Whether a local day of some bot overlaps a missing UTC day (19).
+/// Whether a local day of some bot overlaps a missing day of arrival (19).
 pub fn is_blocked(world: &World, date: NaiveDate) -> bool {
     let zones = zones(world).unwrap_or_default();
-    zones.values().any(|zone| utc_days_of(*zone, date).into_iter().any(|day| is_hole(world, day)))
+    let overlaps = |zone: Tz, table: Arriving| table.days_of(world, zone, date).into_iter().any(|day| is_hole(world, table, day));
+    zones.values().any(|zone| ARRIVING.into_iter().any(|table| overlaps(*zone, table)))
 }
 
 /// Rule 19.
 fn is_complete(world: &World, zone: Tz, date: NaiveDate) -> bool {
-    let own = utc_days_of(zone, date);
-    let before = (1..=REACH_BACK_DAYS).map(|days| own[0] - Days::new(days));
-    own.iter().copied().chain(before).all(|day| has_landed(world, day))
+    ARRIVING.into_iter().all(|table| {
+        let own = table.days_of(world, zone, date);
+        let before = (1..=REACH_BACK_DAYS).map(|days| own[0] - Days::new(days));
+        own.iter().copied().chain(before).all(|day| has_landed(world, table, day))
+    })
 }
 
 // --------------------------------------------------------------------------------------------------------------- money

@@ -1,7 +1,7 @@
 //! A world: everything that lands in a lake, as plain structs. The oracle reads it, the lake writers store it as Parquet in
 //! one form or another, and the pipeline is judged on what it makes of the stored form.
 //!
-//! Times are whole microseconds since 1970-01-01T00:00:00Z. Dates of partitions are days of arrival in UTC; the date of an
+//! Times are whole microseconds since 1970-01-01T00:00:00Z. Dates of partitions are days of arrival; the date of an
 //! insight is the figure's own day. Text is as it came: blank and absent values are part of the world.
 
 use std::collections::BTreeMap;
@@ -17,6 +17,8 @@ pub struct World {
     pub message_days: Vec<NaiveDate>,
     pub event_days: Vec<NaiveDate>,
     pub allow_missing: Vec<NaiveDate>,
+    /// Whose days the partitions of messages and of events are: an offset or a zone, else those of UTC.
+    pub partition_zones: [Option<String>; 2],
     pub messages: Vec<Message>,
     pub events: Vec<Event>,
     pub identities: Vec<Identity>,

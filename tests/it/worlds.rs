@@ -15,7 +15,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 
-use crate::lake::{Form, TimeForm};
+use crate::lake::{Form, LAYOUTS, TimeForm};
 use crate::oracle::utc_date;
 use crate::world::{Bot, Event, Identity, Insight, Message, World};
 
@@ -328,19 +328,30 @@ fn landed(days: i64) -> BoxedStrategy<(Vec<NaiveDate>, Vec<NaiveDate>, Vec<Naive
         .boxed()
 }
 
+/// Mostly UTC; else the same for both tables or not.
+fn partition_zones() -> BoxedStrategy<[Option<String>; 2]> {
+    let zone = || one_of(&["-03:00", "America/New_York", "Asia/Kolkata", "+14:00", "-"]);
+    prop_oneof![2 => Just([None, None]), 1 => zone().prop_map(|zone| [zone.clone(), zone]), 1 => [zone(), zone()]].boxed()
+}
+
 fn world_of(days: i64, rows: usize) -> BoxedStrategy<World> {
     select(vec![1i64, 2, 3, 7, 90, 90])
         .prop_flat_map(move |window_days| (Just(window_days), shared_instants(days, window_days)))
         .prop_flat_map(move |(window_days, shared)| {
             (
-                (bots(days), Just(window_days), identities(), landed(days)),
+                (bots(days), Just(window_days), identities(), landed(days), partition_zones()),
                 (vec(message(days, shared.clone()), 0..rows), echoes()),
                 (vec(event(days, shared), 0..rows), event_echoes()),
                 prop_oneof![1 => Just(Vec::new()), 4 => vec(insight(days), 1..20)],
             )
         })
         .prop_map(
-            |((bots, window_days, identities, landed), (mut messages, echoes), (mut events, event_echoes), mut insights)| {
+            |(
+                (bots, window_days, identities, landed, partition_zones),
+                (mut messages, echoes),
+                (mut events, event_echoes),
+                mut insights,
+            )| {
                 let (message_days, event_days, allow_missing) = landed;
                 for (of, shift, late, echo) in echoes {
                     if !messages.is_empty() {
@@ -367,6 +378,7 @@ fn world_of(days: i64, rows: usize) -> BoxedStrategy<World> {
                     message_days,
                     event_days,
                     allow_missing,
+                    partition_zones,
                     messages,
                     events,
                     identities,
@@ -412,8 +424,10 @@ pub fn form() -> impl Strategy<Value = Form> {
         select(vec![1usize, 3, 1_000]),
         select(vec![MicrosUtc, MicrosNaive, Millis, NanosNaive, Text, Integer]),
         any::<[bool; 4]>(),
+        select(&LAYOUTS[..]),
     )
-        .prop_map(|(shuffle, files_per_day, rows_per_group, time, flags)| Form {
+        .prop_map(|(shuffle, files_per_day, rows_per_group, time, flags, lay)| Form {
+            lay,
             shuffle,
             files_per_day,
             rows_per_group,

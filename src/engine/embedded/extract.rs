@@ -12,7 +12,7 @@ use crate::engine::embedded::working;
 use crate::engine::request::{ExtractRequest, Extraction, Keep};
 use crate::extract::found::Scope;
 use crate::extract::{self, Extracted};
-use crate::lake::layout::Partition;
+use crate::lake::Partition;
 use crate::lake::{Lake, readable};
 
 /// A partition this small is never unusual.

@@ -37,7 +37,7 @@ use crate::engine::embedded::settle::settle_part;
 use crate::engine::request::{AdNews, AttributeRequest, Attribution, ExtractRequest, ExtractedPartition, Extraction};
 use crate::engine::rows::{KeptRows, ReadEvents, Rows, SettledRows, Yield, YieldsRequest};
 use crate::lake::Lake;
-use crate::lake::layout::Partition;
+use crate::lake::Partition;
 
 /// Rows of working tables that are held in memory at once, about 120 bytes each, unless somebody asks for another number.
 const ROWS_AT_ONCE: u64 = 2_000_000;

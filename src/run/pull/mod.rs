@@ -31,8 +31,8 @@ use crate::insights::ledger::{Answered, AskedAd, At, FetchedDay, Ledgers};
 use crate::insights::{self, InsightRow, ledger};
 use crate::known::job::Job;
 use crate::known::survey::Survey;
-use crate::lake::layout::{Listing, Partition};
 use crate::lake::{Lake, Lock, encode, write_json};
+use crate::lake::{Listing, Partition};
 use crate::plan::Planner;
 
 /// What a pull did for an account.
@@ -281,7 +281,7 @@ impl<'a> Pull<'a> {
     fn landed(&self, account: &str, day: Day) -> Result<Vec<InsightRow>> {
         let path = ledger::day_object(self.folder, account, day);
         let Some(object) = self.objects.get(&path) else { return Ok(Vec::new()) };
-        insights::read_partition(&self.lake, &Partition { day, objects: vec![object.clone()] })
+        insights::read_partition(&self.lake, &Partition::of(day, vec![object.clone()]))
     }
 
     /// Replaces an account's rows of a day where they are others; gives the entry with the object's version.

@@ -334,6 +334,7 @@ impl Shop {
             message_days: landed.clone(),
             event_days: landed,
             allow_missing: Vec::new(),
+            partition_zones: Default::default(),
             messages: self.messages.into_iter().map(|(_, message)| message).collect(),
             events: self.events.into_iter().map(|(_, event)| event).collect(),
             identities: self.identities,

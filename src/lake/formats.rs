@@ -1,0 +1,53 @@
+//! Table formats whose files alone do not say which rows count.
+//!
+//! A folder with a log of versions holds files that were replaced or deleted from: to read them all would count rows twice.
+
+use crate::base::error::{Error, Result};
+use crate::base::object::Object;
+
+/// Which format a path below a table's folder is a sign of.
+fn format_of(path: &str) -> Option<&'static str> {
+    let mut names = path.rsplit('/');
+    let (name, folder) = (names.next()?, names.next().unwrap_or_default());
+    let is_version = name.len() >= 20 && name.as_bytes()[..20].iter().all(u8::is_ascii_digit);
+    if folder == "_delta_log" && is_version && (name.ends_with(".json") || name.ends_with(".parquet")) {
+        Some("Delta Lake")
+    } else if name == ".hoodie_partition_metadata" || path.split('/').any(|part| part == ".hoodie") {
+        Some("Apache Hudi")
+    } else if folder == "metadata" && (name.ends_with(".metadata.json") || name == "version-hint.text") {
+        Some("Apache Iceberg")
+    } else {
+        None
+    }
+}
+
+/// Refuses a folder that is a table of such a format.
+pub(super) fn refuse_formats(folder: &str, objects: &[Object]) -> Result<()> {
+    let sign = |object: &Object| Some((format_of(&object.path[folder.len()..])?, object.path.clone()));
+    let Some((format, path)) = objects.iter().find_map(sign) else { return Ok(()) };
+    Err(Error::usage(format!("{folder}/ is a table of {format}: its files alone do not say which rows count"))
+        .with("found", path)
+        .mend("write the current rows of the table as plain Parquet into a folder of their own, and name that as `path`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_format_is_known_by_its_log() {
+        for (format, path) in [
+            (Some("Delta Lake"), "_delta_log/00000000000000000000.json"),
+            (Some("Delta Lake"), "_delta_log/00000000000000000010.checkpoint.parquet"),
+            (None, "_delta_log/_last_checkpoint"),
+            (Some("Apache Hudi"), ".hoodie/hoodie.properties"),
+            (Some("Apache Hudi"), "date=2026-10-20/.hoodie_partition_metadata"),
+            (Some("Apache Iceberg"), "metadata/v1.metadata.json"),
+            (Some("Apache Iceberg"), "metadata/00000-5f.metadata.json"),
+            (None, "metadata/readme.md"),
+            (None, "date=2026-10-20/metadata.parquet"),
+        ] {
+            assert_eq!(format_of(path), format, "{path}");
+        }
+    }
+}
