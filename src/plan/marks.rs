@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::day::Day;
 use crate::base::digest::Digest;
+use crate::config::Settings;
+use crate::extract::fingerprints;
 
 /// The states of one thing, oldest first. Before the first lies the state of receipts that name none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +80,15 @@ impl Marks {
         states.retain(|state| needed.contains(&state.id) || !state.days.is_empty());
         Marks { states }
     }
+}
+
+/// What tells whose touches count, where a bot has test contacts: what touches say of ads depends on it then. None where all count.
+pub(crate) fn who_counts(settings: &Settings, aliases: Option<&Marks>) -> Digest {
+    if !settings.has_test_contacts() {
+        return Digest::NONE;
+    }
+    let known = aliases.map_or(Digest::NONE, Marks::tip);
+    Digest::of_texts([fingerprints::people(settings).to_string(), known.to_string()])
 }
 
 #[cfg(test)]

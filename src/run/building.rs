@@ -41,6 +41,7 @@ impl Run<'_> {
             let watermark = self.calendar.last().map_or(0, |last| last.next().start_utc());
             let rules = Rules { settings: self.job.settings, identities, watermark };
             let attributed = attribute_days(&self.job.places(), &self.survey, rules, steps)?;
+            self.report.test_contact_rows = attributed.answer.left_out.values().sum();
             (self.attributed, self.are_facts_kept) = (Some(attributed), false);
         }
         Ok(())
