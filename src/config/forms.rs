@@ -45,15 +45,6 @@ impl Forms {
         Ok(Forms((0..FORMS.len()).filter(is_named).collect()))
     }
 
-    /// Every form that a pipeline does not name: its name, and the forms with it.
-    pub(crate) fn others(&self) -> impl Iterator<Item = (&'static str, Forms)> + '_ {
-        let others = (0..FORMS.len()).filter(|place| !self.0.contains(place));
-        others.map(|other| {
-            let is_of_both = |place: &usize| *place == other || self.0.contains(place);
-            (FORMS[other].name, Forms((0..FORMS.len()).filter(is_of_both).collect()))
-        })
-    }
-
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

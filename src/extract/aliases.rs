@@ -65,8 +65,7 @@ impl AliasRows {
             return;
         };
         if *known != contact {
-            let row =
-                |contact: &String| SetAsideAlias { reason: TWO_TARGETS, bot, alias: alias.clone(), contact: contact.clone() };
+            let row = |target: &String| SetAsideAlias { reason: TWO_TARGETS, bot, alias: alias.clone(), contact: target.clone() };
             self.two_targets.extend([row(known), row(&contact)]);
         }
     }

@@ -6,13 +6,13 @@
 //! ```text
 //! client.rs        what is asked of Meta's API
 //! due.rs           what is to be fetched
-//! fetched.rs       the ledger: what was fetched, and when
-//! figures.rs       landed rows, read strictly
 //! graph.rs         paced, repeated, page by page
 //! graph_error.rs   what an error means
 //! http.rs          the only user of HTTP
 //! index.rs         what all landed days say together
+//! landed.rs        landed rows, read strictly
 //! landing.rs       fetched rows as tables
+//! ledger.rs        what was fetched, and when
 //! report_run.rs    too large: asynchronously
 //! rows.rs          Meta's rows, read strictly
 //! split.rs         too large: smaller questions
@@ -22,18 +22,18 @@
 
 pub mod client;
 pub(crate) mod due;
-pub(crate) mod fetched;
-pub(crate) mod figures;
 pub mod graph;
 pub mod graph_error;
 mod http;
 pub(crate) mod index;
+pub(crate) mod landed;
 pub(crate) mod landing;
+pub(crate) mod ledger;
 pub(crate) mod report_run;
 pub mod rows;
 pub(crate) mod split;
 pub(crate) mod throttle;
 pub mod wire;
 
-pub use figures::{AdNames, InsightRow, MetaFigures, read_partition};
 pub use index::{AdFigures, InsightsContent, InsightsIndex, KnownAd, content};
+pub use landed::{AdNames, InsightRow, MetaFigures, read_partition};

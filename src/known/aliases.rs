@@ -23,7 +23,7 @@ impl Identities {
         let bots = settings.bot_by_id();
         let mut rows = AliasRows::new(settings.bots.len(), forms.clone());
         for object in objects {
-            lake.scan_columns(object, &["bot_id", "alias", "contact_id"], &[], |batch| rows.add(&batch, &bots))
+            lake.read_rows(object, &["bot_id", "alias", "contact_id"], &[], |batch| rows.add(&batch, &bots))
                 .map_err(|error| error.with("table", "identities"))?;
         }
         Ok(rows.followed())

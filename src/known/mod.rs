@@ -4,7 +4,7 @@
 //! ad_memory.rs   what earlier runs found out about ads
 //! aliases.rs     the alias table, read
 //! job.rs         what a command is asked to do, and with what
-//! moved.rs       which days a changed alias or ad reaches
+//! moved.rs       which days a changed alias or ad affects
 //! receipts.rs    what stored things were made from, as it lies there
 //! survey.rs      what is there, by listings and receipts only
 //! ```

@@ -16,8 +16,7 @@ use crate::extract::found::RawContent;
 use crate::extract::identity::Identities;
 use crate::extract::reading::{Reading, history_holds};
 use crate::insights::due::Due;
-use crate::insights::fetched as ledger;
-use crate::insights::fetched::{Answered, Ledgers};
+use crate::insights::ledger::{self, Answered, Ledgers};
 use crate::known::job::Places;
 use crate::known::receipts::Book;
 use crate::lake::layout::{ADS_OBJECT, Listing, rejected_partition};
@@ -62,7 +61,7 @@ pub(crate) enum Lost {
 pub(crate) const WORKING_TABLE_LOST: &str = "working table lost";
 
 /// What a command asks, beside what a survey tells.
-pub(crate) struct Asked<'a> {
+pub(crate) struct StageInputs<'a> {
     pub(crate) wanted: Wanted,
     /// What is due of Meta's figures.
     pub(crate) due: Vec<Due>,
@@ -73,7 +72,7 @@ pub(crate) struct Asked<'a> {
 const TOO_MANY_REJECTED: &str = "more rejected rows than max_rejected_share allows";
 
 /// What is there of the lake.
-struct Landed {
+struct InLake {
     messages: Listing,
     events: Listing,
     insights: Listing,
@@ -81,8 +80,8 @@ struct Landed {
     identities: Vec<Object>,
 }
 
-impl Landed {
-    fn take(lake: &Lake, settings: &Settings) -> Result<Landed> {
+impl InLake {
+    fn take(lake: &Lake, settings: &Settings) -> Result<InLake> {
         let list = |path: &str, marker: Option<&str>| {
             let listing = lake.partitions(path, marker)?;
             if listing.partitions.is_empty() {
@@ -100,12 +99,12 @@ impl Landed {
         let (insights, ledgers) = Survey::take_insights(lake, settings)?;
         let identities =
             settings.identities.as_ref().map(|path| Identities::objects(lake, path)).transpose()?.unwrap_or_default();
-        Ok(Landed { messages, events, insights, ledgers, identities })
+        Ok(InLake { messages, events, insights, ledgers, identities })
     }
 }
 
 /// What is there of the output.
-struct Stored {
+struct InOutput {
     published: BTreeMap<&'static str, BTreeMap<Day, Object>>,
     ads: Vec<Object>,
     rows: BTreeMap<(Raw, Day), String>,
@@ -114,8 +113,8 @@ struct Stored {
     accepted: Accepted,
 }
 
-impl Stored {
-    fn take(output: &Lake, settings: &Settings, engine: &dyn Engine) -> Result<Stored> {
+impl InOutput {
+    fn take(output: &Lake, settings: &Settings, engine: &dyn Engine) -> Result<InOutput> {
         let listed = || -> Result<_> {
             let days = DAY_TABLES.into_iter().map(|table| Ok((table, output.published_days(table)?)));
             let published = days.collect::<Result<BTreeMap<_, _>>>()?;
@@ -135,14 +134,14 @@ impl Stored {
                 is_old
             });
         }
-        Ok(Stored { published, rows, ads, rejected, receipts, accepted })
+        Ok(InOutput { published, rows, ads, rejected, receipts, accepted })
     }
 }
 
 impl Survey {
     pub(crate) fn take(places: &Places<'_>) -> Result<Survey> {
         let Places { settings, lake, output, engine } = *places;
-        let (landed, stored) = at_once(|| Landed::take(lake, settings), || Stored::take(output, settings, engine))?;
+        let (landed, stored) = at_once(|| InLake::take(lake, settings), || InOutput::take(output, settings, engine))?;
         let (landed, stored) = (landed?, stored?);
         let rejected = stored.rejected.iter().filter_map(|object| rejected_partition(&object.path));
         let leavings = stored.rows.keys().copied().chain(rejected).collect();
@@ -266,7 +265,7 @@ impl Survey {
     }
 
     /// What there is to do, as far as this survey tells; `due` is what is due of Meta's figures.
-    pub(crate) fn seen<'a>(&'a self, planner: &'a Planner<'a>, settings: &Settings, asked: Asked<'a>) -> Seen<'a> {
+    pub(crate) fn seen<'a>(&'a self, planner: &'a Planner<'a>, settings: &Settings, asked: StageInputs<'a>) -> Seen<'a> {
         let receipt = self.receipts.identities.as_ref();
         Seen {
             planner,

@@ -54,7 +54,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     // How long to wait, no clock.
     ("std::time", &["lake/lock.rs", "lake/store.rs", "config/marketing_api.rs", "insights/http.rs"]),
     // Money and counts are exact: the fractions are the share of rejected rows and the seconds a run took.
-    ("f64", &["config/", "extract/found.rs", "run/mod.rs", "run/report.rs"]),
+    ("f64", &["config/", "extract/found.rs", "extract/identity.rs", "run/mod.rs", "run/report.rs"]),
     ("f32", &[]),
     // What is told once, at the boundary.
     ("set_var", &[]),
@@ -71,11 +71,13 @@ const ROOMS: &[&str] =
 const PURE: &[&str] = &[
     "tables",
     "plan",
-    "engine/answer.rs",
-    "engine/embedded/conversions.rs",
+    "engine/counts.rs",
+    "engine/embedded/conversion_events.rs",
     "engine/embedded/counts.rs",
     "engine/embedded/ends.rs",
+    "engine/embedded/formed.rs",
     "engine/embedded/hashes.rs",
+    "engine/embedded/left_out.rs",
     "engine/embedded/held.rs",
     "engine/embedded/parts.rs",
     "engine/embedded/sessions.rs",
@@ -112,8 +114,8 @@ const IMPURE: &[&str] = &[
 const MOST_ENTRIES: usize = 16;
 
 /// What a stage does, and who may ask it to: no stage calls the next, only `run` does, and without a write `check`, which looks at
-/// what a run would meet, `preview`, which says what it would do, `verify`, which does it again in memory, `ledger`, which shows
-/// the sessions, and `what_if`, which supposes other settings; `fetch` does the pull alone. Where the file that defines a call is
+/// what a run would meet, `plan`, which says what it would do, `verify`, which does it again in memory, `sessions`, which shows
+/// the sessions, and `what_if`, which supposes other settings; `insights` does the pull alone. Where the file that defines a call is
 /// listed too, it is for the definition.
 const STAGES: &[(&str, &[&str])] = &[
     (
@@ -150,7 +152,7 @@ const STAGES: &[(&str, &[&str])] = &[
     ("audit::day", &["run/building.rs"]),
     ("publish::footer", &["run/pull/reach.rs"]),
     ("Pull::start", &["run/reading.rs", "commands/insights.rs"]),
-    ("fetch::fetch", &["cli/insights.rs"]),
+    ("insights::insights(job", &["cli/insights.rs"]),
     ("report::write", &["cli/report.rs"]),
     ("run::run", &["cli/run.rs"]),
     ("check::check", &["cli/check.rs"]),

@@ -459,7 +459,7 @@ fn same_as_oracle(world: &World, form: &Form) -> Result<(), TestCaseError> {
         for bot in world.bots.iter().map(|bot| &bot.id) {
             let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
             let mut count = |verdict: &'static str, n: usize| *counts.entry(verdict).or_default() += n;
-            for session in expected.ledger.iter().filter(|session| session.bot_id == *bot && session.contact_id == contact) {
+            for session in expected.sessions.iter().filter(|session| session.bot_id == *bot && session.contact_id == contact) {
                 count(if session.ad_id.is_some() { "conversation" } else { "unattributed touch" }, 1);
                 count("conversion", usize::from(matches!(session.state, State::Converted { .. })));
             }

@@ -1,6 +1,6 @@
 //! The one test binary: every check of the project that is not beside the code it checks.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
-#![allow(clippy::too_many_lines, reason = "a test may tell a long story")]
+#![allow(clippy::too_many_lines, clippy::shadow_unrelated, reason = "a test may tell a long story")]
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
 
 mod architecture;
@@ -17,7 +17,6 @@ mod faults;
 mod forms;
 mod graph;
 mod lake;
-mod ledger;
 mod network;
 mod nights;
 mod oracle;
@@ -35,6 +34,7 @@ mod rows;
 mod sample;
 mod scene;
 mod servers;
+mod sessions;
 mod snapshots;
 mod store;
 mod terminal;

@@ -1,4 +1,4 @@
-//! Landed figures, read strictly: one partition of the insights table.
+//! Landed rows, read strictly: one partition of the insights table.
 //!
 //! In: a partition `date=YYYY-MM-DD` by the figure's own day, one row per (account, ad), in the contract's columns. Out: rows sorted by
 //! account and ad. Money is exact: whole millionths of the currency's major unit, never through a float, never rounded. A partition
@@ -58,7 +58,7 @@ pub fn read_partition(lake: &Lake, partition: &Partition) -> Result<Vec<InsightR
     let mut rows = Vec::new();
     let mut keys = HashSet::new();
     for object in &partition.objects {
-        let read = lake.scan_columns(object, &REQUIRED, &[COUNTS, NAMES].concat(), |batch| {
+        let read = lake.read_rows(object, &REQUIRED, &[COUNTS, NAMES].concat(), |batch| {
             for row in rows_of(&batch)? {
                 if !keys.insert((row.account.clone(), row.ad.clone())) {
                     return Err(Error::data("two rows for one account, ad and day")
@@ -79,7 +79,7 @@ pub fn read_partition(lake: &Lake, partition: &Partition) -> Result<Vec<InsightR
 fn rows_of(batch: &RecordBatch) -> Result<Vec<InsightRow>> {
     let (accounts, ads, currencies) = (required(batch, "account_id")?, required(batch, "ad_id")?, required(batch, "currency")?);
     let spend = spend(batch)?;
-    let counts: Vec<Counts> = COUNTS.into_iter().map(|name| counts_of(batch, name)).collect::<Result<_>>()?;
+    let counts: Vec<CountColumn> = COUNTS.into_iter().map(|name| counts_of(batch, name)).collect::<Result<_>>()?;
     let names: Vec<Option<StringArray>> = NAMES.into_iter().map(|name| optional_text(batch, name)).collect::<Result<_>>()?;
     let filled = |array: &StringArray, row: usize| {
         array.is_valid(row).then(|| array.value(row)).filter(|text| !text.trim().is_empty()).map(str::to_string)
@@ -154,10 +154,10 @@ fn text(array: &ArrayRef, name: &'static str) -> Result<StringArray> {
     Ok(cast(array, &DataType::Utf8)?.as_string::<i32>().clone())
 }
 
-type Money = Box<dyn Fn(usize) -> Result<i64>>;
-type Counts = Box<dyn Fn(usize) -> Result<Option<i64>>>;
+type AmountColumn = Box<dyn Fn(usize) -> Result<i64>>;
+type CountColumn = Box<dyn Fn(usize) -> Result<Option<i64>>>;
 
-fn spend(batch: &RecordBatch) -> Result<Money> {
+fn spend(batch: &RecordBatch) -> Result<AmountColumn> {
     let array = column(batch, "spend")?;
     let missing =
         || Error::data("spend is null").with("column", "spend").mend("fill it, or remove the row: a day without a row is 0");
@@ -191,7 +191,7 @@ fn spend(batch: &RecordBatch) -> Result<Money> {
     }
 }
 
-fn counts_of(batch: &RecordBatch, name: &'static str) -> Result<Counts> {
+fn counts_of(batch: &RecordBatch, name: &'static str) -> Result<CountColumn> {
     let Some(array) = batch.column_by_name(name) else { return Ok(Box::new(|_| Ok(None))) };
     match array.data_type() {
         DataType::Null => Ok(Box::new(|_| Ok(None))),
