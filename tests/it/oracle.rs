@@ -243,6 +243,11 @@ fn in_form(form: &str, id: &str) -> String {
     }
 }
 
+/// The contact that an id of a bot stands for (16).
+pub fn contact_of(world: &World, bot_id: &str, id: &str) -> String {
+    Contacts::new(world).resolve(bot_id, id)
+}
+
 /// The alias table: all that each alias is said to stand for, by (bot or none for all bots, alias).
 struct Contacts<'a> {
     world: &'a World,
