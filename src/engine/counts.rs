@@ -20,7 +20,7 @@ pub struct DayCounts {
     pub left_out: BTreeMap<(Day, u32), i64>,
     /// The ends of the sessions opened on a day, by ads or not; of contacts without a conversion event on the days asked for, as far as
     /// their other rows were looked at.
-    pub states: BTreeMap<(Day, u32), SessionStates>,
+    pub ends: BTreeMap<(Day, u32), SessionEnds>,
 }
 
 impl DayCounts {
@@ -51,7 +51,7 @@ impl DayCounts {
         self.conversions.retain(|day, _| days.contains(day));
         self.bot_days.retain(|(day, _), _| days.contains(day));
         self.left_out.retain(|(day, _), _| days.contains(day));
-        self.states.retain(|(day, _), _| days.contains(day));
+        self.ends.retain(|(day, _), _| days.contains(day));
     }
 
     /// Adds rows of test contacts, by local day and bot.
@@ -86,8 +86,8 @@ impl DayCounts {
             self.bot_days.entry(key).or_default().add(counts);
         }
         self.note_left_out(other.left_out);
-        for (key, states) in other.states {
-            self.states.entry(key).or_default().add(states);
+        for (key, of_day) in other.ends {
+            self.ends.entry(key).or_default().add(of_day);
         }
     }
 }
@@ -133,9 +133,9 @@ impl BotCounts {
     }
 }
 
-/// How many sessions ended how: every touch is in exactly one state (rule 11).
+/// How many sessions ended how: every touch has exactly one end (rule 11).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SessionStates {
+pub struct SessionEnds {
     pub started: i64,
     pub converted: i64,
     pub superseded: i64,
@@ -143,8 +143,8 @@ pub struct SessionStates {
     pub open: i64,
 }
 
-impl SessionStates {
-    fn add(&mut self, other: SessionStates) {
+impl SessionEnds {
+    fn add(&mut self, other: SessionEnds) {
         self.started += other.started;
         self.converted += other.converted;
         self.superseded += other.superseded;

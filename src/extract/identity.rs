@@ -13,6 +13,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use foldhash::fast::FixedState;
 
+use crate::base::dictionary::column;
 use crate::base::error::{Error, Result};
 use crate::base::schema;
 use crate::config::{Forms, Settings};
@@ -191,9 +192,9 @@ impl Identities {
         }
         rows.sort_unstable();
         let columns: Vec<ArrayRef> = vec![
-            Arc::new(rows.iter().map(|row| row.0).collect::<StringArray>()),
-            Arc::new(rows.iter().map(|row| Some(row.1)).collect::<StringArray>()),
-            Arc::new(rows.iter().map(|row| Some(row.2)).collect::<StringArray>()),
+            Arc::new(column(rows.iter().map(|row| row.0))),
+            Arc::new(column(rows.iter().map(|row| Some(row.1.as_str())))),
+            Arc::new(column(rows.iter().map(|row| Some(row.2.as_str())))),
         ];
         schema::identities().batch(columns)
     }

@@ -54,7 +54,7 @@ pub struct RunReport {
     pub duplicate_touches: i64,
     pub unattributed_touches: i64,
     pub conversion_events: i64,
-    /// Of ads.
+    /// The conversions of ads.
     pub conversions: i64,
     /// Rows of test contacts, which count nowhere; over the days whose rows were counted.
     pub test_contact_rows: i64,

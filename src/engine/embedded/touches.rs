@@ -114,12 +114,12 @@ impl Touches {
         self.batch(touch).message_hashes.value(touch.row as usize)
     }
 
-    /// As it came.
+    /// The contact as it came.
     pub(super) fn contact_as_it_came<'a>(&'a self, touch: &Touch) -> &'a str {
         self.batch(touch).contacts_as_they_came.value(touch.row as usize)
     }
 
-    /// In its form, before aliases are followed.
+    /// The contact in its form, before aliases are followed.
     pub fn contact<'a>(&'a self, touch: &Touch) -> &'a str {
         self.batch(touch).contacts.value(touch.row as usize)
     }
@@ -149,7 +149,7 @@ impl Touches {
         self.batch(touch).titles.get(touch.row).map(|code| self.titles.text(code))
     }
 
-    /// As others see it.
+    /// The touch as the engine's callers see it.
     pub(super) fn row<'a>(&'a self, touch: &Touch) -> TouchRow<'a> {
         TouchRow {
             bot: touch.bot,
