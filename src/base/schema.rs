@@ -116,7 +116,7 @@ pub struct Logic {
     pub bot_days: u32,
 }
 
-pub const LOGIC: Logic = Logic { touches: 3, conversions: 2, insights: 2, ads: 1, ad_days: 2, ad_conversions: 2, bot_days: 2 };
+pub const LOGIC: Logic = Logic { touches: 4, conversions: 2, insights: 2, ads: 1, ad_days: 2, ad_conversions: 2, bot_days: 2 };
 
 /// Spend, costs, rates and frequencies: decimal(18,6).
 pub const MONEY_PRECISION: u8 = 18;
@@ -339,6 +339,12 @@ pub fn identities() -> Table {
     let columns =
         [("bot_id", DataType::Utf8, NULLABLE), ("alias", DataType::Utf8, NEVER_NULL), ("contact_id", DataType::Utf8, NEVER_NULL)];
     Table { name: "identities", key: &["bot_id", "alias"], schema: schema(&columns) }
+}
+
+/// Aliases set aside, with the reason; the bot is that whose ids they are, none where they are every bot's.
+pub(crate) fn rejected_identities() -> Table {
+    let columns = ["reason", "bot_id", "alias", "contact_id"].map(|name| (name, DataType::Utf8, name == "bot_id"));
+    Table { name: "rejected", key: &[], schema: schema(&columns) }
 }
 
 /// Rows set aside, as they came (times as text), with the reason.

@@ -154,7 +154,7 @@ struct Touched<'a> {
 impl Touched<'_> {
     /// By an id as it came.
     fn has(&self, bot: usize, contact: &str) -> bool {
-        (self.has_touch)(bot, self.identities.resolve(bot, contact))
+        (self.has_touch)(bot, &self.identities.contact(bot, contact))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::mapping::TableMapping;
 use crate::config::{MarketingApi, Settings};
 use crate::engine::select::{self, Site};
-use crate::extract::identity::Identities;
+use crate::extract::identity::{Identities, SetAsideAliases};
 use crate::insights::client::{Client, Token};
 use crate::insights::graph::Waiting;
 use crate::insights::wire::{AccountStatus, Until};
@@ -89,9 +89,9 @@ pub(crate) fn check(settings: &Settings, environment: &Environment, clock: &dyn 
         report.add(Level::Warning, table, text.as_str());
     }
     if let Some(path) = &settings.identities
-        && report.take("identities", Identities::read(&lake, path, settings)).is_some()
+        && let Some(identities) = report.take("identities", Identities::read(&lake, path, settings))
     {
-        report.add(Level::Ok, "identities", "every alias leads to one contact");
+        check_aliases(&identities.set_aside, &mut report);
     }
     for (listing, mapping) in [(&survey.messages, &settings.messages.columns), (&survey.events, &settings.events.columns)] {
         check_table(&lake, listing, mapping, &mut report);
@@ -110,6 +110,13 @@ pub(crate) fn check(settings: &Settings, environment: &Environment, clock: &dyn 
     }
     check_insights(&lake, settings, &survey, &mut report);
     report
+}
+
+fn check_aliases(set_aside: &SetAsideAliases, report: &mut CheckReport) {
+    match SetAsideAliases::warning(&set_aside.counts()) {
+        Some(warning) => report.add(Level::Warning, "identities", format!("{warning}: {}", set_aside.named())),
+        None => report.add(Level::Ok, "identities", "every alias leads to one contact"),
+    }
 }
 
 fn check_bots(settings: &Settings, report: &mut CheckReport) {

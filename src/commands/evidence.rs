@@ -53,15 +53,15 @@ impl Evidence<'_> {
             None => DayRange { first: Day(i32::MIN / 2), last: Day(i32::MAX / 2) },
         };
         let last = &self.known.last;
-        let ids = last.identities.ids_of(bot, contacts);
+        let ids = last.identities.ids_of(contacts);
         let partitions = last.survey.raw(Raw::Events).partitions.range(landed.first..=landed.last);
         let partitions: Vec<_> = partitions.map(|(_, partition)| partition).collect();
         let mut events = tracked_events(self.job.lake, &Scope::new(self.job.settings), &partitions, ids)?;
         let zone = self.job.settings.bots[bot].zone;
         let is_of_days = |at: i64| days.is_none_or(|days| days.contains(zone.local_day(at)));
         events.retain(|event| {
-            let contact = last.identities.resolve(bot, &event.contact);
-            event.bot == bot && contacts.contains(contact) && is_of_days(event.occurred_at)
+            let contact = last.identities.contact(bot, &event.contact);
+            event.bot == bot && contacts.contains(contact.as_ref()) && is_of_days(event.occurred_at)
         });
         Ok(events)
     }

@@ -96,7 +96,8 @@ fn of_contact(evidence: &Evidence<'_>, contact: &str, days: Option<DayRange>, bo
 fn timeline(evidence: &Evidence<'_>, bot: usize, contact: &str, days: Option<DayRange>) -> Result<Vec<Fact>> {
     let Evidence { job, known, teller } = evidence;
     let Scene { rows, copies, sessions, .. } = teller.scene;
-    let (target, zone) = (known.last.identities.resolve(bot, contact), job.settings.bots[bot].zone);
+    let (contact, zone) = (known.last.identities.contact(bot, contact), job.settings.bots[bot].zone);
+    let target = contact.as_ref();
     let is_of_days = |at: i64| days.is_none_or(|days| days.contains(zone.local_day(at)));
     let is_theirs = |of: u32, as_it_came: Option<&str>, at: i64| {
         let resolved = as_it_came.map(|id| known.last.identities.resolve(bot, id));

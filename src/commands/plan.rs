@@ -188,8 +188,12 @@ impl<'a> Ahead<'a> {
         };
         let has_lost = self.survey.receipts.messages.iter().any(|(day, _)| self.survey.is_lost(Raw::Messages, day));
         let from = if has_lost { Some(i64::MIN) } else { from };
-        // What touches say of ads does not depend on who an id stands for.
-        let rules = Rules { settings: places.settings, identities: &Identities::default(), watermark: 0 };
+        // What touches say of ads depends on who an id stands for only where somebody's touches are left out.
+        let identities = match places.settings.has_test_contacts() {
+            true => Identities::surveyed(places.lake, &self.survey.identities, places.settings)?,
+            false => Identities::default(),
+        };
+        let rules = Rules { settings: places.settings, identities: &identities, watermark: 0 };
         let none = BTreeSet::new();
         let request = AttributeRequest { rules, partitions: &self.survey.extracted(Lost::Allowed), days: &none, known: &none };
         let ads = AdIndex::new(places.settings, places.engine.attribute(&request)?.ads.facts(), &insights);

@@ -6,6 +6,8 @@
 //! whenever they were opened, as many as it has conversions. Sessions of unattributed touches are among them, without an ad.
 //! Days that are not published have no figures and no sessions.
 
+use std::borrow::Cow;
+
 use crate::base::day::{Day, DayRange, Zone, written_ranges};
 use crate::base::error::{Error, Result};
 use crate::config::{Settings, known_bot};
@@ -152,14 +154,18 @@ impl LastRun {
         let known = receipts.identities.as_ref();
         let kept = known.map(|receipt| Identities::read_known(output, receipt, settings)).transpose()?.flatten();
         let identities = match (&settings.identities, kept) {
-            (None, _) => Identities::default(),
+            (None, _) => Identities::without_aliases(settings),
             (Some(_), Some(kept)) => kept,
             (Some(path), None) => Identities::read(lake, path, settings)?,
         };
-        if !known.is_some_and(|receipt| receipt.knows(&survey.identities, survey.bots_of_ids(settings))) {
+        if !known.is_some_and(|receipt| receipt.knows(&survey.identities, settings)) {
             notes.push("the alias table has changed since the last run: contacts are as it knew them".to_string());
         }
         Ok(LastRun { survey, identities, watermark: settings.landed_until(last_read), notes })
+    }
+
+    fn rules<'a>(&'a self, settings: &'a Settings) -> Rules<'a> {
+        Rules { settings, identities: &self.identities, watermark: self.watermark }
     }
 
     pub(crate) fn is_published(&self, day: Day) -> bool {
@@ -174,14 +180,13 @@ impl LastRunRows {
         let last = LastRun::survey(job)?;
         let mut partitions = last.survey.extracted(Lost::Refused);
         partitions.retain(|partition| partition.content.has_rows_on(days));
-        let rows = kept.settle(job.settings, &partitions)?;
+        let rows = kept.settle(&last.rules(job.settings), &partitions)?;
         Ok(LastRunRows { last, rows })
     }
 
     /// Those sessions that `wanted` names, by time and message.
     pub(crate) fn sessions(&self, settings: &Settings, wanted: &(dyn Fn(&Session) -> bool + Sync)) -> Result<Vec<Session>> {
-        let LastRun { identities, watermark, .. } = &self.last;
-        self.rows.sessions(&Rules { settings, identities, watermark: *watermark }, wanted)
+        self.rows.sessions(&self.last.rules(settings), wanted)
     }
 
     /// The contact that a touch is counted for.
@@ -223,8 +228,8 @@ pub(crate) fn sessions(job: &Job<'_>, request: &SessionsRequest) -> Result<Sessi
     let asks_for_bot = |bot: &str| request.bots.is_empty() || request.bots.iter().any(|asked| asked == bot);
     let asks_for_ad = |ad: Option<&str>| request.ads.is_empty() || request.ads.iter().any(|asked| Some(asked.as_str()) == ad);
     // One id may stand for another contact in each bot.
-    let contacts: Option<Vec<&str>> =
-        request.contact.as_ref().map(|id| (0..settings.bots.len()).map(|bot| last.identities.resolve(bot, id)).collect());
+    let contacts: Option<Vec<Cow<'_, str>>> =
+        request.contact.as_ref().map(|id| (0..settings.bots.len()).map(|bot| last.identities.contact(bot, id)).collect());
     let wanted = |session: &Session| {
         let day = match (request.by, session.end) {
             (By::ConversationDay, _) => session.day,

@@ -3,7 +3,7 @@
 //! In: the sections. Out: [`Bot`]s, sorted by id. Every id, of a bot or of a member, stands for one bot, and the settings of each
 //! are in order.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::DateTime;
 use foldhash::fast::FixedState;
@@ -20,6 +20,8 @@ pub struct Bot {
     /// Sub-bots whose rows count as this bot's.
     pub members: Vec<String>,
     pub zone: Zone,
+    /// Contacts whose rows count nowhere: ids as they come, or those that ids resolve to (rule 25).
+    pub test_contacts: BTreeSet<String>,
     /// The ids of its ad accounts, with the `act_` prefix.
     pub ad_accounts: Vec<String>,
     /// Its history of conversion events, oldest first.
@@ -70,6 +72,7 @@ fn bot(section: Section<'_>) -> Result<ReadBot> {
     let id = section.required_text("id")?;
     let members = section.texts("members")?;
     let zone = section.required_text("timezone")?.try_map(|name| name.parse::<Zone>())?.value;
+    let test_contacts = test_contacts(&section)?;
     let ad_accounts = ad_accounts(&section)?;
     let conversion_events = conversion_events(&section)?;
     section.finish()?;
@@ -78,10 +81,19 @@ fn bot(section: Section<'_>) -> Result<ReadBot> {
         id: id.value,
         members: members.iter().map(|member| member.value.clone()).collect(),
         zone,
+        test_contacts,
         ad_accounts,
         conversion_events,
     };
     Ok(Placed { value: (bot, members), place })
+}
+
+fn test_contacts(section: &Section<'_>) -> Result<BTreeSet<String>> {
+    let named = section.texts("test_contacts")?;
+    if let Some(blank) = named.iter().find(|contact| contact.value.trim().is_empty()) {
+        return Err(blank.error("a test contact is blank").mend("remove it"));
+    }
+    Ok(named.into_iter().map(|contact| contact.value.trim().to_string()).collect())
 }
 
 fn ad_accounts(section: &Section<'_>) -> Result<Vec<String>> {

@@ -8,6 +8,7 @@
 //! document.rs        read key by key, with places
 //! edit.rs            a setting written into it
 //! engine.rs          which engine finds sessions
+//! forms.rs           what of a contact's id is not the contact
 //! inputs.rs          where the raw tables lie, and how their columns are mapped
 //! insights.rs        where Meta's figures lie, and who lands them
 //! marketing_api.rs   how insights are fetched
@@ -19,6 +20,7 @@ mod bots;
 mod document;
 mod edit;
 mod engine;
+mod forms;
 mod inputs;
 mod insights;
 mod marketing_api;
@@ -28,6 +30,7 @@ mod settings;
 pub use bots::{Bot, BotCodes, ConversionSetting};
 pub use edit::with_setting;
 pub use engine::EngineKind;
+pub use forms::Forms;
 pub use inputs::{AliasInput, PartitionedInput};
 pub use insights::Insights;
 pub use marketing_api::{ClientSettings, MarketingApi, TokenPlace, base_url, is_loopback};

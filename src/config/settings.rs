@@ -7,6 +7,7 @@ use std::path::Path;
 use super::bots::{self, Bot, BotCodes};
 use super::document::{Placed, Section, Source, nearest};
 use super::engine::EngineKind;
+use super::forms::Forms;
 use super::inputs::{AliasInput, Inputs, PartitionedInput};
 use super::insights::Insights;
 use super::marketing_api::MarketingApi;
@@ -28,6 +29,8 @@ pub struct Settings {
     pub output: Location,
     pub engine: EngineKind,
     pub horizon: Horizon,
+    /// What of a contact's id is not the contact.
+    pub forms: Forms,
     /// The share of a partition's rows that could count which may be rejected before the partition is refused.
     pub max_rejected_share: f64,
     /// The bots, sorted by id.
@@ -99,12 +102,26 @@ impl Settings {
         let of_insights = insights.as_ref().map(|insights| ("insights", &insights.path));
         outside(&placed_output, &lake, of_raw.into_iter().chain(of_insights))?;
         let horizon = Horizon::read(root.section("attribution")?)?;
+        let forms = Forms::read(root.section("identity")?)?;
         let engine = EngineKind::read(root.section("engine")?)?;
         let max_rejected_share = max_rejected_share(root.section("quality")?)?;
         let bots = bots::read(&root)?;
         root.finish()?;
         let output = placed_output.value;
-        Ok(Settings { name, lake, messages, events, identities, insights, output, engine, horizon, max_rejected_share, bots })
+        Ok(Settings {
+            name,
+            lake,
+            messages,
+            events,
+            identities,
+            insights,
+            output,
+            engine,
+            horizon,
+            forms,
+            max_rejected_share,
+            bots,
+        })
     }
 
     /// A raw table's folder.
@@ -150,6 +167,11 @@ impl Settings {
     pub fn fetched_insights(&self) -> Option<(&MarketingApi, &str)> {
         let insights = self.insights.as_ref()?;
         Some((insights.api.as_ref()?, &insights.path))
+    }
+
+    /// Whether a bot has contacts whose rows count nowhere.
+    pub fn has_test_contacts(&self) -> bool {
+        self.bots.iter().any(|bot| !bot.test_contacts.is_empty())
     }
 
     pub fn listed_accounts(&self) -> BTreeSet<&str> {

@@ -16,6 +16,8 @@ pub struct DayCounts {
     /// Conversions of ads, by the event's local day.
     pub conversions: BTreeMap<Day, Vec<ConversionCount>>,
     pub bot_days: BTreeMap<(Day, u32), BotCounts>,
+    /// Rows of test contacts, which count nowhere.
+    pub left_out: BTreeMap<(Day, u32), i64>,
     /// The ends of the sessions opened on a day, by ads or not; of contacts without a conversion event on the days asked for, as far as
     /// their other rows were looked at.
     pub ends: BTreeMap<(Day, u32), SessionEnds>,
@@ -48,7 +50,13 @@ impl DayCounts {
         self.conversations.retain(|day, _| days.contains(day));
         self.conversions.retain(|day, _| days.contains(day));
         self.bot_days.retain(|(day, _), _| days.contains(day));
+        self.left_out.retain(|(day, _), _| days.contains(day));
         self.ends.retain(|(day, _), _| days.contains(day));
+    }
+
+    /// Adds rows of test contacts, by local day and bot.
+    pub(crate) fn note_left_out(&mut self, rows: BTreeMap<(Day, u32), i64>) {
+        rows.into_iter().for_each(|(key, count)| *self.left_out.entry(key).or_default() += count);
     }
 
     /// Adds the counts of other contacts, of the same ads and categories.
@@ -77,6 +85,7 @@ impl DayCounts {
         for (key, counts) in other.bot_days {
             self.bot_days.entry(key).or_default().add(counts);
         }
+        self.note_left_out(other.left_out);
         for (key, of_day) in other.ends {
             self.ends.entry(key).or_default().add(of_day);
         }

@@ -6,9 +6,11 @@
 //! embedded/counts.rs               sessions, counted
 //! embedded/ends.rs                 sessions, one by one
 //! embedded/extract.rs              raw partitions, read on this machine
+//! embedded/formed.rs               contacts in the pipeline's forms
 //! embedded/hashes.rs               short hashes, looked for among many
 //! embedded/held.rs                 rows that need not be read back
 //! embedded/kept.rs                 the rows behind a figure
+//! embedded/left_out.rs             rows of test contacts
 //! embedded/mod.rs                  the engine within this program
 //! embedded/needed.rs               the rows that some days need
 //! embedded/parts.rs                the contacts, in parts

@@ -1,7 +1,7 @@
 //! The rows behind a figure: touches, conversion events and sessions, one by one, of an engine that keeps them.
 //!
 //! In: which partitions, and the rules. Out: rows by number, in an order that the engine keeps as long as it lends them. Texts are as
-//! they came; who a contact stands for is for the reader to resolve.
+//! they came, but for contacts, which are in the pipeline's forms; who a contact stands for is for the reader to resolve.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -97,8 +97,8 @@ pub trait KeptRows {
         contacts: Option<&HashSet<String>>,
     ) -> Result<Box<dyn Rows>>;
 
-    /// The rows of these partitions, settled.
-    fn settle(&self, settings: &Settings, partitions: &[ExtractedPartition<'_>]) -> Result<Box<dyn SettledRows>>;
+    /// The rows of these partitions, settled, without those of test contacts.
+    fn settle(&self, rules: &Rules<'_>, partitions: &[ExtractedPartition<'_>]) -> Result<Box<dyn SettledRows>>;
 
     /// What each category would convert if it were the conversion event, by bot and category.
     fn yields(&self, request: &YieldsRequest<'_>, read: ReadEvents<'_>) -> Result<BTreeMap<(u32, String), Yield>>;

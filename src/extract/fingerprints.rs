@@ -101,6 +101,16 @@ pub(crate) fn identities(settings: &Settings) -> Digest {
     Digest::of_texts(settings.bots.iter().map(bot))
 }
 
+/// The settings that say what of an id is not the contact, and who counts nowhere; none where there are none.
+pub(crate) fn people(settings: &Settings) -> Digest {
+    if settings.forms.is_empty() && !settings.has_test_contacts() {
+        return Digest::NONE;
+    }
+    let bot = |bot: &Bot| format!("{} {}", quoted(&bot.id), list(bot.test_contacts.iter().map(|contact| quoted(contact))));
+    let forms = list(settings.forms.names().map(quoted));
+    Digest::of_texts(once(forms).chain(settings.bots.iter().map(bot)))
+}
+
 /// The digest that receipts of version 0.1.0 hold of a raw table's partitions, read under these settings: the share of rows that may
 /// be rejected was among them. Such a receipt is as good as one of today, and is written anew by the first run that writes receipts.
 /// This goes with the release after the next: by then every output has been run by a version that renews them.
@@ -313,6 +323,25 @@ timezone = "UTC"
         assert_ne!(touches(&with_zone("-03:00")), touches(&settings));
         assert_ne!(touches(&with_zone("-03:00")), touches(&with_zone("America/Sao_Paulo")));
         assert_eq!(conversion_events(&with_zone("-03:00")), conversion_events(&settings));
+    }
+
+    #[test]
+    fn forms_and_test_contacts_are_in_one_digest_of_their_own() {
+        let parse = |more: &str, of_bot: &str| {
+            let text = format!(
+                "name = 'n'\n[lake]\nurl = 'lake'\n{more}[[bots]]\nid = 'a'\ntimezone = 'UTC'\n{of_bot}[[bots]]\nid = 'b'\ntimezone = 'UTC'\n"
+            );
+            Settings::parse("test.toml", &text, Path::new("/")).unwrap()
+        };
+        let none = parse("", "");
+        assert!(people(&none).is_none() && people(&parse("[identity]\nforms = []\n", "test_contacts = []\n")).is_none());
+        let (forms, tests) = ("[identity]\nforms = ['node', 'digits']\n", "test_contacts = ['x', 'y']\n");
+        let all = [parse(forms, ""), parse("", tests), parse(forms, tests), parse("[identity]\nforms = ['node']\n", "")];
+        let digests: std::collections::BTreeSet<String> = all.iter().map(|settings| people(settings).to_string()).collect();
+        assert_eq!(digests.len(), all.len());
+        let order = parse("[identity]\nforms = ['digits', 'node']\n", "test_contacts = ['y', 'x']\n");
+        assert_eq!(people(&order), people(&all[2]), "their order says nothing");
+        assert!(all.iter().all(|settings| identities(settings) == identities(&none) && touches(settings) == touches(&none)));
     }
 
     #[test]

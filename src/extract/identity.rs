@@ -1,98 +1,194 @@
 //! Identities: which contact an id stands for (rule 16).
 //!
 //! The alias table says "this id is that contact", for one bot or for all. A chain is followed to its end; a row for the bot beats
-//! one for all bots. Two targets for one alias, or a loop, is an error. Nothing is merged on a guess.
+//! one for all bots. An alias with two targets, and all aliases of a loop, are set aside: their contacts count as they came. Nothing
+//! is merged on a guess.
+//!
+//! In: the ends of all aliases, as `aliases.rs` finds them. Out: who an id stands for, and what of the table is set aside.
 
-use std::collections::{HashMap, HashSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
-use arrow::datatypes::DataType;
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use foldhash::fast::FixedState;
 
 use crate::base::dictionary::column;
 use crate::base::error::{Error, Result};
 use crate::base::schema;
-use crate::config::Settings;
+use crate::config::{Forms, Settings};
 
+pub(super) type Ends = HashMap<String, String, FixedState>;
+
+/// Who ids stand for. Aliases and contacts are in the pipeline's forms.
 #[derive(Debug, Default)]
 pub struct Identities {
-    of_bot: Vec<HashMap<String, String>>,
-    of_every_bot: HashMap<String, String>,
+    forms: Forms,
+    of_every_bot: Ends,
+    /// Of each bot, the aliases whose chain meets a row of the bot's own.
+    of_bot: Vec<Ends>,
+    pub(crate) set_aside: SetAsideAliases,
 }
 
-impl Identities {
-    /// No alias yet, for so many bots.
-    pub fn of_bots(bots: usize) -> Identities {
-        Identities { of_bot: vec![HashMap::new(); bots], of_every_bot: HashMap::new() }
+/// The aliases that are set aside.
+#[derive(Debug, Default)]
+pub(crate) struct SetAsideAliases {
+    pub rows: Vec<SetAsideAlias>,
+    /// How many aliases there are.
+    pub of: usize,
+}
+
+/// A row of the table that is set aside, for one bot or for all.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SetAsideAlias {
+    pub reason: &'static str,
+    pub bot: Option<usize>,
+    pub alias: String,
+    pub contact: String,
+}
+
+/// As many may always be set aside: a person whose number changed and changed back refuses nobody's table, however short it is.
+const FEW_ALIASES: u64 = 10;
+
+pub(super) const TWO_TARGETS: &str = "two_targets";
+pub(super) const LOOP: &str = "loop";
+
+impl SetAsideAliases {
+    /// How many aliases are set aside, by reason.
+    pub(crate) fn counts(&self) -> BTreeMap<String, u64> {
+        let aliases: HashSet<(&str, Option<usize>, &str)> =
+            self.rows.iter().map(|row| (row.reason, row.bot, row.alias.as_str())).collect();
+        let mut counts = BTreeMap::new();
+        aliases.into_iter().for_each(|(reason, ..)| *counts.entry(reason.to_string()).or_default() += 1);
+        counts
     }
 
-    /// Adds rows of the table.
-    pub fn add(&mut self, batch: &RecordBatch, bots: &std::collections::BTreeMap<&str, usize>) -> Result<()> {
-        let text = |name: &'static str| -> Result<StringArray> {
-            let column = batch.column_by_name(name).ok_or_else(|| Error::bug(format!("column {name} was not read")))?;
-            match column.data_type() {
-                DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..) | DataType::Null => {}
-                other => return Err(Error::data(format!("{name} is {other}, a text is needed")).with("column", name)),
-            }
-            let cast = arrow::compute::cast(column, &DataType::Utf8);
-            Ok(cast.map_err(|error| Error::bug("a text column cannot be cast").source(error))?.as_string::<i32>().clone())
-        };
-        let (ids, aliases, contacts) = (text("bot_id")?, text("alias")?, text("contact_id")?);
-        for row in 0..batch.num_rows() {
-            let cell = |array: &StringArray| {
-                array.is_valid(row).then(|| array.value(row).to_string()).filter(|cell| !cell.trim().is_empty())
-            };
-            let targets = match cell(&ids) {
-                None => &mut self.of_every_bot,
-                Some(id) => match bots.get(id.as_str()) {
-                    Some(bot) => &mut self.of_bot[*bot],
-                    None => continue,
-                },
-            };
-            let (Some(alias), Some(contact)) = (cell(&aliases), cell(&contacts)) else {
-                return Err(Error::data("an identity has no alias or no contact").mend("remove the row, or fill it"));
-            };
-            match targets.insert(alias.clone(), contact.clone()) {
-                Some(known) if known != contact => {
-                    return Err(Error::data(format!("alias {alias:?} has two targets, {known:?} and {contact:?}"))
-                        .mend("keep one of the rows: contacts are never merged on a guess"));
-                }
-                _ => {}
-            }
+    /// Refuses a table of which too large a share is set aside.
+    pub(super) fn check_share(&self, limit: f64) -> Result<()> {
+        let counts = self.counts();
+        let aliases: u64 = counts.values().sum();
+        if aliases <= FEW_ALIASES || aliases as f64 <= limit * self.of as f64 {
+            return Ok(());
         }
-        Ok(())
+        let reasons: Vec<String> = counts.iter().map(|(reason, count)| format!("{reason}: {count}")).collect();
+        let examples: Vec<String> = self.examples().map(|row| format!("{:?} -> {:?}", row.alias, row.contact)).collect();
+        Err(Error::data(format!(
+            "{aliases} of {} aliases have two targets or stand in loops, more than the limit of {limit}",
+            self.of
+        ))
+        .with("table", "identities")
+        .with("reasons", reasons.join(", "))
+        .with("such as", examples.join(", "))
+        .mend("keep one row of each alias, and break the loops; [quality] max_rejected_share says how many may be set aside"))
     }
 
-    /// The ids, with the index of the bot, that stand for another contact here than there.
-    pub fn changed_since(&self, before: &Identities, bots: usize) -> HashSet<(u32, String)> {
+    /// A few of the rows.
+    fn examples(&self) -> impl Iterator<Item = &SetAsideAlias> {
+        self.rows.iter().take(4)
+    }
+
+    /// What there is to say of them, if there are any.
+    pub(crate) fn warning(counts: &BTreeMap<String, u64>) -> Option<String> {
+        let of = |reason: &str| counts.get(reason).copied().unwrap_or_default();
+        let (two_targets, looped) = (of(TWO_TARGETS), of(LOOP));
+        (two_targets + looped > 0).then(|| {
+            format!(
+                "identities: {} aliases are set aside ({two_targets} with two targets, {looped} in loops), their contacts count as \
+                 they came; the rows are in {REJECTED_ALIASES}",
+                two_targets + looped
+            )
+        })
+    }
+
+    /// What there is to say of them beside their number: a few of them by name.
+    pub(crate) fn named(&self) -> String {
+        let name = |row: &SetAsideAlias| format!("{:?} -> {:?} ({})", row.alias, row.contact, row.reason);
+        self.examples().map(name).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The rows as a table; none where there are none.
+    pub(crate) fn table(&self, settings: &Settings) -> Result<Option<RecordBatch>> {
+        if self.rows.is_empty() {
+            return Ok(None);
+        }
+        let column = |text: &dyn Fn(&SetAsideAlias) -> Option<String>| -> ArrayRef {
+            Arc::new(self.rows.iter().map(text).collect::<StringArray>())
+        };
+        let columns = vec![
+            column(&|row| Some(row.reason.to_string())),
+            column(&|row| row.bot.map(|bot| settings.bots[bot].id.clone())),
+            column(&|row| Some(row.alias.clone())),
+            column(&|row| Some(row.contact.clone())),
+        ];
+        schema::rejected_identities().batch(columns).map(Some)
+    }
+}
+
+/// Where the aliases lie that are set aside.
+pub(crate) const REJECTED_ALIASES: &str = "rejected/identities/rejected.parquet";
+
+impl Identities {
+    /// The ends of aliases, in these forms.
+    pub(super) fn new(forms: Forms, of_every_bot: Ends, of_bot: Vec<Ends>, set_aside: SetAsideAliases) -> Identities {
+        Identities { forms, of_every_bot, of_bot, set_aside }
+    }
+
+    /// No alias, in a pipeline's forms.
+    pub fn without_aliases(settings: &Settings) -> Identities {
+        Identities { forms: settings.forms.clone(), ..Identities::default() }
+    }
+
+    /// The same aliases, which are in these forms already.
+    pub(crate) fn in_forms(self, forms: Forms) -> Identities {
+        Identities { forms, ..self }
+    }
+
+    /// Refuses the table if too large a share of it is set aside.
+    pub(crate) fn check_share(self, limit: f64) -> Result<Identities> {
+        self.set_aside.check_share(limit)?;
+        Ok(self)
+    }
+
+    /// The ids that stand for another contact here than there, in whatever bot.
+    pub fn changed_since<'a>(&'a self, before: &'a Identities) -> HashSet<&'a str> {
         let mut changed = HashSet::new();
-        for bot in 0..bots {
-            let of_bot = [self, before].into_iter().filter_map(|identities| identities.of_bot.get(bot)).flat_map(HashMap::keys);
-            let aliases: HashSet<&String> = of_bot.chain(self.of_every_bot.keys()).chain(before.of_every_bot.keys()).collect();
-            let moved = aliases.into_iter().filter(|alias| self.resolve(bot, alias) != before.resolve(bot, alias));
-            changed.extend(moved.map(|alias| (bot as u32, alias.clone())));
+        for (one, other) in [(self, before), (before, self)] {
+            let end = |id: &str, ends: &Ends| ends.get(id).map_or(id.to_string(), String::clone);
+            let all = one.of_every_bot.iter().filter(|(alias, of)| end(alias, &other.of_every_bot) != **of);
+            changed.extend(all.map(|(alias, _)| alias.as_str()));
+            for (bot, own) in one.of_bot.iter().enumerate() {
+                changed
+                    .extend(own.iter().filter(|(alias, of)| other.resolve(bot, alias) != *of).map(|(alias, _)| alias.as_str()));
+            }
         }
         changed
     }
 
-    /// The ids of a bot that have a target.
-    pub fn aliases(&self, bot: usize) -> impl Iterator<Item = &str> {
-        let of_bot = self.of_bot.get(bot).into_iter().flat_map(HashMap::keys);
-        of_bot.chain(self.of_every_bot.keys()).map(String::as_str)
+    /// The ends of these ids, in whatever bot, themselves among them.
+    pub(crate) fn ends_of<'a>(&'a self, ids: &HashSet<&'a str>) -> HashSet<&'a str> {
+        let all = || [&self.of_every_bot].into_iter().chain(&self.of_bot);
+        let ends = ids.iter().flat_map(|id| all().filter_map(move |ends| ends.get(*id).map(String::as_str)));
+        ends.chain(ids.iter().copied()).collect()
     }
 
-    /// All ids that stand for these contacts of a bot, their own among them.
-    pub fn ids_of(&self, bot: usize, contacts: &HashSet<&str>) -> HashSet<String> {
-        let standing = self.aliases(bot).filter(|alias| contacts.contains(self.resolve(bot, alias)));
+    /// Each alias with its end, in whatever bot.
+    pub(crate) fn aliases(&self) -> impl Iterator<Item = (&str, &str)> {
+        let all = [&self.of_every_bot].into_iter().chain(&self.of_bot);
+        all.flatten().map(|(alias, end)| (alias.as_str(), end.as_str()))
+    }
+
+    /// All ids that stand for these contacts in some bot, their own among them.
+    pub fn ids_of(&self, contacts: &HashSet<&str>) -> HashSet<String> {
+        let standing = self.aliases().filter(|(_, end)| contacts.contains(end)).map(|(alias, _)| alias);
         standing.chain(contacts.iter().copied()).map(str::to_string).collect()
     }
 
-    /// The table, with the ids of members as those of their bots, sorted.
+    /// The table with every alias at its end, and with the ids of members as those of their bots, sorted.
     pub fn table(&self, settings: &Settings) -> Result<RecordBatch> {
-        let mut rows: Vec<(Option<&str>, &String, &String)> =
-            self.of_every_bot.iter().map(|(alias, contact)| (None, alias, contact)).collect();
+        let all = self.of_every_bot.iter().filter(|(alias, end)| alias != end);
+        let mut rows: Vec<(Option<&str>, &String, &String)> = all.map(|(alias, end)| (None, alias, end)).collect();
         for (bot, targets) in settings.bots.iter().zip(&self.of_bot) {
-            rows.extend(targets.iter().map(|(alias, contact)| (Some(bot.id.as_str()), alias, contact)));
+            rows.extend(targets.iter().map(|(alias, end)| (Some(bot.id.as_str()), alias, end)));
         }
         rows.sort_unstable();
         let columns: Vec<ArrayRef> = vec![
@@ -103,45 +199,22 @@ impl Identities {
         schema::identities().batch(columns)
     }
 
-    fn next(&self, bot: usize, contact: &str) -> Option<&str> {
-        let of_bot = self.of_bot.get(bot).and_then(|targets| targets.get(contact));
-        // An id that stands for itself is the end of its chain.
-        of_bot.or_else(|| self.of_every_bot.get(contact)).map(String::as_str).filter(|next| *next != contact)
-    }
-
-    /// Refuses chains that never end.
-    pub fn check_loops(&self, settings: &Settings) -> Result<()> {
-        let longest = self.of_every_bot.len() + self.of_bot.iter().map(HashMap::len).sum::<usize>();
-        for (bot, setting) in settings.bots.iter().enumerate() {
-            let mut aliases: Vec<&String> = self.of_bot[bot].keys().chain(self.of_every_bot.keys()).collect();
-            aliases.sort_unstable();
-            for alias in aliases {
-                let (mut at, mut steps) = (alias.as_str(), 0);
-                while let Some(next) = self.next(bot, at) {
-                    (at, steps) = (next, steps + 1);
-                    if steps > longest {
-                        return Err(Error::data(format!("alias {alias:?} leads into a loop"))
-                            .with("table", "identities")
-                            .with("bot", &setting.id)
-                            .mend("remove one of the rows of the loop"));
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether every id stands for itself.
+    /// Whether every id, in its form, stands for itself.
     pub fn is_empty(&self) -> bool {
-        self.of_every_bot.is_empty() && self.of_bot.iter().all(HashMap::is_empty)
+        self.aliases().all(|(alias, end)| alias == end)
     }
 
-    /// The contact that an id of a bot stands for; itself where no alias says otherwise.
-    pub fn resolve<'a>(&'a self, bot: usize, contact: &'a str) -> &'a str {
-        let mut at = contact;
-        while let Some(next) = self.next(bot, at) {
-            at = next;
+    /// The contact that an id of a bot stands for; itself where no alias says otherwise. The id is in its form.
+    pub fn resolve<'a>(&'a self, bot: usize, id: &'a str) -> &'a str {
+        let own = self.of_bot.get(bot).filter(|ends| !ends.is_empty()).and_then(|ends| ends.get(id));
+        own.or_else(|| self.of_every_bot.get(id)).map_or(id, String::as_str)
+    }
+
+    /// The contact that an id of a bot stands for, as it came.
+    pub fn contact<'a>(&'a self, bot: usize, as_it_came: &'a str) -> Cow<'a, str> {
+        match self.forms.of(as_it_came) {
+            Cow::Borrowed(id) => Cow::Borrowed(self.resolve(bot, id)),
+            Cow::Owned(id) => Cow::Owned(self.resolve(bot, &id).to_string()),
         }
-        at
     }
 }

@@ -6,6 +6,7 @@
 //! becomes of their rows, is decided by who asks.
 //!
 //! ```text
+//! aliases.rs              where the chains of aliases end
 //! conversion_events.rs    conversion events
 //! fingerprints.rs         the settings that matter to what was read
 //! found.rs                counts, digests, rows set aside
@@ -16,6 +17,7 @@
 //! tracked.rs              events of any category of some contacts
 //! ```
 
+pub mod aliases;
 pub mod conversion_events;
 pub(crate) mod fingerprints;
 pub(crate) mod found;

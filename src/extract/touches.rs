@@ -27,7 +27,7 @@ pub(crate) const AD_COLUMNS: [&str; 3] = ["ad_id", "ad_type", "ctwa_clid"];
 const COLUMNS: [&str; 9] =
     ["bot_id", "message_id", "contact_id", "sent_at", "direction", "ad_id", "ad_type", "ad_title", "ctwa_clid"];
 
-/// Which rows could be touches: any of the ad columns is not blank.
+/// Which rows could be touches, or say that they came from elsewhere: any of the ad columns is not blank.
 pub(crate) fn could_be_touch(bound: &Bound, batch: &RecordBatch) -> Result<BooleanArray> {
     let columns = AD_COLUMNS.iter().map(|name| bound.text(name, batch)).collect::<Result<Vec<_>>>()?;
     let present: Vec<BooleanBuffer> = columns
@@ -39,6 +39,11 @@ pub(crate) fn could_be_touch(bound: &Bound, batch: &RecordBatch) -> Result<Boole
         .collect();
     let any = present.iter().skip(1).fold(present[0].clone(), |any, column| &any | column);
     Ok(BooleanArray::new(any, None))
+}
+
+/// The type that a word names, in small letters; the word where it names none.
+fn type_of_ad(word: &str) -> std::result::Result<&'static str, &str> {
+    ["ad", "post"].into_iter().find(|name| name.eq_ignore_ascii_case(word)).ok_or(word)
 }
 
 /// Takes the batches of one messages partition.
@@ -76,12 +81,12 @@ impl<'a> TouchReader<'a> {
         TouchReader { scope, allowed, rows: Vec::new(), batches: Vec::new(), content: RawContent::default(), set_aside }
     }
 
-    /// A batch in which [`could_be_touch`] holds for every row.
+    /// The rows of a batch in which [`could_be_touch`] holds for every row.
     pub(crate) fn take(&mut self, bound: &Bound, batch: &RecordBatch) -> Result<()> {
         let text = |name| bound.text(name, batch);
         let (bots, messages, contacts, directions) =
             (text("bot_id")?, text("message_id")?, text("contact_id")?, text("direction")?);
-        let (ads, types, titles) = (text("ad_id")?, text("ad_type")?, text("ad_title")?);
+        let (ads, types, titles, clicks) = (text("ad_id")?, text("ad_type")?, text("ad_title")?, text("ctwa_clid")?);
         let times = bound.instants("sent_at", batch)?;
         let batch_of_rows = self.batches.len() as u32;
         let mut reasons = Vec::new();
@@ -89,13 +94,23 @@ impl<'a> TouchReader<'a> {
             if directions.is_valid(row) && directions.value(row) == "sent" {
                 continue;
             }
+            let ad_type = cell(&types, row as u32).map(type_of_ad);
+            let is_touch = ads.is_valid(row) || clicks.is_valid(row) || matches!(ad_type, Some(Ok(_)));
             let bot = match self.scope.bot(bots.is_valid(row).then(|| bots.value(row))) {
                 Ok(bot) => bot,
                 Err(stranger) => {
-                    self.content.count_out_of_scope(stranger);
+                    if is_touch {
+                        self.content.count_out_of_scope(stranger);
+                    }
                     continue;
                 }
             };
+            if let (Some(Err(word)), Some(_)) = (ad_type, bot) {
+                self.content.ad_types.count(word, is_touch);
+            }
+            if !is_touch {
+                continue;
+            }
             let reason = if bot.is_none() {
                 Some("no_bot")
             } else if contacts.is_null(row) {
@@ -141,7 +156,7 @@ impl<'a> TouchReader<'a> {
             sent_at: row.sent_at,
             message: batch.messages.value(row.row as usize),
             ad: cell(&batch.ads, row.row),
-            ad_type: cell(&batch.types, row.row),
+            ad_type: cell(&batch.types, row.row).and_then(|word| type_of_ad(word).ok()),
             title: cell(&batch.titles, row.row),
         }
     }

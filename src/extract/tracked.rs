@@ -27,7 +27,7 @@ pub(crate) struct TrackedEvent {
     pub event: Option<String>,
 }
 
-/// The events of these contacts in these partitions. What is not readable Parquet is left out: a run refuses it.
+/// The events of these contacts, as ids in their forms, in these partitions. What is not readable Parquet is left out: a run refuses it.
 pub(crate) fn tracked_events(
     lake: &Lake,
     scope: &Scope<'_>,
@@ -55,10 +55,13 @@ fn of_partition(
     let objects = PartitionObjects { lake, input: &scope.settings.events, day: partition.day, tested: &["contact_id"] };
     let mut events = Vec::new();
     for object in partition.to_read()? {
-        let contacts = contacts.clone();
+        let (contacts, forms) = (contacts.clone(), scope.settings.forms.clone());
         let is_theirs = move |bound: &Bound, batch: &RecordBatch| {
             let cells = bound.text("contact_id", batch)?;
-            Ok(cells.iter().map(|contact| Some(contact.is_some_and(|contact| contacts.contains(contact)))).collect())
+            Ok(cells
+                .iter()
+                .map(|contact| Some(contact.is_some_and(|contact| contacts.contains(forms.of(contact).as_ref()))))
+                .collect())
         };
         objects.rows(object, &mut BTreeSet::new(), is_theirs, |bound, batch| {
             let text = |name| bound.text(name, batch);

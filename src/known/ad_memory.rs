@@ -24,6 +24,7 @@ use crate::insights::{InsightsIndex, KnownAd};
 use crate::known::job::Places;
 use crate::known::survey::Survey;
 use crate::lake::{Lake, read_json, write_json};
+use crate::plan::marks::who_counts;
 
 const KEPT_FACTS: &str = "work/ad_facts.json";
 const KEPT_INSIGHTS: &str = "work/known_ads.json";
@@ -37,6 +38,9 @@ pub(crate) struct KeptFacts {
     /// The bots that the pipeline names; of others nothing was kept.
     #[serde(default)]
     bots: Vec<String>,
+    /// Whose touches count.
+    #[serde(default, skip_serializing_if = "Digest::is_none")]
+    who_counts: Digest,
     /// By bot id and ad.
     facts: BTreeMap<String, BTreeMap<String, AdFacts>>,
 }
@@ -47,14 +51,20 @@ fn bot_ids(settings: &Settings) -> Vec<String> {
     settings.bots.iter().map(|bot| bot.id.clone()).collect::<BTreeSet<String>>().into_iter().collect()
 }
 
+fn who_counts_now(settings: &Settings, survey: &Survey) -> Digest {
+    who_counts(settings, survey.receipts.identities.as_ref().map(|receipt| &receipt.marks))
+}
+
 impl KeptFacts {
     /// Those that were kept, if the bots and every partition in them are what they were.
     pub(crate) fn read(places: &Places<'_>, survey: &Survey) -> Result<Option<KeptFacts>> {
         let bots = bot_ids(places.settings);
+        let who_counts = who_counts_now(places.settings, survey);
         let rows = |day: Day| survey.receipts.messages.get(day).map(|receipt| receipt.content.rows);
         let is_true = |kept: &KeptFacts| {
             kept.logic == FACTS_LOGIC
                 && kept.bots == bots
+                && kept.who_counts == who_counts
                 && kept.partitions.iter().all(|(day, digest)| rows(*day) == Some(*digest))
         };
         Ok(read_json::<KeptFacts>(places.output, KEPT_FACTS)?.filter(is_true))
@@ -63,7 +73,8 @@ impl KeptFacts {
     /// What the touches of all partitions with a receipt say.
     pub(crate) fn of(settings: &Settings, survey: &Survey, facts: &FactsOfAds) -> KeptFacts {
         let partitions = survey.receipts.messages.iter().map(|(day, receipt)| (day, receipt.content.rows)).collect();
-        let mut kept = KeptFacts { logic: FACTS_LOGIC, partitions, bots: bot_ids(settings), facts: BTreeMap::new() };
+        let (bots, who_counts) = (bot_ids(settings), who_counts_now(settings, survey));
+        let mut kept = KeptFacts { logic: FACTS_LOGIC, partitions, bots, who_counts, facts: BTreeMap::new() };
         for (ad, of_bots) in facts {
             for (bot, of_bot) in of_bots {
                 let id = settings.bots[*bot as usize].id.clone();

@@ -2,7 +2,8 @@
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::object::Object;
-use crate::config::{AliasInput, Settings};
+use crate::config::{AliasInput, Forms, Settings};
+use crate::extract::aliases::AliasRows;
 use crate::extract::identity::Identities;
 use crate::known::receipts::{IdentitiesReceipt, KNOWN_IDENTITIES};
 use crate::lake::{Files, Lake};
@@ -16,14 +17,17 @@ impl Identities {
 
     /// Reads the table as it was surveyed; no alias where the pipeline names none.
     pub fn surveyed(lake: &Lake, objects: &[Object], settings: &Settings) -> Result<Identities> {
+        Identities::of_objects(lake, objects, settings, &settings.forms)?.check_share(settings.max_rejected_share)
+    }
+
+    fn of_objects(lake: &Lake, objects: &[Object], settings: &Settings, forms: &Forms) -> Result<Identities> {
         let bots = settings.bot_by_id();
-        let mut identities = Identities::of_bots(settings.bots.len());
+        let mut rows = AliasRows::new(settings.bots.len(), forms.clone());
         for object in objects {
-            lake.read_rows(object, &["bot_id", "alias", "contact_id"], &[], |batch| identities.add(&batch, &bots))
+            lake.read_rows(object, &["bot_id", "alias", "contact_id"], &[], |batch| rows.add(&batch, &bots))
                 .map_err(|error| error.with("table", "identities"))?;
         }
-        identities.check_loops(settings)?;
-        Ok(identities)
+        Ok(rows.followed())
     }
 
     /// Reads the table that the published days know; none where it is lost or cannot be read.
@@ -33,9 +37,10 @@ impl Identities {
         if found.is_empty() {
             return Ok(None);
         }
-        match Identities::surveyed(output, &found, settings) {
+        // Its ids are in forms already.
+        match Identities::of_objects(output, &found, settings, &Forms::default()) {
             Err(error) if error.kind() == ErrorKind::Data => Ok(None),
-            known => known.map(Some),
+            known => known.map(|known| Some(known.in_forms(settings.forms.clone()))),
         }
     }
 

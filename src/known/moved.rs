@@ -13,6 +13,7 @@ use crate::base::digest::Digest;
 use crate::base::error::Result;
 use crate::config::Settings;
 use crate::engine::rows::Rows;
+use crate::extract::fingerprints;
 use crate::extract::identity::Identities;
 use crate::known::job::Places;
 use crate::known::receipts::known_places;
@@ -52,24 +53,24 @@ pub(crate) fn of_identities(places: &Places<'_>, survey: &Survey, identities: &I
     let Some(before) = Identities::read_known(output, receipt, settings)? else {
         return Ok(Moved::Affects(every_day(survey, "the known alias table is lost")));
     };
+    if receipt.people != fingerprints::people(settings) {
+        return Ok(Moved::Affects(every_day(survey, "[identity] forms or test_contacts changed")));
+    }
     if before.is_empty() && identities.is_empty() {
         return Ok(Moved::Nothing);
     }
     if receipt.bots != survey.bots_of_ids(settings) {
         return Ok(Moved::Affects(every_day(survey, "bots or their members changed, and aliases with them")));
     }
-    let changed = identities.changed_since(&before, settings.bots.len());
+    let changed = identities.changed_since(&before);
     if changed.is_empty() {
         return Ok(Moved::Nothing);
     }
-    let mut ids = HashSet::new();
-    for bot in 0..settings.bots.len() {
-        let of_bot = || changed.iter().filter(|(of, _)| *of as usize == bot).map(|(_, id)| id.as_str());
-        for table in [&before, identities] {
-            let ends: HashSet<&str> = of_bot().flat_map(|id| [before.resolve(bot, id), identities.resolve(bot, id)]).collect();
-            ids.extend(table.ids_of(bot, &ends));
-        }
+    let ends: HashSet<&str> = &before.ends_of(&changed) | &identities.ends_of(&changed);
+    if settings.bots.iter().any(|bot| bot.test_contacts.iter().any(|contact| ends.contains(contact.as_str()))) {
+        return Ok(Moved::Affects(every_day(survey, "aliases of test contacts changed")));
     }
+    let ids = &before.ids_of(&ends) | &identities.ids_of(&ends);
     let Some(kept) = engine.rows() else {
         return Ok(Moved::Affects(every_day(survey, "aliases changed, and the engine keeps no rows")));
     };
@@ -88,11 +89,13 @@ pub(crate) fn aliases_digest(identities: &Identities, settings: &Settings) -> Re
 /// A contact whose chain ends elsewhere leaves one group of ids and joins another. Only conversion events of the two can be
 /// credited otherwise, and only those that a touch of their group precedes within the horizon.
 fn days_of_moved_contacts(settings: &Settings, rows: &dyn Rows, before: &Identities, now: &Identities) -> AffectedDays {
-    let changed = now.changed_since(before, settings.bots.len());
     let tables = [before, now];
     let end = |table: usize, bot: u32, contact: &str| (bot, tables[table].resolve(bot as usize, contact).to_string());
-    let groups: HashSet<(u32, String)> =
-        changed.iter().flat_map(|(bot, contact)| [end(0, *bot, contact), end(1, *bot, contact)]).collect();
+    // Whoever has no rows is moved without a trace.
+    let touches = rows.each_touch().map(|touch| (touch.bot, touch.contact));
+    let contacts = touches.chain(rows.each_event().filter_map(|event| Some((event.bot, event.contact?))));
+    let both_ends = contacts.map(|(bot, contact)| [end(0, bot, contact), end(1, bot, contact)]);
+    let groups: HashSet<(u32, String)> = both_ends.filter(|[one, other]| one != other).flatten().collect();
     let mut touched: [HashMap<(u32, String), Vec<i64>>; 2] = Default::default();
     for touch in rows.each_touch() {
         for table in 0..tables.len() {

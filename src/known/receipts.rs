@@ -10,6 +10,8 @@ use crate::base::digest::Digest;
 use crate::base::error::Result;
 use crate::base::object::Object;
 use crate::base::schema::Raw;
+use crate::config::Settings;
+use crate::extract::fingerprints;
 use crate::extract::found::RawContent;
 use crate::insights::InsightsContent;
 use crate::lake::{Lake, read_json, write_json};
@@ -62,6 +64,12 @@ pub(crate) struct IdentitiesReceipt {
     pub inputs: Vec<Object>,
     /// Which ids count as which bot's.
     pub bots: Digest,
+    /// What of an id is not the contact, and who counts nowhere.
+    #[serde(default, skip_serializing_if = "Digest::is_none")]
+    pub people: Digest,
+    /// How many aliases are set aside, by reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub set_aside: BTreeMap<String, u64>,
     #[serde(default, skip_serializing_if = "Marks::is_empty")]
     pub marks: Marks,
     /// Tables of before that are still to be removed: they may name a contact that was erased.
@@ -71,8 +79,9 @@ pub(crate) struct IdentitiesReceipt {
 
 impl IdentitiesReceipt {
     /// Whether it is of this alias table, and nothing of an older one is left.
-    pub(crate) fn knows(&self, inputs: &[Object], bots: Digest) -> bool {
-        self.inputs == inputs && self.bots == bots && self.left.is_empty()
+    pub(crate) fn knows(&self, inputs: &[Object], settings: &Settings) -> bool {
+        let are_ids_alike = self.bots == fingerprints::identities(settings) && self.people == fingerprints::people(settings);
+        self.inputs == inputs && are_ids_alike && self.left.is_empty()
     }
 
     /// The object that holds the table.

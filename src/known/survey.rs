@@ -218,7 +218,7 @@ impl Survey {
             gone: self.gone(planner.calendar()),
             unread: self.unread(settings),
             due: asked.due,
-            aliases_are_known: receipt.is_some_and(|receipt| receipt.knows(&self.identities, self.bots_of_ids(settings))),
+            aliases_are_known: receipt.is_some_and(|receipt| receipt.knows(&self.identities, settings)),
             is_accepted: self.accepted.covers(&self.accepted_now(settings, planner.calendar())),
             ads: self.receipts.ads.as_ref(),
             published_ads: self.published_ads.as_ref().map(|object| &object.version),

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::day::{Day, ranges};
 use crate::base::digest::Digest;
+use crate::config::Settings;
+use crate::extract::fingerprints;
 
 /// The states of one thing, oldest first. Before the first lies the state of receipts that name none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +104,15 @@ impl Marks {
         }
         Marks { states: kept }
     }
+}
+
+/// What tells whose touches count, where a bot has test contacts: what touches say of ads depends on it then. None where all count.
+pub(crate) fn who_counts(settings: &Settings, aliases: Option<&Marks>) -> Digest {
+    if !settings.has_test_contacts() {
+        return Digest::NONE;
+    }
+    let known = aliases.map_or(Digest::NONE, Marks::tip);
+    Digest::of_texts([fingerprints::people(settings).to_string(), known.to_string()])
 }
 
 #[cfg(test)]

@@ -378,7 +378,9 @@ impl<'a> Planner<'a> {
         let touches = self.inputs.messages.iter().map(|(_, receipt)| receipt.content.rows);
         let touches = touches.fold(Digest::NONE, Digest::plus);
         let insights = self.inputs.insights.iter().map(|(day, receipt)| format!("{day} {}", receipt.content.index));
-        Digest::of_texts([self.settings_digest.to_string(), touches.to_string()].into_iter().chain(insights))
+        let who_counts = Some(marks::who_counts(self.inputs.settings, self.inputs.aliases)).filter(|state| !state.is_none());
+        let of_touches = [self.settings_digest.to_string(), touches.to_string()].into_iter();
+        Digest::of_texts(of_touches.chain(insights).chain(who_counts.map(|state| state.to_string())))
     }
 }
 

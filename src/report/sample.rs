@@ -214,6 +214,7 @@ pub(super) fn bot(id: &str, configured_from: i32) -> Bot {
         id: id.to_string(),
         members: Vec::new(),
         zone: "UTC".parse().unwrap(),
+        test_contacts: Default::default(),
         ad_accounts: vec!["act_1".to_string()],
         conversion_events: vec![setting],
     }

@@ -41,6 +41,7 @@ impl Run<'_> {
             let watermark = self.calendar.last().map_or(0, |last| self.job.settings.landed_until(last));
             let rules = Rules { settings: self.job.settings, identities, watermark };
             let attributed = attribute_days(&self.job.places(), &self.survey, rules, steps)?;
+            self.report.test_contact_rows = attributed.counts.left_out.values().sum();
             (self.attributed, self.are_facts_kept) = (Some(attributed), false);
         }
         Ok(())

@@ -38,7 +38,8 @@ use crate::base::day::Day;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failures::{Failure, Failures};
 use crate::base::schema::{self, Raw};
-use crate::extract::identity::Identities;
+use crate::extract::fingerprints;
+use crate::extract::identity::{Identities, REJECTED_ALIASES};
 use crate::insights::InsightsIndex;
 use crate::known::job::Job;
 use crate::known::moved::{self, Moved};
@@ -260,9 +261,16 @@ impl<'a> Run<'a> {
         let mut now = IdentitiesReceipt {
             inputs: self.survey.identities.clone(),
             bots: self.survey.bots_of_ids(settings),
+            people: fingerprints::people(settings),
+            set_aside: identities.set_aside.counts(),
             ..known.clone()
         };
         self.lock.check()?;
+        if let Some(rows) = identities.set_aside.table(settings)? {
+            output.publish(REJECTED_ALIASES, encode(&schema::rejected_identities().schema, &[rows])?)?;
+        } else if !known.set_aside.is_empty() {
+            self.lock.remove(output, REJECTED_ALIASES)?;
+        }
         if let Moved::Affects(mut affected) = moved {
             // Rows that are away, or were never built with, were not looked at: their days are built whenever they can be.
             for (day, reason) in self.planner().built_from_others() {

@@ -9,6 +9,8 @@ use crate::base::day::{Day, DayRange};
 use crate::base::failures::Failure;
 use crate::base::schema::Raw;
 use crate::config::Settings;
+use crate::extract::found::OtherAdTypes;
+use crate::extract::identity::SetAsideAliases;
 use crate::known::survey::Survey;
 use crate::lake::Requests;
 use crate::plan::Steps;
@@ -54,6 +56,8 @@ pub struct RunReport {
     pub conversion_events: i64,
     /// The conversions of ads.
     pub conversions: i64,
+    /// Rows of test contacts, which count nowhere; over the days whose rows were counted.
+    pub test_contact_rows: i64,
     /// What was fetched from Meta, by account.
     pub insights: BTreeMap<String, Pulled>,
     /// Rows set aside in the landed partitions, by table and reason.
@@ -118,6 +122,8 @@ impl RunReport {
             *self.unlisted_account_rows.entry(account.clone()).or_default() += count;
         }
         self.warnings.extend(survey.left_out().map(|(table, text)| format!("{table}: {text}")));
+        self.note_aliases(survey);
+        self.note_ad_types(survey);
         for (table, count) in survey.retired_aside() {
             self.warnings.insert(format!(
                 "{count} partitions of {} that have left the lake were read under other settings (members, zones, columns, past \
@@ -126,6 +132,21 @@ impl RunReport {
                 table.table()
             ));
         }
+    }
+
+    fn note_aliases(&mut self, survey: &Survey) {
+        let Some(receipt) = &survey.receipts.identities else { return };
+        if !receipt.set_aside.is_empty() {
+            self.rejected_rows.insert("identities".to_string(), receipt.set_aside.clone());
+        }
+        self.warnings.extend(SetAsideAliases::warning(&receipt.set_aside));
+    }
+
+    fn note_ad_types(&mut self, survey: &Survey) {
+        let mut types = OtherAdTypes::default();
+        let receipts = survey.receipts.raw(Raw::Messages).iter();
+        receipts.for_each(|(_, receipt)| types.append(receipt.content.ad_types.clone()));
+        self.warnings.extend(types.warning());
     }
 
     pub fn count(&mut self, rows: &DayRows) {

@@ -54,7 +54,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     // How long to wait, no clock.
     ("std::time", &["lake/lock.rs", "lake/store.rs", "config/marketing_api.rs", "insights/http.rs"]),
     // Money and counts are exact: the fractions are the share of rejected rows and the seconds a run took.
-    ("f64", &["config/", "extract/found.rs", "run/mod.rs", "run/report.rs"]),
+    ("f64", &["config/", "extract/found.rs", "extract/identity.rs", "run/mod.rs", "run/report.rs"]),
     ("f32", &[]),
     // What is told once, at the boundary.
     ("set_var", &[]),
@@ -75,7 +75,9 @@ const PURE: &[&str] = &[
     "engine/embedded/conversion_events.rs",
     "engine/embedded/counts.rs",
     "engine/embedded/ends.rs",
+    "engine/embedded/formed.rs",
     "engine/embedded/hashes.rs",
+    "engine/embedded/left_out.rs",
     "engine/embedded/held.rs",
     "engine/embedded/parts.rs",
     "engine/embedded/sessions.rs",

@@ -3,13 +3,20 @@
 //! `CTWA_BENCH_LAKE=<folder>` writes it there, with its pipeline file; `CTWA_BENCH_DAYS` and `CTWA_BENCH_MESSAGES` (of a day) say
 //! how large. Without them a small one is written, built and held to what the generator knows.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::path::Path;
+use std::time::Instant;
 
+use arrow::array::RecordBatch;
 use chrono::{Days, NaiveDate};
 
+use ctwa::base::schema;
+use ctwa::config::Forms;
+use ctwa::extract::aliases::AliasRows;
+
 use crate::lake::{self, Dice, Form, Lake};
-use crate::world::{Bot, Event, Insight, Message, World};
+use crate::world::{Bot, Event, Identity, Insight, Message, World};
 
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
@@ -104,4 +111,37 @@ fn bench_lake() {
     assert_eq!(bot_days().map(|row| row.touches).sum::<i64>(), 300, "every fifth message, but those of the last hours");
     assert_eq!(bot_days().map(|row| row.duplicate_touches).sum::<i64>(), 4);
     assert!(bot_days().filter_map(|row| row.conversions).sum::<i64>() > 0);
+}
+
+/// The time grows with the table, not with its chains or the bots. `CTWA_BENCH_ALIASES=500000`, with `--nocapture`, measures so many.
+#[test]
+fn alias_tables_are_followed_in_linear_time() {
+    const BOTS: usize = 20;
+    let row = |alias: String, contact: String| Identity { bot_id: None, alias, contact_id: contact };
+    let chain = |length: usize| (0..length).map(|i| row(format!("n{i}"), format!("n{}", i + 1))).collect::<Vec<_>>();
+    let number: usize = env::var("CTWA_BENCH_ALIASES").map_or(1_000, |text| text.parse().expect("a number of aliases"));
+    let people = (0..number).map(|i| row(format!("a{i}"), format!("c{}", i / 3))).collect::<Vec<_>>();
+    for (name, rows) in [("aliases", people), ("a chain", chain(8_000)), ("a long chain", chain(number))] {
+        let followed = |rows: &[Identity]| {
+            let text = |cell: &dyn Fn(&Identity) -> Option<&str>| lake::strings(rows.iter().map(cell));
+            let columns =
+                vec![text(&|row| row.bot_id.as_deref()), text(&|row| Some(&row.alias)), text(&|row| Some(&row.contact_id))];
+            let batch = RecordBatch::try_new(schema::identities().schema, columns).expect("rows of the alias table");
+            let mut table = AliasRows::new(BOTS, Forms::default());
+            table.add(&batch, &BTreeMap::new()).expect("every alias has a contact");
+            table.followed()
+        };
+        #[expect(clippy::disallowed_methods, reason = "a measurement, printed and not judged")]
+        let started = Instant::now();
+        let before = followed(&rows[1..]);
+        let now = followed(&rows);
+        let both = started.elapsed();
+        let changed = now.changed_since(&before).len();
+        assert!((1..=rows.len()).contains(&changed), "{name}");
+        println!(
+            "{name}: {} rows, {BOTS} bots: followed twice in {both:?}; with what changed ({changed}) in {:?}",
+            rows.len(),
+            started.elapsed()
+        );
+    }
 }

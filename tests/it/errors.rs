@@ -11,7 +11,7 @@ use chrono::NaiveDate;
 
 use crate::lake::{self, Columns, Form, Ran, strings};
 use crate::rows::{self, Published};
-use crate::scene::{DAYS, FAULTY, HOUR, Scene, date, noon, times};
+use crate::scene::{DAYS, FAULTY, HOUR, Scene, date, identity_columns, noon, times};
 
 /// The days of the three tables that are kept per day, with `complete` left out: a missing day makes others incomplete.
 fn figures(mut published: Published, days: &BTreeSet<NaiveDate>) -> Published {
@@ -747,24 +747,59 @@ fn a_lake_that_is_not_there_is_named() {
     }
 }
 
+/// A loop and a conflict cost their contacts only: they are set aside, named, and forgotten when they are mended.
+#[test]
+fn aliases_that_contradict_each_other_are_set_aside() {
+    let scene = Scene::new();
+    scene.identities(&[
+        (None, "x", "y"),
+        (Some("shop"), "y", "x"),
+        (None, "a", "b"),
+        (Some("shop-sales"), "a", "c"),
+        (Some("shop"), "a", "d"),
+    ]);
+    let rejected = scene.lake.output.join("rejected/identities/rejected.parquet");
+    for _ in 0..2 {
+        let ran = scene.ctwa("run", &[]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let says = "3 aliases are set aside (1 with two targets, 2 in loops)";
+        assert!(ran.stdout.contains(says), "also by a run that has nothing to do: {}", ran.stdout);
+        let cells = scene.cells("rejected/identities/rejected.parquet");
+        let cell = |name: &str, row: usize| cells[name][row].clone().unwrap_or_default();
+        let row = |row: usize| ["reason", "bot_id", "alias", "contact_id"].map(|name| cell(name, row)).join(" ");
+        let rows: Vec<String> = (0..cells["reason"].len()).map(row).collect();
+        assert_eq!(rows, ["loop shop x y", "loop shop y x", "two_targets shop a c", "two_targets shop a d"]);
+    }
+    let checked = scene.ctwa("check", &[]);
+    assert_eq!(checked.code, 0, "{}", checked.stderr);
+    let said = checked.stdout + &checked.stderr;
+    for says in ["3 aliases are set aside", "\"x\" -> \"y\" (loop)"] {
+        assert!(said.contains(says), "{said}");
+    }
+    let columns = identity_columns(&[(None, "x", "y")]);
+    lake::write_file(&scene.lake.dir.join("lake/identities/part-0.parquet"), columns, &Form::default());
+    let ran = scene.ctwa("run", &[]);
+    assert!(ran.code == 0 && !ran.stdout.contains("set aside") && !rejected.exists(), "{}", ran.stdout);
+}
+
 #[test]
 fn identities_that_break_the_contract_stop_the_run() {
-    type Case = (&'static str, &'static [(Option<&'static str>, &'static str, &'static str)], &'static [&'static str]);
-    let cases: [Case; 4] = [
+    let looped = |i: usize| [(None, format!("x{i}"), format!("y{i}")), (None, format!("y{i}"), format!("x{i}"))];
+    let loops: Vec<(Option<&str>, String, String)> = (0..6).flat_map(looped).collect();
+    let loops: Vec<(Option<&str>, &str, &str)> = loops.iter().map(|(bot, x, y)| (*bot, x.as_str(), y.as_str())).collect();
+    type Case<'c> = (&'c str, &'c [(Option<&'c str>, &'c str, &'c str)], &'c [&'c str]);
+    let cases: [Case<'_>; 2] = [
         (
-            "a loop",
-            &[(None, "x", "y"), (None, "y", "z"), (None, "z", "x")],
-            &["alias \"x\" leads into a loop", "table identities", "remove one of the rows"],
-        ),
-        (
-            "a loop of a bot's row with one for every bot",
-            &[(Some("shop-sales"), "x", "y"), (None, "y", "x")],
-            &["leads into a loop", "bot shop"],
-        ),
-        (
-            "two targets",
-            &[(Some("shop"), "x", "y"), (Some("shop-sales"), "x", "z")],
-            &["alias \"x\" has two targets", "\"y\"", "\"z\"", "table identities", "keep one of the rows"],
+            "too many aliases in loops",
+            &loops,
+            &[
+                "12 of 12 aliases have two targets or stand in loops",
+                "limit of 0.5",
+                "loop: 12",
+                "\"x0\" -> \"y0\"",
+                "table identities",
+                "keep one row",
+            ],
         ),
         ("a blank contact", &[(None, "x", " ")], &["no alias or no contact", "table identities", "remove the row, or fill it"]),
     ];

@@ -459,11 +459,12 @@ fn same_as_oracle(world: &World, form: &Form) -> Result<(), TestCaseError> {
         for bot in world.bots.iter().map(|bot| &bot.id) {
             let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
             let mut count = |verdict: &'static str, n: usize| *counts.entry(verdict).or_default() += n;
-            for session in expected.sessions.iter().filter(|session| session.bot_id == *bot && session.contact_id == contact) {
+            let person = oracle::contact_of(world, bot, contact);
+            for session in expected.sessions.iter().filter(|session| session.bot_id == *bot && session.contact_id == person) {
                 count(if session.ad_id.is_some() { "conversation" } else { "unattributed touch" }, 1);
                 count("conversion", usize::from(matches!(session.state, State::Converted { .. })));
             }
-            count("no conversion", expected.organic.iter().filter(|(of, who, _)| of == bot && who == contact).count());
+            count("no conversion", expected.organic.iter().filter(|(of, who, _)| of == bot && *who == person).count());
             counts.retain(|_, n| *n > 0);
             let mut found: BTreeMap<&str, usize> = BTreeMap::new();
             let facts = if ran.code == 0 { facts(&told, bot) } else { Vec::new() };

@@ -191,13 +191,17 @@ fn pipeline_toml(world: &World, form: &Form, name: &str, output: Option<&str>) -
     if let Some(output) = output {
         toml += &format!("\n[output]\nurl = {}\n", text(output));
     }
+    if !world.forms.is_empty() {
+        toml += &format!("\n[identity]\nforms = [{}]\n", list(world.forms.clone()));
+    }
     toml += &format!("\n[attribution]\nwindow_days = {}\n\n[quality]\nmax_rejected_share = 1.0\n", world.window_days);
     toml += &format!("\n[engine]\nkind = {}\n", text(form.engine.name()));
     for bot in &world.bots {
         toml += &format!(
-            "\n[[bots]]\nid = {}\nmembers = [{}]\ntimezone = {}\nad_accounts = [{}]\n",
+            "\n[[bots]]\nid = {}\nmembers = [{}]\ntest_contacts = [{}]\ntimezone = {}\nad_accounts = [{}]\n",
             text(&bot.id),
             list(bot.members.clone()),
+            list(bot.test_contacts.clone()),
             text(&bot.timezone),
             list(bot.ad_accounts.clone()),
         );

@@ -57,8 +57,6 @@ pub enum State {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     UnknownZone(String),
-    AliasHasTwoTargets(String),
-    AliasLoop(String),
     InsightTwice {
         account_id: String,
         ad_id: String,
@@ -78,6 +76,8 @@ impl fmt::Display for Refusal {
 /// A message that could be a touch and breaks nothing: a touch (with ad id) or an unattributed touch.
 #[derive(Clone, Debug)]
 struct Touch {
+    /// Of a test contact (25).
+    is_test: bool,
     bot_id: String,
     message_id: String,
     contact_as_it_came: String,
@@ -91,6 +91,7 @@ struct Touch {
 /// An event of the category in effect at its instant.
 #[derive(Clone, Debug)]
 struct ConversionEvent {
+    is_test: bool,
     bot_id: String,
     contact_as_it_came: Option<String>,
     contact_id: Option<String>,
@@ -107,12 +108,16 @@ struct Rejected {
 
 pub fn tables(world: &World) -> Result<Tables, Refusal> {
     let zones = zones(world)?;
-    let contacts = Contacts::new(world)?;
+    let contacts = Contacts::new(world);
     check_insights(world)?;
 
     let mut rejected = Vec::new();
-    let landed_touches = touches(world, &contacts, &mut rejected)?;
-    let landed_events = conversion_events(world, &contacts, &mut rejected)?;
+    let mut landed_touches = touches(world, &contacts, &mut rejected);
+    let mut landed_events = conversion_events(world, &contacts, &mut rejected);
+    // Usable rows are usable whoever sent them.
+    let days = built_days(world, &zones, &landed_touches, &landed_events);
+    landed_touches.retain(|touch| !touch.is_test);
+    landed_events.retain(|event| !event.is_test);
 
     let (dropped, kept): (Vec<_>, Vec<_>) =
         (0..landed_touches.len()).partition(|&index| is_dropped_touch(&landed_touches, index));
@@ -124,7 +129,6 @@ pub fn tables(world: &World) -> Result<Tables, Refusal> {
         .collect();
 
     let (sessions, organic) = sessions(world, &touches, &events);
-    let days = built_days(world, &zones, &landed_touches, &landed_events);
     let money = Money { world, touches: &touches };
 
     let mut published = Published { ads: ads(world, &touches, &money), ..Published::default() };
@@ -221,50 +225,116 @@ fn named_bot<'a>(world: &'a World, bot_id: &str) -> Option<&'a Bot> {
     world.bots.iter().find(|bot| bot.id == bot_id || bot.members.iter().any(|member| member == bot_id))
 }
 
-/// The alias table, by (bot or none for all bots, alias).
-struct Contacts {
-    targets: BTreeMap<(Option<String>, String), String>,
+/// The id of a contact in the forms of the pipeline (16), one after the other.
+fn formed(world: &World, id: &str) -> String {
+    let mut id = id.to_owned();
+    for form in ["node", "device", "digits", "br-ninth-digit", "mx-mobile-1", "ar-mobile-9"] {
+        if world.forms.iter().any(|named| named == form) {
+            id = in_form(form, &id);
+        }
+    }
+    id
 }
 
-impl Contacts {
-    fn new(world: &World) -> Result<Self, Refusal> {
-        let mut targets = BTreeMap::new();
+fn in_form(form: &str, id: &str) -> String {
+    let at = id.chars().position(|letter| letter == '@').unwrap_or(id.chars().count());
+    let name: Vec<char> = id.chars().take(at).collect();
+    let domain: String = id.chars().skip(at).collect();
+    let is_number = |letters: &[char]| !letters.is_empty() && letters.iter().all(char::is_ascii_digit);
+    let begins = |digits: &str| name.iter().collect::<String>().starts_with(digits);
+    let without = |place: usize| {
+        let kept: String = name.iter().enumerate().filter(|(index, _)| *index != place).map(|(_, letter)| letter).collect();
+        kept + &domain
+    };
+    match form {
+        "node" => {
+            let kept: String = id.chars().take_while(|letter| *letter != '/').collect();
+            // An id of which nothing is left stays.
+            if kept.trim().is_empty() { id.to_owned() } else { kept }
+        }
+        "device" => match name.iter().rposition(|letter| *letter == ':') {
+            Some(colon) if colon > 0 && is_number(&name[colon + 1..]) && !domain.is_empty() => {
+                name[..colon].iter().collect::<String>() + &domain
+            }
+            _ => id.to_owned(),
+        },
+        "digits" => {
+            let rest: Vec<char> =
+                name.iter().copied().filter(|letter| !letter.is_whitespace() && !"+-()".contains(*letter)).collect();
+            if is_number(&rest) { rest.iter().collect::<String>() + &domain } else { id.to_owned() }
+        }
+        "br-ninth-digit" if name.len() == 13 && is_number(&name) && begins("55") && name[4] == '9' && name[5] >= '6' => {
+            without(4)
+        }
+        "mx-mobile-1" if name.len() == 13 && is_number(&name) && begins("521") => without(2),
+        "ar-mobile-9" if name.len() == 13 && is_number(&name) && begins("549") => without(2),
+        _ => id.to_owned(),
+    }
+}
+
+/// The contact that an id of a bot stands for (16).
+pub fn contact_of(world: &World, bot_id: &str, id: &str) -> String {
+    Contacts::new(world).resolve(bot_id, id)
+}
+
+/// The alias table: all that each alias is said to stand for, by (bot or none for all bots, alias).
+struct Contacts<'a> {
+    world: &'a World,
+    targets: BTreeMap<(Option<String>, String), BTreeSet<String>>,
+}
+
+impl<'a> Contacts<'a> {
+    fn new(world: &'a World) -> Self {
+        let mut targets: BTreeMap<(Option<String>, String), BTreeSet<String>> = BTreeMap::new();
         for Identity { bot_id, alias, contact_id } in &world.identities {
-            let bot_id = match present(&bot_id.clone()) {
+            let bot_id = match present(bot_id) {
                 None => None,
                 Some(bot_id) => match named_bot(world, &bot_id) {
                     Some(bot) => Some(bot.id.clone()),
                     None => continue,
                 },
             };
-            let before = targets.insert((bot_id, alias.clone()), contact_id.clone());
-            if before.is_some_and(|before| before != *contact_id) {
-                return Err(Refusal::AliasHasTwoTargets(alias.clone()));
-            }
+            targets.entry((bot_id, formed(world, alias))).or_default().insert(formed(world, contact_id));
         }
-        let contacts = Self { targets };
-        for bot in &world.bots {
-            for identity in &world.identities {
-                contacts.resolve(&bot.id, &identity.alias)?;
-            }
-        }
-        Ok(contacts)
+        Self { world, targets }
     }
 
-    /// Follows aliases to their end; at each step the bot's own row beats the row for all bots.
-    fn resolve(&self, bot_id: &str, contact_id: &str) -> Result<String, Refusal> {
-        let mut seen = BTreeSet::from([contact_id.to_owned()]);
-        let mut at = contact_id.to_owned();
-        loop {
-            let own = self.targets.get(&(Some(bot_id.to_owned()), at.clone()));
-            let Some(next) = own.or_else(|| self.targets.get(&(None, at.clone()))) else {
-                return Ok(at);
-            };
-            if !seen.insert(next.clone()) {
-                return Err(Refusal::AliasLoop(contact_id.to_owned()));
+    /// What an alias of a bot stands for: the bot's own row beats the row for all bots, and two targets are none.
+    fn next(&self, bot_id: &str, alias: &str) -> Option<&String> {
+        let own = self.targets.get(&(Some(bot_id.to_owned()), alias.to_owned()));
+        let targets = own.or_else(|| self.targets.get(&(None, alias.to_owned())))?;
+        targets.first().filter(|target| targets.len() == 1 && *target != alias)
+    }
+
+    /// Whether who follows an alias comes back to it.
+    fn is_in_loop(&self, bot_id: &str, alias: &str) -> bool {
+        let mut at = alias;
+        for _ in 0..=self.targets.len() {
+            match self.next(bot_id, at) {
+                Some(next) if next == alias => return true,
+                Some(next) => at = next,
+                None => return false,
+            }
+        }
+        false
+    }
+
+    /// Follows aliases to their end.
+    fn resolve(&self, bot_id: &str, contact_id: &str) -> String {
+        let mut at = formed(self.world, contact_id);
+        while let Some(next) = self.next(bot_id, &at) {
+            if self.is_in_loop(bot_id, &at) {
+                break;
             }
             at = next.clone();
         }
+        at
+    }
+
+    /// Whether a row counts nowhere (25).
+    fn is_test(&self, bot: &Bot, contact_id: &str) -> bool {
+        let resolved = self.resolve(&bot.id, contact_id);
+        bot.test_contacts.iter().any(|test| test == contact_id || *test == resolved)
     }
 }
 
@@ -280,15 +350,20 @@ fn is_absurd(world: &World, table: Arriving, at: i64, partition: NaiveDate) -> b
     !(-400..=2).contains(&days_after)
 }
 
-fn touches(world: &World, contacts: &Contacts, rejected: &mut Vec<Rejected>) -> Result<Vec<Touch>, Refusal> {
+/// A type is `ad` or `post`, whatever the case of its letters; another word is no type (2, 12).
+fn type_of_ad(value: &Option<String>) -> Option<String> {
+    present(value).map(|word| word.to_ascii_lowercase()).filter(|word| word == "ad" || word == "post")
+}
+
+fn touches(world: &World, contacts: &Contacts<'_>, rejected: &mut Vec<Rejected>) -> Vec<Touch> {
     let mut touches = Vec::new();
     for message in &world.messages {
         if !world.message_days.contains(&message.partition) {
             continue;
         }
         let Message { partition, ref bot_id, ref direction, .. } = *message;
-        let looks_like_one =
-            [&message.ad_id, &message.ad_type, &message.ctwa_clid].into_iter().any(|value| present(value).is_some());
+        let ad_type = type_of_ad(&message.ad_type);
+        let looks_like_one = present(&message.ad_id).is_some() || present(&message.ctwa_clid).is_some() || ad_type.is_some();
         let direction = present(direction).unwrap_or_else(|| "received".to_owned());
         if !looks_like_one || direction == "sent" {
             continue;
@@ -311,15 +386,16 @@ fn touches(world: &World, contacts: &Contacts, rejected: &mut Vec<Rejected>) -> 
         touches.push(Touch {
             bot_id: bot.id.clone(),
             message_id,
-            contact_id: contacts.resolve(&bot.id, &contact)?,
+            contact_id: contacts.resolve(&bot.id, &contact),
+            is_test: contacts.is_test(bot, &contact),
             contact_as_it_came: contact,
             at,
             ad_id: present(&message.ad_id),
             ad_title: present(&message.ad_title),
-            ad_type: present(&message.ad_type),
+            ad_type,
         });
     }
-    Ok(touches)
+    touches
 }
 
 /// The category that is the conversion event of a bot at an instant (8).
@@ -327,7 +403,7 @@ fn category_in_effect(bot: &Bot, at: i64) -> Option<&str> {
     bot.settings.iter().rfind(|(_, effective_at)| *effective_at <= at).map(|(category, _)| category.as_str())
 }
 
-fn conversion_events(world: &World, contacts: &Contacts, rejected: &mut Vec<Rejected>) -> Result<Vec<ConversionEvent>, Refusal> {
+fn conversion_events(world: &World, contacts: &Contacts<'_>, rejected: &mut Vec<Rejected>) -> Vec<ConversionEvent> {
     let mut events = Vec::new();
     for event in &world.events {
         let Event { partition, ref bot_id, .. } = *event;
@@ -351,11 +427,9 @@ fn conversion_events(world: &World, contacts: &Contacts, rejected: &mut Vec<Reje
             continue;
         }
         let contact = present(&event.contact_id);
-        let contact_id = match &contact {
-            Some(contact) => Some(contacts.resolve(&bot.id, contact)?),
-            None => None,
-        };
+        let contact_id = contact.as_ref().map(|contact| contacts.resolve(&bot.id, contact));
         events.push(ConversionEvent {
+            is_test: contact.as_ref().is_some_and(|contact| contacts.is_test(bot, contact)),
             bot_id: bot.id.clone(),
             contact_as_it_came: contact,
             contact_id,
@@ -364,7 +438,7 @@ fn conversion_events(world: &World, contacts: &Contacts, rejected: &mut Vec<Reje
             at,
         });
     }
-    Ok(events)
+    events
 }
 
 // -------------------------------------------------------------------------------------------------------------- copies

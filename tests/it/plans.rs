@@ -417,6 +417,48 @@ fn a_changed_alias_reaches_the_conversion_events_of_its_contacts() {
     lab.expect(&[], &[], &[]);
 }
 
+/// No digest of rows tells what of an id is not the contact, nor who counts nowhere: every day is built, and said why.
+#[test]
+fn forms_and_test_contacts_that_change_reach_every_day() {
+    let mut lab = Lab::new(World {
+        messages: vec![touch(0, "5511987654321", "A"), touch(2, "bia", "B")],
+        events: vec![event(3, "551187654321", "purchase"), event(5, "bia", "purchase")],
+        ..world()
+    });
+    let every_day = ["d0..d9 [identity] forms or test_contacts changed"];
+    let conversions = |lab: &Lab| {
+        let published = lake::read(&lab.lake.output).expect("the output keeps the contract");
+        published.bot_days.values().flatten().filter_map(|row| row.conversions).sum::<i64>()
+    };
+    assert_eq!(conversions(&lab), 1);
+    lab.change(|world| world.forms = owned(&["br-ninth-digit"]));
+    lab.expect(&every_day, &[], &every_day);
+    assert_eq!(conversions(&lab), 2);
+    lab.change(|world| world.bots[0].test_contacts = owned(&["bia"]));
+    lab.expect(&every_day, &[], &every_day);
+    assert_eq!(conversions(&lab), 1);
+    let ads = lake::read(&lab.lake.output).expect("the output keeps the contract").ads;
+    assert!(
+        ads.iter().all(|ad| ad.ad_id != "B" || ad.first_conversation_at.is_none()),
+        "nobody who counts has touched it: {ads:?}"
+    );
+    // Who an id stands for says who is left out.
+    let alias = |contact: &str| Identity { bot_id: None, alias: "551187654321".into(), contact_id: contact.into() };
+    lab.change(|world| world.identities = vec![alias("ana")]);
+    assert_eq!(lab.ctwa("run", &[]).code, 0);
+    assert_eq!(conversions(&lab), 1);
+    lab.change(|world| world.identities = vec![alias("bia")]);
+    lab.expect(&["d0..d9 aliases of test contacts changed"], &[], &["d0..d9 aliases of test contacts changed"]);
+    assert_eq!(conversions(&lab), 0);
+    lab.change(|world| {
+        world.identities = vec![alias("ana")];
+        world.forms.clear();
+        world.bots[0].test_contacts.clear();
+    });
+    lab.expect(&every_day, &[], &every_day);
+    assert_eq!(conversions(&lab), 1, "bia counts again, and the ninth digit makes two people");
+}
+
 /// A partition that is away while the alias table changes: the days of its rows are built when it is back.
 #[test]
 fn an_alias_that_changes_while_a_partition_is_away_reaches_its_days() {

@@ -232,7 +232,12 @@ impl Scene {
 
     /// The cells of the rows set aside on the faulty day, by column.
     pub fn rejected(&self, table: &str) -> BTreeMap<String, Vec<Option<String>>> {
-        let path = self.lake.output.join(format!("rejected/{table}/date={FAULTY}/rejected.parquet"));
+        self.cells(&format!("rejected/{table}/date={FAULTY}/rejected.parquet"))
+    }
+
+    /// The cells of an object of texts, by column.
+    pub fn cells(&self, object: &str) -> BTreeMap<String, Vec<Option<String>>> {
+        let path = self.lake.output.join(object);
         let file = fs::File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let reader = ParquetRecordBatchReaderBuilder::try_new(file).and_then(|builder| builder.build()).expect("it is Parquet");
         let mut cells: BTreeMap<String, Vec<Option<String>>> = BTreeMap::new();

@@ -12,6 +12,8 @@ use chrono::NaiveDate;
 pub struct World {
     pub bots: Vec<Bot>,
     pub window_days: i64,
+    /// What of a contact's id is not the contact, by the names that the pipeline file has for it.
+    pub forms: Vec<String>,
     /// Landed partitions; a message or event of a day that is not listed does not exist. Landed days without rows are files
     /// with zero rows.
     pub message_days: Vec<NaiveDate>,
@@ -32,6 +34,8 @@ pub struct World {
 pub struct Bot {
     pub id: String,
     pub members: Vec<String>,
+    /// Contacts whose rows count nowhere.
+    pub test_contacts: Vec<String>,
     pub timezone: String,
     /// With the `act_` prefix.
     pub ad_accounts: Vec<String>,

@@ -4,7 +4,7 @@
 //! microsecond, so that ties, whole horizons and whole weeks between copies are common. Everything that the rules tell apart
 //! occurs: members, aliases, blank and absent values, unknown bots, absurd times, late rows, sent messages, several settings,
 //! accounts listed by several bots or by none, days that are missing at the end or in between. What the contract refuses as
-//! a whole (alias loops, an insights row twice) does not occur.
+//! a whole (an insights row twice) does not occur.
 //!
 //! Strategies of rows are boxed: unboxed, the frames of their nested types overflow a test's stack.
 
@@ -94,7 +94,20 @@ fn row_bot() -> impl Strategy<Value = Option<String>> {
 }
 
 fn row_contact() -> impl Strategy<Value = Option<String>> {
-    mostly(&["ana", "ana", "ana", "bia", "bia", "alias-1", "alias-2", "alias-3"], &["bia ", "caio", "-", "  "])
+    let usual = &[
+        "ana",
+        "ana",
+        "ana",
+        "bia",
+        "bia",
+        "alias-1",
+        "alias-2",
+        "alias-3",
+        "5511987654321",
+        "+55 11 98765-4321",
+        "551187654321",
+    ];
+    mostly(usual, &["bia ", "caio", "-", "  ", "ana/web", "bia:2@wa", "/", "5215512345678", "5491123456789"])
 }
 
 fn referred_ad() -> impl Strategy<Value = Option<String>> {
@@ -103,7 +116,7 @@ fn referred_ad() -> impl Strategy<Value = Option<String>> {
 
 fn message(days: i64, shared: Vec<i64>) -> BoxedStrategy<Message> {
     // A touch more often than not; the rest has every mix of what makes one.
-    let kind = || one_of(&["ad", "ad", "post", "-", " "]);
+    let kind = || one_of(&["ad", "ad", "post", "AD", "Post", "click_to_chat_link", "-", " "]);
     let title = || one_of(&["Oferta", "Ação", "oferta", "-", " "]);
     let referral = prop_oneof![
         6 => (referred_ad(), kind(), title(), one_of(&["click", "-"])),
@@ -158,7 +171,7 @@ fn echoes() -> BoxedStrategy<Vec<(Index, i64, i64, Echo)>> {
         another(any_id()),
         another(row_contact()),
         another(referred_ad()),
-        another(one_of(&["ad", "post", "-"])),
+        another(one_of(&["ad", "post", "Ad", "ctwa", "-"])),
         another(title()),
     )
         .prop_map(|(bot_id, message_id, contact_id, ad_id, ad_type, ad_title)| Echo {
@@ -239,7 +252,10 @@ fn settings(days: i64, midnight: i64) -> impl Strategy<Value = Vec<(String, i64)
 fn bots(days: i64) -> BoxedStrategy<Vec<Bot>> {
     let bot = move |id: &'static str, members: &'static [&'static str]| {
         let zone_and_settings = select(&ZONES[..]).prop_flat_map(move |(zone, midnight)| (Just(zone), settings(days, midnight)));
-        (zone_and_settings, subsequence(&ACCOUNTS[..], 0..=2)).prop_map(move |((zone, settings), accounts)| Bot {
+        let tests =
+            prop_oneof![5 => Just(Vec::new()), 2 => subsequence(vec!["bia", "alias-2", "5511987654321", "551187654321"], 1..=2)];
+        (zone_and_settings, subsequence(&ACCOUNTS[..], 0..=2), tests).prop_map(move |((zone, settings), accounts, tests)| Bot {
+            test_contacts: tests.into_iter().map(str::to_owned).collect(),
             id: id.to_owned(),
             members: members.iter().map(|member| (*member).to_owned()).collect(),
             timezone: zone.to_owned(),
@@ -256,7 +272,14 @@ fn bots(days: i64) -> BoxedStrategy<Vec<Bot>> {
         .boxed()
 }
 
-/// Chains, a bot's own row beside the row for all bots, a member's row, and a bot nobody names.
+/// Half of the worlds name none.
+fn forms() -> impl Strategy<Value = Vec<String>> {
+    let all = vec!["br-ninth-digit", "digits", "node", "device", "mx-mobile-1", "ar-mobile-9"];
+    let names = prop_oneof![1 => Just(Vec::new()), 1 => subsequence(all, 1..=6)];
+    names.prop_map(|names| names.into_iter().map(str::to_owned).collect())
+}
+
+/// Chains, a bot's own row beside the row for all bots, a member's row, a bot nobody names, loops and two targets.
 fn identities() -> impl Strategy<Value = Vec<Identity>> {
     let rows = vec![
         ("-", "alias-1", "ana"),
@@ -266,8 +289,14 @@ fn identities() -> impl Strategy<Value = Vec<Identity>> {
         ("shop-sales", "alias-3", "alias-2"),
         ("loja", "bia ", "bia"),
         ("nobody", "ana", "bia"),
+        // Loops, of all bots and of one, and a second target.
+        ("-", "ana", "alias-2"),
+        ("shop", "bia", "alias-1"),
+        ("-", "alias-1", "caio"),
+        ("-", "551187654321", "ana"),
+        ("loja", "+55 (11) 98765-4321", "bia"),
     ];
-    subsequence(rows, 0..=7).prop_map(|rows| {
+    subsequence(rows, 0..=9).prop_map(|rows| {
         rows.into_iter()
             .map(|(bot_id, alias, contact_id)| Identity {
                 bot_id: (bot_id != "-").then(|| bot_id.to_owned()),
@@ -339,7 +368,7 @@ fn world_of(days: i64, rows: usize) -> BoxedStrategy<World> {
         .prop_flat_map(move |window_days| (Just(window_days), shared_instants(days, window_days)))
         .prop_flat_map(move |(window_days, shared)| {
             (
-                (bots(days), Just(window_days), identities(), landed(days), partition_zones()),
+                (bots(days), Just(window_days), identities(), forms(), landed(days), partition_zones()),
                 (vec(message(days, shared.clone()), 0..rows), echoes()),
                 (vec(event(days, shared), 0..rows), event_echoes()),
                 prop_oneof![1 => Just(Vec::new()), 4 => vec(insight(days), 1..20)],
@@ -347,7 +376,7 @@ fn world_of(days: i64, rows: usize) -> BoxedStrategy<World> {
         })
         .prop_map(
             |(
-                (bots, window_days, identities, landed, partition_zones),
+                (bots, window_days, identities, forms, landed, partition_zones),
                 (mut messages, echoes),
                 (mut events, event_echoes),
                 mut insights,
@@ -375,6 +404,7 @@ fn world_of(days: i64, rows: usize) -> BoxedStrategy<World> {
                 World {
                     bots,
                     window_days,
+                    forms,
                     message_days,
                     event_days,
                     allow_missing,

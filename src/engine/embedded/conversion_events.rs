@@ -10,7 +10,8 @@ use arrow::datatypes::Int64Type;
 
 use crate::base::dictionary::{Codes, Dictionary};
 use crate::base::limits::COPY_WINDOW;
-use crate::config::BotCodes;
+use crate::config::{BotCodes, Forms};
+use crate::engine::embedded::formed::FormedContacts;
 use crate::engine::rows::EventRow;
 use crate::extract::touches::cell;
 
@@ -28,6 +29,7 @@ pub struct Event {
 #[derive(Default)]
 pub struct Events {
     pub rows: Vec<Event>,
+    contacts: FormedContacts,
     batches: Vec<EventBatch>,
     categories: Dictionary,
 }
@@ -35,7 +37,9 @@ pub struct Events {
 struct EventBatch {
     contact_hashes: Int64Array,
     event_hashes: Int64Array,
+    /// In the pipeline's forms, as the hashes are.
     contacts: StringArray,
+    contacts_as_they_came: StringArray,
     events: StringArray,
     categories: Codes,
 }
@@ -45,6 +49,11 @@ fn number(array: &Int64Array, row: u32) -> Option<i64> {
 }
 
 impl Events {
+    /// None yet; contacts will be in these forms.
+    pub(super) fn in_forms(forms: &Forms) -> Events {
+        Events { contacts: FormedContacts(forms.clone()), ..Events::default() }
+    }
+
     /// Adds the rows of a batch. `bots` gives the index of each bot's id; rows of bots it does not know are left out.
     pub fn add(&mut self, batch: &RecordBatch, bots: &BotCodes<'_>) {
         let text = |column: usize| batch.column(column).as_string::<i32>().clone();
@@ -56,10 +65,13 @@ impl Events {
                 self.rows.push(Event { bot: *bot, occurred_at: times.value(row), batch: at, row: row as u32 });
             }
         }
+        let as_they_came = text(3);
+        let (contacts, contact_hashes) = self.contacts.of(as_they_came.clone(), number(0));
         self.batches.push(EventBatch {
-            contact_hashes: number(0),
+            contact_hashes,
             event_hashes: number(1),
-            contacts: text(3),
+            contacts,
+            contacts_as_they_came: as_they_came,
             events: text(6),
             categories: self.categories.encode(text(5).iter()),
         });
@@ -80,6 +92,11 @@ impl Events {
     }
 
     /// The contact as it came; none where the event has none.
+    pub(super) fn contact_as_it_came<'a>(&'a self, event: &Event) -> Option<&'a str> {
+        cell(&self.batch(event).contacts_as_they_came, event.row)
+    }
+
+    /// The contact in its form, before aliases are followed; none where the event has no contact.
     pub fn contact<'a>(&'a self, event: &Event) -> Option<&'a str> {
         cell(&self.batch(event).contacts, event.row)
     }
@@ -117,7 +134,8 @@ impl Events {
     /// contact stays before one without.
     pub fn drop_copies(&mut self) -> Vec<Event> {
         let mut rows = std::mem::take(&mut self.rows);
-        let texts = |c: &Event| (self.event(c), self.category(c), self.contact(c).is_none(), self.contact(c));
+        let came = |c: &Event| self.contact_as_it_came(c);
+        let texts = |c: &Event| (self.event(c), self.category(c), came(c).is_none(), came(c));
         rows.sort_unstable_by(|a, b| {
             a.occurred_at.cmp(&b.occurred_at).then_with(|| texts(a).cmp(&texts(b))).then(a.bot.cmp(&b.bot))
         });

@@ -9,12 +9,13 @@ use crate::base::error::Result;
 use crate::base::schema::Raw;
 use crate::config::Settings;
 use crate::engine::embedded::conversion_events::Events;
+use crate::engine::embedded::left_out;
 use crate::engine::embedded::needed::{self, Loaded};
 use crate::engine::embedded::settle::settle;
 use crate::engine::embedded::touches::Touches;
 use crate::engine::embedded::working;
 use crate::engine::embedded::yields::yields;
-use crate::engine::request::ExtractedPartition;
+use crate::engine::request::{ExtractedPartition, Rules};
 use crate::engine::rows::{EventRow, ReadEvents, Rows, SettledRows, TouchRow, Yield, YieldsRequest};
 use crate::lake::Lake;
 
@@ -33,9 +34,10 @@ pub(super) fn load(
     Ok(Box::new(Unsettled { touches: loaded.touches, events: loaded.events }))
 }
 
-pub(super) fn settled(output: &Lake, settings: &Settings, partitions: &[ExtractedPartition<'_>]) -> Result<Box<dyn SettledRows>> {
-    let mut loaded = Loaded::new(settings);
+pub(super) fn settled(output: &Lake, rules: &Rules<'_>, partitions: &[ExtractedPartition<'_>]) -> Result<Box<dyn SettledRows>> {
+    let mut loaded = Loaded::new(rules.settings);
     wholes(output, &mut loaded, partitions)?;
+    left_out::take(&mut loaded, rules, &|_, _| false);
     Ok(Box::new(settle(loaded.touches, loaded.events)?))
 }
 
@@ -59,6 +61,7 @@ pub(super) fn yields_of(
     wholes(output, &mut loaded, &partitions.iter().filter(is_stored).copied().collect::<Vec<_>>())?;
     at_hand.iter().for_each(|((table, _), rows)| loaded.add(*table, rows, false));
     drop(at_hand);
+    left_out::take(&mut loaded, rules, &|_, _| false);
 
     let start = |bot: u32| starts.get(&(bot as usize)).copied();
     loaded.touches.rows.retain(|touch| start(touch.bot).is_some());
@@ -73,6 +76,7 @@ pub(super) fn yields_of(
     let batches = read(&|bot, contact| contacts.contains(&(bot, contact)))?;
     let bots = rules.settings.bot_codes();
     batches.iter().for_each(|batch| loaded.events.add(batch, &bots));
+    left_out::take(&mut loaded, rules, &|_, _| false);
     loaded.events.drop_copies();
     let all_starts: Vec<i64> = (0..rules.settings.bots.len() as u32).map(|bot| start(bot).unwrap_or(i64::MAX)).collect();
     yields(rules, &loaded.touches, &loaded.events, &all_starts)

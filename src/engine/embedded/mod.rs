@@ -7,9 +7,11 @@ pub mod conversion_events;
 pub mod counts;
 mod ends;
 mod extract;
+mod formed;
 mod hashes;
 mod held;
 mod kept;
+mod left_out;
 mod needed;
 mod parts;
 mod sessions;
@@ -34,7 +36,7 @@ use crate::engine::embedded::held::Held;
 use crate::engine::embedded::needed::{NeededTables, Needs, needed};
 use crate::engine::embedded::parts::Part;
 use crate::engine::embedded::settle::settle_part;
-use crate::engine::request::{AdNews, AttributeRequest, Attribution, ExtractRequest, ExtractedPartition, Extraction};
+use crate::engine::request::{AdNews, AttributeRequest, Attribution, ExtractRequest, ExtractedPartition, Extraction, Rules};
 use crate::engine::rows::{KeptRows, ReadEvents, Rows, SettledRows, Yield, YieldsRequest};
 use crate::lake::Lake;
 use crate::lake::Partition;
@@ -68,8 +70,9 @@ impl<'a> Embedded<'a> {
         let tables = NeededTables::of(&needs, partitions);
         let parts = tables.parts(self.rows_at_once);
         for part in (0..parts).map(|number| Part { number, of: parts }) {
-            let loaded = needed(self.output, &needs, &tables, &mut self.held(), part)?;
+            let mut loaded = needed(self.output, &needs, &tables, &mut self.held(), part)?;
             let is_counted = |bot: u32, contact: Option<(&str, i64)>| part.counts(rules.identities, bot, contact);
+            counts.note_left_out(left_out::take(&mut loaded, &rules, &is_counted));
             let settled = settle_part(loaded.touches, loaded.events, &is_counted)?;
             if settled.displaces_known {
                 return Ok(None);
@@ -137,8 +140,8 @@ impl KeptRows for Embedded<'_> {
         kept::load(self.output, settings, partitions, contacts)
     }
 
-    fn settle(&self, settings: &Settings, partitions: &[ExtractedPartition<'_>]) -> Result<Box<dyn SettledRows>> {
-        kept::settled(self.output, settings, partitions)
+    fn settle(&self, rules: &Rules<'_>, partitions: &[ExtractedPartition<'_>]) -> Result<Box<dyn SettledRows>> {
+        kept::settled(self.output, rules, partitions)
     }
 
     fn yields(&self, request: &YieldsRequest<'_>, read: ReadEvents<'_>) -> Result<BTreeMap<(u32, String), Yield>> {

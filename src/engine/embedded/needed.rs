@@ -16,6 +16,7 @@ use crate::base::limits::{COPY_DAYS, first_affecting};
 use crate::base::schema::Raw;
 use crate::config::{Bot, BotCodes, Settings};
 use crate::engine::embedded::conversion_events::{Event, Events};
+use crate::engine::embedded::formed::FormedContacts;
 use crate::engine::embedded::hashes::{Hashes, rows_with, value};
 use crate::engine::embedded::held::Held;
 use crate::engine::embedded::parts::{Part, alias_hashes};
@@ -28,13 +29,15 @@ use crate::lake::{Lake, StoredTable};
 /// The rows that are loaded together.
 pub(super) struct Loaded<'a> {
     bots: BotCodes<'a>,
+    contacts: FormedContacts,
     pub touches: Touches,
     pub events: Events,
 }
 
 impl<'a> Loaded<'a> {
     pub(super) fn new(settings: &'a Settings) -> Loaded<'a> {
-        Loaded { bots: settings.bot_codes(), touches: Touches::default(), events: Events::default() }
+        let (touches, events) = (Touches::in_forms(&settings.forms), Events::in_forms(&settings.forms));
+        Loaded { bots: settings.bot_codes(), contacts: FormedContacts(settings.forms.clone()), touches, events }
     }
 
     /// Adds rows. `is_known` where what touches say of ads is known already.
@@ -184,9 +187,10 @@ impl<'n> Loading<'_, 'n> {
 
     /// The rows of these tables of one part of the contacts.
     fn part_of_wholes(&mut self, wholes: &[&'n ExtractedPartition<'n>], part: Part) -> Result<()> {
-        let aliases = alias_hashes(self.needs.rules.settings, self.needs.rules.identities, part);
+        let aliases = alias_hashes(self.needs.rules.identities, part);
+        let contacts = &self.loaded.contacts.clone();
         let load = |partition: &&'n ExtractedPartition<'n>| {
-            let (mut found, stored) = candidate(self.output, partition)?;
+            let (mut found, stored) = candidate(self.output, contacts, partition)?;
             let is_in = |row: &usize| match value(&found.contacts, *row) {
                 Some(hash) => part.has(hash) || aliases.contains(hash),
                 None => part.number == 0,
@@ -208,8 +212,9 @@ impl<'n> Loading<'_, 'n> {
 
     /// The rows of some contacts in other tables. Their deliveries are added to those that are looked for.
     fn rows_of(&mut self, contacts: &Hashes, others: &[&'n ExtractedPartition<'n>], deliveries: &mut [Hashes; 2]) -> Result<()> {
+        let formed = &self.loaded.contacts;
         let found = self.output.on_each(others, |partition| {
-            let (found, stored) = candidate(self.output, partition)?;
+            let (found, stored) = candidate(self.output, formed, partition)?;
             let rows = rows_with(&found.contacts, contacts);
             let batches = working::some(&stored, partition, &rows)?;
             Ok((Candidate { rows, ..found.without_contacts() }, batches))
@@ -242,7 +247,7 @@ impl<'n> Loading<'_, 'n> {
     }
 }
 
-/// Loads the rows of some contacts, as ids that stand for them.
+/// Loads the rows of some contacts, as ids that stand for them, in their forms.
 pub(super) fn of_contacts(
     output: &Lake,
     loaded: &mut Loaded<'_>,
@@ -250,8 +255,9 @@ pub(super) fn of_contacts(
     ids: &HashSet<String>,
 ) -> Result<()> {
     let contacts: Hashes = ids.iter().map(|id| short_hash(id)).collect();
+    let formed = &loaded.contacts;
     let found = output.on_each(partitions, |partition| {
-        let (found, stored) = candidate(output, partition)?;
+        let (found, stored) = candidate(output, formed, partition)?;
         working::some(&stored, partition, &rows_with(&found.contacts, &contacts))
     });
     for (partition, batches) in partitions.iter().zip(found) {
@@ -270,13 +276,17 @@ struct Candidate<'a> {
 }
 
 /// The hashes of a table's rows.
-fn candidate<'a>(output: &Lake, partition: &'a ExtractedPartition<'a>) -> Result<(Candidate<'a>, StoredTable)> {
+fn candidate<'a>(
+    output: &Lake,
+    formed: &FormedContacts,
+    partition: &'a ExtractedPartition<'a>,
+) -> Result<(Candidate<'a>, StoredTable)> {
     let stored = working::open(output, partition)?;
-    let columns = match partition.table {
-        Raw::Messages => ["contact_hash", "message_hash"],
-        Raw::Events => ["contact_hash", "event_hash"],
+    let deliveries = match partition.table {
+        Raw::Messages => "message_hash",
+        Raw::Events => "event_hash",
     };
-    let batches = working::columns(&stored, partition, &columns)?;
+    let batches = working::columns(&stored, partition, &["contact_hash", deliveries])?;
     let column = |i: usize| {
         let mut parts = batches.iter().map(|batch| batch.column(i).as_primitive::<Int64Type>());
         match (parts.next(), batches.len()) {
@@ -284,7 +294,14 @@ fn candidate<'a>(output: &Lake, partition: &'a ExtractedPartition<'a>) -> Result
             _ => batches.iter().flat_map(|batch| batch.column(i).as_primitive::<Int64Type>()).collect(),
         }
     };
-    Ok((Candidate { partition, contacts: column(0), deliveries: column(1), rows: Vec::new() }, stored))
+    let contacts = if formed.are_as_they_came() { column(0) } else { formed_hashes(&stored, formed, partition)? };
+    Ok((Candidate { partition, contacts, deliveries: column(1), rows: Vec::new() }, stored))
+}
+
+/// The hashes of a table's contacts in forms that the stored ones are not of.
+fn formed_hashes(stored: &StoredTable, formed: &FormedContacts, partition: &ExtractedPartition<'_>) -> Result<Int64Array> {
+    let batches = working::columns(stored, partition, &["contact_id"])?;
+    Ok(formed.hashes_of(batches.iter().flat_map(|batch| batch.column(0).as_string::<i32>())))
 }
 
 impl Candidate<'_> {
@@ -319,14 +336,9 @@ fn contacts_on(spans: &Spans, events: &Events, identities: &Identities) -> Hashe
     if identities.is_empty() {
         return of_days.filter_map(|event| events.contact_hash(event)).collect();
     }
-    let mut of_bots: Vec<HashSet<&str>> = vec![HashSet::new(); spans.0.len()];
-    for event in of_days {
-        if let Some(id) = events.contact(event) {
-            of_bots[event.bot as usize].insert(identities.resolve(event.bot as usize, id));
-        }
-    }
-    let standing = of_bots.iter().enumerate().flat_map(|(bot, contacts)| identities.ids_of(bot, contacts));
-    standing.map(|id| short_hash(&id)).collect()
+    let contact = |event: &Event| Some(identities.resolve(event.bot as usize, events.contact(event)?));
+    let contacts: HashSet<&str> = of_days.filter_map(contact).collect();
+    identities.ids_of(&contacts).iter().map(|id| short_hash(id)).collect()
 }
 
 /// The messages and the events among the rows of whole tables whose copies are needed: those on the days to be built, those that are

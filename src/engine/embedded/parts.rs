@@ -1,7 +1,6 @@
 //! The contacts in parts, so that memory holds a part of the rows at once.
 
 use crate::base::digest::short_hash;
-use crate::config::Settings;
 use crate::engine::embedded::hashes::Hashes;
 use crate::extract::identity::Identities;
 
@@ -28,9 +27,8 @@ impl Part {
     }
 }
 
-/// The hashes of the ids that stand for a contact of this part.
-pub(super) fn alias_hashes(settings: &Settings, identities: &Identities, part: Part) -> Hashes {
-    let bots = 0..settings.bots.len();
-    let targets = bots.flat_map(|bot| identities.aliases(bot).map(move |alias| (alias, identities.resolve(bot, alias))));
-    targets.filter(|(_, target)| part.has(short_hash(target))).map(|(alias, _)| short_hash(alias)).collect()
+/// The hashes of the ids that stand for a contact of this part, in whatever bot.
+pub(super) fn alias_hashes(identities: &Identities, part: Part) -> Hashes {
+    let targets = identities.aliases().filter(|(_, target)| part.has(short_hash(target)));
+    targets.map(|(alias, _)| short_hash(alias)).collect()
 }

@@ -11,7 +11,8 @@ use crate::base::dictionary::{Codes, Dictionary};
 use crate::base::error::Result;
 use crate::base::limits::COPY_WINDOW;
 use crate::base::parallel::sort_by;
-use crate::config::BotCodes;
+use crate::config::{BotCodes, Forms};
+use crate::engine::embedded::formed::FormedContacts;
 use crate::engine::rows::TouchRow;
 
 /// A touch, as a place in the batches.
@@ -35,6 +36,7 @@ pub struct DroppedTouches {
 #[derive(Default)]
 pub struct Touches {
     pub rows: Vec<Touch>,
+    contacts: FormedContacts,
     batches: Vec<TouchBatch>,
     ads: Dictionary,
     types: Dictionary,
@@ -46,7 +48,9 @@ struct TouchBatch {
     is_known: bool,
     contact_hashes: Int64Array,
     message_hashes: Int64Array,
+    /// In the pipeline's forms, as the hashes are.
     contacts: StringArray,
+    contacts_as_they_came: StringArray,
     messages: StringArray,
     ads: Codes,
     types: Codes,
@@ -54,6 +58,11 @@ struct TouchBatch {
 }
 
 impl Touches {
+    /// None yet; contacts will be in these forms.
+    pub(super) fn in_forms(forms: &Forms) -> Touches {
+        Touches { contacts: FormedContacts(forms.clone()), ..Touches::default() }
+    }
+
     /// Adds the rows of a batch. `bots` gives the index of each bot's id; rows of bots it does not know are left out.
     pub fn add(&mut self, batch: &RecordBatch, bots: &BotCodes<'_>) {
         self.add_rows(batch, bots, false);
@@ -74,11 +83,14 @@ impl Touches {
                 self.rows.push(Touch { bot: *bot, sent_at: times.value(row), batch: at, row: row as u32 });
             }
         }
+        let as_they_came = text(3);
+        let (contacts, contact_hashes) = self.contacts.of(as_they_came.clone(), number(0));
         self.batches.push(TouchBatch {
             is_known,
-            contact_hashes: number(0),
+            contact_hashes,
             message_hashes: number(1),
-            contacts: text(3),
+            contacts,
+            contacts_as_they_came: as_they_came,
             messages: text(5),
             ads: self.ads.encode(text(6).iter()),
             types: self.types.encode(text(7).iter()),
@@ -102,7 +114,12 @@ impl Touches {
         self.batch(touch).message_hashes.value(touch.row as usize)
     }
 
-    /// The contact as it came, before identities are resolved.
+    /// The contact as it came.
+    pub(super) fn contact_as_it_came<'a>(&'a self, touch: &Touch) -> &'a str {
+        self.batch(touch).contacts_as_they_came.value(touch.row as usize)
+    }
+
+    /// The contact in its form, before aliases are followed.
     pub fn contact<'a>(&'a self, touch: &Touch) -> &'a str {
         self.batch(touch).contacts.value(touch.row as usize)
     }
@@ -209,8 +226,9 @@ impl Touches {
 
     /// A total order up to rows that are equal in all that matters. Of equal ones the known stay before the new.
     fn delivery_order(&self, a: &Touch, b: &Touch) -> std::cmp::Ordering {
-        let texts =
-            |touch: &Touch| (self.message(touch), self.contact(touch), self.ad(touch), self.title(touch), self.ad_type(touch));
+        let texts = |touch: &Touch| {
+            (self.message(touch), self.contact_as_it_came(touch), self.ad(touch), self.title(touch), self.ad_type(touch))
+        };
         let of_texts = || texts(a).cmp(&texts(b)).then(a.bot.cmp(&b.bot)).then(self.is_known(b).cmp(&self.is_known(a)));
         a.sent_at.cmp(&b.sent_at).then_with(of_texts)
     }

@@ -127,6 +127,7 @@ fn bot_of(table: &toml::Value) -> Bot {
     let text = |value: &toml::Value| value.as_str().expect("text").to_owned();
     let list = |key: &str| table.get(key).and_then(|value| value.as_array()).cloned().unwrap_or_default();
     Bot {
+        test_contacts: Vec::new(),
         id: text(&table["id"]),
         timezone: text(&table["timezone"]),
         members: list("members").iter().map(text).collect(),

@@ -91,6 +91,7 @@ pub fn world() -> World {
 
 pub fn bots() -> Vec<Bot> {
     let bot = |id: &str, members: &[&str], timezone: &str, account: &str, settings: &[(&str, &str)]| Bot {
+        test_contacts: Vec::new(),
         id: id.into(),
         members: members.iter().map(|&member| member.into()).collect(),
         timezone: timezone.into(),
@@ -329,6 +330,7 @@ impl Shop {
         self.messages.sort_by_key(|(arrived, message)| (message.partition, *arrived));
         self.events.sort_by_key(|(arrived, event)| (event.partition, *arrived));
         World {
+            forms: Vec::new(),
             bots: bots(),
             window_days: 90,
             message_days: landed.clone(),
