@@ -52,8 +52,8 @@ fn expected(world: &World, bot: usize, first: NaiveDate, last: NaiveDate) -> Res
     let mut rows = Rows::new();
     for event in world.events.iter().filter(|event| world.event_days.contains(&event.partition)) {
         let (Some(id), Some(category), Some(at)) = (&event.bot_id, &event.category, event.occurred_at) else { continue };
-        let early = (event.partition - oracle::utc_date(at)).num_days();
-        if !ids.contains(id) || category.trim().is_empty() || !(-2..=400).contains(&early) || !(start..end).contains(&at) {
+        let is_absurd = oracle::is_absurd(world, oracle::Arriving::Events, at, event.partition);
+        if !ids.contains(id) || category.trim().is_empty() || is_absurd || !(start..end).contains(&at) {
             continue;
         }
         let row = rows.entry(category.clone()).or_insert((0, 0, at, 0, 0));

@@ -179,7 +179,7 @@ fn day_after(date: NaiveDate) -> NaiveDate {
 
 /// A table whose partitions are days of arrival.
 #[derive(Clone, Copy)]
-enum Arriving {
+pub enum Arriving {
     Messages,
     Events,
 }
@@ -341,7 +341,7 @@ impl<'a> Contacts<'a> {
 // ---------------------------------------------------------------------------------------------------- what could count
 
 /// More than 400 days before its partition's date, or more than 2 days after it.
-fn is_absurd(world: &World, table: Arriving, at: i64, partition: NaiveDate) -> bool {
+pub fn is_absurd(world: &World, table: Arriving, at: i64, partition: NaiveDate) -> bool {
     // Far beyond any calendar: no date to compare.
     if DateTime::from_timestamp_micros(at).is_none() {
         return true;
