@@ -23,7 +23,7 @@ use crate::known::survey::{Lost, StageInputs, Survey};
 use crate::lake::Requests;
 use crate::plan::Planner;
 use crate::plan::calendar::Calendar;
-use crate::plan::reason::DayStep;
+use crate::plan::reason::{DayStep, Reason};
 use crate::plan::stages::{PartitionStep, Seen, Stage, Tried};
 use crate::run::{check_history, note_damaged, note_missing, pull, scan_insights};
 use crate::tables::ads::{AdIndex, places_digest};
@@ -248,7 +248,8 @@ impl<'a> Ahead<'a> {
         let stays_in_range = |day: Day| unread.is_empty() || kept.first().is_some_and(|first| *first <= day);
         let is_outside = |day: Day| range.is_none_or(|range| !range.contains(day));
         let goes = |day: Day| maybe_removed.contains(&day) && is_outside(day) && !unread.may_bring_rows_of(day);
-        let is_exact = |step: &DayStep| stays_in_range(step.day) && !(step.reason.is_of_rows() && open.contains(&step.day));
+        let is_open = |step: &DayStep| open.contains(&step.day) && is_of_rows(&planner, step);
+        let is_exact = |step: &DayStep| stays_in_range(step.day) && !is_open(step);
         for stage in stages {
             match stage {
                 Stage::Forget(_) | Stage::Read(_) | Stage::Identities => {}
@@ -276,6 +277,14 @@ impl<'a> Ahead<'a> {
         report.days_at_most = at_most.map(|(day, reason)| MaybeDay { day, reason }).collect();
         report.stale = report.ads || report.accepts || !report.days_removed.is_empty() || !report.fetches.is_empty();
         report
+    }
+}
+
+/// Whether a day is built because of rows: a setting may be given as the reason for these, too.
+fn is_of_rows(planner: &Planner<'_>, step: &DayStep) -> bool {
+    match step.reason {
+        Reason::SettingChanged { .. } => !planner.has_other_settings(step.day),
+        _ => step.reason.is_of_rows(),
     }
 }
 

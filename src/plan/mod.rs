@@ -236,6 +236,11 @@ impl<'a> Planner<'a> {
         self.inputs.days.iter().filter_map(move |(day, _)| Some((day, reason(day)?)))
     }
 
+    /// Whether a day was built under other settings than those of now, whatever became of its rows.
+    pub(crate) fn has_other_settings(&self, day: Day) -> bool {
+        self.inputs.days.get(day).is_some_and(|receipt| receipt.settings != self.expected(day).settings)
+    }
+
     fn why_settings_changed(&self, day: Day) -> Option<Reason> {
         let (bot, from) = self.inputs.setting_changes.iter().find(|(_, from)| **from <= day)?;
         Some(Reason::SettingChanged { bot: bot.clone(), from: *from })
