@@ -89,7 +89,7 @@ fn pull_all(
         FetchRequest::Days(days) => pull.all_days(days, &mut fail)?,
         FetchRequest::Due => pull.days(first, &mut fail)?,
     }
-    (survey.insights, survey.ledgers) = Survey::take_insights(job.lake, job.settings)?;
+    (survey.insights, survey.ledgers, survey.sync_days) = Survey::take_insights(&job.places())?;
     // A partition that is refused is the next run's to tell.
     let insights = scan_insights::read_insights(&places, &mut survey, &mut calendar, &mut |_| {})?;
     pull.left_out_ads(&touched_ads(&places, &survey, &insights)?, &mut fail)?;

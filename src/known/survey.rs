@@ -18,10 +18,11 @@ use crate::extract::reading::{Reading, history_holds};
 use crate::insights::due::Due;
 use crate::insights::fetched as ledger;
 use crate::insights::fetched::{Answered, Ledgers};
+use crate::insights::sync_days::SyncDays;
 use crate::known::job::Places;
 use crate::known::receipts::Book;
 use crate::lake::layout::{ADS_OBJECT, Listing, rejected_partition};
-use crate::lake::{Lake, read_json};
+use crate::lake::{Lake, read_json, write_json};
 use crate::plan::accepted::{ACCEPTED_OBJECT, Accepted};
 use crate::plan::calendar::Calendar;
 use crate::plan::receipt::PartitionReceipt;
@@ -29,6 +30,16 @@ use crate::plan::stages::{PartitionStep, Seen, Tried};
 use crate::plan::wanted::Wanted;
 use crate::plan::{PlanInputs, Planner};
 use std::sync::Arc;
+
+/// Where it is kept which days the files of a sync have rows of.
+const SYNC_DAYS: &str = "work/insights/sync_days.json";
+
+/// What was kept of the files of syncs, and what is known of them now.
+#[derive(Default)]
+pub(crate) struct KeptSyncDays {
+    kept: SyncDays,
+    now: SyncDays,
+}
 
 pub(crate) struct Survey {
     pub messages: Listing,
@@ -47,6 +58,8 @@ pub(crate) struct Survey {
     pub accepted: Accepted,
     /// What was fetched from Meta; none where others land the insights.
     pub ledgers: Option<Ledgers>,
+    /// Which days the files of a sync have rows of, where the folders are not the figures' days; and as it was kept.
+    pub sync_days: KeptSyncDays,
 }
 
 /// What to do about rows that have a receipt and are not stored any more.
@@ -78,11 +91,13 @@ struct Landed {
     events: Listing,
     insights: Listing,
     ledgers: Option<Ledgers>,
+    sync_days: KeptSyncDays,
     identities: Vec<Object>,
 }
 
 impl Landed {
-    fn take(lake: &Lake, settings: &Settings) -> Result<Landed> {
+    fn take(places: &Places<'_>) -> Result<Landed> {
+        let Places { settings, lake, .. } = *places;
         let list = |path: &str, marker: Option<&str>| {
             let listing = lake.partitions(path, marker)?;
             if listing.partitions.is_empty() {
@@ -97,10 +112,10 @@ impl Landed {
             || list(&settings.events.path, settings.events.marker.as_deref()),
         )?;
         let (messages, events) = (messages?, events?);
-        let (insights, ledgers) = Survey::take_insights(lake, settings)?;
+        let (insights, ledgers, sync_days) = Survey::take_insights(places)?;
         let identities =
             settings.identities.as_ref().map(|path| Identities::objects(lake, path)).transpose()?.unwrap_or_default();
-        Ok(Landed { messages, events, insights, ledgers, identities })
+        Ok(Landed { messages, events, insights, ledgers, sync_days, identities })
     }
 }
 
@@ -141,8 +156,8 @@ impl Stored {
 
 impl Survey {
     pub(crate) fn take(places: &Places<'_>) -> Result<Survey> {
-        let Places { settings, lake, output, engine } = *places;
-        let (landed, stored) = at_once(|| Landed::take(lake, settings), || Stored::take(output, settings, engine))?;
+        let Places { settings, output, engine, .. } = *places;
+        let (landed, stored) = at_once(|| Landed::take(places), || Stored::take(output, settings, engine))?;
         let (landed, stored) = (landed?, stored?);
         let rejected = stored.rejected.iter().filter_map(|object| rejected_partition(&object.path));
         let leavings = stored.rows.keys().copied().chain(rejected).collect();
@@ -150,6 +165,7 @@ impl Survey {
             leavings,
             insights: landed.insights,
             ledgers: landed.ledgers,
+            sync_days: landed.sync_days,
             identities: landed.identities,
             published_ads: stored.ads.into_iter().find(|object| object.path == ADS_OBJECT),
             stored: stored.rows,
@@ -164,11 +180,18 @@ impl Survey {
     }
 
     /// The landed insights, and where we fetch them, what was fetched. What is no longer there counts as never fetched.
-    pub(crate) fn take_insights(lake: &Lake, settings: &Settings) -> Result<(Listing, Option<Ledgers>)> {
-        let Some(insights) = &settings.insights else { return Ok((Listing::default(), None)) };
+    pub(crate) fn take_insights(places: &Places<'_>) -> Result<(Listing, Option<Ledgers>, KeptSyncDays)> {
+        let Places { settings, lake, output, .. } = *places;
+        let Some(insights) = &settings.insights else { return Ok(<_>::default()) };
         let listing = lake.partitions(&insights.path, None)?;
+        if insights.columns.is_mapped("date") {
+            let kept: SyncDays = read_json(output, SYNC_DAYS)?.unwrap_or_default();
+            let mapping = fingerprints::columns(&insights.columns);
+            let (listing, now) = kept.clone().listing(lake, &insights.columns, mapping, listing)?;
+            return Ok((listing, None, KeptSyncDays { kept, now }));
+        }
         if insights.api.is_none() {
-            return Ok((listing, None));
+            return Ok((listing, None, KeptSyncDays::default()));
         }
         let mut ledgers = Ledgers::read(lake, &insights.path, settings)?;
         let mut lost = BTreeSet::new();
@@ -187,7 +210,17 @@ impl Survey {
         ledgers
             .ads
             .retain(|_, asked| asked.answered != Answered::Found || lost.range(asked.since..=asked.until).next().is_none());
-        Ok((listing, Some(ledgers)))
+        Ok((listing, Some(ledgers), KeptSyncDays::default()))
+    }
+
+    /// Keeps which days the files of a sync have rows of, so that no run looks into them again.
+    pub(crate) fn keep_sync_days(&mut self, output: &Lake) -> Result<()> {
+        let KeptSyncDays { kept, now } = &mut self.sync_days;
+        if kept != now {
+            write_json(output, SYNC_DAYS, now)?;
+            kept.clone_from(now);
+        }
+        Ok(())
     }
 
     pub(crate) fn raw(&self, table: Raw) -> &Listing {

@@ -65,7 +65,7 @@ impl Run<'_> {
 
     /// The insights after a pull.
     fn look_at_insights(&mut self) -> Result<InsightsIndex> {
-        (self.survey.insights, self.survey.ledgers) = Survey::take_insights(self.job.lake, self.job.settings)?;
+        (self.survey.insights, self.survey.ledgers, self.survey.sync_days) = Survey::take_insights(&self.job.places())?;
         let landed = self.survey.unread(self.job.settings).into_iter().filter(|step| step.table == "insights");
         self.note_partitions(&landed.collect::<Vec<_>>());
         self.scan_insights()

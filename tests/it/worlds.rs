@@ -305,6 +305,7 @@ fn insight(days: i64) -> BoxedStrategy<Insight> {
             adset_name: names.2,
             campaign_id: names.3,
             campaign_name: names.4,
+            loaded_at: None,
         })
         .boxed()
 }
@@ -336,45 +337,47 @@ fn world_of(days: i64, rows: usize) -> BoxedStrategy<World> {
                 (bots(days), Just(window_days), identities(), landed(days)),
                 (vec(message(days, shared.clone()), 0..rows), echoes()),
                 (vec(event(days, shared), 0..rows), event_echoes()),
-                prop_oneof![1 => Just(Vec::new()), 4 => vec(insight(days), 1..20)],
+                (prop_oneof![1 => Just(Vec::new()), 4 => vec(insight(days), 1..20)], any::<bool>()),
             )
         })
-        .prop_map(
-            |((bots, window_days, identities, landed), (mut messages, echoes), (mut events, event_echoes), mut insights)| {
-                let (message_days, event_days, allow_missing) = landed;
-                for (of, shift, late, echo) in echoes {
-                    if !messages.is_empty() {
-                        messages.push(echo.of(of.get(&messages), shift, late));
-                    }
+        .prop_map(|((bots, window_days, identities, landed), (mut messages, echoes), (mut events, event_echoes), insights)| {
+            let (mut insights, absent_means_zero) = insights;
+            let (message_days, event_days, allow_missing) = landed;
+            for (of, shift, late, echo) in echoes {
+                if !messages.is_empty() {
+                    messages.push(echo.of(of.get(&messages), shift, late));
                 }
-                for (of, shift, late, contact_id, event_id) in event_echoes {
-                    if !events.is_empty() {
-                        let mut event: Event = of.get(&events).clone();
-                        event.occurred_at = event.occurred_at.map(|at| at + shift);
-                        event.partition = event.occurred_at.map_or(event.partition, |at| utc_date(at) + TimeDelta::days(late));
-                        event.contact_id = contact_id.unwrap_or(event.contact_id);
-                        event.event_id = event_id.unwrap_or(event.event_id);
-                        events.push(event);
-                    }
+            }
+            for (of, shift, late, contact_id, event_id) in event_echoes {
+                if !events.is_empty() {
+                    let mut event: Event = of.get(&events).clone();
+                    event.occurred_at = event.occurred_at.map(|at| at + shift);
+                    event.partition = event.occurred_at.map_or(event.partition, |at| utc_date(at) + TimeDelta::days(late));
+                    event.contact_id = contact_id.unwrap_or(event.contact_id);
+                    event.event_id = event_id.unwrap_or(event.event_id);
+                    events.push(event);
                 }
-                messages.retain(|row| message_days.contains(&row.partition));
-                events.retain(|row| event_days.contains(&row.partition));
-                let mut seen = BTreeSet::new();
-                insights.retain(|row| seen.insert((row.date, row.ad_id.clone())));
-                World {
-                    bots,
-                    window_days,
-                    message_days,
-                    event_days,
-                    allow_missing,
-                    messages,
-                    events,
-                    identities,
-                    insights,
-                    fetched: None,
-                }
-            },
-        )
+            }
+            messages.retain(|row| message_days.contains(&row.partition));
+            events.retain(|row| event_days.contains(&row.partition));
+            let mut seen = BTreeSet::new();
+            insights.retain(|row| seen.insert((row.date, row.ad_id.clone())));
+            World {
+                bots,
+                window_days,
+                message_days,
+                event_days,
+                allow_missing,
+                messages,
+                events,
+                identities,
+                insights,
+                empty_insight_days: Vec::new(),
+                refused_insights: Vec::new(),
+                absent_means_zero,
+                fetched: None,
+            }
+        })
         .prop_filter("both tables have a landed day in common", |world| {
             world.message_days.iter().any(|day| world.event_days.contains(day))
         })

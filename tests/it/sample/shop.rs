@@ -339,6 +339,7 @@ impl Shop {
             identities: self.identities,
             insights,
             fetched: None,
+            ..World::default()
         }
     }
 }
