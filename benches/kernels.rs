@@ -15,12 +15,12 @@ use ctwa::base::error::{Error, Result};
 use ctwa::base::money::parse_money;
 use ctwa::base::schema;
 use ctwa::config::{BotCodes, Settings};
-use ctwa::engine::embedded::conversions::Conversions;
+use ctwa::engine::embedded::conversion_events::Events;
 use ctwa::engine::embedded::counts::attribute;
 use ctwa::engine::embedded::settle::settle;
 use ctwa::engine::embedded::touches::Touches;
 use ctwa::engine::request::Rules;
-use ctwa::extract::conversions::{self, ConversionCells};
+use ctwa::extract::conversion_events::{self, EventCells};
 use ctwa::extract::identity::Identities;
 use ctwa::extract::touches::{self, TouchCells};
 use ctwa::lake::{decode, encode, encode_working};
@@ -108,9 +108,9 @@ fn events_table(rows: &[Row], dice: &mut Dice) -> Result<RecordBatch> {
     for _ in rows {
         let hit = &rows[dice.roll(rows.len())];
         let (contact, occurred_at) = (Some(hit.contact.as_str()), dice.instant());
-        cells.push(ConversionCells { bot: BOTS[hit.bot], contact, occurred_at, category: "purchase", event: None });
+        cells.push(EventCells { bot: BOTS[hit.bot], contact, occurred_at, category: "purchase", event: None });
     }
-    conversions::table(&cells)
+    conversion_events::table(&cells)
 }
 
 fn digests(criterion: &mut Criterion, rows: &[Row]) {
@@ -136,8 +136,8 @@ fn read_touches(table: &RecordBatch) -> Touches {
     touches
 }
 
-fn read_events(table: &RecordBatch) -> Conversions {
-    let mut events = Conversions::default();
+fn read_events(table: &RecordBatch) -> Events {
+    let mut events = Events::default();
     events.add(table, &bots());
     events
 }
@@ -166,7 +166,7 @@ fn attribution(criterion: &mut Criterion, touches: &RecordBatch, events: &Record
     group.throughput(Throughput::Elements((touches.num_rows() + events.num_rows()) as u64)).sample_size(10);
     group.bench_function("settle", |bencher| {
         let read = || (read_touches(touches), read_events(events));
-        bencher.iter_batched(read, |(touches, events)| settle(touches, events), BatchSize::LargeInput);
+        bencher.iter_batched(read, |(of_ads, tracked)| settle(of_ads, tracked), BatchSize::LargeInput);
     });
     group.bench_function("attribute", |bencher| bencher.iter(|| attribute(black_box(&rules), days, &settled)));
     Ok(())

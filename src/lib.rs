@@ -44,6 +44,7 @@
 //! **What always holds.** The same inputs, settings and version give the same bytes, in whatever order rows and files come. Every
 //! touch is converted, superseded, expired or open. NULL is not 0: it means unknown. Money is exact. A day is published as one
 //! object per table, or not at all; a day that fails never stops another.
+#![cfg_attr(test, allow(clippy::shadow_unrelated, reason = "a test asks the same of one thing after another"))]
 
 pub mod base;
 pub mod cli;

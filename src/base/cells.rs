@@ -107,9 +107,9 @@ fn json_value(text: &str, key: &str) -> serde_json::Result<Option<String>> {
     deserializer.end()?;
     match raw.map(RawValue::get) {
         None | Some("null") => Ok(None),
-        Some(text) if text.starts_with('"') => serde_json::from_str(text).map(Some),
+        Some(found) if found.starts_with('"') => serde_json::from_str(found).map(Some),
         // A number keeps every digit it was written with.
-        Some(text) => Ok(Some(text.to_string())),
+        Some(found) => Ok(Some(found.to_string())),
     }
 }
 

@@ -219,8 +219,8 @@ impl Zone {
             return start;
         }
         while at - before > MICROS_PER_SECOND {
-            let middle = (before + (at - before) / 2).div_euclid(MICROS_PER_SECOND) * MICROS_PER_SECOND;
-            if self.local_day(middle) >= day { at = middle } else { before = middle }
+            let halfway = (before + (at - before) / 2).div_euclid(MICROS_PER_SECOND) * MICROS_PER_SECOND;
+            if self.local_day(halfway) >= day { at = halfway } else { before = halfway }
         }
         at
     }

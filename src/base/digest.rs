@@ -122,7 +122,7 @@ impl FromStr for Digest {
     fn from_str(digits: &str) -> Result<Digest, ParseIntError> {
         let halves = digits.split_at_checked(digits.len().saturating_sub(16));
         let (high, low) = halves.filter(|(high, _)| !high.is_empty()).unwrap_or(("0", digits));
-        let half = |digits| u64::from_str_radix(digits, 16).map(u128::from);
+        let half = |part| u64::from_str_radix(part, 16).map(u128::from);
         Ok(Digest(half(high)? << 64 | half(low)?))
     }
 }

@@ -1,4 +1,4 @@
-//! Limits: how far things reach and how large they get, one table of them.
+//! Limits: how many days a row affects, how far copies lie apart, how large counts get: one table of them.
 
 use crate::base::day::{Day, MICROS_PER_DAY, Zone};
 
@@ -12,8 +12,8 @@ pub(crate) const COPY_DAYS: i32 = (COPY_WINDOW / MICROS_PER_DAY) as i32;
 pub(crate) const DAYS_LATE: i32 = 400;
 pub(crate) const DAYS_AHEAD: i32 = 2;
 
-/// What a day's figures can depend on lies at most this many days before it: the horizon and the copies (rule 21).
-pub(crate) const REACH_DAYS: i32 = 97;
+/// A row affects its own day and at most this many after it: the horizon and the copies (rule 21).
+pub(crate) const AFFECTED_DAYS: i32 = 97;
 
 /// Meta's figures do not change any more this many days after their day.
 pub(crate) const FINAL_AFTER_DAYS: i32 = 28;
@@ -22,7 +22,7 @@ pub(crate) const FINAL_AFTER_DAYS: i32 = 28;
 /// can be added up in 64 bits.
 pub(crate) const LARGEST_COUNT: i64 = 1_000_000_000_000;
 
-/// The first local day of a zone whose rows can matter to a day: the horizon and the copies before its first instant (rule 21).
-pub(crate) fn first_in_reach(zone: Zone, horizon_micros: i64, day: Day) -> Day {
+/// The first local day of a zone whose rows can affect a day: the horizon and the copies before its first instant (rule 21).
+pub(crate) fn first_affecting(zone: Zone, horizon_micros: i64, day: Day) -> Day {
     zone.local_day(zone.start_of(day) - horizon_micros - COPY_WINDOW)
 }

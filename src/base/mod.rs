@@ -8,7 +8,7 @@
 //! digest.rs       whether something is still what it was
 //! error.rs        kind, what, to what, the mend
 //! failures.rs     what goes wrong without stopping a run
-//! limits.rs       how far things reach: copies, late rows, the horizon and copies together; the largest count
+//! limits.rs       copies, late rows, how many days a row affects; the largest count
 //! mapping.rs      where the lake's columns are found
 //! memory.rs       how the allocator keeps it
 //! money.rs        exact decimals from text

@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::base::day::Day;
 use crate::base::error::Result;
-use crate::commands::insights::{self as fetch, FetchReport, FetchRequest};
+use crate::commands::insights::{self, InsightsReport, InsightsRequest};
 use crate::config::Settings;
 use crate::known::job::Wanted;
 
@@ -41,17 +41,17 @@ const EXAMPLES: &str = "Examples:
 
 pub(super) fn execute(args: &InsightsArgs) -> Result<Exit> {
     let request = match range_of(args.from, args.to)? {
-        Some(days) if args.reach => FetchRequest::Reach(days),
-        Some(days) => FetchRequest::Days(days),
-        None => FetchRequest::Due,
+        Some(days) if args.reach => InsightsRequest::Reach(days),
+        Some(days) => InsightsRequest::Days(days),
+        None => InsightsRequest::Due,
     };
     let settings = Settings::load(&args.pipeline)?;
-    let report = with_job(&settings, Wanted::Through(None), true, |job| fetch::fetch(job, request))?;
+    let report = with_job(&settings, Wanted::Through(None), true, |job| insights::insights(job, request))?;
     print_as(args.json, &report, text)?;
     Ok(report.worst.into())
 }
 
-fn text(report: &FetchReport) -> String {
+fn text(report: &InsightsReport) -> String {
     let mut lines: Vec<String> = report.accounts.iter().map(pulled).collect();
     if lines.is_empty() && report.failures.is_empty() {
         lines.push(format!("{}: nothing is due, nothing was written", report.pipeline));

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::base::day::{Day, DayRange};
 use crate::base::error::Result;
-use crate::commands::plan::{self as preview, Preview};
+use crate::commands::plan::{self, PlanReport};
 use crate::config::Settings;
 use crate::known::job::Wanted;
 use crate::report::style::counted;
@@ -43,7 +43,7 @@ const EXAMPLES: &str = "Examples:
 pub(super) fn execute(args: &PlanArgs) -> Result<Exit> {
     let days = range_of(args.from, args.to)?;
     let settings = Settings::load(&args.pipeline)?;
-    let whole = with_job(&settings, Wanted::Through(None), args.how.accept_history_change, preview::preview)?;
+    let whole = with_job(&settings, Wanted::Through(None), args.how.accept_history_change, plan::plan)?;
     let shown = match days {
         Some(days) => whole.within(days),
         None => whole,
@@ -52,10 +52,10 @@ pub(super) fn execute(args: &PlanArgs) -> Result<Exit> {
     Ok(if args.check && shown.stale { Exit::Stale } else { shown.worst.into() })
 }
 
-fn text(preview: &Preview) -> String {
-    if !preview.stale {
-        let mut lines = vec![format!("{}: nothing is stale", preview.pipeline)];
-        let blocked = preview.days_blocked.iter().map(|(day, by)| (*day, by.join(", ")));
+fn text(report: &PlanReport) -> String {
+    if !report.stale {
+        let mut lines = vec![format!("{}: nothing is stale", report.pipeline)];
+        let blocked = report.days_blocked.iter().map(|(day, by)| (*day, by.join(", ")));
         lines.extend(days_alike(blocked));
         return shown(&lines);
     }
@@ -67,17 +67,17 @@ fn text(preview: &Preview) -> String {
         }
     };
     let mut partitions: BTreeMap<&str, Vec<(Day, String)>> = BTreeMap::new();
-    for step in &preview.partitions {
+    for step in &report.partitions {
         partitions.entry(step.table).or_default().push((step.day, step.reason.to_string()));
     }
     for (table, days) in partitions {
         part(format!("read {} of {table}", counted(days.len(), "partition", "partitions")), days_alike(days));
     }
     part(
-        format!("build {}", counted(preview.days.len(), "day", "days")),
-        days_alike(preview.days.iter().map(|step| (step.day, step.reason.to_string()))),
+        format!("build {}", counted(report.days.len(), "day", "days")),
+        days_alike(report.days.iter().map(|step| (step.day, step.reason.to_string()))),
     );
-    for fetch in &preview.fetches {
+    for fetch in &report.fetches {
         let mut days = Vec::new();
         if let Some(range) = fetch.first_day.zip(fetch.last_day).and_then(|(first, last)| DayRange::new(first, last)) {
             days.push(format!("  {} days of {range}", fetch.days));
@@ -87,20 +87,20 @@ fn text(preview: &Preview) -> String {
         }
         part(format!("fetch from Meta: {}", fetch.account), days);
     }
-    let maybe = preview.days_at_most.iter().map(|step| (step.day, step.reason.clone()));
-    part(format!("and at most {} more", preview.days_at_most.len()), days_alike(maybe));
+    let maybe = report.days_at_most.iter().map(|step| (step.day, step.reason.clone()));
+    part(format!("and at most {} more", report.days_at_most.len()), days_alike(maybe));
     part(
         "remove".to_string(),
-        days_alike(preview.days_removed.iter().map(|day| (*day, "no row is left outside the range".to_string()))),
+        days_alike(report.days_removed.iter().map(|day| (*day, "no row is left outside the range".to_string()))),
     );
-    part("keep back".to_string(), days_alike(preview.days_blocked.iter().map(|(day, by)| (*day, by.join(", ")))));
-    if preview.ads {
+    part("keep back".to_string(), days_alike(report.days_blocked.iter().map(|(day, by)| (*day, by.join(", ")))));
+    if report.ads {
         lines.push("write ads".to_string());
     }
-    if preview.identities_changed {
+    if report.identities_changed {
         lines.push("compare the alias table: it changed".to_string());
     }
-    let objects = counted(preview.objects_at_most, "object", "objects");
-    lines.push(format!("at most {} to read, {objects} to write", counted(preview.bytes_at_most, "byte", "bytes")));
+    let objects = counted(report.objects_at_most, "object", "objects");
+    lines.push(format!("at most {} to read, {objects} to write", counted(report.bytes_at_most, "byte", "bytes")));
     shown(&lines)
 }

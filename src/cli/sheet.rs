@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use crate::base::error::Result;
 use crate::report::style::Style;
-use crate::report::{Format, Layout, Rendering, Sheet};
+use crate::report::{Format, Rendering, Sheet, SheetLayout};
 
 use super::stdout::{check_destination, write_to};
 use super::terminal;
@@ -57,7 +57,7 @@ impl SheetArgs {
     pub(super) fn write(&self, sheet: &Sheet<'_>, heading: String, spare: &[&str], notes: &[String]) -> Result<()> {
         let style = if self.out.is_none() { terminal::stdout() } else { Style::PLAIN };
         let rendering = Rendering { format: self.format(), style, raw_csv: self.raw_csv };
-        let layout = Layout { rendering, heading, spare };
+        let layout = SheetLayout { rendering, heading, spare };
         let bytes = sheet.write(&layout)?;
         for note in notes {
             tracing::warn!("{note}");

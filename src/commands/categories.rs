@@ -20,14 +20,14 @@ use crate::base::cells::Instant;
 use crate::base::day::{Day, DayRange};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failures::Failures;
-use crate::base::limits::{DAYS_AHEAD, REACH_DAYS};
+use crate::base::limits::{AFFECTED_DAYS, DAYS_AHEAD};
 use crate::base::parallel::on_all_cores;
 use crate::base::progress::Progress;
 use crate::base::schema::Raw;
 use crate::commands::sessions::kept_rows;
 use crate::engine::request::{Extraction, Rules};
 use crate::engine::rows::{HasTouch, Yield, YieldsRequest};
-use crate::extract::conversions::{self, ConversionCells};
+use crate::extract::conversion_events::{self, EventCells};
 use crate::extract::fingerprints::raw_settings;
 use crate::extract::found::Scope;
 use crate::extract::identity::Identities;
@@ -35,7 +35,7 @@ use crate::extract::touches::{cell, time_fault};
 use crate::known::job::Job;
 use crate::known::survey::{Lost, Survey};
 use crate::lake::layout::{Listing, Partition};
-use crate::lake::{Lake, ScanPlan, readable};
+use crate::lake::{Lake, ReadPlan, readable};
 use crate::plan::receipt::PartitionReceipt;
 use crate::report::Amount;
 use crate::run::scan;
@@ -118,7 +118,7 @@ impl<'a> Window<'a> {
 
 /// What a category's events are so far.
 #[derive(Clone, Copy, Debug, Default)]
-struct Seen {
+struct CategoryEvents {
     events: u64,
     without_contact: u64,
     last_at: i64,
@@ -128,7 +128,7 @@ struct Seen {
 #[derive(Default)]
 struct Found {
     /// By bot and category.
-    seen: BTreeMap<(usize, String), Seen>,
+    seen: BTreeMap<(usize, String), CategoryEvents>,
     without_time: BTreeMap<usize, u64>,
 }
 
@@ -160,7 +160,12 @@ impl Touched<'_> {
 }
 
 /// The rows of a bot's asked days, by category, of the partitions that can hold them.
-pub(crate) fn seen(job: &Job<'_>, survey: &Survey, bot_id: &str, days: u16) -> Result<(DayRange, BTreeMap<String, u64>)> {
+pub(crate) fn events_by_category(
+    job: &Job<'_>,
+    survey: &Survey,
+    bot_id: &str,
+    days: u16,
+) -> Result<(DayRange, BTreeMap<String, u64>)> {
     let window = Window::new(job, survey, &[bot_id.to_string()], days)?;
     let mut failures = Failures::default();
     let (found, _) = read(job, &window, survey, None, &mut failures)?;
@@ -198,7 +203,7 @@ pub(crate) fn categories(job: &Job<'_>, bots: &[String], days: u16) -> Result<Ca
 
 fn of_bot(job: &Job<'_>, index: usize, end: i64, found: &Found, yields: &BTreeMap<(u32, String), Yield>) -> BotCategories {
     let bot = &job.settings.bots[index];
-    let row = |((_, category), seen): (&(usize, String), &Seen)| {
+    let row = |((_, category), seen): (&(usize, String), &CategoryEvents)| {
         let of = yields.get(&(index as u32, category.clone())).copied().unwrap_or_default();
         let sessions = of.conversions + of.unattributed_conversions;
         CategoryRow {
@@ -231,7 +236,7 @@ fn read_before(job: &Job<'_>, window: &Window<'_>, survey: &mut Survey, failures
     let unread: BTreeSet<(&str, Day)> = survey.unread(settings).iter().map(|step| (step.table, step.day)).collect();
     for table in Raw::BOTH {
         let name = table.table();
-        let near = window.partitions(survey.raw(table), REACH_DAYS);
+        let near = window.partitions(survey.raw(table), AFFECTED_DAYS);
         let mut partitions: BTreeMap<Day, Partition> = near.map(|partition| (partition.day, partition.clone())).collect();
         let is_of_use = |day: Day| {
             // A retired partition is in no listing; what is kept of it is near enough.
@@ -307,11 +312,11 @@ fn read_partition(
     let (mut found, mut batches) = (Found::default(), Vec::new());
     for object in &partition.objects {
         let bound = std::cell::OnceCell::new();
-        lake.scan(
+        lake.read_batches(
             object,
             |schema| {
                 let fitting = mapping.bind(schema)?;
-                let plan = ScanPlan { columns: fitting.paths(wanted), filter: None };
+                let plan = ReadPlan { columns: fitting.paths(wanted), filter: None };
                 let _ = bound.set(fitting);
                 Ok(plan)
             },
@@ -337,7 +342,7 @@ fn take(
     let text = |name| bound.text(name, batch);
     let (bots, contacts, categories) = (text("bot_id")?, text("contact_id")?, text("category")?);
     let times = bound.instants("occurred_at", batch)?;
-    let mut seen: HashMap<(usize, &str), Seen> = HashMap::new();
+    let mut seen: HashMap<(usize, &str), CategoryEvents> = HashMap::new();
     let mut kept: Vec<(u32, usize, i64)> = Vec::new();
     for (row, time) in times.into_iter().enumerate() {
         let id = bots.is_valid(row).then(|| bots.value(row));
@@ -356,7 +361,8 @@ fn take(
         if !(start..end).contains(&at) {
             continue;
         }
-        let of = seen.entry((bot, categories.value(row))).or_insert(Seen { last_at: i64::MIN, ..Seen::default() });
+        let of =
+            seen.entry((bot, categories.value(row))).or_insert(CategoryEvents { last_at: i64::MIN, ..CategoryEvents::default() });
         of.events += 1;
         of.last_at = of.last_at.max(at);
         if contacts.is_null(row) {
@@ -372,12 +378,12 @@ fn take(
         return Ok(None);
     }
     let events = text("event_id")?;
-    let rows = kept.iter().map(|(row, bot, at)| ConversionCells {
+    let rows = kept.iter().map(|(row, bot, at)| EventCells {
         bot: &window.scope.settings.bots[*bot].id,
         contact: cell(&contacts, *row),
         occurred_at: *at,
         category: categories.value(*row as usize),
         event: cell(&events, *row),
     });
-    conversions::table(&rows.collect::<Vec<_>>()).map(Some)
+    conversion_events::table(&rows.collect::<Vec<_>>()).map(Some)
 }

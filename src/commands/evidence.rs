@@ -11,7 +11,7 @@ use crate::base::day::{Day, DayRange};
 use crate::base::error::{Error, Result};
 use crate::base::limits::{DAYS_AHEAD, DAYS_LATE};
 use crate::base::schema::Raw;
-use crate::commands::sessions::Known;
+use crate::commands::sessions::LastRunRows;
 use crate::commands::story::{Fact, PublishedRow, Teller};
 use crate::extract::found::Scope;
 use crate::extract::tracked::{TrackedEvent, tracked_events};
@@ -33,7 +33,7 @@ pub(crate) struct Chapter {
 
 pub(crate) struct Evidence<'a> {
     pub job: &'a Job<'a>,
-    pub known: &'a Known,
+    pub known: &'a LastRunRows,
     pub teller: Teller<'a>,
 }
 

@@ -1,6 +1,6 @@
 //! Explain: the messages, events, settings and rules behind a cell of the report, or behind one contact.
 //!
-//! In: what the last run knew ([`Known`]), the published rows, Meta's rows of the day, and the raw events of the people concerned,
+//! In: what the last run knew ([`LastRunRows`]), the published rows, Meta's rows of the day, and the raw events of the people concerned,
 //! whatever their category. Out: [`Explanation`], chapters of facts. Each verdict is the engine's: see `story`. Nothing is written.
 
 use std::collections::HashSet;
@@ -12,7 +12,7 @@ use crate::base::error::{Error, Result};
 use crate::base::schema::Raw;
 use crate::commands::evidence::{Chapter, Evidence};
 use crate::commands::explain_ad;
-use crate::commands::sessions::{DAYS_AROUND, Known, shortened};
+use crate::commands::sessions::{DAYS_AROUND, LastRunRows, shortened};
 use crate::commands::story::{Fact, Scene, Teller};
 use crate::config::{Bot, known_bot};
 use crate::engine::rows::{EventRow, TouchRow};
@@ -48,7 +48,7 @@ pub(crate) fn explain(job: &Job<'_>, question: &Question, bot: Option<&str>, ful
     let is_asked = |of: &Bot| bot.is_none_or(|asked| asked == of.id);
     let bots: Vec<usize> = (0..settings.bots.len()).filter(|i| is_asked(&settings.bots[*i])).collect();
     let around = days_around(question, settings.horizon.days + DAYS_AROUND);
-    let known = Known::of(job, around)?;
+    let known = LastRunRows::of(job, around)?;
     let (sessions, copies) = (known.sessions(settings, &|_| true)?, known.rows.copies());
     let (identities, rows, copies) = (&known.last.identities, known.rows.as_ref(), copies.as_ref());
     let scene = Scene { settings, identities, rows, copies, sessions: &sessions, full_contacts };
@@ -69,10 +69,10 @@ pub(crate) fn explain(job: &Job<'_>, question: &Question, bot: Option<&str>, ful
 }
 
 /// The days whose rows are looked at.
-fn days_around(question: &Question, reach: i32) -> DayRange {
+fn days_around(question: &Question, around: i32) -> DayRange {
     match question {
-        Question::Ad { day, .. } => DayRange { first: day.plus(-reach), last: day.plus(reach) },
-        Question::Contact { days: Some(days), .. } => DayRange { first: days.first.plus(-reach), last: days.last.plus(reach) },
+        Question::Ad { day, .. } => DayRange { first: day.plus(-around), last: day.plus(around) },
+        Question::Contact { days: Some(days), .. } => DayRange { first: days.first.plus(-around), last: days.last.plus(around) },
         Question::Contact { days: None, .. } => DayRange { first: Day(i32::MIN / 2), last: Day(i32::MAX / 2) },
     }
 }

@@ -1,4 +1,4 @@
-//! Fetch: what `ctwa insights` does. Meta's figures go into the lake now, and no day is built; the next run builds what they change.
+//! Insights: fetches Meta's figures into the lake now. No day is built; the next run builds what they change.
 //!
 //! The same pull as a run's, under the same lock. Without days it fetches what is due; a command that finds nothing due takes no
 //! lock and writes nothing.
@@ -18,7 +18,7 @@ use crate::run::scan_insights;
 
 /// What to fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FetchRequest {
+pub enum InsightsRequest {
     /// What is due, as a run would.
     Due,
     /// These days, whenever they were fetched last.
@@ -28,7 +28,7 @@ pub enum FetchRequest {
 }
 
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct FetchReport {
+pub struct InsightsReport {
     pub pipeline: String,
     /// By account; those without an entry were not asked for.
     pub accounts: BTreeMap<String, Pulled>,
@@ -38,17 +38,17 @@ pub struct FetchReport {
     pub worst: Option<ErrorKind>,
 }
 
-pub fn fetch(job: &Job<'_>, request: FetchRequest) -> Result<FetchReport> {
+pub fn insights(job: &Job<'_>, request: InsightsRequest) -> Result<InsightsReport> {
     let settings = job.settings;
     if settings.fetched_insights().is_none() {
         return Err(Error::usage("this pipeline does not fetch from Meta")
             .with("pipeline", &settings.name)
             .mend("write source = \"marketing-api\" in [insights]"));
     }
-    let mut report = FetchReport { pipeline: settings.name.clone(), ..FetchReport::default() };
+    let mut report = InsightsReport { pipeline: settings.name.clone(), ..InsightsReport::default() };
     let released = job.output.released()?;
     let survey = Survey::take(&job.places())?;
-    if request == FetchRequest::Due && is_nothing_due(job, &survey) {
+    if request == InsightsRequest::Due && is_nothing_due(job, &survey) {
         return Ok(report);
     }
     let lock = job.output.lock((job.clock)())?;
@@ -76,7 +76,7 @@ fn is_nothing_due(job: &Job<'_>, survey: &Survey) -> bool {
 fn pull_all(
     job: &Job<'_>,
     mut survey: Survey,
-    request: FetchRequest,
+    request: InsightsRequest,
     pull: &mut Pull<'_>,
     failures: &mut Failures,
 ) -> Result<()> {
@@ -85,13 +85,13 @@ fn pull_all(
     let first = survey.planner(job.settings, &calendar).first_conversation_day();
     let mut fail = |error| failures.add(error);
     match request {
-        FetchRequest::Reach(days) => return pull.reach_of(days, &mut fail),
-        FetchRequest::Days(days) => pull.all_days(days, &mut fail)?,
-        FetchRequest::Due => pull.days(first, &mut fail)?,
+        InsightsRequest::Reach(days) => return pull.reach_of(days, &mut fail),
+        InsightsRequest::Days(days) => pull.all_days(days, &mut fail)?,
+        InsightsRequest::Due => pull.days(first, &mut fail)?,
     }
     (survey.insights, survey.ledgers, survey.sync_days) = Survey::take_insights(&job.places())?;
     // A partition that is refused is the next run's to tell.
     let insights = scan_insights::read_insights(&places, &mut survey, &mut calendar, &mut |_| {})?;
     pull.left_out_ads(&touched_ads(&places, &survey, &insights)?, &mut fail)?;
-    if request == FetchRequest::Due { pull.reach(first, &mut fail) } else { Ok(()) }
+    if request == InsightsRequest::Due { pull.reach(first, &mut fail) } else { Ok(()) }
 }

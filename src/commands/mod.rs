@@ -1,5 +1,7 @@
 //! Commands: what each command does, one file per command; cli parses and prints.
 //!
+//! A command named `x` is the function `x::x`; its report says what came of it. The other files are what several commands share.
+//!
 //! ```text
 //! categories.rs    what events there are, and what each category would yield
 //! check.rs         what would go wrong tonight
@@ -8,7 +10,7 @@
 //! explain_ad.rs    an ad's day, explained
 //! insights.rs      Meta's figures, fetched now and nothing built
 //! new_setting.rs   another conversion event
-//! plan.rs          what a run would do
+//! plan.rs          what a run would do, and why
 //! sessions.rs      the sessions behind the figures
 //! story.rs         what explain found, as sentences
 //! unread.rs        what the footers of unread partitions say

@@ -63,7 +63,7 @@ pub(crate) fn new_setting(job: &Job<'_>, wish: &Wish<'_>, file: &str, text: &str
     let now = (job.clock)().timestamp_micros().div_euclid(MICROS_PER_SECOND) * MICROS_PER_SECOND;
     let (at, effective_at) = match wish.effective_at {
         None => (now, bot.zone.time(now)),
-        Some(text) => instant(bot, text)?,
+        Some(asked) => instant(bot, asked)?,
     };
     let place = bot.conversion_events.partition_point(|setting| setting.effective_at <= at);
     let mut new = NewSetting {
@@ -91,7 +91,7 @@ pub(crate) fn new_setting(job: &Job<'_>, wish: &Wish<'_>, file: &str, text: &str
     let calendar = survey.calendar(settings);
     refuse_the_past(bot, at, now, calendar.last())?;
     if !wish.unseen {
-        let (days, seen) = categories::seen(job, &survey, &bot.id, wish.days)?;
+        let (days, seen) = categories::events_by_category(job, &survey, &bot.id, wish.days)?;
         new.events_seen = Some(events_of(wish.category, bot, days, &seen)?);
         new.days_looked_at = Some(days.to_string());
     }

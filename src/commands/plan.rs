@@ -1,6 +1,6 @@
-//! Preview: what `ctwa plan` prints. The same planner as a run's; nothing is written.
+//! Plan: what a run would do, as `ctwa plan` prints it. The same planner as a run's; nothing is written.
 //!
-//! Messages and events that have not been read yet are known by their footers only: the days that their rows can reach are given
+//! Messages and events that have not been read yet are known by their footers only: the days that their rows can affect are given
 //! as "at most", and the run plans again once it has read them. Everything else - settings, aliases, Meta's figures, lost objects -
 //! is looked at as a run looks at it, and its days are exact.
 
@@ -18,8 +18,8 @@ use crate::extract::identity::Identities;
 use crate::insights::InsightsIndex;
 use crate::insights::due::Due;
 use crate::known::job::Job;
-use crate::known::moved::{self, Moved, Reached};
-use crate::known::survey::{Asked, Lost, Survey};
+use crate::known::moved::{self, AffectedDays, Moved};
+use crate::known::survey::{Lost, StageInputs, Survey};
 use crate::lake::Requests;
 use crate::plan::Planner;
 use crate::plan::calendar::Calendar;
@@ -29,7 +29,7 @@ use crate::run::{check_history, note_damaged, note_missing, pull, scan_insights}
 use crate::tables::ads::{AdIndex, places_digest};
 
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Preview {
+pub struct PlanReport {
     pub pipeline: String,
     /// Whether a run would do anything.
     pub stale: bool,
@@ -39,7 +39,7 @@ pub struct Preview {
     pub partitions: Vec<PartitionStep>,
     /// Days to build, each with its reason.
     pub days: Vec<DayStep>,
-    /// Days that the rows of unread partitions may reach, by what their footers say: those may be built, or removed.
+    /// Days that the rows of unread partitions may affect, by what their footers say: those may be built, or removed.
     pub days_at_most: Vec<MaybeDay>,
     pub ads: bool,
     pub identities_changed: bool,
@@ -88,7 +88,7 @@ pub struct MaybeDay {
     pub reason: String,
 }
 
-pub fn preview(job: &Job<'_>) -> Result<Preview> {
+pub fn plan(job: &Job<'_>) -> Result<PlanReport> {
     let Job { settings, lake, output, .. } = job;
     let survey = Survey::take(&job.places())?;
     let survey_requests = lake.requests() + output.requests();
@@ -96,14 +96,14 @@ pub fn preview(job: &Job<'_>) -> Result<Preview> {
     check_history(job, &survey, &calendar)?;
     let (gone, partitions, aliases_are_known) = {
         let (planner, tried) = (survey.planner(settings, &calendar), Tried::default());
-        let seen = survey.seen(&planner, settings, Asked { wanted: job.wanted, due: Vec::new(), tried: &tried });
+        let seen = survey.seen(&planner, settings, StageInputs { wanted: job.wanted, due: Vec::new(), tried: &tried });
         (seen.gone, seen.unread, seen.aliases_are_known)
     };
     let mut ahead = Ahead { job, survey, calendar, failures: Failures::default() };
     ahead.survey.forget(&gone);
     let unread = Unread::of(&job.places(), &ahead.survey, &ahead.calendar, &partitions, !aliases_are_known)?;
     let insights = ahead.insights(&gone, &partitions)?;
-    let mut at_most = unread.days_reached(&ahead.survey);
+    let mut at_most = unread.affected_days(&ahead.survey);
     if ahead.survey.receipts.days.iter().next().is_some() {
         if !aliases_are_known {
             ahead.mark_changed_identities()?;
@@ -114,16 +114,16 @@ pub fn preview(job: &Job<'_>) -> Result<Preview> {
             at_most.entry(day).or_insert(reason);
         }
     }
-    let mut preview = ahead.preview(&unread, at_most);
-    preview.identities_changed = !aliases_are_known;
-    preview.ads |= partitions.iter().any(|step| step.table == Raw::Messages.table());
-    preview.bytes_at_most = partitions.iter().map(|step| step.bytes).sum();
-    preview.survey_requests = survey_requests;
-    let days = (preview.days.len() + preview.days_at_most.len()) as u64;
-    preview.objects_at_most = 3 * days + u64::from(preview.ads);
-    preview.stale |= !partitions.is_empty() || !gone.is_empty() || preview.identities_changed || preview.ads || days > 0;
-    preview.partitions = partitions;
-    Ok(preview)
+    let mut report = ahead.report(&unread, at_most);
+    report.identities_changed = !aliases_are_known;
+    report.ads |= partitions.iter().any(|step| step.table == Raw::Messages.table());
+    report.bytes_at_most = partitions.iter().map(|step| step.bytes).sum();
+    report.survey_requests = survey_requests;
+    let days = (report.days.len() + report.days_at_most.len()) as u64;
+    report.objects_at_most = 3 * days + u64::from(report.ads);
+    report.stale |= !partitions.is_empty() || !gone.is_empty() || report.identities_changed || report.ads || days > 0;
+    report.partitions = partitions;
+    Ok(report)
 }
 
 /// A look ahead: what a run would find, in memory.
@@ -141,7 +141,7 @@ impl<'a> Ahead<'a> {
 
     fn with_seen<T>(&self, due: Vec<Due>, look: impl FnOnce(&Seen<'_>) -> T) -> T {
         let (planner, tried) = (self.planner(), Tried::default());
-        look(&self.survey.seen(&planner, self.job.settings, Asked { wanted: self.job.wanted, due, tried: &tried }))
+        look(&self.survey.seen(&planner, self.job.settings, StageInputs { wanted: self.job.wanted, due, tried: &tried }))
     }
 
     fn ads_are_stale(&self) -> bool {
@@ -160,15 +160,15 @@ impl<'a> Ahead<'a> {
         scan_insights::read_insights(&places, &mut self.survey, &mut self.calendar, &mut |error| failures.add(error)).map(Some)
     }
 
-    /// As a run marks the days that a changed alias table reaches, in memory.
+    /// As a run marks the days that a changed alias table affects, in memory.
     fn mark_changed_identities(&mut self) -> Result<()> {
         let Job { settings, lake, .. } = self.job;
         let identities = Identities::surveyed(lake, &self.survey.identities, settings)?;
         let moved = moved::of_identities(&self.job.places(), &self.survey, &identities, Lost::Allowed)?;
-        if let Moved::Reached(reached) = moved {
+        if let Moved::Affects(affected) = moved {
             let mut receipt = self.survey.receipts.identities.take().unwrap_or_default();
             let content = moved::aliases_digest(&identities, settings)?;
-            receipt.marks = receipt.marks.step(content, reached, self.survey.built_under_aliases());
+            receipt.marks = receipt.marks.step(content, affected, self.survey.built_under_aliases());
             self.survey.receipts.identities = Some(receipt);
         }
         Ok(())
@@ -176,10 +176,10 @@ impl<'a> Ahead<'a> {
 
     /// As a run marks the days of ads that are at another place now, in memory. Returns the days of those that touches which are not
     /// read yet, from an instant on, may move.
-    fn mark_moved_ads(&mut self, insights: Option<InsightsIndex>, from: Option<i64>) -> Result<Reached> {
+    fn mark_moved_ads(&mut self, insights: Option<InsightsIndex>, from: Option<i64>) -> Result<AffectedDays> {
         // Figures that were read anew may say of every ad what they said before.
         if from.is_none() && !(insights.is_some() && self.ads_are_stale()) {
-            return Ok(Reached::new());
+            return Ok(AffectedDays::new());
         }
         let places = self.job.places();
         let insights = match insights {
@@ -195,27 +195,27 @@ impl<'a> Ahead<'a> {
         let ads = AdIndex::new(places.settings, places.engine.attribute(&request)?.ads.facts(), &insights);
         let moved = moved::of_ads(&places, &self.survey, &ads, &self.planner())?;
         let Some(from) = from else {
-            if let Moved::Reached(reached) = moved {
+            if let Moved::Affects(affected) = moved {
                 let content = places_digest(&ads.places(places.settings));
                 let mut receipt = self.survey.receipts.ads.take().unwrap_or_default();
-                receipt.marks = receipt.marks.step(content, reached, self.survey.built_under_places());
+                receipt.marks = receipt.marks.step(content, affected, self.survey.built_under_places());
                 self.survey.receipts.ads = Some(receipt);
             }
-            return Ok(Reached::new());
+            return Ok(AffectedDays::new());
         };
         let movable = ads.movable(places.settings, from);
         let may_move = |ad: &String| movable.contains(ad).then(|| format!("ad may move: {ad}"));
-        let mut maybe = Reached::new();
+        let mut maybe = AffectedDays::new();
         if !movable.is_empty() {
             maybe = moved::days_with(places.output, &self.survey, &|_| false, &may_move)?;
         }
         // Without all touches nobody knows who was touched first.
-        maybe.extend(moved.into_reached());
+        maybe.extend(moved.into_affected());
         Ok(maybe)
     }
 
     /// What the stages say, and which days the unread partitions leave open.
-    fn preview(mut self, unread: &Unread<'_>, mut at_most: Reached) -> Preview {
+    fn report(mut self, unread: &Unread<'_>, mut at_most: AffectedDays) -> PlanReport {
         let mut failures = std::mem::take(&mut self.failures);
         let planner = self.planner();
         let due = pull::due(self.job, &self.survey, &planner);
@@ -232,15 +232,15 @@ impl<'a> Ahead<'a> {
         let (stages, steps) = self.with_seen(due, |seen| (seen.stages().collect::<Vec<Stage>>(), seen.steps()));
         note_missing(&planner, self.job.wanted, &mut failures);
         note_damaged(&steps, &mut failures);
-        let mut preview = Preview {
+        let mut report = PlanReport {
             pipeline: self.job.settings.name.clone(),
             first_day: range.map(|range| range.first),
             last_day: range.map(|range| range.last),
             days_blocked: steps.blocked.iter().map(|(day, by)| (*day, by.iter().map(ToString::to_string).collect())).collect(),
-            days_without_history: steps.without_history,
+            days_without_history: steps.without_sources,
             worst: failures.worst(),
             failures: failures.texts(),
-            ..Preview::default()
+            ..PlanReport::default()
         };
         // Where a receipt is lost its rows may be what they were.
         let open: BTreeSet<Day> = at_most.keys().copied().collect();
@@ -252,36 +252,36 @@ impl<'a> Ahead<'a> {
         for stage in stages {
             match stage {
                 Stage::Forget(_) | Stage::Read(_) | Stage::Identities => {}
-                Stage::Pull(due) => preview.fetches = due.iter().map(Fetch::of).collect(),
-                Stage::Accept => preview.accepts = true,
-                Stage::Ads => preview.ads = true,
-                Stage::Build(step) if is_exact(&step) => preview.days.push(step),
+                Stage::Pull(accounts) => report.fetches = accounts.iter().map(Fetch::of).collect(),
+                Stage::Accept => report.accepts = true,
+                Stage::Ads => report.ads = true,
+                Stage::Build(step) if is_exact(&step) => report.days.push(step),
                 Stage::Build(step) => _ = at_most.entry(step.day).or_insert(step.reason.to_string()),
                 Stage::Remove(day) if goes(day) => {
-                    preview.days_removed.push(day);
+                    report.days_removed.push(day);
                 }
                 Stage::Remove(day) => _ = at_most.entry(day).or_insert_with(|| unread.reason_to_remove()),
             }
         }
         let days = range.and_then(|range| self.job.wanted.of(range));
-        let built: BTreeSet<Day> = preview.days.iter().map(|step| step.day).collect();
+        let built: BTreeSet<Day> = report.days.iter().map(|step| step.day).collect();
         let bots = &self.job.settings.bots;
         let can_be_built = |day: Day| !planner.is_kept_as_published(day) && planner.calendar().blockers(bots, day).is_empty();
         let is_wanted = |day: Day| days.is_some_and(|days| days.contains(day)) && !built.contains(&day) && can_be_built(day);
-        let may_go = |day: &Day| maybe_removed.contains(day) && !preview.days_removed.contains(day);
+        let may_go = |day: &Day| maybe_removed.contains(day) && !report.days_removed.contains(day);
         for day in maybe_removed.iter().filter(|day| may_go(day)) {
             at_most.entry(*day).or_insert_with(|| unread.reason_to_remove());
         }
         let at_most = at_most.into_iter().filter(|(day, _)| is_wanted(*day) || may_go(day));
-        preview.days_at_most = at_most.map(|(day, reason)| MaybeDay { day, reason }).collect();
-        preview.stale = preview.ads || preview.accepts || !preview.days_removed.is_empty() || !preview.fetches.is_empty();
-        preview
+        report.days_at_most = at_most.map(|(day, reason)| MaybeDay { day, reason }).collect();
+        report.stale = report.ads || report.accepts || !report.days_removed.is_empty() || !report.fetches.is_empty();
+        report
     }
 }
 
-impl Preview {
+impl PlanReport {
     /// What of it lies on these days.
-    pub fn within(mut self, range: DayRange) -> Preview {
+    pub fn within(mut self, range: DayRange) -> PlanReport {
         self.days.retain(|step| range.contains(step.day));
         self.days_at_most.retain(|step| range.contains(step.day));
         self.days_removed.retain(|day| range.contains(*day));

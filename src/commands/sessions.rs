@@ -117,13 +117,13 @@ pub(crate) struct LastRun {
 }
 
 /// What the last run knew of some local days.
-pub(crate) struct Known {
+pub(crate) struct LastRunRows {
     pub last: LastRun,
     pub rows: Box<dyn SettledRows>,
 }
 
-/// A session reaches this far from its touch, with the copies before and after it; a clock change can add a day.
-fn reach(settings: &Settings) -> i32 {
+/// A session ends at most this many days from its touch, with the copies before and after it; a clock change can add a day.
+fn longest_session(settings: &Settings) -> i32 {
     settings.horizon.days + DAYS_AROUND
 }
 
@@ -131,7 +131,7 @@ fn reach(settings: &Settings) -> i32 {
 pub(crate) const DAYS_AROUND: i32 = 9;
 
 impl LastRun {
-    pub(crate) fn look(job: &Job<'_>) -> Result<LastRun> {
+    pub(crate) fn survey(job: &Job<'_>) -> Result<LastRun> {
         let Job { settings, lake, output, .. } = job;
         let survey = Survey::take(&job.places())?;
         let receipts = &survey.receipts;
@@ -167,15 +167,15 @@ impl LastRun {
     }
 }
 
-impl Known {
+impl LastRunRows {
     /// The rows of these days and of others around them.
-    pub(crate) fn of(job: &Job<'_>, days: DayRange) -> Result<Known> {
+    pub(crate) fn of(job: &Job<'_>, days: DayRange) -> Result<LastRunRows> {
         let kept = kept_rows(job.engine)?;
-        let last = LastRun::look(job)?;
+        let last = LastRun::survey(job)?;
         let mut partitions = last.survey.extracted(Lost::Refused);
         partitions.retain(|partition| partition.content.has_rows_on(days));
         let rows = kept.settle(job.settings, &partitions)?;
-        Ok(Known { last, rows })
+        Ok(LastRunRows { last, rows })
     }
 
     /// Those sessions that `wanted` names, by time and message.
@@ -213,12 +213,12 @@ pub(crate) fn kept_rows(engine: &dyn Engine) -> Result<&dyn KeptRows> {
 pub(crate) fn sessions(job: &Job<'_>, request: &SessionsRequest) -> Result<Sessions> {
     let settings = job.settings;
     request.bots.iter().try_for_each(|bot| known_bot(settings, bot))?;
-    let (days, reach) = (request.days, reach(settings));
+    let (days, longest) = (request.days, longest_session(settings));
     let around = match request.by {
-        By::ConversationDay => DayRange { first: days.first.plus(-DAYS_AROUND), last: days.last.plus(reach) },
-        By::ConversionDay => DayRange { first: days.first.plus(-reach), last: days.last.plus(DAYS_AROUND) },
+        By::ConversationDay => DayRange { first: days.first.plus(-DAYS_AROUND), last: days.last.plus(longest) },
+        By::ConversionDay => DayRange { first: days.first.plus(-longest), last: days.last.plus(DAYS_AROUND) },
     };
-    let known = Known::of(job, around)?;
+    let known = LastRunRows::of(job, around)?;
     let (last, rows) = (&known.last, known.rows.as_ref());
     let asks_for_bot = |bot: &str| request.bots.is_empty() || request.bots.iter().any(|asked| asked == bot);
     let asks_for_ad = |ad: Option<&str>| request.ads.is_empty() || request.ads.iter().any(|asked| Some(asked.as_str()) == ad);
@@ -256,7 +256,7 @@ pub(crate) fn sessions(job: &Job<'_>, request: &SessionsRequest) -> Result<Sessi
     Ok(Sessions { rows: told, notes })
 }
 
-fn row(settings: &Settings, known: &Known, session: &Session, full_contacts: bool) -> SessionRow {
+fn row(settings: &Settings, known: &LastRunRows, session: &Session, full_contacts: bool) -> SessionRow {
     let touch = known.rows.touch(session.touch);
     let bot = &settings.bots[touch.bot as usize];
     let contact = known.contact_of(session.touch);

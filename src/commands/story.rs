@@ -2,7 +2,7 @@
 //!
 //! In: the rows as the engine settled them, with the copies it dropped, and the sessions it found; events that are no conversion
 //! events, as they were tracked. Out: [`Fact`]s, each with its verdict, the numbers of the rules behind it, and a sentence. No
-//! verdict is reached here: a copy is what was dropped as one, a conversion what a session has.
+//! verdict is found here: a copy is what was dropped as one, a conversion what a session has.
 //!
 //! Times are local times of the bot, with their offset. Texts from outside cannot steer a terminal.
 

@@ -1,6 +1,6 @@
 //! Unread: what can be said of messages and events partitions before they are read, by their footers and their last receipts.
 //!
-//! Never too little: every local day on which a row may be added, taken away or counted otherwise is among the days reached.
+//! Never too little: every local day on which a row may be added, taken away or counted otherwise is among the days affected.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::base::limits::{COPY_WINDOW, DAYS_AHEAD, DAYS_LATE};
 use crate::base::schema::Raw;
 use crate::config::{PartitionedInput, Settings};
 use crate::known::job::Places;
-use crate::known::moved::Reached;
+use crate::known::moved::AffectedDays;
 use crate::known::survey::{Survey, WORKING_TABLE_LOST};
 use crate::lake::Lake;
 use crate::lake::layout::Partition;
@@ -96,28 +96,28 @@ impl<'a> Unread<'a> {
             .min()
     }
 
-    /// The days that the rows may reach, each with the partition that reaches it.
-    pub(crate) fn days_reached(&self, survey: &Survey) -> Reached {
+    /// The days that the rows may affect, each with the partition that affects it.
+    pub(crate) fn affected_days(&self, survey: &Survey) -> AffectedDays {
         let copies = (COPY_WINDOW / MICROS_PER_DAY) as i32 + 1;
-        let days = survey.receipts.messages.iter().flat_map(|(_, receipt)| receipt.content.days.values()).flatten();
-        let unattributed: BTreeSet<Day> = days.filter(|(_, rows)| rows.other != Digest::NONE).map(|(day, _)| *day).collect();
-        let mut reached = Reached::new();
+        let counted = survey.receipts.messages.iter().flat_map(|(_, receipt)| receipt.content.days.values()).flatten();
+        let unattributed: BTreeSet<Day> = counted.filter(|(_, rows)| rows.other != Digest::NONE).map(|(day, _)| *day).collect();
+        let mut affected = AffectedDays::new();
         for partition in &self.partitions {
             // A copy with an ad id takes unattributed touches before it away.
             let shadows = |day: Day| unattributed.range(day.plus(-copies)..=day).next().is_some();
             let back = if partition.table == Raw::Messages { copies } else { 0 };
             let of_rows = partition.rows.map(|rows| self.local_days(rows)).into_iter().chain(partition.before);
-            let of_rows = of_rows.flat_map(|days| {
-                let last = days.last.plus(self.settings.horizon.days + copies);
-                let all = DayRange { first: days.first.plus(-back), last: self.last.map_or(last, |end| end.min(last)) };
-                all.iter().filter(move |day| *day >= days.first || shadows(*day))
+            let of_rows = of_rows.flat_map(|local| {
+                let last = local.last.plus(self.settings.horizon.days + copies);
+                let all = DayRange { first: local.first.plus(-back), last: self.last.map_or(last, |end| end.min(last)) };
+                all.iter().filter(move |day| *day >= local.first || shadows(*day))
             });
             let of_rejected = Some(partition.step.day).filter(|_| partition.may_reject);
             for day in of_rows.chain(of_rejected) {
-                reached.entry(day).or_insert_with(|| partition.reason());
+                affected.entry(day).or_insert_with(|| partition.reason());
             }
         }
-        reached
+        affected
     }
 
     /// The range of days, as far as the rows may widen it.
@@ -127,13 +127,19 @@ impl<'a> Unread<'a> {
     }
 
     /// Notes the days that come into the range or leave it, with or without a row of their own.
-    pub(crate) fn note_edges(&self, survey: &Survey, range: Option<DayRange>, known: Option<DayRange>, reached: &mut Reached) {
+    pub(crate) fn note_edges(
+        &self,
+        survey: &Survey,
+        range: Option<DayRange>,
+        known: Option<DayRange>,
+        affected: &mut AffectedDays,
+    ) {
         let Some((range, first)) = range.zip(self.partitions.iter().min_by_key(|partition| partition.rows)) else { return };
         let come = DayRange::new(range.first, known.map_or(range.last, |known| known.first.plus(-1)));
         let first_kept = self.kept_days(survey).first().copied();
         let leave = known.and_then(|known| DayRange::new(known.first, first_kept.map_or(known.last, |kept| kept.plus(-1))));
         for day in come.into_iter().chain(leave).flat_map(DayRange::iter) {
-            reached.entry(day).or_insert_with(|| first.reason());
+            affected.entry(day).or_insert_with(|| first.reason());
         }
     }
 
@@ -207,7 +213,7 @@ fn footers(lake: &Lake, input: &PartitionedInput, partition: &Partition) -> Resu
         together.are_sound &= !stored.has_nulls && low >= allowed.0 && high <= allowed.1;
         let (low, high) = (low.max(allowed.0), high.min(allowed.1));
         if low <= high {
-            together.rows = Some(together.rows.map_or((low, high), |rows| (rows.0.min(low), rows.1.max(high))));
+            together.rows = Some(together.rows.map_or((low, high), |all| (all.0.min(low), all.1.max(high))));
         }
     }
     Ok(together)

@@ -21,14 +21,14 @@ use crate::plan::receipt::PartitionReceipt;
 use crate::plan::stages::PartitionStep;
 use crate::run::{scan, scan_insights};
 use crate::tables::ads::AdIndex;
-use crate::tables::{Figures, tables};
+use crate::tables::{BuildInputs, tables};
 
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Verification {
     pub pipeline: String,
     pub days_checked: u64,
     pub objects_checked: u64,
-    pub differences: Vec<Difference>,
+    pub differences: Vec<DifferingObject>,
     /// Days whose partitions are missing or refused.
     pub days_blocked: Vec<Day>,
     pub failures: Vec<String>,
@@ -37,7 +37,7 @@ pub struct Verification {
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct Difference {
+pub struct DifferingObject {
     pub object: String,
     /// `missing` or `other bytes`.
     pub found: &'static str,
@@ -58,7 +58,7 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verification> {
     let planner = survey.planner(settings, &calendar);
     let in_range = planner.range().and_then(|range| range.intersection(days)).into_iter().flat_map(DayRange::iter);
     let (known, kept): (Vec<Day>, Vec<Day>) =
-        in_range.partition(|day| !calendar.is_frozen(&settings.bots, *day) && planner.has_history(*day));
+        in_range.partition(|day| !calendar.is_frozen(&settings.bots, *day) && planner.has_sources(*day));
     for (day, table) in kept.into_iter().filter_map(|day| Some((day, planner.damaged_table(day)?))) {
         comparison.lost(day_object(table, day))?;
     }
@@ -69,12 +69,12 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verification> {
     let rules = Rules { settings, identities: &identities, watermark };
     let partitions = survey.extracted(Lost::Refused);
     let request = AttributeRequest { rules, partitions: &partitions, days: &checked, known: &BTreeSet::new() };
-    let Attribution { answer, ads } = job.engine.attribute(&request)?;
+    let Attribution { counts, ads } = job.engine.attribute(&request)?;
     let ads = AdIndex::new(settings, ads.facts(), &insights);
     comparison.object(ADS_OBJECT.to_string(), &schema::ads(), ads.table(settings)?, None)?;
-    let figures = Figures { settings, answer: &answer, insights: &insights, ads: &ads };
+    let inputs = BuildInputs { settings, counts: &counts, insights: &insights, ads: &ads };
     for day in &checked {
-        let rows = figures.rows(&calendar, *day, &|bot| planner.rejected(bot, *day));
+        let rows = inputs.rows(&calendar, *day, &|bot| planner.rejected(bot, *day));
         for (table, batch) in tables(*day, &rows)? {
             comparison.object(day_object(table.name, *day), &table, batch, Some(*day))?;
         }
@@ -142,7 +142,7 @@ impl<'a> Comparison<'a> {
         self.verification.objects_checked += 1;
         let found = if self.output.get(&object)?.is_some() { "other bytes" } else { "missing" };
         let because = "what it was made from was retired: restore it from a copy of the output".to_string();
-        self.verification.differences.push(Difference { object, found, because });
+        self.verification.differences.push(DifferingObject { object, found, because });
         Ok(())
     }
 
@@ -158,7 +158,7 @@ impl<'a> Comparison<'a> {
         let of_day = day.and_then(|day| self.reasons.get(&day)).cloned();
         let because = of_day.or(Some(self.changed.clone()).filter(|changed| !changed.is_empty()));
         let because = because.unwrap_or("no input changed: the published object was altered".to_string());
-        self.verification.differences.push(Difference { object, found, because });
+        self.verification.differences.push(DifferingObject { object, found, because });
         Ok(())
     }
 }

@@ -77,7 +77,7 @@ pub(crate) fn what_if(job: &Job<'_>, hypothesis: &Hypothesis) -> Result<WhatIf> 
     let (Some(bot_at), Some(bot)) = (bot_at, settings.bots.iter().find(|bot| bot.id == hypothesis.bot)) else {
         return Err(Error::bug("a bot that was found is gone"));
     };
-    let mut last = LastRun::look(job)?;
+    let mut last = LastRun::survey(job)?;
     let mut notes = std::mem::take(&mut last.notes);
     let known_days = known_days(&other, bot_at, hypothesis, &last.survey.calendar(settings), &mut notes);
     if let Some(category) = &hypothesis.category {
@@ -95,11 +95,11 @@ pub(crate) fn what_if(job: &Job<'_>, hypothesis: &Hypothesis) -> Result<WhatIf> 
     // What touches say of ads is as published.
     let known: BTreeSet<Day> = last.survey.receipts.messages.iter().map(|(day, _)| day).collect();
     let request = AttributeRequest { rules, partitions: &partitions, days: &days, known: &known };
-    let answer = engine.attribute(&request)?.answer;
+    let counts = engine.attribute(&request)?.counts;
     let mut conversions: BTreeMap<(Day, String), i64> = BTreeMap::new();
-    for (day, rows) in &answer.conversions {
+    for (day, rows) in &counts.conversions {
         for row in rows.iter().filter(|row| row.bot as usize == bot_at) {
-            *conversions.entry((*day, answer.ads[row.ad as usize].clone())).or_default() += row.count;
+            *conversions.entry((*day, counts.ads[row.ad as usize].clone())).or_default() += row.count;
         }
     }
     let supposed = WhatIfRequest { days: hypothesis.days, bot, supposed: &other, conversions: &conversions, known: &known_days };
@@ -110,8 +110,9 @@ pub(crate) fn what_if(job: &Job<'_>, hypothesis: &Hypothesis) -> Result<WhatIf> 
 
 /// Reads the events that these days can need under the other settings, and has them stand for those that the last run read.
 fn suppose_events(places: &Places<'_>, survey: &mut Survey, days: DayRange, notes: &mut Vec<String>) -> Result<()> {
-    let reach = places.settings.horizon.days + DAYS_AROUND;
-    let landed = DayRange { first: days.first.plus(-reach - DAYS_AHEAD - 1), last: days.last.plus(DAYS_AROUND + DAYS_LATE + 1) };
+    let longest = places.settings.horizon.days + DAYS_AROUND;
+    let landed =
+        DayRange { first: days.first.plus(-longest - DAYS_AHEAD - 1), last: days.last.plus(DAYS_AROUND + DAYS_LATE + 1) };
     let mut listing = survey.raw(Raw::Events).clone();
     // What a run has not read yet is in no published figure either.
     let is_read = |day: &Day| survey.receipts.events.get(*day).is_some();

@@ -31,7 +31,7 @@ impl Source {
         let Some(span) = span else { return self.name.clone() };
         let before = &self.text[..span.start.min(self.text.len())];
         let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
+        let column = before.rsplit('\n').next().map_or(0, |rest| rest.chars().count()) + 1;
         format!("{}:{line}:{column}", self.name)
     }
 }
@@ -211,9 +211,9 @@ impl<'a> Section<'a> {
     pub fn alternatives<T>(&self, key: &'static str, read: impl Fn(Alternative<'a>) -> Result<T>) -> Result<Option<Vec<T>>> {
         let Some(item) = self.item(key) else { return Ok(None) };
         let path = self.path_of(key);
-        let one = |item: &'a Item| match item.as_str() {
+        let one = |entry: &'a Item| match entry.as_str() {
             Some(text) => read(Alternative::Text(text.to_string())),
-            None => read(Alternative::Section(self.of(item, path.clone())?)),
+            None => read(Alternative::Section(self.of(entry, path.clone())?)),
         };
         let Some(array) = item.as_array() else { return Ok(Some(vec![one(item)?])) };
         let each = array.iter().map(|value| match (value.as_str(), value.as_inline_table()) {

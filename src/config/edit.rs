@@ -17,7 +17,8 @@ pub fn with_setting(text: &str, bot_id: &str, place: usize, category: &str, effe
         .iter()
         .find(|bot| bot.table.get("id").and_then(Item::as_str) == Some(bot_id))
         .ok_or_else(|| Error::usage(format!("the pipeline file names no bot {bot_id:?}")))?;
-    let setting = Setting { category: Value::from(category).to_string(), effective_at: Value::from(effective_at).to_string() };
+    let setting =
+        SettingText { category: Value::from(category).to_string(), effective_at: Value::from(effective_at).to_string() };
     let line_end = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let list = bot.table.get(LIST);
     let known = list.map(tables).unwrap_or_default();
@@ -57,18 +58,18 @@ pub fn with_setting(text: &str, bot_id: &str, place: usize, category: &str, effe
     Ok(format!("{}{addition}{}", &text[..at], &text[at..]))
 }
 
-struct Setting {
+struct SettingText {
     category: String,
     effective_at: String,
 }
 
-impl Setting {
+impl SettingText {
     fn inline(&self) -> String {
         format!("{{ category = {}, effective_at = {} }}", self.category, self.effective_at)
     }
 
     fn table(&self, header: &str, values: &str, gap: &str, line_end: &str) -> String {
-        let Setting { category, effective_at } = self;
+        let SettingText { category, effective_at } = self;
         let lines = [
             format!("{header}[[bots.{LIST}]]"),
             format!("{values}category = {category}"),
@@ -100,26 +101,26 @@ struct OwnLine<'t> {
 }
 
 /// A table of a list, however it is written.
-struct Place<'a> {
+struct ListedTable<'a> {
     table: &'a dyn TableLike,
     is_inline: bool,
     span: std::ops::Range<usize>,
 }
 
-fn tables(item: &Item) -> Vec<Place<'_>> {
+fn tables(item: &Item) -> Vec<ListedTable<'_>> {
     if let Some(list) = item.as_array_of_tables() {
         let span = |table: &toml_edit::Table| table.span().unwrap_or_default();
-        return list.iter().map(|table| Place { table, is_inline: false, span: span(table) }).collect();
+        return list.iter().map(|table| ListedTable { table, is_inline: false, span: span(table) }).collect();
     }
     let values = item.as_array().into_iter().flat_map(|array| array.iter());
     values
         .filter_map(|value| {
-            Some(Place { table: value.as_inline_table()?, is_inline: true, span: value.span().unwrap_or_default() })
+            Some(ListedTable { table: value.as_inline_table()?, is_inline: true, span: value.span().unwrap_or_default() })
         })
         .collect()
 }
 
-impl Place<'_> {
+impl ListedTable<'_> {
     fn start(&self) -> usize {
         self.span.start
     }

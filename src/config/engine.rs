@@ -35,7 +35,7 @@ impl EngineKind {
             return Ok(kind);
         }
         let words = EngineKind::ALL.map(EngineKind::name);
-        let built = words.map(|word| format!("{word:?}")).join(", ");
+        let built = words.map(|known| format!("{known:?}")).join(", ");
         if ELSEWHERE.contains(&word) {
             return Err(Error::usage(format!("engine {word:?} is not in this build, which has {built} only"))
                 .mend(format!("write kind = {:?}, or leave [engine] out", EngineKind::default().name())));

@@ -90,8 +90,8 @@ pub(super) fn mapping(section: &Section<'_>, table: &'static schema::InputTable)
     let mut columns = Vec::new();
     for column in table.columns {
         let sources = section.alternatives(column.name, |alternative| match alternative {
-            Alternative::Text(column) => Ok(ColumnSource::column(column)),
-            Alternative::Section(section) => column_source(&section, column),
+            Alternative::Text(name) => Ok(ColumnSource::column(name)),
+            Alternative::Section(source) => column_source(&source, column),
         })?;
         columns.push(match sources {
             Some(sources) if sources.is_empty() => {

@@ -1,29 +1,29 @@
 //! The engine seam: from raw partitions to counts, whatever computes them.
 //!
 //! ```text
-//! answer.rs                  counts, and what touches say of ads
-//! embedded/conversions.rs    conversion events of many partitions
-//! embedded/counts.rs         sessions, counted
-//! embedded/ends.rs           sessions, one by one
-//! embedded/extract.rs        raw partitions, read on this machine
-//! embedded/hashes.rs         short hashes, looked for among many
-//! embedded/held.rs           rows that need not be read back
-//! embedded/kept.rs           the rows behind a figure
-//! embedded/mod.rs            the engine within this program
-//! embedded/needed.rs         the rows that some days need
-//! embedded/parts.rs          the contacts, in parts
-//! embedded/sessions.rs       which touch converts
-//! embedded/settle.rs         rows without their copies
-//! embedded/shards.rs         sessions, on all cores
-//! embedded/touches.rs        touches of many partitions
-//! embedded/working.rs        working tables
-//! embedded/yields.rs         what every category would yield, at once
-//! request.rs                 what is asked
-//! rows.rs                    the rows behind a figure, of an engine that keeps them
-//! select.rs                  the engine that a pipeline file names
+//! counts.rs                        counts, and what touches say of ads
+//! embedded/conversion_events.rs    conversion events of many partitions
+//! embedded/counts.rs               sessions, counted
+//! embedded/ends.rs                 sessions, one by one
+//! embedded/extract.rs              raw partitions, read on this machine
+//! embedded/hashes.rs               short hashes, looked for among many
+//! embedded/held.rs                 rows that need not be read back
+//! embedded/kept.rs                 the rows behind a figure
+//! embedded/mod.rs                  the engine within this program
+//! embedded/needed.rs               the rows that some days need
+//! embedded/parts.rs                the contacts, in parts
+//! embedded/sessions.rs             which touch converts
+//! embedded/settle.rs               rows without their copies
+//! embedded/shards.rs               sessions, on all cores
+//! embedded/touches.rs              touches of many partitions
+//! embedded/working.rs              working tables
+//! embedded/yields.rs               what every category would yield, at once
+//! request.rs                       what is asked
+//! rows.rs                          the rows behind a figure, of an engine that keeps them
+//! select.rs                        the engine that a pipeline file names
 //! ```
 
-pub mod answer;
+pub mod counts;
 pub mod embedded;
 pub mod request;
 pub mod rows;
@@ -38,7 +38,9 @@ use crate::config::EngineKind;
 use crate::engine::request::{AttributeRequest, Attribution, ExtractRequest, Extraction};
 use crate::engine::rows::KeptRows;
 
-pub use crate::engine::answer::{AdFacts, Answer, BotCounts, ConversationCount, ConversionCount, FactsOfAds, States, Told};
+pub use crate::engine::counts::{
+    AdFacts, BotCounts, ConversationCount, ConversionCount, DayCounts, FactsOfAds, SessionStates, Told,
+};
 
 /// What computes: raw partitions in, counts out. Everything else - what is stale, what is published, receipts, reports - is the same
 /// under every engine.
@@ -60,13 +62,13 @@ pub use crate::engine::answer::{AdFacts, Answer, BotCounts, ConversationCount, C
 ///    what it accepts, by bot and local day. Digests are opaque: the same rows in whatever order have the same one, others have another,
 ///    and digests of parts add up; that is all the planner needs. Engines need not agree on them, for receipts name the engine that made
 ///    them, and partitions that another engine read are read again.
-/// 2. *Nothing but the request decides the answer*: not the order of rows, objects or partitions, nor what the engine happens to hold.
+/// 2. *Nothing but the request decides the counts*: not the order of rows, objects or partitions, nor what the engine happens to hold.
 /// 3. *A partition stands for itself.* An error of kind `Data` refuses that partition, and the others go on; any other ends the run.
 ///    Results come in the order of the partitions.
 /// 4. *Versions are opaque.* What [`extract`](Engine::extract) stores it names by a version, and [`stored`](Engine::stored) lists the
 ///    versions that are there. A partition whose version is not the one of its receipt is lost and extracted again. An engine that
 ///    keeps nothing between runs names no version and lists none; it cannot count what has left the lake, and says so with an error.
-/// 5. *An answer is of the days asked for*, with bots, ads and categories numbered in any way: `Answer` says how. Every touch of those
+/// 5. *Counts are of the days asked for*, with bots, ads and categories numbered in any way: `DayCounts` says how. Every touch of those
 ///    days ends in one state, which is checked (rule 11).
 /// 6. *Rows behind a figure are an extra.* Where [`rows`](Engine::rows) gives none, `sessions`, `explain` and `conversion-event
 ///    categories` say so and what to do, and a run does without: after a change of aliases it builds every day again, and it does not ask

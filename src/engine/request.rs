@@ -10,7 +10,7 @@ use crate::base::object::Object;
 use crate::base::progress::Listener;
 use crate::base::schema::Raw;
 use crate::config::Settings;
-use crate::engine::answer::{Answer, FactsOfAds};
+use crate::engine::counts::{DayCounts, FactsOfAds};
 use crate::extract::found::RawContent;
 use crate::extract::identity::Identities;
 use crate::lake::layout::Partition;
@@ -76,10 +76,10 @@ pub struct Rules<'a> {
 #[derive(Clone, Copy)]
 pub struct AttributeRequest<'a> {
     pub rules: Rules<'a>,
-    /// All partitions whose rows count. The days' figures depend on some of them only, by what `base::limits` says of how far
-    /// rows reach.
+    /// All partitions whose rows count. The days' figures depend on some of them only, by what `base::limits` says of the
+    /// days that a row affects.
     pub partitions: &'a [ExtractedPartition<'a>],
-    /// The local days to answer for.
+    /// The local days to count.
     pub days: &'a BTreeSet<Day>,
     /// The messages partitions whose touches are in what is known of ads.
     pub known: &'a BTreeSet<Day>,
@@ -89,7 +89,7 @@ pub struct AttributeRequest<'a> {
 #[derive(Debug)]
 pub struct Attribution {
     /// Of the days asked for, and of no others.
-    pub answer: Answer,
+    pub counts: DayCounts,
     pub ads: AdNews,
 }
 

@@ -6,17 +6,17 @@
 //! becomes of their rows, is decided by who asks.
 //!
 //! ```text
-//! conversions.rs    conversion events
-//! fingerprints.rs   the settings that matter to what was read
-//! found.rs          counts, digests, rows set aside
-//! identity.rs       who an id stands for
-//! object.rs         one object, row by row
-//! reading.rs        whether rows that cannot be read again still hold
-//! touches.rs        inbound messages from ads
-//! tracked.rs        events of any category of some contacts
+//! conversion_events.rs    conversion events
+//! fingerprints.rs         the settings that matter to what was read
+//! found.rs                counts, digests, rows set aside
+//! identity.rs             who an id stands for
+//! object.rs               one object, row by row
+//! reading.rs              whether rows that cannot be read again still hold
+//! touches.rs              inbound messages from ads
+//! tracked.rs              events of any category of some contacts
 //! ```
 
-pub mod conversions;
+pub mod conversion_events;
 pub(crate) mod fingerprints;
 pub(crate) mod found;
 pub mod identity;
@@ -36,9 +36,9 @@ use crate::base::error::{Error, Result};
 use crate::base::object::Object;
 use crate::base::parallel::on_all_cores;
 use crate::base::schema::{self, InputTable};
-use crate::extract::conversions::{ConversionReader, could_convert};
+use crate::extract::conversion_events::{EventReader, could_convert};
 use crate::extract::found::{RawContent, Read, Scope};
-use crate::extract::object::ObjectScan;
+use crate::extract::object::PartitionObjects;
 use crate::extract::touches::{AD_COLUMNS, TouchReader, could_be_touch};
 use crate::lake::Lake;
 use crate::lake::layout::Partition;
@@ -55,10 +55,10 @@ pub(crate) struct Extracted {
 
 /// Reads a messages partition, all its objects at once or one after the other.
 pub(crate) fn messages(lake: &Lake, scope: &Scope<'_>, partition: &Partition, at_once: bool) -> Result<Extracted> {
-    let scan = ObjectScan { lake, input: &scope.settings.messages, day: partition.day, tested: &AD_COLUMNS };
+    let objects = PartitionObjects { lake, input: &scope.settings.messages, day: partition.day, tested: &AD_COLUMNS };
     let (of_objects, warnings) = each_object(partition, at_once, |object, warnings| {
         let mut reader = TouchReader::new(scope, partition.day);
-        scan.rows(object, warnings, could_be_touch, |bound, batch| reader.take(bound, batch))?;
+        objects.rows(object, warnings, could_be_touch, |bound, batch| reader.take(bound, batch))?;
         Ok(reader)
     })?;
     let mut reader = TouchReader::new(scope, partition.day);
@@ -68,16 +68,16 @@ pub(crate) fn messages(lake: &Lake, scope: &Scope<'_>, partition: &Partition, at
 
 /// Reads an events partition, likewise.
 pub(crate) fn events(lake: &Lake, scope: &Scope<'_>, partition: &Partition, at_once: bool) -> Result<Extracted> {
-    let scan = ObjectScan { lake, input: &scope.settings.events, day: partition.day, tested: &["category"] };
+    let objects = PartitionObjects { lake, input: &scope.settings.events, day: partition.day, tested: &["category"] };
     let categories = Arc::new(scope.categories.iter().map(|category| category.to_string()).collect::<HashSet<_, FixedState>>());
     let (of_objects, warnings) = each_object(partition, at_once, |object, warnings| {
-        let mut reader = ConversionReader::new(scope, partition.day);
+        let mut reader = EventReader::new(scope, partition.day);
         let categories = categories.clone();
         let could_count = move |bound: &Bound, batch: &RecordBatch| could_convert(bound, &categories, batch);
-        scan.rows(object, warnings, could_count, |bound, batch| reader.take(bound, batch))?;
+        objects.rows(object, warnings, could_count, |bound, batch| reader.take(bound, batch))?;
         Ok(reader)
     })?;
-    let mut reader = ConversionReader::new(scope, partition.day);
+    let mut reader = EventReader::new(scope, partition.day);
     of_objects.into_iter().for_each(|of_object| reader.append(of_object));
     extracted(&schema::EVENTS, scope, partition, reader.finish()?, warnings)
 }

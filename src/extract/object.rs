@@ -11,10 +11,10 @@ use crate::base::day::Day;
 use crate::base::error::{Error, Result};
 use crate::base::object::Object;
 use crate::config::PartitionedInput;
-use crate::lake::{Filter, Lake, ScanPlan};
+use crate::lake::{Filter, Lake, ReadPlan};
 
 /// How the objects of a partition are read.
-pub(super) struct ObjectScan<'a> {
+pub(super) struct PartitionObjects<'a> {
     pub lake: &'a Lake,
     pub input: &'a PartitionedInput,
     pub day: Day,
@@ -22,7 +22,7 @@ pub(super) struct ObjectScan<'a> {
     pub tested: &'a [&'static str],
 }
 
-impl ObjectScan<'_> {
+impl PartitionObjects<'_> {
     /// Gives `each` the rows that pass the test. What is odd about the object is added to the warnings.
     pub(super) fn rows(
         &self,
@@ -34,14 +34,14 @@ impl ObjectScan<'_> {
         let table = self.input.columns.table;
         let names: Vec<&str> = table.columns.iter().map(|column| column.name).collect();
         let cell: OnceCell<Arc<Bound>> = OnceCell::new();
-        let scanned = self.lake.scan(
+        let read = self.lake.read_batches(
             object,
             |schema| {
                 let bound = Arc::new(self.input.columns.bind(schema)?);
                 let columns = bound.paths(self.tested);
                 let of_test = bound.clone();
                 let filter = Filter { columns, test: Box::new(move |batch| test(&of_test, batch)) };
-                let plan = ScanPlan { columns: bound.paths(&names), filter: Some(filter) };
+                let plan = ReadPlan { columns: bound.paths(&names), filter: Some(filter) };
                 let _ = cell.set(bound);
                 Ok(plan)
             },
@@ -50,7 +50,7 @@ impl ObjectScan<'_> {
                 None => Err(Error::bug("a batch came before its schema")),
             },
         );
-        scanned.map_err(|error| error.with("table", table.name).with("day", self.day))?;
+        read.map_err(|error| error.with("table", table.name).with("day", self.day))?;
         if let Some(bound) = cell.get() {
             for column in bound.missing() {
                 warnings.insert(format!("{}: optional column {column} is missing, it is NULL", table.name));

@@ -46,11 +46,11 @@ impl Reading {
         let named: BTreeSet<&String> = self.bots.iter().flat_map(|(id, bot)| bot.members.iter().chain([id])).collect();
         // An id that is named now and was not: it had no rows.
         let is_new = |id: &String| !named.contains(id) && !left_out.contains_key(id);
-        let is_same = |(id, now): (&String, &BotReading)| match self.bots.get(id) {
+        let is_same = |(id, bot): (&String, &BotReading)| match self.bots.get(id) {
             Some(then) => {
-                then.zone == now.zone && then.members.is_subset(&now.members) && now.members.difference(&then.members).all(is_new)
+                then.zone == bot.zone && then.members.is_subset(&bot.members) && bot.members.difference(&then.members).all(is_new)
             }
-            None => now.members.iter().chain([id]).all(is_new),
+            None => bot.members.iter().chain([id]).all(is_new),
         };
         // Rows of a bot that is not named any more count nowhere.
         self.mapping == now.mapping && now.bots.iter().all(is_same)

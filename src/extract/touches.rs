@@ -45,7 +45,7 @@ pub(crate) fn could_be_touch(bound: &Bound, batch: &RecordBatch) -> Result<Boole
 pub(crate) struct TouchReader<'a> {
     scope: &'a Scope<'a>,
     day: Day,
-    rows: Vec<TouchRow>,
+    rows: Vec<AcceptedTouch>,
     batches: Vec<TouchTexts>,
     content: RawContent,
     set_aside: SetAside,
@@ -60,7 +60,7 @@ struct TouchTexts {
 }
 
 /// A row that counts. Its texts stay in the batch it came with.
-struct TouchRow {
+struct AcceptedTouch {
     contact_hash: i64,
     bot: usize,
     sent_at: i64,
@@ -108,7 +108,7 @@ impl<'a> TouchReader<'a> {
             match (reason, bot, time) {
                 (None, Some(bot), Instant::At(sent_at)) => {
                     let contact_hash = short_hash(contacts.value(row));
-                    self.rows.push(TouchRow { contact_hash, bot, sent_at, batch: batch_of_rows, row: row as u32 });
+                    self.rows.push(AcceptedTouch { contact_hash, bot, sent_at, batch: batch_of_rows, row: row as u32 });
                 }
                 (reason, bot, _) => {
                     let reason = reason.ok_or_else(|| Error::bug("a row without a fault and without a time"))?;
@@ -125,13 +125,13 @@ impl<'a> TouchReader<'a> {
     /// Adds what was taken of another object of the partition.
     pub(crate) fn append(&mut self, other: TouchReader<'a>) {
         let batches = self.batches.len() as u32;
-        self.rows.extend(other.rows.into_iter().map(|row| TouchRow { batch: row.batch + batches, ..row }));
+        self.rows.extend(other.rows.into_iter().map(|row| AcceptedTouch { batch: row.batch + batches, ..row }));
         self.batches.extend(other.batches);
         self.content.append(other.content);
         self.set_aside.append(other.set_aside);
     }
 
-    fn cells(&self, row: &TouchRow) -> TouchCells<'_> {
+    fn cells(&self, row: &AcceptedTouch) -> TouchCells<'_> {
         let batch = &self.batches[row.batch as usize];
         TouchCells {
             bot: &self.scope.settings.bots[row.bot].id,

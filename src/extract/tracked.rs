@@ -12,7 +12,7 @@ use crate::base::cells::Instant;
 use crate::base::error::{ErrorKind, Result};
 use crate::base::parallel::on_all_cores;
 use crate::extract::found::Scope;
-use crate::extract::object::ObjectScan;
+use crate::extract::object::PartitionObjects;
 use crate::lake::layout::Partition;
 use crate::lake::{Lake, readable};
 
@@ -52,7 +52,7 @@ fn of_partition(
     partition: &Partition,
     contacts: &Arc<HashSet<String>>,
 ) -> Result<Vec<TrackedEvent>> {
-    let scan = ObjectScan { lake, input: &scope.settings.events, day: partition.day, tested: &["contact_id"] };
+    let objects = PartitionObjects { lake, input: &scope.settings.events, day: partition.day, tested: &["contact_id"] };
     let mut events = Vec::new();
     for object in &partition.objects {
         let contacts = contacts.clone();
@@ -60,7 +60,7 @@ fn of_partition(
             let cells = bound.text("contact_id", batch)?;
             Ok(cells.iter().map(|contact| Some(contact.is_some_and(|contact| contacts.contains(contact)))).collect())
         };
-        scan.rows(object, &mut BTreeSet::new(), is_theirs, |bound, batch| {
+        objects.rows(object, &mut BTreeSet::new(), is_theirs, |bound, batch| {
             let text = |name| bound.text(name, batch);
             let (bots, ids, categories, names) = (text("bot_id")?, text("contact_id")?, text("category")?, text("event_id")?);
             let cell = |column: &StringArray, row: usize| column.is_valid(row).then(|| column.value(row).to_string());

@@ -16,7 +16,7 @@ use crate::config::ClientSettings;
 use crate::insights::graph::{Graph, Late, Trouble, Waiting};
 use crate::insights::graph_error::ErrorClass;
 use crate::insights::http::{GraphRequest, Http};
-use crate::insights::report_run::{self, RunState, Step};
+use crate::insights::report_run::{self, NextStep, ReportRunState};
 use crate::insights::rows::{self, DailyRow, ReachRow};
 use crate::insights::split::{self, Ask, ObjectLevel, Selection, Smaller, Span, smaller};
 use crate::insights::wire::{self, AdAccount, AdObject, JsonObject, Until};
@@ -203,7 +203,7 @@ impl<'a> Client<'a> {
             Smaller::Below(level) => {
                 let objects = match self.attempt(&ask.node, ask.ids(level), account)? {
                     Attempt::Rows(rows) => rows,
-                    Attempt::TooLarge(why) => return Err(why),
+                    Attempt::TooLarge(still) => return Err(still),
                 };
                 let ids = wire::ids(&objects, level.id_field()).map_err(|error| error.with("account", account))?;
                 match (ids.len(), ask.of_ids(level, &ids).as_slice()) {
@@ -268,23 +268,23 @@ impl<'a> Client<'a> {
                 Ok(answer) => answer,
                 Err(trouble) => return self.trouble_of_run(trouble, account),
             };
-            match RunState::read(&answer).map_err(|error| error.with("account", account))?.step(polls, waited) {
-                Step::Poll { after_seconds } => {
+            match ReportRunState::read(&answer).map_err(|error| error.with("account", account))?.step(polls, waited) {
+                NextStep::Poll { after_seconds } => {
                     self.graph.pause(after_seconds)?;
                     polls += 1;
                     waited += after_seconds;
                 }
-                Step::Read => {
+                NextStep::Read => {
                     let rows = GraphRequest::get(format!("{run}/insights"), Vec::new());
                     return match self.graph.pages(&rows, Some(account), Late::Again) {
                         Ok(rows) => Ok(Ok(Attempt::Rows(rows))),
                         Err(trouble) => self.trouble_of_run(trouble, account),
                     };
                 }
-                Step::Failed(error) => return self.trouble(Trouble::Meta(error), account),
-                Step::FailedSilently => return Ok(Err(Again::Silent)),
-                Step::Skipped => return Ok(Err(Again::For(failed_run("Meta skips the report run", account)))),
-                Step::Endless => return Ok(Ok(Attempt::TooLarge(failed_run("a report run never finished", account)))),
+                NextStep::Failed(error) => return self.trouble(Trouble::Meta(error), account),
+                NextStep::FailedSilently => return Ok(Err(Again::Silent)),
+                NextStep::Skipped => return Ok(Err(Again::For(failed_run("Meta skips the report run", account)))),
+                NextStep::Endless => return Ok(Ok(Attempt::TooLarge(failed_run("a report run never finished", account)))),
             }
         }
     }

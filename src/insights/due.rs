@@ -12,7 +12,7 @@ use crate::base::day::{Day, DayRange, MICROS_PER_SECOND};
 use crate::base::limits::FINAL_AFTER_DAYS;
 use crate::config::{MarketingApi, Settings};
 
-use crate::insights::fetched::{Answered, AskedAd, LedgerOf, Ledgers};
+use crate::insights::ledger::{Answered, AskedAd, FetchedAccount, Ledgers};
 
 /// What Meta keeps. The oldest day is left alone: whose today it counts from is not said.
 const KEPT_MONTHS: u32 = 37;
@@ -43,7 +43,7 @@ impl Due {
 }
 
 /// The days of an account that Meta can be asked for: up to its today.
-pub(crate) fn reachable(account: &LedgerOf, now: i64) -> DayRange {
+pub(crate) fn fetchable(account: &FetchedAccount, now: i64) -> DayRange {
     let today = account.zone.local_day(now);
     DayRange { first: today.months_before(KEPT_MONTHS).map_or(today, Day::next), last: today }
 }
@@ -52,25 +52,25 @@ pub(crate) fn reachable(account: &LedgerOf, now: i64) -> DayRange {
 pub(crate) fn due(settings: &Settings, api: &MarketingApi, ledgers: &Ledgers, now: i64, first: Option<Day>) -> Vec<Due> {
     let listed = settings.listed_accounts();
     let accounts = ledgers.accounts.iter().filter(|(id, _)| listed.contains(id.as_str()));
-    let of = |(id, account): (&String, &LedgerOf)| Due {
+    let of = |(id, account): (&String, &FetchedAccount)| Due {
         account: id.clone(),
         chunks: chunks(&days_due(api, account, now, first)),
-        reach: if is_reach_due(api, account, now) { reach_ranges(api, reachable(account, now)) } else { Vec::new() },
+        reach: if is_reach_due(api, account, now) { reach_ranges(api, fetchable(account, now)) } else { Vec::new() },
     };
     accounts.map(of).filter(|due| !(due.chunks.is_empty() && due.reach.is_empty())).collect()
 }
 
 /// The days of an account that are due, newest first.
-pub(crate) fn days_due(api: &MarketingApi, account: &LedgerOf, now: i64, first: Option<Day>) -> Vec<Day> {
-    let reachable = reachable(account, now);
-    let today = reachable.last;
+pub(crate) fn days_due(api: &MarketingApi, account: &FetchedAccount, now: i64, first: Option<Day>) -> Vec<Day> {
+    let fetchable = fetchable(account, now);
+    let today = fetchable.last;
     let restated = today.plus(-api.restate_days);
     let wanted = DayRange { first: first.map_or(restated, |first| first.min(restated)).min(today), last: today };
-    let days = wanted.intersection(reachable).into_iter().flat_map(DayRange::iter).rev();
+    let days = wanted.intersection(fetchable).into_iter().flat_map(DayRange::iter).rev();
     days.filter(|day| is_due(api, account, now, today, *day)).collect()
 }
 
-fn is_due(api: &MarketingApi, account: &LedgerOf, now: i64, today: Day, day: Day) -> bool {
+fn is_due(api: &MarketingApi, account: &FetchedAccount, now: i64, today: Day, day: Day) -> bool {
     let Some(fetched) = account.ledger.days.get(&day) else { return true };
     let is_rested = now - fetched.at.0 >= api.refetch_after_hours * MICROS_PER_HOUR;
     if !fetched.complete {
@@ -93,7 +93,7 @@ pub(crate) fn chunks(days: &[Day]) -> Vec<DayRange> {
     chunks
 }
 
-fn is_reach_due(api: &MarketingApi, account: &LedgerOf, now: i64) -> bool {
+fn is_reach_due(api: &MarketingApi, account: &FetchedAccount, now: i64) -> bool {
     let yesterday = account.zone.local_day(now).plus(-1);
     let is_fresh = account.ledger.reach.as_ref().is_some_and(|fetched| {
         fetched.until == yesterday && now - fetched.at.0 < api.refetch_after_hours.max(1) * MICROS_PER_HOUR
@@ -102,13 +102,13 @@ fn is_reach_due(api: &MarketingApi, account: &LedgerOf, now: i64) -> bool {
 }
 
 /// The trailing windows, which end with the last day that is over, the month of that day so far, and the month before.
-pub(crate) fn reach_ranges(api: &MarketingApi, reachable: DayRange) -> Vec<DayRange> {
-    let yesterday = reachable.last.plus(-1);
+pub(crate) fn reach_ranges(api: &MarketingApi, fetchable: DayRange) -> Vec<DayRange> {
+    let yesterday = fetchable.last.plus(-1);
     let month = yesterday.first_of_month();
     let windows = api.reach_windows.iter().map(|days| DayRange { first: yesterday.plus(1 - days), last: yesterday });
     let months =
         [DayRange { first: month, last: yesterday }, DayRange { first: month.plus(-1).first_of_month(), last: month.plus(-1) }];
-    let mut ranges: Vec<DayRange> = windows.chain(months).filter(|range| reachable.contains(range.first)).collect();
+    let mut ranges: Vec<DayRange> = windows.chain(months).filter(|range| fetchable.contains(range.first)).collect();
     ranges.sort_unstable_by_key(|range| (range.first, range.last));
     ranges.dedup();
     ranges
@@ -130,11 +130,11 @@ pub(crate) struct TouchedAd {
 pub(crate) fn ads_due(ledgers: &Ledgers, ads: &BTreeMap<String, TouchedAd>, now: i64) -> Option<(DayRange, Vec<String>)> {
     let fetched = ledgers.accounts.values().filter_map(|account| {
         let (first, last) = (account.ledger.days.keys().next()?, account.ledger.days.keys().next_back()?);
-        DayRange { first: *first, last: *last }.intersection(reachable(account, now))
+        DayRange { first: *first, last: *last }.intersection(fetchable(account, now))
     });
     let all = fetched.reduce(|a, b| DayRange { first: a.first.min(b.first), last: a.last.max(b.last) })?;
-    // A day is asked for only where it is in reach for every account.
-    let range = ledgers.accounts.values().try_fold(all, |range, account| range.intersection(reachable(account, now)))?;
+    // A day is asked for only where every account can be asked for it.
+    let range = ledgers.accounts.values().try_fold(all, |range, account| range.intersection(fetchable(account, now)))?;
     let is_due = |(ad, touched): &(&String, &TouchedAd)| {
         // Where an account's report is not there, it may yet have the ad.
         let is_whole =
@@ -172,7 +172,7 @@ mod tests {
 
     use super::*;
     use crate::base::digest::Digest;
-    use crate::insights::fetched::{AccountLedger, At, FetchedDay};
+    use crate::insights::ledger::{AccountLedger, At, FetchedDay};
 
     const HOUR: i64 = MICROS_PER_HOUR;
 
@@ -194,17 +194,17 @@ mod tests {
     }
 
     /// An account in UTC, with days that were fetched at some time.
-    fn account(days: &[(&str, i64)]) -> LedgerOf {
+    fn account(days: &[(&str, i64)]) -> FetchedAccount {
         let fetched = |(text, at): &(&str, i64)| {
             let complete = Day::of_instant(*at) > day(text);
             let fetched = FetchedDay { at: At(*at), complete, rows: 0, fingerprint: Digest::NONE, object: None };
             (day(text), fetched)
         };
         let ledger = AccountLedger { days: days.iter().map(fetched).collect(), ..AccountLedger::default() };
-        LedgerOf { zone: "UTC".parse().unwrap(), ledger }
+        FetchedAccount { zone: "UTC".parse().unwrap(), ledger }
     }
 
-    fn is_due_on(account: &LedgerOf, now: i64, text: &str) -> bool {
+    fn is_due_on(account: &FetchedAccount, now: i64, text: &str) -> bool {
         days_due(&api(""), account, now, Some(day("2026-01-01"))).contains(&day(text))
     }
 
@@ -252,8 +252,8 @@ mod tests {
     #[test]
     fn reach_is_of_windows_up_to_yesterday_and_of_two_months() {
         let ranges = |today: &str| {
-            let reachable = DayRange { first: day("2023-01-01"), last: day(today) };
-            reach_ranges(&api("reach_windows = [7]"), reachable).iter().map(DayRange::to_string).collect::<Vec<_>>()
+            let fetchable = DayRange { first: day("2023-01-01"), last: day(today) };
+            reach_ranges(&api("reach_windows = [7]"), fetchable).iter().map(DayRange::to_string).collect::<Vec<_>>()
         };
         assert_eq!(ranges("2026-03-11"), ["2026-02-01..2026-02-28", "2026-03-01..2026-03-10", "2026-03-04..2026-03-10"]);
         // On the first of a month the last one has just ended.

@@ -10,8 +10,8 @@ use crate::base::digest::Digest;
 use crate::base::error::{Error, Result};
 use crate::base::limits::FINAL_AFTER_DAYS;
 use crate::config::Insights;
-use crate::insights::fetched::Ledgers;
-use crate::insights::figures::{AdNames, InsightRow, MetaFigures};
+use crate::insights::ledger::Ledgers;
+use crate::insights::row::{AdNames, InsightRow, MetaFigures};
 
 /// What a landed insights partition was found to hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -188,7 +188,7 @@ impl InsightsIndex {
                 currency: row.currency.clone(),
                 names: AdNames::default(),
             });
-            let latest = |known: &mut Option<String>, now: Option<String>| *known = now.or(known.take());
+            let latest = |name: &mut Option<String>, now: Option<String>| *name = now.or(name.take());
             latest(&mut known.names.ad_name, row.names.ad_name);
             latest(&mut known.names.adset_id, row.names.adset_id);
             latest(&mut known.names.adset_name, row.names.adset_name);

@@ -14,12 +14,12 @@ use crate::base::error::{Error, Result};
 use crate::base::schema;
 
 use crate::base::money::rounded_millionths;
-use crate::insights::figures::InsightRow;
+use crate::insights::row::InsightRow;
 use crate::insights::rows::ReachRow;
 
 /// A row of `reach`, in the order of its key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct PublishedReach {
+pub(crate) struct ReachTableRow {
     pub account: String,
     pub ad: String,
     pub since: Day,
@@ -30,8 +30,8 @@ pub(crate) struct PublishedReach {
     pub frequency: Option<i64>,
 }
 
-impl PublishedReach {
-    pub(crate) fn of(row: ReachRow) -> Result<PublishedReach> {
+impl ReachTableRow {
+    pub(crate) fn of(row: ReachRow) -> Result<ReachTableRow> {
         let frequency = row.frequency.as_deref().map(|text| {
             rounded_millionths(text).ok_or_else(|| {
                 Error::data(format!("Meta sent {text} as frequency, which is too large"))
@@ -39,7 +39,7 @@ impl PublishedReach {
                     .with("ad", &row.ad)
             })
         });
-        Ok(PublishedReach {
+        Ok(ReachTableRow {
             frequency: frequency.transpose()?,
             account: row.account,
             ad: row.ad,
@@ -99,15 +99,15 @@ fn money(values: impl Iterator<Item = Option<i64>>) -> Result<ArrayRef> {
 }
 
 /// Rows of the table `reach`, in the order of its key.
-pub(crate) fn reach_table(rows: &[PublishedReach]) -> Result<RecordBatch> {
-    let text = |value: &dyn Fn(&PublishedReach) -> &str| {
+pub(crate) fn reach_table(rows: &[ReachTableRow]) -> Result<RecordBatch> {
+    let text = |value: &dyn Fn(&ReachTableRow) -> &str| {
         Arc::new(rows.iter().map(|row| Some(value(row))).collect::<StringArray>()) as ArrayRef
     };
-    let day = |value: &dyn Fn(&PublishedReach) -> Day| {
+    let day = |value: &dyn Fn(&ReachTableRow) -> Day| {
         Arc::new(rows.iter().map(|row| Some(value(row).0)).collect::<Date32Array>()) as ArrayRef
     };
     let count =
-        |value: &dyn Fn(&PublishedReach) -> Option<i64>| Arc::new(rows.iter().map(value).collect::<Int64Array>()) as ArrayRef;
+        |value: &dyn Fn(&ReachTableRow) -> Option<i64>| Arc::new(rows.iter().map(value).collect::<Int64Array>()) as ArrayRef;
     let columns = vec![
         text(&|row| &row.account),
         text(&|row| &row.ad),
@@ -122,7 +122,7 @@ pub(crate) fn reach_table(rows: &[PublishedReach]) -> Result<RecordBatch> {
 }
 
 /// The rows of a published object of `reach`; none where it is not ours.
-pub(crate) fn reach_rows(batch: &RecordBatch) -> Option<Vec<PublishedReach>> {
+pub(crate) fn reach_rows(batch: &RecordBatch) -> Option<Vec<ReachTableRow>> {
     if batch.schema() != schema::reach().schema {
         return None;
     }
@@ -133,7 +133,7 @@ pub(crate) fn reach_rows(batch: &RecordBatch) -> Option<Vec<PublishedReach>> {
         column.is_valid(row).then(|| column.value(row))
     };
     let frequency = batch.column(6).as_primitive::<Decimal128Type>();
-    let row = |row: usize| PublishedReach {
+    let row = |row: usize| ReachTableRow {
         account: text(0, row),
         ad: text(1, row),
         since: day(2, row),
@@ -148,11 +148,11 @@ pub(crate) fn reach_rows(batch: &RecordBatch) -> Option<Vec<PublishedReach>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::insights::figures::{AdNames, MetaFigures};
+    use crate::insights::row::{AdNames, MetaFigures};
 
     #[test]
     fn reach_reads_back_as_it_was_written() {
-        let row = PublishedReach {
+        let row = ReachTableRow {
             account: "act_1".into(),
             ad: "9".into(),
             since: Day(1),
@@ -161,7 +161,7 @@ mod tests {
             impressions: None,
             frequency: Some(1_500_000),
         };
-        let rows = vec![row.clone(), PublishedReach { ad: "10".into(), frequency: None, reach: None, ..row }];
+        let rows = vec![row.clone(), ReachTableRow { ad: "10".into(), frequency: None, reach: None, ..row }];
         assert_eq!(reach_rows(&reach_table(&rows).unwrap()).unwrap(), rows);
         assert_eq!(reach_rows(&insights_table(&[]).unwrap()), None);
     }

@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 
 use crate::base::day::Day;
 use crate::base::error::{Error, Result};
-use crate::insights::figures::InsightRow;
+use crate::insights::row::InsightRow;
 
 /// A row as a file has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,7 +105,7 @@ fn differing(row: &LandedRow, load_times: &[String]) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::insights::figures::{AdNames, MetaFigures};
+    use crate::insights::row::{AdNames, MetaFigures};
 
     fn row(spend: i64, loaded_at: Option<i64>) -> LandedRow {
         let row = InsightRow {

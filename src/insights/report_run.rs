@@ -1,6 +1,6 @@
 //! An asynchronous report run: what to do next, from what it says of itself. Pure.
 //!
-//! In: the answer to a poll, how often and how long was polled before. Out: a [`Step`]. A run is done only when it says
+//! In: the answer to a poll, how often and how long was polled before. Out: a [`NextStep`]. A run is done only when it says
 //! `Job Completed` and 100 percent: it says 100 while it still runs, and some runs never finish.
 
 use serde_json::Value;
@@ -17,14 +17,14 @@ const FIRST_POLL_SECONDS: u64 = 2;
 const SLOWEST_POLL_SECONDS: u64 = 60;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct RunState {
+pub(crate) struct ReportRunState {
     pub status: String,
     pub percent: u64,
     pub failure: Option<GraphError>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum NextStep {
     Poll {
         after_seconds: u64,
     },
@@ -39,8 +39,8 @@ pub(crate) enum Step {
     Endless,
 }
 
-impl RunState {
-    pub(crate) fn read(answer: &Value) -> Result<RunState> {
+impl ReportRunState {
+    pub(crate) fn read(answer: &Value) -> Result<ReportRunState> {
         let odd = |field: &'static str| {
             Err(Error::data(format!("a report run has no readable {field}"))
                 .with("field", field)
@@ -54,23 +54,23 @@ impl RunState {
             Some(_) => None,
         };
         let Some(percent) = percent else { return odd("async_percent_completion") };
-        Ok(RunState { status: status.to_string(), percent, failure: GraphError::of_run(answer) })
+        Ok(ReportRunState { status: status.to_string(), percent, failure: GraphError::of_run(answer) })
     }
 
     /// `polls` and `waited_seconds` count from the start of the run.
-    pub(crate) fn step(&self, polls: u32, waited_seconds: u64) -> Step {
+    pub(crate) fn step(&self, polls: u32, waited_seconds: u64) -> NextStep {
         match self.status.as_str() {
-            "Job Completed" if self.percent >= 100 => return Step::Read,
-            "Job Failed" => return self.failure.clone().map_or(Step::FailedSilently, Step::Failed),
-            "Job Skipped" => return Step::Skipped,
+            "Job Completed" if self.percent >= 100 => return NextStep::Read,
+            "Job Failed" => return self.failure.clone().map_or(NextStep::FailedSilently, NextStep::Failed),
+            "Job Skipped" => return NextStep::Skipped,
             // Also a status that is not known yet: the bound ends it.
             _ => {}
         }
         if waited_seconds >= LONGEST_SECONDS {
-            return Step::Endless;
+            return NextStep::Endless;
         }
         let seconds = FIRST_POLL_SECONDS.saturating_mul(1 << polls.min(16)).min(SLOWEST_POLL_SECONDS);
-        Step::Poll { after_seconds: seconds.min(LONGEST_SECONDS - waited_seconds) }
+        NextStep::Poll { after_seconds: seconds.min(LONGEST_SECONDS - waited_seconds) }
     }
 }
 
@@ -94,41 +94,41 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn state(status: &str, percent: u64) -> RunState {
-        RunState { status: status.into(), percent, failure: None }
+    fn state(status: &str, percent: u64) -> ReportRunState {
+        ReportRunState { status: status.into(), percent, failure: None }
     }
 
     #[test]
     fn only_completed_at_100_percent_is_read() {
-        assert_eq!(state("Job Completed", 100).step(0, 0), Step::Read);
+        assert_eq!(state("Job Completed", 100).step(0, 0), NextStep::Read);
         for (status, percent) in
             [("Job Completed", 99), ("Job Running", 100), ("Job Started", 0), ("Job Not Started", 0), ("Job Pondering", 100)]
         {
-            assert_eq!(state(status, percent).step(0, 0), Step::Poll { after_seconds: 2 }, "{status} {percent}");
+            assert_eq!(state(status, percent).step(0, 0), NextStep::Poll { after_seconds: 2 }, "{status} {percent}");
         }
-        assert_eq!(state("Job Skipped", 0).step(0, 0), Step::Skipped);
-        assert_eq!(state("Job Failed", 100).step(0, 0), Step::FailedSilently);
+        assert_eq!(state("Job Skipped", 0).step(0, 0), NextStep::Skipped);
+        assert_eq!(state("Job Failed", 100).step(0, 0), NextStep::FailedSilently);
     }
 
     #[test]
     fn polls_come_slower_and_end_after_an_hour() {
         let (mut waited, mut polls, mut waits) = (0, 0, Vec::new());
-        while let Step::Poll { after_seconds } = state("Job Running", 0).step(polls, waited) {
+        while let NextStep::Poll { after_seconds } = state("Job Running", 0).step(polls, waited) {
             waits.push(after_seconds);
             waited += after_seconds;
             polls += 1;
         }
         assert_eq!(waits[..7], [2, 4, 8, 16, 32, 60, 60]);
         assert_eq!(waited, 3_600);
-        assert_eq!(state("Job Running", 100).step(polls, waited), Step::Endless);
-        assert_eq!(state("Job Completed", 100).step(polls, waited), Step::Read, "a late end is an end");
+        assert_eq!(state("Job Running", 100).step(polls, waited), NextStep::Endless);
+        assert_eq!(state("Job Completed", 100).step(polls, waited), NextStep::Read, "a late end is an end");
     }
 
     #[test]
     fn a_run_is_read_as_metas_pages_show_it() {
         let run = json!({ "id": "6", "async_status": "Job Failed", "async_percent_completion": 0,
                           "error_code": -3, "error_subcode": 1504045, "error_message": "Too much" });
-        let failure = RunState::read(&run).unwrap().failure.unwrap();
+        let failure = ReportRunState::read(&run).unwrap().failure.unwrap();
         assert_eq!((failure.code, failure.subcode), (-3, Some(1504045)));
         for id in [json!({ "report_run_id": "6023920149050" }), json!({ "report_run_id": 6023920149050_u64 })] {
             assert_eq!(run_id(&id).unwrap(), "6023920149050");
@@ -141,7 +141,7 @@ mod tests {
         for odd in
             [json!({}), json!({ "async_status": 3 }), json!({ "async_status": "Job Running", "async_percent_completion": [] })]
         {
-            assert!(RunState::read(&odd).is_err(), "{odd}");
+            assert!(ReportRunState::read(&odd).is_err(), "{odd}");
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::base::error::{Error, Result};
 use crate::base::limits::LARGEST_COUNT;
 use crate::base::money::parse_money;
 use crate::insights::columns::parse_count;
-use crate::insights::figures::{AdNames, InsightRow, MetaFigures};
+use crate::insights::row::{AdNames, InsightRow, MetaFigures};
 use crate::insights::wire::{JsonObject, account_id, id, object, odd, optional_text, text};
 
 /// The figures of a day, beside the keys; `date_start` and `date_stop` come by themselves.

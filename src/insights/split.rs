@@ -150,8 +150,8 @@ impl Ask {
         if self.is_of_account() {
             filters.push(filter("ad.effective_status".to_string(), json!(AD_STATUSES)));
         }
-        if let Selection::Of(level, ids) = &self.selection {
-            filters.push(filter(format!("{}.id", level.name()), json!(ids)));
+        if let Selection::Of(objects, ids) = &self.selection {
+            filters.push(filter(format!("{}.id", objects.name()), json!(ids)));
         }
         if !filters.is_empty() {
             parameters.push(("filtering", json!(filters).to_string()));

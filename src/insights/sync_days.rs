@@ -13,7 +13,7 @@ use crate::base::digest::Digest;
 use crate::base::error::{ErrorKind, Result};
 use crate::base::mapping::TableMapping;
 use crate::base::object::Object;
-use crate::insights::figures::days_in;
+use crate::insights::landed::days_in;
 use crate::lake::layout::{Listing, Partition};
 use crate::lake::{Lake, readable};
 
@@ -46,7 +46,7 @@ impl SyncDays {
             .into_values()
             .flat_map(|partition| partition.objects.into_iter().map(move |object| (partition.day, object)))
             .collect();
-        let days = lake.on_each(&files, |(folder, object)| {
+        let found = lake.on_each(&files, |(folder, object)| {
             if let Some(known) = known.get(&object.path).filter(|known| known.version == object.version) {
                 return Ok(known.days.clone());
             }
@@ -58,8 +58,8 @@ impl SyncDays {
         });
         let mut by_day: BTreeMap<Day, Partition> = BTreeMap::new();
         let mut now = SyncDays { mapping: of_mapping, files: BTreeMap::new() };
-        for ((_, object), days) in files.into_iter().zip(days) {
-            let days = days?;
+        for ((_, object), of_file) in files.into_iter().zip(found) {
+            let days = of_file?;
             for day in &days {
                 let objects = &mut by_day.entry(*day).or_insert(Partition { day: *day, objects: Vec::new() }).objects;
                 objects.push(object.clone());

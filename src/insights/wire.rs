@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::base::day::Zone;
 use crate::base::error::{Error, Result};
-use crate::insights::figures::AdNames;
+use crate::insights::row::AdNames;
 
 pub type JsonObject = Map<String, Value>;
 
@@ -87,7 +87,7 @@ pub struct AdObject {
 
 /// One page of a list.
 #[derive(Debug)]
-pub struct Page {
+pub struct ListPage {
     pub rows: Vec<JsonObject>,
     /// The cursor of the next page; none on the last.
     pub after: Option<String>,
@@ -137,15 +137,15 @@ pub(super) fn object<'v>(value: &'v Value, what: &str) -> Result<&'v JsonObject>
 
 /// The rows of a page, and where the next begins: there is one exactly when the answer has a link to it. The link itself carries
 /// the token and is never followed; only its cursor is taken.
-pub fn page(answer: &Value) -> Result<Page> {
+pub fn page(answer: &Value) -> Result<ListPage> {
     let list = answer.get("data").and_then(Value::as_array).ok_or_else(|| odd("data", answer.get("data"), "a list"))?;
     let rows = list.iter().map(|row| object(row, "a row").cloned()).collect::<Result<_>>()?;
     let paging = answer.get("paging");
     if paging.and_then(|paging| paging.get("next")).is_none_or(Value::is_null) {
-        return Ok(Page { rows, after: None });
+        return Ok(ListPage { rows, after: None });
     }
     match paging.and_then(|paging| paging.get("cursors")?.get("after")?.as_str()).filter(|cursor| !cursor.is_empty()) {
-        Some(cursor) => Ok(Page { rows, after: Some(cursor.to_string()) }),
+        Some(cursor) => Ok(ListPage { rows, after: Some(cursor.to_string()) }),
         None => Err(odd("paging.cursors.after", None, "the cursor of the next page")),
     }
 }

@@ -18,7 +18,7 @@ impl Identities {
         let bots = settings.bot_by_id();
         let mut identities = Identities::of_bots(settings.bots.len());
         for object in objects {
-            lake.scan_columns(object, &["bot_id", "alias", "contact_id"], &[], |batch| identities.add(&batch, &bots))
+            lake.read_rows(object, &["bot_id", "alias", "contact_id"], &[], |batch| identities.add(&batch, &bots))
                 .map_err(|error| error.with("table", "identities"))?;
         }
         identities.check_loops(settings)?;

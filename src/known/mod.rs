@@ -4,9 +4,10 @@
 //! ad_memory.rs   what earlier runs found out about ads
 //! aliases.rs     the alias table, read
 //! job.rs         what a command is asked to do, and with what
-//! moved.rs       which days a changed alias or ad reaches
+//! moved.rs       which days a changed alias or ad affects
 //! receipts.rs    what stored things were made from, as it lies there
 //! survey.rs      what is there, by listings and receipts only
+//! sync_days.rs   which days the files of a sync have rows of
 //! ```
 
 pub(crate) mod ad_memory;
@@ -15,3 +16,4 @@ pub mod job;
 pub(crate) mod moved;
 pub(crate) mod receipts;
 pub(crate) mod survey;
+pub(crate) mod sync_days;

@@ -1,8 +1,8 @@
 //! Moved: which days a changed alias, or an ad at another place than before, makes stale (rule 21).
 //!
 //! The digests of a day's receipt tell of rows, settings and figures. Of aliases and of ads they do not tell: what the published
-//! days were built with is kept under `work/`, and compared here with what holds now. Where it is lost, every day is reached. What is
-//! reached is kept as marks (`plan/marks.rs`).
+//! days were built with is kept under `work/`, and compared here with what holds now. Where it is lost, every day is affected. What is
+//! affected is kept as marks (`plan/marks.rs`).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -21,40 +21,40 @@ use crate::lake::{Lake, decode, read_json};
 use crate::plan::Planner;
 use crate::tables::ads::{self, AdIndex, AdPlaces};
 
-/// The days reached, each with the reason.
-pub(crate) type Reached = BTreeMap<Day, String>;
+/// The days affected, each with the reason.
+pub(crate) type AffectedDays = BTreeMap<Day, String>;
 
 /// What became of the alias table, or of the ads' places, since the published days were built.
 pub(crate) enum Moved {
     /// All is as the days know it.
     Nothing,
-    /// Something is other than they know, and reaches these of them.
-    Reached(Reached),
+    /// Something is other than they know, and affects these of them.
+    Affects(AffectedDays),
 }
 
 impl Moved {
-    pub(crate) fn into_reached(self) -> Reached {
+    pub(crate) fn into_affected(self) -> AffectedDays {
         match self {
-            Moved::Nothing => Reached::new(),
-            Moved::Reached(reached) => reached,
+            Moved::Nothing => AffectedDays::new(),
+            Moved::Affects(days) => days,
         }
     }
 }
 
-/// What the alias table reaches since the published days were built.
+/// The days that the alias table affects since the published days were built.
 pub(crate) fn of_identities(places: &Places<'_>, survey: &Survey, identities: &Identities, lost: Lost) -> Result<Moved> {
     let Places { settings, output, engine, .. } = places;
     let Some(receipt) = &survey.receipts.identities else {
-        return Ok(Moved::Reached(every_day(survey, "the known alias table is lost")));
+        return Ok(Moved::Affects(every_day(survey, "the known alias table is lost")));
     };
     let Some(before) = Identities::read_known(output, receipt, settings)? else {
-        return Ok(Moved::Reached(every_day(survey, "the known alias table is lost")));
+        return Ok(Moved::Affects(every_day(survey, "the known alias table is lost")));
     };
     if before.is_empty() && identities.is_empty() {
         return Ok(Moved::Nothing);
     }
     if receipt.bots != survey.bots_of_ids(settings) {
-        return Ok(Moved::Reached(every_day(survey, "bots or their members changed, and aliases with them")));
+        return Ok(Moved::Affects(every_day(survey, "bots or their members changed, and aliases with them")));
     }
     let changed = identities.changed_since(&before, settings.bots.len());
     if changed.is_empty() {
@@ -69,10 +69,10 @@ pub(crate) fn of_identities(places: &Places<'_>, survey: &Survey, identities: &I
         }
     }
     let Some(kept) = engine.rows() else {
-        return Ok(Moved::Reached(every_day(survey, "aliases changed, and the engine keeps no rows")));
+        return Ok(Moved::Affects(every_day(survey, "aliases changed, and the engine keeps no rows")));
     };
     let rows = kept.load(settings, &survey.extracted(lost), Some(&ids))?;
-    Ok(Moved::Reached(days_of_moved_contacts(settings, rows.as_ref(), &before, identities)))
+    Ok(Moved::Affects(days_of_moved_contacts(settings, rows.as_ref(), &before, identities)))
 }
 
 /// What tells whether an alias table says what it said.
@@ -85,7 +85,7 @@ pub(crate) fn aliases_digest(identities: &Identities, settings: &Settings) -> Re
 
 /// A contact whose chain ends elsewhere leaves one group of ids and joins another. Only conversion events of the two can be
 /// credited otherwise, and only those that a touch of their group precedes within the horizon.
-fn days_of_moved_contacts(settings: &Settings, rows: &dyn Rows, before: &Identities, now: &Identities) -> Reached {
+fn days_of_moved_contacts(settings: &Settings, rows: &dyn Rows, before: &Identities, now: &Identities) -> AffectedDays {
     let changed = now.changed_since(before, settings.bots.len());
     let tables = [before, now];
     let end = |table: usize, bot: u32, contact: &str| (bot, tables[table].resolve(bot as usize, contact).to_string());
@@ -100,28 +100,28 @@ fn days_of_moved_contacts(settings: &Settings, rows: &dyn Rows, before: &Identit
             }
         }
     }
-    let mut reached = Reached::new();
+    let mut affected = AffectedDays::new();
     for event in rows.each_event() {
         let Some(contact) = event.contact else { continue };
         let ends = [0, 1].map(|table| end(table, event.bot, contact));
-        if !ends.iter().any(|end| groups.contains(end)) {
+        if !ends.iter().any(|group| groups.contains(group)) {
             continue;
         }
         let is_open = |at: &i64| (0..=settings.horizon.micros()).contains(&(event.occurred_at - at));
-        if ends.iter().zip(&touched).any(|(end, touched)| touched.get(end).is_some_and(|times| times.iter().any(is_open))) {
+        if ends.iter().zip(&touched).any(|(group, touched)| touched.get(group).is_some_and(|times| times.iter().any(is_open))) {
             let day = settings.bots[event.bot as usize].zone.local_day(event.occurred_at);
-            reached.entry(day).or_insert_with(|| "alias changed".to_string());
+            affected.entry(day).or_insert_with(|| "alias changed".to_string());
         }
     }
-    reached
+    affected
 }
 
-/// What the ads' places reach since the published days were built.
+/// The days that the ads' places affect since the published days were built.
 pub(crate) fn of_ads(places: &Places<'_>, survey: &Survey, ads: &AdIndex, planner: &Planner<'_>) -> Result<Moved> {
     let state = survey.receipts.ads.as_ref().map(|receipt| known_places(receipt.marks.tip()));
     let before = state.map(|object| read_json::<AdPlaces>(places.output, &object)).transpose()?.flatten();
     let Some(before) = before else {
-        return Ok(Moved::Reached(every_day(survey, "the known places of ads are lost")));
+        return Ok(Moved::Affects(every_day(survey, "the known places of ads are lost")));
     };
     let moved = ads::moved(&before, &ads.places(places.settings));
     if moved.is_empty() {
@@ -132,7 +132,7 @@ pub(crate) fn of_ads(places: &Places<'_>, survey: &Survey, ads: &AdIndex, planne
     let reason = |ad: &String| moved.get(ad).map(|reason| format!("{reason}: {ad}"));
     // Of a day that was built from what is not there now, nobody knows here which ads it has.
     let has_none = |day: Day| first.is_some_and(|first| day < first) && planner.staleness(day).is_none();
-    days_with(places.output, survey, &has_none, &reason).map(Moved::Reached)
+    days_with(places.output, survey, &has_none, &reason).map(Moved::Affects)
 }
 
 /// The published days with a row of an ad for which there is a reason. Those that are known to have none are not looked into.
@@ -141,8 +141,8 @@ pub(crate) fn days_with(
     survey: &Survey,
     has_none: &dyn Fn(Day) -> bool,
     reason: &dyn Fn(&String) -> Option<String>,
-) -> Result<Reached> {
-    let mut reached = Reached::new();
+) -> Result<AffectedDays> {
+    let mut affected = AffectedDays::new();
     for (day, object) in survey.published.get("ad_days").into_iter().flatten() {
         if survey.receipts.days.get(*day).is_none() || has_none(*day) {
             continue;
@@ -151,12 +151,12 @@ pub(crate) fn days_with(
         let Some(batches) = output.get(&object.path)?.and_then(|bytes| decode(bytes).ok()) else { continue };
         let ids: BTreeSet<String> = batches.iter().flat_map(crate::tables::ad_ids).collect();
         if let Some(reason) = ids.iter().find_map(reason) {
-            reached.insert(*day, reason);
+            affected.insert(*day, reason);
         }
     }
-    Ok(reached)
+    Ok(affected)
 }
 
-fn every_day(survey: &Survey, reason: &str) -> Reached {
+fn every_day(survey: &Survey, reason: &str) -> AffectedDays {
     survey.receipts.days.iter().map(|(day, _)| (day, reason.to_string())).collect()
 }

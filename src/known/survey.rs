@@ -16,13 +16,12 @@ use crate::extract::found::RawContent;
 use crate::extract::identity::Identities;
 use crate::extract::reading::{Reading, history_holds};
 use crate::insights::due::Due;
-use crate::insights::fetched as ledger;
-use crate::insights::fetched::{Answered, Ledgers};
-use crate::insights::sync_days::SyncDays;
+use crate::insights::ledger::{self, Answered, Ledgers};
 use crate::known::job::Places;
 use crate::known::receipts::Book;
+use crate::known::sync_days::KeptSyncDays;
 use crate::lake::layout::{ADS_OBJECT, Listing, rejected_partition};
-use crate::lake::{Lake, read_json, write_json};
+use crate::lake::{Lake, read_json};
 use crate::plan::accepted::{ACCEPTED_OBJECT, Accepted};
 use crate::plan::calendar::Calendar;
 use crate::plan::receipt::PartitionReceipt;
@@ -30,16 +29,6 @@ use crate::plan::stages::{PartitionStep, Seen, Tried};
 use crate::plan::wanted::Wanted;
 use crate::plan::{PlanInputs, Planner};
 use std::sync::Arc;
-
-/// Where it is kept which days the files of a sync have rows of.
-const SYNC_DAYS: &str = "work/insights/sync_days.json";
-
-/// What was kept of the files of syncs, and what is known of them now.
-#[derive(Default)]
-pub(crate) struct KeptSyncDays {
-    kept: SyncDays,
-    now: SyncDays,
-}
 
 pub(crate) struct Survey {
     pub messages: Listing,
@@ -75,7 +64,7 @@ pub(crate) enum Lost {
 pub(crate) const WORKING_TABLE_LOST: &str = "working table lost";
 
 /// What a command asks, beside what a survey tells.
-pub(crate) struct Asked<'a> {
+pub(crate) struct StageInputs<'a> {
     pub(crate) wanted: Wanted,
     /// What is due of Meta's figures.
     pub(crate) due: Vec<Due>,
@@ -86,7 +75,7 @@ pub(crate) struct Asked<'a> {
 const TOO_MANY_REJECTED: &str = "more rejected rows than max_rejected_share allows";
 
 /// What is there of the lake.
-struct Landed {
+struct InLake {
     messages: Listing,
     events: Listing,
     insights: Listing,
@@ -95,8 +84,8 @@ struct Landed {
     identities: Vec<Object>,
 }
 
-impl Landed {
-    fn take(places: &Places<'_>) -> Result<Landed> {
+impl InLake {
+    fn take(places: &Places<'_>) -> Result<InLake> {
         let Places { settings, lake, .. } = *places;
         let list = |path: &str, marker: Option<&str>| {
             let listing = lake.partitions(path, marker)?;
@@ -115,12 +104,12 @@ impl Landed {
         let (insights, ledgers, sync_days) = Survey::take_insights(places)?;
         let identities =
             settings.identities.as_ref().map(|path| Identities::objects(lake, path)).transpose()?.unwrap_or_default();
-        Ok(Landed { messages, events, insights, ledgers, sync_days, identities })
+        Ok(InLake { messages, events, insights, ledgers, sync_days, identities })
     }
 }
 
 /// What is there of the output.
-struct Stored {
+struct InOutput {
     published: BTreeMap<&'static str, BTreeMap<Day, Object>>,
     ads: Vec<Object>,
     rows: BTreeMap<(Raw, Day), String>,
@@ -129,8 +118,8 @@ struct Stored {
     accepted: Accepted,
 }
 
-impl Stored {
-    fn take(output: &Lake, settings: &Settings, engine: &dyn Engine) -> Result<Stored> {
+impl InOutput {
+    fn take(output: &Lake, settings: &Settings, engine: &dyn Engine) -> Result<InOutput> {
         let listed = || -> Result<_> {
             let days = DAY_TABLES.into_iter().map(|table| Ok((table, output.published_days(table)?)));
             let published = days.collect::<Result<BTreeMap<_, _>>>()?;
@@ -150,14 +139,14 @@ impl Stored {
                 is_old
             });
         }
-        Ok(Stored { published, rows, ads, rejected, receipts, accepted })
+        Ok(InOutput { published, rows, ads, rejected, receipts, accepted })
     }
 }
 
 impl Survey {
     pub(crate) fn take(places: &Places<'_>) -> Result<Survey> {
         let Places { settings, output, engine, .. } = *places;
-        let (landed, stored) = at_once(|| Landed::take(places), || Stored::take(output, settings, engine))?;
+        let (landed, stored) = at_once(|| InLake::take(places), || InOutput::take(output, settings, engine))?;
         let (landed, stored) = (landed?, stored?);
         let rejected = stored.rejected.iter().filter_map(|object| rejected_partition(&object.path));
         let leavings = stored.rows.keys().copied().chain(rejected).collect();
@@ -181,14 +170,12 @@ impl Survey {
 
     /// The landed insights, and where we fetch them, what was fetched. What is no longer there counts as never fetched.
     pub(crate) fn take_insights(places: &Places<'_>) -> Result<(Listing, Option<Ledgers>, KeptSyncDays)> {
-        let Places { settings, lake, output, .. } = *places;
+        let Places { settings, lake, .. } = *places;
         let Some(insights) = &settings.insights else { return Ok(<_>::default()) };
         let listing = lake.partitions(&insights.path, None)?;
         if insights.columns.is_mapped("date") {
-            let kept: SyncDays = read_json(output, SYNC_DAYS)?.unwrap_or_default();
-            let mapping = fingerprints::columns(&insights.columns);
-            let (listing, now) = kept.clone().listing(lake, &insights.columns, mapping, listing)?;
-            return Ok((listing, None, KeptSyncDays { kept, now }));
+            let (listing, sync_days) = KeptSyncDays::take(places, &insights.columns, listing)?;
+            return Ok((listing, None, sync_days));
         }
         if insights.api.is_none() {
             return Ok((listing, None, KeptSyncDays::default()));
@@ -211,16 +198,6 @@ impl Survey {
             .ads
             .retain(|_, asked| asked.answered != Answered::Found || lost.range(asked.since..=asked.until).next().is_none());
         Ok((listing, Some(ledgers), KeptSyncDays::default()))
-    }
-
-    /// Keeps which days the files of a sync have rows of, so that no run looks into them again.
-    pub(crate) fn keep_sync_days(&mut self, output: &Lake) -> Result<()> {
-        let KeptSyncDays { kept, now } = &mut self.sync_days;
-        if kept != now {
-            write_json(output, SYNC_DAYS, now)?;
-            kept.clone_from(now);
-        }
-        Ok(())
     }
 
     pub(crate) fn raw(&self, table: Raw) -> &Listing {
@@ -299,7 +276,7 @@ impl Survey {
     }
 
     /// What there is to do, as far as this survey tells; `due` is what is due of Meta's figures.
-    pub(crate) fn seen<'a>(&'a self, planner: &'a Planner<'a>, settings: &Settings, asked: Asked<'a>) -> Seen<'a> {
+    pub(crate) fn seen<'a>(&'a self, planner: &'a Planner<'a>, settings: &Settings, asked: StageInputs<'a>) -> Seen<'a> {
         let receipt = self.receipts.identities.as_ref();
         Seen {
             planner,

@@ -123,7 +123,7 @@ pub(super) fn publish_on_disk(disk: &Path, staging: &str, path: &str, bytes: &[u
     };
     // What lies under work/ can be made anew: a power cut may lose it, and its receipts tell.
     let is_durable = !path.starts_with("work/");
-    let sync = |folder: &Path| if is_durable { File::open(folder)?.sync_all() } else { Ok(()) };
+    let sync = |at: &Path| if is_durable { File::open(at)?.sync_all() } else { Ok(()) };
     let staging = new_staging(disk, staging).map_err(failed)?;
     let written = (|| {
         let is_new = !folder.exists();
@@ -172,7 +172,7 @@ pub(super) fn remove_on_disk(disk: &Path, staging: &str, path: &str) -> Result<(
     let target = disk.join(path);
     let removed = (|| {
         let folder = target.parent().filter(|folder| *folder != disk);
-        let is_alone = |folder: &Path| Ok::<bool, io::Error>(fs::read_dir(folder)?.take(2).count() == 1);
+        let is_alone = |at: &Path| Ok::<bool, io::Error>(fs::read_dir(at)?.take(2).count() == 1);
         match folder {
             Some(folder) if target.exists() && is_alone(folder)? => {
                 let staging = new_staging(disk, staging)?;

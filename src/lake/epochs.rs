@@ -56,7 +56,7 @@ struct Heard {
 }
 
 /// An epoch of ours.
-pub(super) struct Held {
+pub(super) struct OwnEpoch {
     output: Lake,
     number: u64,
     /// What lies in its object, and the object's version where it is known.
@@ -75,7 +75,7 @@ impl Lake {
 
     /// Takes the lock on a store, also from a holder that was not heard of for this long; and says how the lock was found, if its last
     /// holder has released it.
-    pub(super) fn lock_on_store(&self, now: DateTime<Utc>, dead_after: TimeDelta) -> Result<(Held, Option<Released>)> {
+    pub(super) fn lock_on_store(&self, now: DateTime<Utc>, dead_after: TimeDelta) -> Result<(OwnEpoch, Option<Released>)> {
         let highest = self.epochs()?.pop_last();
         let mut found = highest.is_none().then(Released::by_nobody);
         if let Some((number, _)) = highest
@@ -90,7 +90,7 @@ impl Lake {
         let epoch = Epoch { holder: this_run(now), heartbeat: now, released: false };
         self.create_epoch(number, &epoch)?;
         let written = Mutex::new((epoch, None));
-        let mut held = Held { output: self.clone(), number, written, lost: AtomicBool::new(false), is_fenced: false };
+        let mut held = OwnEpoch { output: self.clone(), number, written, lost: AtomicBool::new(false), is_fenced: false };
         // The epoch could be made because a later holder had swept this number away.
         held.check()?;
         held.is_fenced = held.try_fence()?;
@@ -127,7 +127,7 @@ impl Lake {
             Ok(listed.iter().find(|meta| meta.location == location).map(|meta| meta.last_modified))
         };
         let (epoch, asked) = (taken_at(&epoch_object(number))?, taken_at(&question)?);
-        Ok(epoch.zip(asked).map(|(last, now)| Heard { last, now }))
+        Ok(epoch.zip(asked).map(|(last, time)| Heard { last, now: time }))
     }
 
     /// The epochs that are there, with their objects' versions.
@@ -160,7 +160,7 @@ impl Lake {
     }
 }
 
-impl Held {
+impl OwnEpoch {
     pub(super) fn check(&self) -> Result<()> {
         self.check_written(&mut *self.written()?)
     }
@@ -195,7 +195,7 @@ impl Held {
             if number == self.number && known.as_ref() == Some(&version) {
                 return Ok(());
             }
-            taker = self.output.epoch(number)?.map(|epoch| epoch.holder);
+            taker = self.output.epoch(number)?.map(|newest| newest.holder);
             if taker.as_ref().is_some_and(|holder| holder.owner == epoch.holder.owner) {
                 *known = Some(version);
                 return Ok(());
@@ -232,7 +232,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for OwnEpoch {
     fn drop(&mut self) {
         // An epoch that cannot be released is free when its heartbeat is old enough.
         if !self.lost.load(Ordering::Relaxed) {

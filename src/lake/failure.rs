@@ -43,10 +43,10 @@ impl Operation {
 fn texts(error: &(dyn StdError + 'static)) -> String {
     let mut texts = error.to_string();
     let mut cause = error.source();
-    while let Some(error) = cause {
+    while let Some(inner) = cause {
         texts.push('\n');
-        texts.push_str(&error.to_string());
-        cause = error.source();
+        texts.push_str(&inner.to_string());
+        cause = inner.source();
     }
     texts
 }
@@ -76,11 +76,11 @@ fn answer(code: &str, whole: &str) -> String {
 
 fn find_io<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {
     let mut cause = Some(error);
-    while let Some(error) = cause {
-        if let Some(io) = error.downcast_ref::<io::Error>() {
+    while let Some(inner) = cause {
+        if let Some(io) = inner.downcast_ref::<io::Error>() {
             return Some(io);
         }
-        cause = error.source();
+        cause = inner.source();
     }
     None
 }

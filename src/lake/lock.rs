@@ -13,7 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::disk::io_error;
-use super::epochs::{DEAD_AFTER, Held};
+use super::epochs::{DEAD_AFTER, OwnEpoch};
 use super::holder::{Holder, Released, held, this_run};
 use super::open::Lake;
 use crate::base::error::Result;
@@ -41,7 +41,7 @@ pub struct Lock {
 
 enum Hold {
     Disk { _flock: Flock },
-    Store(Box<Held>),
+    Store(Box<OwnEpoch>),
 }
 
 /// What lies in the file of a lock on a disk.

@@ -46,6 +46,6 @@ pub use lock::{Lock, Put};
 pub use open::Lake;
 pub use probe::Probe;
 pub(crate) use read::readable;
-pub use read::{Filter, ScanPlan, StoredSpan, TextForm};
+pub use read::{Filter, ReadPlan, StoredSpan, TextForm};
 pub use store::{Environment, Requests};
 pub use table::{StoredTable, decode, encode, encode_working, read_footer_schema};

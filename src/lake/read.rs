@@ -42,7 +42,7 @@ const FOOTER_BYTES: usize = 64 * 1024;
 pub(super) type ColumnPath = (String, Option<String>);
 
 /// What to read of an object.
-pub struct ScanPlan {
+pub struct ReadPlan {
     pub columns: Vec<ColumnPath>,
     pub filter: Option<Filter>,
 }
@@ -61,11 +61,11 @@ fn mask(columns: &[ColumnPath], parquet: &SchemaDescriptor) -> ProjectionMask {
         let descriptor = parquet.column(leaf);
         let parts = descriptor.path().parts();
         columns.iter().any(|(column, key)| {
-            let is_struct_field = |key: &String| {
+            let is_struct_field = |field: &String| {
                 // The parts of a map are column, entries, key or value.
                 parquet.columns().iter().any(|other| {
-                    let parts = other.path().parts();
-                    parts.len() >= 2 && parts[0] == *column && parts[1] == *key
+                    let of_other = other.path().parts();
+                    of_other.len() >= 2 && of_other[0] == *column && of_other[1] == *field
                 })
             };
             parts[0] == *column
@@ -80,10 +80,10 @@ fn mask(columns: &[ColumnPath], parquet: &SchemaDescriptor) -> ProjectionMask {
 
 impl Lake {
     /// Reads an object once, batch by batch. `plan` is asked with the object's schema; `each` gets the batches.
-    pub fn scan(
+    pub fn read_batches(
         &self,
         object: &Object,
-        plan: impl FnOnce(&Schema) -> Result<ScanPlan>,
+        plan: impl FnOnce(&Schema) -> Result<ReadPlan>,
         mut each: impl FnMut(RecordBatch) -> Result<()>,
     ) -> Result<()> {
         let here = |error: Error| error.with("object", &object.path);
@@ -119,8 +119,8 @@ impl Lake {
                 match batch {
                     Ok(batch) => each(batch).map_err(here)?,
                     Err(error) => {
-                        if let Some(error) = failed.lock().ok().and_then(|mut failed| failed.take()) {
-                            return Err(here(error));
+                        if let Some(of_test) = failed.lock().ok().and_then(|mut failed| failed.take()) {
+                            return Err(here(of_test));
                         }
                         let error = self.parquet_error(error, object);
                         return Err(match self.undecodable_column(object, &columns).await {
@@ -168,7 +168,7 @@ impl Lake {
     }
 
     /// All rows of an object in these columns; optional ones it lacks are left out.
-    pub fn scan_columns(
+    pub fn read_rows(
         &self,
         object: &Object,
         required: &[&'static str],
@@ -184,9 +184,9 @@ impl Lake {
                     .mend("write the table in the contract's columns"));
             }
             let columns = required.iter().chain(optional).filter(has).map(|column| (column.to_string(), None)).collect();
-            Ok(ScanPlan { columns, filter: None })
+            Ok(ReadPlan { columns, filter: None })
         };
-        self.scan(object, present, each)
+        self.read_batches(object, present, each)
     }
 
     /// Does work on several items at once, of which each reads. On a local disk that keeps the processor busy, elsewhere it waits.

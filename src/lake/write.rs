@@ -48,11 +48,11 @@ impl Lake {
             Some(version) => self.update(path, bytes.clone(), version)?,
             None => self.create(path, bytes.clone())?,
         };
-        if let Some(version) = put {
-            return Ok(version);
+        if let Some(new) = put {
+            return Ok(new);
         }
         match self.get_versioned(path)? {
-            Some((there, version)) if there == bytes => Ok(version),
+            Some((there, found)) if there == bytes => Ok(found),
             _ => Err(Error::new(ErrorKind::Conflict, "an object was replaced or removed since this run looked")
                 .with("object", path)
                 .mend("see which other run writes to this output; run again when it has finished")),

@@ -35,10 +35,10 @@ impl Accepted {
             conversion_events: self.conversion_events.clone(),
             readings: self.readings.clone(),
         };
-        for (table, (first_now, read)) in read {
+        for (table, (first_now, days_read)) in read {
             let before = self.partitions.get(&table).map(Vec::as_slice).unwrap_or_default();
             let retired = before.iter().filter_map(|(first, last)| DayRange::new(*first, (*last).min(first_now.plus(-1))));
-            let days = retired.flat_map(DayRange::iter).chain(read.into_iter().filter(|day| *day >= first_now));
+            let days = retired.flat_map(DayRange::iter).chain(days_read.into_iter().filter(|day| *day >= first_now));
             accepted.partitions.insert(table, ranges(days.collect()));
         }
         for bot in &settings.bots {
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_setting_reaches_no_day_before_it() {
+    fn a_new_setting_affects_no_day_before_it() {
         let changes = accepted(&[C1]).changes(&settings(&[C1, C2]));
         assert_eq!(changes["b"].to_string(), "2026-03-01");
         assert!(accepted(&[C1]).changes(&settings(&[C1])).is_empty());

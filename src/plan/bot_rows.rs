@@ -64,7 +64,7 @@ impl BotRows {
     }
 
     /// The rows that a day's figures can depend on.
-    pub(crate) fn in_reach(&self, bot: &Bot, first: Day, day: Day) -> Digest {
+    pub(crate) fn affecting(&self, bot: &Bot, first: Day, day: Day) -> Digest {
         let until_day = self.sum_through(day).minus(self.sum_through(first.plus(-1)));
         // A later copy with an ad id takes an unattributed touch away, up to seven times 24 h after it.
         let shadowed_from = day.plus(-COPY_DAYS - 1);

@@ -8,7 +8,7 @@ use std::fmt;
 
 use crate::base::day::{Day, DayRange};
 use crate::base::error::Error;
-use crate::base::limits::REACH_DAYS;
+use crate::base::limits::AFFECTED_DAYS;
 use crate::base::schema::Raw;
 use crate::config::{Bot, Settings};
 
@@ -85,7 +85,7 @@ impl Calendar {
     pub(crate) fn retired(&self, days: DayRange) -> Vec<(Raw, Day)> {
         let ranges = self.retired.iter().flat_map(|(table, ranges)| ranges.iter().map(move |range| (*table, *range)));
         let within = ranges.filter_map(|(table, range)| Some((table, range.intersection(days)?)));
-        within.flat_map(|(table, days)| days.iter().map(move |day| (table, day))).collect()
+        within.flat_map(|(table, range)| range.iter().map(move |day| (table, day))).collect()
     }
 
     /// Whether a local day is as old as retired partitions, or older: it stays as it was published.
@@ -197,9 +197,9 @@ impl Calendar {
     /// The partitions that this local day of a bot still waits for: not landed, refused, or gone with their rows.
     pub(crate) fn awaited(&self, bot: &Bot, day: Day) -> impl Iterator<Item = (Raw, Day)> + '_ {
         let utc = bot.zone.utc_days(day);
-        let days = DayRange { first: utc.first.plus(-REACH_DAYS), last: utc.last };
-        let is_awaited = |(table, day): &(Raw, Day)| !self.is_settled(*table, *day) || self.lost.contains(&(*table, *day));
-        days.iter().flat_map(|day| Raw::BOTH.map(|table| (table, day))).filter(is_awaited)
+        let days = DayRange { first: utc.first.plus(-AFFECTED_DAYS), last: utc.last };
+        let is_awaited = |(table, date): &(Raw, Day)| !self.is_settled(*table, *date) || self.lost.contains(&(*table, *date));
+        days.iter().flat_map(|date| Raw::BOTH.map(|table| (table, date))).filter(is_awaited)
     }
 }
 
@@ -214,7 +214,7 @@ impl AwaitedDays {
     /// As [`Calendar::is_complete`].
     pub(crate) fn is_complete(&self, bot: &Bot, day: Day) -> bool {
         let utc = bot.zone.utc_days(day);
-        let first = self.days.partition_point(|awaited| *awaited < utc.first.plus(-REACH_DAYS));
+        let first = self.days.partition_point(|awaited| *awaited < utc.first.plus(-AFFECTED_DAYS));
         utc.last < self.all_from && self.days.get(first).is_none_or(|awaited| *awaited > utc.last)
     }
 }

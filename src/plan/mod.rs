@@ -3,14 +3,14 @@
 //! A day is a function of the rows it can depend on (its own, those of the horizon and the copies before it, and copies that
 //! can shadow its unattributed touches after it), of the settings that matter to it, of Meta's figures of the day, and of what
 //! has landed. [`Planner::expected`] computes digests of all that from the receipts of the partitions; a day whose receipt says
-//! otherwise is stale. So a late row reaches exactly the days that rule 21 names, without a lookback constant.
+//! otherwise is stale. So a late row affects exactly the days that rule 21 names, without a lookback constant.
 //!
 //! ```text
 //! accepted.rs          what was accepted once and stays
 //! bot_rows.rs          rows by local day, as receipts tell
 //! calendar.rs          which days can be built, which are complete
 //! insights_status.rs   whether Meta's figures are there, and final
-//! marks.rs             days reached by what digests do not tell
+//! marks.rs             days affected by what digests do not tell
 //! reason.rs            why a day is stale, in words
 //! receipt.rs           what a stored thing was made from
 //! stages.rs            what there is to do, in order: run does it, plan prints it
@@ -40,7 +40,7 @@ use crate::config::{Bot, Settings};
 use crate::extract::fingerprints;
 use crate::extract::found::RawContent;
 use crate::insights::InsightsContent;
-use crate::insights::fetched::Ledgers;
+use crate::insights::ledger::Ledgers;
 use crate::plan::bot_rows::BotRows;
 use crate::plan::calendar::{AwaitedDays, Blocker, Calendar};
 use crate::plan::insights_status::insights_status;
@@ -73,7 +73,7 @@ pub(crate) struct PlanInputs<'a> {
     pub(crate) published: &'a BTreeMap<&'static str, BTreeMap<Day, Object>>,
     /// What was fetched from Meta; none where others land the insights.
     pub(crate) fetched: Option<&'a Ledgers>,
-    /// What aliases reached, and ads at other places; none where nothing is known of it.
+    /// The days that aliases affected, and ads at other places; none where nothing is known of it.
     pub(crate) aliases: Option<&'a Marks>,
     pub(crate) places: Option<&'a Marks>,
     /// Per bot id, the day from which its conversion events are others than before.
@@ -126,8 +126,8 @@ impl<'a> Planner<'a> {
     pub(crate) fn expected(&self, day: Day) -> DayReceipt {
         let of_range = self.worked_out.expected.get_or_init(|| {
             let days: Vec<Day> = self.range().into_iter().flat_map(DayRange::iter).collect();
-            let receipts = on_all_cores(&days, |day| Ok(self.expected_of(*day)));
-            days.into_iter().zip(receipts).filter_map(|(day, receipt)| Some((day, receipt.ok()?))).collect()
+            let receipts = on_all_cores(&days, |other| Ok(self.expected_of(*other)));
+            days.into_iter().zip(receipts).filter_map(|(other, receipt)| Some((other, receipt.ok()?))).collect()
         });
         let expected = of_range.get(&day).cloned().unwrap_or_else(|| self.expected_of(day));
         let tip = |marks: Option<&Marks>| marks.map_or(Digest::NONE, Marks::tip);
@@ -163,8 +163,8 @@ impl<'a> Planner<'a> {
             logic: [LOGIC.ad_conversions, LOGIC.ad_days, LOGIC.bot_days],
             settings: Digest::of_texts(std::iter::once(self.settings_digest.to_string()).chain(configured)),
             own_rows: self.own_rows(day),
-            rows_in_reach: bots().fold(Digest::NONE, |sum, (bot, rows)| {
-                sum.plus(rows.in_reach(bot, first_in_reach(self.inputs.settings, bot, day), day))
+            rows_affecting: bots().fold(Digest::NONE, |sum, (bot, rows)| {
+                sum.plus(rows.affecting(bot, first_affecting(self.inputs.settings, bot, day), day))
             }),
             complete: self.inputs.settings.bots.iter().map(complete).collect(),
             insights_status: statuses.collect::<Vec<_>>().join(" "),
@@ -210,7 +210,7 @@ impl<'a> Planner<'a> {
         if receipt.logic != expected.logic {
             return Some(Reason::LogicChanged);
         }
-        if receipt.rows_in_reach != expected.rows_in_reach {
+        if receipt.rows_affecting != expected.rows_affecting {
             return Some(self.why_rows_changed(day));
         }
         if receipt.settings != expected.settings {
@@ -246,17 +246,16 @@ impl<'a> Planner<'a> {
     }
 
     fn why_rows_changed(&self, day: Day) -> Reason {
-        let reach =
-            self.inputs.settings.bots.iter().map(|bot| first_in_reach(self.inputs.settings, bot, day)).min().unwrap_or(day);
+        let first =
+            self.inputs.settings.bots.iter().map(|bot| first_affecting(self.inputs.settings, bot, day)).min().unwrap_or(day);
         let own_changed = |other: &Day| {
             let own = self.own_rows(*other);
             self.inputs.days.get(*other).map_or(own != Digest::NONE, |receipt| receipt.own_rows != own)
         };
         let touched: BTreeSet<Day> = self.inputs.changes.iter().flat_map(|change| &change.local_days).copied().collect();
-        let mut candidates = DayRange { first: reach, last: day }.iter();
-        let changed = candidates
-            .find(|other| touched.contains(other))
-            .or_else(|| DayRange { first: reach, last: day }.iter().find(own_changed));
+        let mut candidates = DayRange { first, last: day }.iter();
+        let changed =
+            candidates.find(|other| touched.contains(other)).or_else(|| DayRange { first, last: day }.iter().find(own_changed));
         let Some(on) = changed else {
             let copies = touched.range(day.next()..=day.plus(COPY_DAYS + 1)).next();
             return copies.map_or(Reason::RowsChanged { on: day }, |on| Reason::CopiesCame { on: *on });
@@ -283,14 +282,14 @@ impl<'a> Planner<'a> {
         let bots = &self.inputs.settings.bots;
         let mut steps = Steps::default();
         for day in days.iter() {
-            let is_published = self.inputs.published.get("bot_days").is_some_and(|days| days.contains_key(&day));
+            let is_published = self.inputs.published.get("bot_days").is_some_and(|published| published.contains_key(&day));
             if self.is_kept_as_published(day) {
                 match self.damaged_table(day) {
-                    Some(table) if self.has_history(day) => {
+                    Some(table) if self.has_sources(day) => {
                         steps.days.push(DayStep { day, reason: Reason::ObjectChanged(table) });
                     }
                     Some(table) => steps.damaged.push((day, table)),
-                    None if asked => steps.without_history.push(day),
+                    None if asked => steps.without_sources.push(day),
                     None => {}
                 }
                 continue;
@@ -299,10 +298,10 @@ impl<'a> Planner<'a> {
             let blockers = self.inputs.calendar.blockers(bots, day);
             if !blockers.is_empty() {
                 steps.blocked.push((day, blockers));
-            } else if is_published && !self.has_history(day) {
+            } else if is_published && !self.has_sources(day) {
                 match self.damaged_table(day) {
                     Some(table) => steps.damaged.push((day, table)),
-                    None => steps.without_history.push(day),
+                    None => steps.without_sources.push(day),
                 }
             } else {
                 steps.days.push(DayStep { day, reason });
@@ -314,7 +313,7 @@ impl<'a> Planner<'a> {
     /// Whether a day is as old as retired partitions, and so is not built again (rule 22).
     pub(crate) fn is_kept_as_published(&self, day: Day) -> bool {
         let is_published = self.inputs.published.get("bot_days").is_some_and(|days| days.contains_key(&day));
-        self.inputs.calendar.is_frozen(&self.inputs.settings.bots, day) && (is_published || !self.has_history(day))
+        self.inputs.calendar.is_frozen(&self.inputs.settings.bots, day) && (is_published || !self.has_sources(day))
     }
 
     /// The first table of a day whose object is not there as it was published; none of a day that was not published.
@@ -324,15 +323,15 @@ impl<'a> Planner<'a> {
         DAY_TABLES.into_iter().find(|table| version(table) != receipt.objects.get(*table))
     }
 
-    /// Whether the working tables of all retired partitions that a day can depend on are still there. Rows come late, or with
-    /// times a little ahead of their partition.
-    pub(crate) fn has_history(&self, day: Day) -> bool {
+    /// Whether the day can be made again: the working tables of all retired partitions that it can depend on are still there.
+    /// Rows come late, or with times a little ahead of their partition.
+    pub(crate) fn has_sources(&self, day: Day) -> bool {
         let first =
-            self.inputs.settings.bots.iter().map(|bot| first_in_reach(self.inputs.settings, bot, day)).min().unwrap_or(day);
+            self.inputs.settings.bots.iter().map(|bot| first_affecting(self.inputs.settings, bot, day)).min().unwrap_or(day);
         let needed = DayRange { first: first.plus(-DAYS_AHEAD - 1), last: day.plus(DAYS_LATE + 1) };
-        self.inputs.calendar.retired(needed).iter().all(|(table, day)| match table {
-            Raw::Messages => self.inputs.messages.get(*day).is_some(),
-            Raw::Events => self.inputs.events.get(*day).is_some(),
+        self.inputs.calendar.retired(needed).iter().all(|(table, date)| match table {
+            Raw::Messages => self.inputs.messages.get(*date).is_some(),
+            Raw::Events => self.inputs.events.get(*date).is_some(),
         })
     }
 
@@ -350,7 +349,7 @@ impl<'a> Planner<'a> {
             return BTreeSet::new();
         }
         let is_outside = |day: Day| range.is_none_or(|range| !range.contains(day)) && !has_row(day);
-        let may_be_retired = |day: Day| calendar.is_frozen(bots, day) || !self.has_history(day);
+        let may_be_retired = |day: Day| calendar.is_frozen(bots, day) || !self.has_sources(day);
         let is_blocked = |day: Day| !calendar.blockers(bots, day).is_empty();
         let published = self.inputs.published.values().flat_map(BTreeMap::keys).copied();
         published.filter(|day| is_outside(*day) && !may_be_retired(*day) && !is_blocked(*day)).collect()
@@ -370,12 +369,12 @@ pub struct Steps {
     pub days: Vec<DayStep>,
     pub blocked: Vec<(Day, Vec<Blocker>)>,
     /// Asked for or stale, but what they were made from was retired from the lake: kept as published.
-    pub without_history: Vec<Day>,
+    pub without_sources: Vec<Day>,
     /// The same, and the object of this table is not there as it was published: nobody can make it again.
     pub damaged: Vec<(Day, &'static str)>,
 }
 
-/// The first local day whose rows can matter to a day: horizon and copies before its first instant (rule 21).
-pub(crate) fn first_in_reach(settings: &Settings, bot: &Bot, day: Day) -> Day {
-    limits::first_in_reach(bot.zone, settings.horizon.micros(), day)
+/// The first local day whose rows can affect a day: horizon and copies before its first instant (rule 21).
+pub(crate) fn first_affecting(settings: &Settings, bot: &Bot, day: Day) -> Day {
+    limits::first_affecting(bot.zone, settings.horizon.micros(), day)
 }

@@ -128,10 +128,10 @@ impl Change {
     pub(crate) fn between(table: &'static str, day: Day, before: Option<&RawContent>, now: Option<&RawContent>) -> Change {
         let rows = |extract: Option<&RawContent>| -> BTreeSet<(String, Day, DayDigest)> {
             let days = extract.into_iter().flat_map(|extract| &extract.days);
-            days.flat_map(|(bot, days)| days.iter().map(|(day, rows)| (bot.clone(), *day, *rows))).collect()
+            days.flat_map(|(bot, days)| days.iter().map(|(local_day, rows)| (bot.clone(), *local_day, *rows))).collect()
         };
         let (old, new) = (rows(before), rows(now));
-        let local_days = old.symmetric_difference(&new).map(|(_, day, _)| *day).collect();
+        let local_days = old.symmetric_difference(&new).map(|(_, local_day, _)| *local_day).collect();
         Change { table, day, is_new: before.is_none(), local_days }
     }
 }

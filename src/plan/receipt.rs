@@ -77,7 +77,8 @@ pub(crate) struct DayReceipt {
     /// The day's own rows.
     pub own_rows: Digest,
     /// The rows of all days that the day's figures can depend on.
-    pub rows_in_reach: Digest,
+    #[serde(rename = "rows_in_reach")]
+    pub rows_affecting: Digest,
     /// Per bot, whether the day was complete, and the status of its insights.
     pub complete: String,
     pub insights_status: String,
@@ -91,12 +92,12 @@ pub(crate) struct DayReceipt {
     pub aliases: Digest,
     #[serde(default, skip_serializing_if = "Digest::is_none")]
     pub places: Digest,
-    /// What version 0.1.0 had found to reach the day.
+    /// What version 0.1.0 had found to affect the day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale: Option<String>,
 }
 
-/// What the `ads` table was made from, and what the ads' places reached.
+/// What the `ads` table was made from, and the days that the ads' places affected.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AdsReceipt {
     pub logic: u32,

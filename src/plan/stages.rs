@@ -34,7 +34,7 @@ pub(crate) enum Stage {
     Read(Vec<PartitionStep>),
     /// Fetch what is due of Meta's figures, by account.
     Pull(Vec<Due>),
-    /// Find the days that a changed alias table reaches.
+    /// Find the days that a changed alias table affects.
     Identities,
     /// Accept what was read: where the lake begins, and the conversion settings of the days that have landed.
     Accept,

@@ -11,7 +11,7 @@ use arrow::datatypes::Int32Type;
 
 use crate::base::day::{Day, DayRange};
 use crate::base::error::Result;
-use crate::base::schema::{MONEY_SCALE, mistyped, published_column as column};
+use crate::base::schema::{MONEY_SCALE, mistyped, published_column};
 use crate::lake::TextForm;
 
 use super::published::{PublishedAd, PublishedAdDay, PublishedBotDay, PublishedConversions, PublishedReach};
@@ -55,7 +55,7 @@ struct Numbered<'a> {
 
 impl<'a> Numbered<'a> {
     fn of(batch: &'a RecordBatch, name: &'static str) -> Result<Numbered<'a>> {
-        let column: &DictionaryArray<Int32Type> = column(batch, name)?;
+        let column: &DictionaryArray<Int32Type> = published_column(batch, name)?;
         let texts = column.values().as_any().downcast_ref().ok_or_else(|| mistyped(name))?;
         Ok(Numbered { keys: column.keys(), texts })
     }
@@ -91,8 +91,9 @@ pub(super) struct AdDayColumns<'a> {
 
 impl<'a> AdDayColumns<'a> {
     pub(super) fn of(batch: &'a RecordBatch) -> Result<AdDayColumns<'a>> {
-        let if_read = |(name, _): StoredColumn| batch.column_by_name(name).map(|_| column(batch, name)).transpose();
-        let (date, spend): (&Date32Array, &Decimal128Array) = (column(batch, "date")?, column(batch, "spend")?);
+        let if_read = |(name, _): StoredColumn| batch.column_by_name(name).map(|_| published_column(batch, name)).transpose();
+        let (date, spend): (&Date32Array, &Decimal128Array) =
+            (published_column(batch, "date")?, published_column(batch, "spend")?);
         if spend.scale() != MONEY_SCALE {
             return Err(mistyped("spend"));
         }
@@ -100,13 +101,13 @@ impl<'a> AdDayColumns<'a> {
             rows: batch.num_rows(),
             date,
             bot_id: Numbered::of(batch, "bot_id")?,
-            ad_id: column(batch, "ad_id")?,
+            ad_id: published_column(batch, "ad_id")?,
             account_id: Numbered::of(batch, "account_id")?,
             currency: Numbered::of(batch, "currency")?,
-            conversations: column(batch, "conversations")?,
-            conversions: column(batch, "conversions")?,
+            conversations: published_column(batch, "conversations")?,
+            conversions: published_column(batch, "conversions")?,
             spend,
-            reach: column(batch, "reach")?,
+            reach: published_column(batch, "reach")?,
             impressions: if_read(IMPRESSIONS)?,
             meta_conversations: if_read(META_CONVERSATIONS)?,
         })
@@ -161,10 +162,10 @@ pub(super) const AD: [StoredColumn; 7] = [
 
 pub(super) fn ads(batch: &RecordBatch, rows: &mut Vec<PublishedAd>) -> Result<()> {
     let [bot_id, ad_id, ad_type]: [&StringArray; 3] =
-        [column(batch, "bot_id")?, column(batch, "ad_id")?, column(batch, "ad_type")?];
+        [published_column(batch, "bot_id")?, published_column(batch, "ad_id")?, published_column(batch, "ad_type")?];
     let [ad_title, account_id, currency]: [&StringArray; 3] =
-        [column(batch, "ad_title")?, column(batch, "account_id")?, column(batch, "currency")?];
-    let first_conversation_at: &TimestampMicrosecondArray = column(batch, "first_conversation_at")?;
+        [published_column(batch, "ad_title")?, published_column(batch, "account_id")?, published_column(batch, "currency")?];
+    let first_conversation_at: &TimestampMicrosecondArray = published_column(batch, "first_conversation_at")?;
     rows.extend((0..batch.num_rows()).map(|row| PublishedAd {
         bot_id: text(bot_id, row),
         ad_id: ad_id.value(row).to_string(),
@@ -181,10 +182,11 @@ pub(super) const BOT_DAY: [StoredColumn; 5] =
     [stored("date"), stored("bot_id"), stored("conversions"), stored("complete"), stored("insights_status")];
 
 pub(super) fn bot_days(batch: &RecordBatch, rows: &mut Vec<PublishedBotDay>) -> Result<()> {
-    let date: &Date32Array = column(batch, "date")?;
-    let conversions: &Int64Array = column(batch, "conversions")?;
-    let complete: &BooleanArray = column(batch, "complete")?;
-    let [bot_id, insights_status]: [&StringArray; 2] = [column(batch, "bot_id")?, column(batch, "insights_status")?];
+    let date: &Date32Array = published_column(batch, "date")?;
+    let conversions: &Int64Array = published_column(batch, "conversions")?;
+    let complete: &BooleanArray = published_column(batch, "complete")?;
+    let [bot_id, insights_status]: [&StringArray; 2] =
+        [published_column(batch, "bot_id")?, published_column(batch, "insights_status")?];
     rows.extend((0..batch.num_rows()).map(|row| PublishedBotDay {
         date: Day(date.value(row)),
         bot_id: bot_id.value(row).to_string(),
@@ -199,9 +201,10 @@ pub(super) const AD_CONVERSION: [StoredColumn; 5] =
     [stored("date"), stored("bot_id"), stored("ad_id"), stored("conversation_date"), stored("conversions")];
 
 pub(super) fn ad_conversions(batch: &RecordBatch, days: DayRange, rows: &mut Vec<PublishedConversions>) -> Result<()> {
-    let [date, conversation_date]: [&Date32Array; 2] = [column(batch, "date")?, column(batch, "conversation_date")?];
-    let [bot_id, ad_id]: [&StringArray; 2] = [column(batch, "bot_id")?, column(batch, "ad_id")?];
-    let conversions: &Int64Array = column(batch, "conversions")?;
+    let [date, conversation_date]: [&Date32Array; 2] =
+        [published_column(batch, "date")?, published_column(batch, "conversation_date")?];
+    let [bot_id, ad_id]: [&StringArray; 2] = [published_column(batch, "bot_id")?, published_column(batch, "ad_id")?];
+    let conversions: &Int64Array = published_column(batch, "conversions")?;
     let touches_range = |dates: &Date32Array, row: usize| days.contains(Day(dates.value(row)));
     let in_range = (0..batch.num_rows()).filter(|row| touches_range(date, *row) || touches_range(conversation_date, *row));
     rows.extend(in_range.map(|row| PublishedConversions {
@@ -218,9 +221,9 @@ pub(super) const REACH: [StoredColumn; 5] =
     [stored("account_id"), stored("ad_id"), stored("since"), stored("until"), stored("reach")];
 
 pub(super) fn reach(batch: &RecordBatch, is_wanted: impl Fn(DayRange) -> bool, rows: &mut Vec<PublishedReach>) -> Result<()> {
-    let [since, until]: [&Date32Array; 2] = [column(batch, "since")?, column(batch, "until")?];
-    let [account_id, ad_id]: [&StringArray; 2] = [column(batch, "account_id")?, column(batch, "ad_id")?];
-    let reach: &Int64Array = column(batch, "reach")?;
+    let [since, until]: [&Date32Array; 2] = [published_column(batch, "since")?, published_column(batch, "until")?];
+    let [account_id, ad_id]: [&StringArray; 2] = [published_column(batch, "account_id")?, published_column(batch, "ad_id")?];
+    let reach: &Int64Array = published_column(batch, "reach")?;
     let days = |row: usize| DayRange { first: Day(since.value(row)), last: Day(until.value(row)) };
     rows.extend((0..batch.num_rows()).filter(|row| is_wanted(days(*row))).map(|row| PublishedReach {
         days: days(row),

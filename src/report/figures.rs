@@ -1,7 +1,7 @@
 //! The figures of the report, from published rows. Pure.
 //!
 //! In: [`Published`], its [`Tally`] and the pipeline's bots. Out: [`ReportRow`]s in the report's order, one per (bot, ad) and, with
-//! day grain, day on which `ad_days` has a row. What is known of each day is in `facts`; here days are summed.
+//! day grain, day on which `ad_days` has a row. What is known of each day is in `meaning`; here days are summed.
 //!
 //! **The counts of days.** `spend_unknown_days`: days of the range on which spend is unknown, all of them on a row that does not
 //! bear the ad's spend and for an ad without a known account. `unconfigured_days`: days of the range on which the bot was not
@@ -23,7 +23,7 @@ use crate::base::error::Result;
 use crate::config::Bot;
 
 use super::amount::Amount;
-use super::facts::Facts;
+use super::meaning::Meaning;
 use super::model::{By, Grain, ReportRequest, ReportRow, TakenOver};
 use super::published::{Key, Published, PublishedAdDay};
 use super::sums::{Summed, Sums, exact_count};
@@ -37,13 +37,13 @@ pub(super) fn rows(
     bots: &[Bot],
     request: &ReportRequest,
 ) -> Result<(Vec<ReportRow>, usize)> {
-    let facts = Facts::new(published, tally, bots);
+    let meaning = Meaning::new(published, tally, bots);
     let mut hidden_ads = BTreeSet::new();
     let mut is_asked = |(bot_id, ad_id): Key, is_shown: bool| {
         if !request.asks_for(bot_id, ad_id) || !is_shown {
             return false;
         }
-        let is_hidden = !request.all_ads && !facts.clicked.contains(ad_id);
+        let is_hidden = !request.all_ads && !meaning.clicked.contains(ad_id);
         if is_hidden {
             hidden_ads.insert(ad_id.to_string());
         }
@@ -52,18 +52,18 @@ pub(super) fn rows(
     let mut rows = Vec::new();
     match request.grain {
         Grain::Range => {
-            for (key, ad, marks) in tally.ads() {
+            for (key, ad, flags) in tally.ads() {
                 if is_asked(key, request.by == By::ConversionDay || ad.has_figures) {
-                    rows.push(row(&facts, request.by, key, &over_range(&facts, request, tally, (key, ad, marks)))?);
+                    rows.push(row(&meaning, request.by, key, &over_range(&meaning, request, tally, (key, ad, flags)))?);
                 }
             }
         }
         Grain::Day => {
-            for (key, days) in &facts.ad_days {
-                let shown: Vec<&PublishedAdDay> = days.values().copied().filter(|row| Facts::shows(request.by, row)).collect();
+            for (key, days) in &meaning.ad_days {
+                let shown: Vec<&PublishedAdDay> = days.values().copied().filter(|row| Meaning::shows(request.by, row)).collect();
                 if is_asked(*key, !shown.is_empty()) {
                     for stored in shown {
-                        rows.push(row(&facts, request.by, *key, &of_day(&facts, request.by, *key, stored))?);
+                        rows.push(row(&meaning, request.by, *key, &of_day(&meaning, request.by, *key, stored))?);
                     }
                 }
             }
@@ -90,46 +90,46 @@ struct AddedUp<'a> {
 }
 
 fn over_range<'a>(
-    facts: &Facts,
+    meaning: &Meaning,
     request: &ReportRequest,
     tally: &'a Tally,
-    (key, ad, marks): (Key, &AdTally, &[u8]),
+    (key, ad, flags): (Key, &AdTally, &[u8]),
 ) -> AddedUp<'a> {
-    let (mut sums, of_key, by_conversation_day) = (ad.sums, facts.of(key), request.by == By::ConversationDay);
+    let (mut sums, of_key, by_conversation_day) = (ad.sums, meaning.of(key), request.by == By::ConversationDay);
     if by_conversation_day {
         (sums.conversions, sums.conversions_with_spend) = (0, 0);
     }
     let mut configured_days = 0;
-    for (day, mark) in tally.marked(marks) {
-        if !mark.has_row() {
+    for (day, flag) in tally.flagged(flags) {
+        if !flag.has_row() {
             let known = of_key.day(request.by, None, day);
             sums.add_day(known.figures);
             configured_days += i64::from(known.configured);
             continue;
         }
-        configured_days += i64::from(mark.is_configured());
-        if by_conversation_day && mark.is_configured() {
+        configured_days += i64::from(flag.is_configured());
+        if by_conversation_day && flag.is_configured() {
             let conversions = of_key.cohort(day);
             sums.conversions += conversions;
-            sums.conversions_with_spend += if mark.knows_spend() { conversions } else { 0 };
+            sums.conversions_with_spend += if flag.knows_spend() { conversions } else { 0 };
         }
     }
     let days = request.days.len() as i64;
-    let exact_reach = if days == 1 { sums.reach_sum } else { facts.range_reach(key, request.days).map(i128::from) };
+    let exact_reach = if days == 1 { sums.reach_sum } else { meaning.range_reach(key, request.days).map(i128::from) };
     AddedUp { date: None, days, sums, configured_days, exact_reach, currency: tally.currency(ad) }
 }
 
-fn of_day<'a>(facts: &Facts<'a>, by: By, key: Key, stored: &PublishedAdDay) -> AddedUp<'a> {
-    let known = facts.of(key).day(by, Some(stored), stored.date);
+fn of_day<'a>(meaning: &Meaning<'a>, by: By, key: Key, stored: &PublishedAdDay) -> AddedUp<'a> {
+    let known = meaning.of(key).day(by, Some(stored), stored.date);
     let mut sums = Sums::default();
     sums.add_day(known.figures);
     // That of the ad's latest row, whatever day this is.
-    let currency = facts.ad_days[&key].values().rev().find_map(|row| row.currency.as_deref());
+    let currency = meaning.ad_days[&key].values().rev().find_map(|row| row.currency.as_deref());
     let configured_days = i64::from(known.configured);
     AddedUp { date: Some(stored.date), days: 1, sums, configured_days, exact_reach: sums.reach_sum, currency }
 }
 
-fn row(facts: &Facts, by: By, key: Key, added_up: &AddedUp<'_>) -> Result<ReportRow> {
+fn row(meaning: &Meaning, by: By, key: Key, added_up: &AddedUp<'_>) -> Result<ReportRow> {
     let ((bot_id, ad_id), sums) = (key, &added_up.sums);
     let of_ad_days = |column, sum| exact_count(sum, Summed { table: "ad_days", column, key });
     let converted = |sum| match by {
@@ -154,7 +154,7 @@ fn row(facts: &Facts, by: By, key: Key, added_up: &AddedUp<'_>) -> Result<Report
     ];
     let is_other = |(_, figure, is_other, _): &(&str, Option<Amount>, bool, i64)| figure.is_some() && *is_other;
     let taken_over = shown.into_iter().filter(is_other).map(|(column, _, _, days)| TakenOver { column, days, of: added_up.days });
-    let ad = facts.ads.get(&key);
+    let ad = meaning.ads.get(&key);
     Ok(ReportRow {
         date: added_up.date,
         bot_id: bot_id.map(str::to_string),

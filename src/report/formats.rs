@@ -37,7 +37,7 @@ pub struct Rendering {
 }
 
 /// A rendering, and what a table for a terminal needs beside the sheet.
-pub(crate) struct Layout<'a> {
+pub(crate) struct SheetLayout<'a> {
     pub rendering: Rendering,
     /// The line above the table.
     pub heading: String,
@@ -46,13 +46,13 @@ pub(crate) struct Layout<'a> {
 }
 
 /// What is written where the report goes, and the notes on it.
-pub struct Written {
+pub struct WrittenReport {
     pub bytes: Vec<u8>,
     pub notes: Vec<String>,
 }
 
 impl Sheet<'_> {
-    pub(crate) fn write(&self, layout: &Layout<'_>) -> Result<Vec<u8>> {
+    pub(crate) fn write(&self, layout: &SheetLayout<'_>) -> Result<Vec<u8>> {
         let Rendering { format, style, raw_csv } = layout.rendering;
         match format {
             Format::Table => Ok(table::sheet(self, &layout.heading, layout.spare, style).into_bytes()),
@@ -68,6 +68,6 @@ impl Sheet<'_> {
 pub(super) fn render(report: &Report, rendering: Rendering) -> Result<Vec<u8>> {
     match rendering.format {
         Format::Table => Ok(table::render(report, rendering.style).into_bytes()),
-        _ => report.sheet().write(&Layout { rendering, heading: String::new(), spare: &[] }),
+        _ => report.sheet().write(&SheetLayout { rendering, heading: String::new(), spare: &[] }),
     }
 }

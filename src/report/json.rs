@@ -10,19 +10,19 @@ use crate::base::error::{Error, Result};
 use super::sheet::{CellKind, Sheet, Value};
 
 pub(super) fn render(sheet: &Sheet<'_>) -> Result<Vec<u8>> {
-    let rows: Vec<Row<'_>> = sheet.rows.iter().map(|cells| Row { columns: sheet.columns, cells }).collect();
+    let rows: Vec<JsonRow<'_>> = sheet.rows.iter().map(|cells| JsonRow { columns: sheet.columns, cells }).collect();
     let mut bytes =
         serde_json::to_vec_pretty(&rows).map_err(|error| Error::bug("the report cannot be written as JSON").source(error))?;
     bytes.push(b'\n');
     Ok(bytes)
 }
 
-struct Row<'a> {
+struct JsonRow<'a> {
     columns: &'a [(&'static str, CellKind)],
     cells: &'a [Value<'a>],
 }
 
-impl Serialize for Row<'_> {
+impl Serialize for JsonRow<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.cells.len()))?;
         for ((name, _), cell) in self.columns.iter().zip(self.cells) {

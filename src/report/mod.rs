@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! ad_days --columns--> Tally -+
-//!                             +--facts, figures--> ReportRow --table | csv | json | batch--> bytes
-//! ads, bot_days, ad_conversions, reach --> Published --facts, series--> days of each ad --html--> a page
+//!                             +--meaning, figures--> ReportRow --table | csv | json | batch--> bytes
+//! ads, bot_days, ad_conversions, reach --> Published --meaning, series--> days of each ad --html--> a page
 //! ```
 //!
 //! In: the output's published tables and the pipeline's bots; nothing is recomputed from the inputs and nothing is written.
@@ -14,17 +14,17 @@
 //!
 //! Always: no amount of one currency is added to an amount of another, no reach is added to another but as a stated bound, a sum
 //! that its column cannot hold is an error, and the report depends on tables, settings and request alone. What a figure means is in
-//! `figures`, what a day without a row means in `facts`.
+//! `figures`, what a day without a row means in `meaning`.
 //!
 //! ```text
 //! model.rs       what is asked for, and the rows that answer it
 //! read.rs        from the published tables
-//! parts.rs       many days' objects, several at once
+//! many_days.rs   many days' objects, several at once
 //! columns.rs     the columns that are read
 //! published.rs   the published rows
 //! sums.rs        figures of days, added up
 //! tally.rs       stored days, added up as they are read
-//! facts.rs       what a day without a row means
+//! meaning.rs     what a day without a row means
 //! figures.rs     the rows of the report
 //! notes.rs       what the figures alone do not say
 //! reconcile.rs   our conversations beside Meta's
@@ -47,15 +47,15 @@ mod amount;
 mod batch;
 mod columns;
 mod csv;
-mod facts;
 mod figures;
 mod formats;
 pub(crate) mod grid;
 mod html;
 mod json;
+mod many_days;
+mod meaning;
 mod model;
 mod notes;
-mod parts;
 mod published;
 mod read;
 mod reconcile;
@@ -77,20 +77,20 @@ use published::Published;
 use tally::Tally;
 
 pub(crate) use amount::Amount;
-pub(crate) use formats::Layout;
-pub use formats::{Format, Rendering, Written};
+pub(crate) use formats::SheetLayout;
+pub use formats::{Format, Rendering, WrittenReport};
 pub use model::{By, Grain, ReportRequest};
 pub use reconcile::reconcile;
 pub(crate) use sheet::{CellKind, Sheet, Value};
 pub(crate) use what_if::{WhatIf, WhatIfRequest, what_if};
 
 /// The report asked for, as bytes.
-pub fn write(settings: &Settings, output: &Lake, request: &ReportRequest, rendering: Rendering) -> Result<Written> {
+pub fn write(settings: &Settings, output: &Lake, request: &ReportRequest, rendering: Rendering) -> Result<WrittenReport> {
     if rendering.format == Format::Html {
         return page(settings, output, request);
     }
     let report = build(settings, output, request)?;
-    Ok(Written { bytes: formats::render(&report, rendering)?, notes: report.notes })
+    Ok(WrittenReport { bytes: formats::render(&report, rendering)?, notes: report.notes })
 }
 
 /// The report asked for. A usage error where it names a bot that the pipeline does not; not ready where no day of the range is
@@ -107,7 +107,7 @@ fn build(settings: &Settings, output: &Lake, request: &ReportRequest) -> Result<
 }
 
 /// The page: day by day what the rows of any part of the range are made of.
-fn page(settings: &Settings, output: &Lake, request: &ReportRequest) -> Result<Written> {
+fn page(settings: &Settings, output: &Lake, request: &ReportRequest) -> Result<WrittenReport> {
     known_bots(settings, request)?;
     if request.grain == Grain::Day {
         return Err(Error::usage("the page holds every day: it has no --grain").mend("leave out --grain day"));
@@ -116,7 +116,7 @@ fn page(settings: &Settings, output: &Lake, request: &ReportRequest) -> Result<W
     let (rows, hidden_ads) = figures::rows(&published, &tally, &settings.bots, request)?;
     let notes = notes::notes(&published, settings, request, &rows, hidden_ads);
     let series = series::pack(&published, &tally, settings, request, hidden_ads)?;
-    Ok(Written { bytes: html::render(&series)?, notes })
+    Ok(WrittenReport { bytes: html::render(&series)?, notes })
 }
 
 fn with_tally(published: Published, request: &ReportRequest) -> (Published, Tally) {

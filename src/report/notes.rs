@@ -61,10 +61,10 @@ const NAMED: usize = 10;
 
 /// The costs and rates that are not the quotient of the sums beside them (rule 13), those over as many days together.
 fn taken_over_fewer_days(rows: &[ReportRow]) -> Vec<String> {
-    let mut ads: BTreeMap<TakenOver, Vec<&str>> = BTreeMap::new();
+    let mut taken_alike: BTreeMap<TakenOver, Vec<&str>> = BTreeMap::new();
     for row in rows {
         for taken in &row.taken_over {
-            ads.entry(*taken).or_default().push(&row.ad_id);
+            taken_alike.entry(*taken).or_default().push(&row.ad_id);
         }
     }
     let sentence = |(TakenOver { column, days, of }, ads): (TakenOver, Vec<&str>)| {
@@ -76,7 +76,7 @@ fn taken_over_fewer_days(rows: &[ReportRow]) -> Vec<String> {
             if ads.len() == 1 { "ad" } else { "ads" }
         )
     };
-    ads.into_iter().map(sentence).collect()
+    taken_alike.into_iter().map(sentence).collect()
 }
 
 /// The days that are asked for and not published.

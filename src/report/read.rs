@@ -17,8 +17,8 @@ use crate::lake::layout::ADS_OBJECT;
 
 use super::columns::{AD, AD_CONVERSION, AD_DAY, AdDayColumns, BOT_DAY, IMPRESSIONS, META_CONVERSATIONS, REACH, StoredColumn};
 use super::columns::{ad_conversions, ads, bot_days, reach};
+use super::many_days::{each_batch, in_parts, rows};
 use super::model::{By, Grain, ReportRequest};
-use super::parts::{each_batch, in_parts, rows};
 use super::published::{Published, PublishedAd, PublishedAdDay};
 use super::tally::Tally;
 
@@ -148,13 +148,13 @@ mod tests {
     use crate::lake::layout::day_object;
     use crate::report::amount::Amount;
     use crate::report::build;
-    use crate::report::parts::DAYS_PER_PART;
+    use crate::report::many_days::DAYS_PER_PART;
     use crate::report::published::Key;
-    use crate::report::sample::{Output, day, text};
+    use crate::report::sample::{SampleOutput, day, text};
 
     #[test]
     fn published_tables_become_a_report() {
-        let report = Output::sample().report("2026-03-01", "2026-03-03", By::ConversionDay).unwrap();
+        let report = SampleOutput::sample().report("2026-03-01", "2026-03-03", By::ConversionDay).unwrap();
         let [row] = report.rows.as_slice() else { panic!("{:?}", report.rows) };
         assert_eq!((row.bot_id.as_deref(), row.ad_id.as_str()), (Some("shop-br"), "120226305854810726"));
         assert_eq!(
@@ -169,10 +169,10 @@ mod tests {
 
     #[test]
     fn by_conversation_day_the_whole_horizon_after_the_range_is_read() {
-        let report = Output::sample().report("2026-03-01", "2026-03-01", By::ConversationDay).unwrap();
+        let report = SampleOutput::sample().report("2026-03-01", "2026-03-01", By::ConversationDay).unwrap();
         assert_eq!(report.rows[0].conversions, Some(2), "the event 94 days later lies beyond any horizon, and is not read");
         assert!(report.notes.is_empty(), "{:?}", report.notes);
-        let report = Output::sample().report("2026-03-01", "2026-03-31", By::ConversationDay).unwrap();
+        let report = SampleOutput::sample().report("2026-03-01", "2026-03-31", By::ConversationDay).unwrap();
         assert!(
             report.notes.iter().any(|note| note.contains("conversations of 2026-03-06..2026-03-31 may still convert")),
             "{:?}",
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn metas_reach_of_exactly_the_range_is_taken() {
-        let output = Output::sample();
+        let output = SampleOutput::sample();
         let columns = [
             ("account_id", DataType::Utf8),
             ("ad_id", DataType::Utf8),
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn days_not_published_are_named_and_none_at_all_is_not_ready() {
-        let output = Output::sample();
+        let output = SampleOutput::sample();
         let report = output.report("2026-02-27", "2026-03-05", By::ConversionDay).unwrap();
         assert!(report.notes[0].contains("2026-02-27..2026-02-28, 2026-03-04..2026-03-05"), "{:?}", report.notes);
         assert_eq!(report.rows[0].spend_unknown_days, 4);
@@ -214,13 +214,13 @@ mod tests {
         let error = output.report("2026-04-01", "2026-04-02", By::ConversionDay).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotReady);
         assert!(error.to_string().contains("2026-03-01..2026-03-03") && error.to_string().contains("ctwa run"), "{error}");
-        let error = Output::empty().report("2026-04-01", "2026-04-02", By::ConversionDay).unwrap_err();
+        let error = SampleOutput::empty().report("2026-04-01", "2026-04-02", By::ConversionDay).unwrap_err();
         assert!(error.kind() == ErrorKind::NotReady && error.to_string().contains("ctwa run"), "{error}");
     }
 
     #[test]
     fn a_bot_the_pipeline_does_not_name_is_a_usage_error() {
-        let report = |bot| Output::sample().report_of("2026-03-01", "2026-03-03", By::ConversionDay, &[bot]);
+        let report = |bot| SampleOutput::sample().report_of("2026-03-01", "2026-03-03", By::ConversionDay, &[bot]);
         assert_eq!(report("shop-br").unwrap().rows.len(), 1);
         for bot in ["shop-bra", "shop-br-sales"] {
             let error = report(bot).unwrap_err();
@@ -231,7 +231,7 @@ mod tests {
     /// More days than a part holds, so that several threads read them; each file numbers its texts for itself, and otherwise.
     #[test]
     fn days_read_at_once_give_what_their_rows_give() {
-        let output = Output::empty();
+        let output = SampleOutput::empty();
         let (first, last) = (day("2026-03-01"), day("2026-03-01").plus(3 * DAYS_PER_PART as i32));
         let all = DayRange { first, last };
         for (n, at) in all.iter().enumerate() {
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_table_of_another_form_is_named_with_its_column() {
-        let output = Output::sample();
+        let output = SampleOutput::sample();
         let schema = Arc::new(Schema::new(vec![Field::new("date", DataType::Utf8, false)]));
         let path = day_object("ad_days", day("2026-03-02"));
         output.publish(&path, RecordBatch::try_new(schema, vec![text("2026-03-02")]).unwrap());

@@ -12,8 +12,8 @@ use crate::base::error::{Error, Result};
 use crate::config::{Bot, Settings};
 use crate::lake::Lake;
 
-use super::facts::Facts;
-use super::formats::{Format, Layout, Rendering, Written};
+use super::formats::{Format, Rendering, SheetLayout, WrittenReport};
+use super::meaning::Meaning;
 use super::model::ReportRequest;
 use super::notes::missing_days;
 use super::published::{Published, PublishedAdDay};
@@ -45,7 +45,7 @@ struct ReconciledAd {
 }
 
 /// The reconciliation as bytes. Of the request, only the days and the ads are looked at.
-pub fn reconcile(settings: &Settings, output: &Lake, request: &ReportRequest, rendering: Rendering) -> Result<Written> {
+pub fn reconcile(settings: &Settings, output: &Lake, request: &ReportRequest, rendering: Rendering) -> Result<WrittenReport> {
     if rendering.format == Format::Html {
         return Err(Error::usage("a reconciliation has no page").mend("leave out --format html"));
     }
@@ -53,16 +53,16 @@ pub fn reconcile(settings: &Settings, output: &Lake, request: &ReportRequest, re
     let rows = rows(&published, &settings.bots, request)?;
     let sheet = Sheet { columns: &COLUMNS, rows: rows.iter().map(ReconciledAd::cells).collect() };
     let heading = format!("{}, conversations as counted here and by Meta", request.days);
-    let bytes = sheet.write(&Layout { rendering, heading, spare: &[] })?;
+    let bytes = sheet.write(&SheetLayout { rendering, heading, spare: &[] })?;
     let missing = missing_days(&published, request.days);
     let note = (!missing.is_empty()).then(|| format!("not published and not in the figures: {}", written_ranges(missing)));
-    Ok(Written { bytes, notes: note.into_iter().collect() })
+    Ok(WrittenReport { bytes, notes: note.into_iter().collect() })
 }
 
 fn rows(published: &Published, bots: &[Bot], request: &ReportRequest) -> Result<Vec<ReconciledAd>> {
     let tally = Tally::of(&published.ad_days, request.days);
-    let facts = Facts::new(published, &tally, bots);
-    let mut ads: BTreeMap<&str, RowsByDay> = BTreeMap::new();
+    let meaning = Meaning::new(published, &tally, bots);
+    let mut ads: BTreeMap<&str, RowsOfAd> = BTreeMap::new();
     for row in published.ad_days.iter().filter(|row| request.asks_for_ad(&row.ad_id)) {
         ads.entry(&row.ad_id).or_default().entry(row.date).or_default().push(row);
     }
@@ -74,7 +74,7 @@ fn rows(published: &Published, bots: &[Bot], request: &ReportRequest) -> Result<
     for (ad_id, of_ad) in &ads {
         let row = ReconciledAd {
             ad_title: titles.get(ad_id).map(|title| title.to_string()),
-            ..row(&facts, ad_id, of_ad, request.days)?
+            ..row(&meaning, ad_id, of_ad, request.days)?
         };
         if row.conversations > 0 || row.meta_conversations.is_some_and(|metas| metas > 0) {
             rows.push(row);
@@ -84,17 +84,17 @@ fn rows(published: &Published, bots: &[Bot], request: &ReportRequest) -> Result<
 }
 
 /// The rows of an ad, of all bots.
-type RowsByDay<'a> = BTreeMap<Day, Vec<&'a PublishedAdDay>>;
+type RowsOfAd<'a> = BTreeMap<Day, Vec<&'a PublishedAdDay>>;
 
 /// The row of an ad, without its title.
-fn row(facts: &Facts<'_>, ad_id: &str, rows: &RowsByDay<'_>, days: DayRange) -> Result<ReconciledAd> {
+fn row(meaning: &Meaning<'_>, ad_id: &str, rows: &RowsOfAd<'_>, days: DayRange) -> Result<ReconciledAd> {
     let (mut conversations, mut meta_conversations, mut difference): (i128, Option<i128>, Option<i128>) = (0, None, None);
     let mut meta_unknown_days = 0;
     for day in days.iter() {
         let of_day = rows.get(&day).map(Vec::as_slice).unwrap_or_default();
         let ours: i128 = of_day.iter().map(|row| i128::from(row.conversations)).sum();
         conversations += ours;
-        match facts.meta_conversations(ad_id, of_day, day).map(i128::from) {
+        match meaning.meta_conversations(ad_id, of_day, day).map(i128::from) {
             Some(metas) => {
                 *meta_conversations.get_or_insert(0) += metas;
                 *difference.get_or_insert(0) += ours - metas;
@@ -106,7 +106,7 @@ fn row(facts: &Facts<'_>, ad_id: &str, rows: &RowsByDay<'_>, days: DayRange) -> 
     Ok(ReconciledAd {
         ad_id: ad_id.to_string(),
         ad_title: None,
-        account_id: facts.accounts.get(ad_id).map(|account| account.to_string()),
+        account_id: meaning.accounts.get(ad_id).map(|account| account.to_string()),
         conversations: count("conversations", conversations)?,
         meta_conversations: meta_conversations.map(|sum| count("meta_conversations", sum)).transpose()?,
         difference: difference.map(|sum| count("conversations", sum)).transpose()?,

@@ -66,7 +66,7 @@ const PIPELINE: &str = r#"
 "#;
 
 /// A pipeline and what it published.
-pub(super) struct Output {
+pub(super) struct SampleOutput {
     pub settings: Settings,
     pub lake: Lake,
     _folder: tempfile::TempDir,
@@ -110,12 +110,12 @@ fn money(millionths: i128) -> ArrayRef {
     Arc::new(values.with_precision_and_scale(MONEY_PRECISION, MONEY_SCALE).unwrap())
 }
 
-impl Output {
-    pub(super) fn empty() -> Output {
+impl SampleOutput {
+    pub(super) fn empty() -> SampleOutput {
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings::parse("test.toml", PIPELINE, folder.path()).unwrap();
         let lake = Lake::open_or_create(&settings.output, &Environment::default()).unwrap();
-        Output { settings, lake, _folder: folder }
+        SampleOutput { settings, lake, _folder: folder }
     }
 
     pub(super) fn publish(&self, path: &str, batch: RecordBatch) {
@@ -140,8 +140,8 @@ impl Output {
 
     /// Three days, of which the middle one has no row of the ad; conversions of the first day come on the second and on
     /// the end of the horizon.
-    pub(super) fn sample() -> Output {
-        let output = Output::empty();
+    pub(super) fn sample() -> SampleOutput {
+        let output = SampleOutput::empty();
         let [first, second, third] = ["2026-03-01", "2026-03-02", "2026-03-03"].map(day);
         output.ad_day(first, 0, 12_500_000);
         let none = RecordBatch::new_empty(schema::ad_days().schema);

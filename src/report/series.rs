@@ -1,6 +1,6 @@
 //! What a page holds: every day of a range, ad by ad, as bytes that a script unpacks. Pure.
 //!
-//! In: [`Published`] and what was asked for. Out: bytes, the same for the same rows. What a day means is asked of `facts` here, so
+//! In: [`Published`] and what was asked for. Out: bytes, the same for the same rows. What a day means is asked of `meaning` here, so
 //! that the page only has to add days up; it is never asked to know what a missing row stands for.
 //!
 //! ```text
@@ -33,7 +33,7 @@ use crate::base::day::{Day, DayRange};
 use crate::base::error::{Error, Result};
 use crate::config::Settings;
 
-use super::facts::Facts;
+use super::meaning::Meaning;
 use super::model::{By, ReportRequest};
 use super::published::{Key, Published};
 use super::tally::Tally;
@@ -94,8 +94,8 @@ pub(super) fn pack(
     request: &ReportRequest,
     hidden_ads: usize,
 ) -> Result<Vec<u8>> {
-    let facts = Facts::new(published, tally, &settings.bots);
-    let keys = keys(&facts, request);
+    let meaning = Meaning::new(published, tally, &settings.bots);
+    let keys = keys(&meaning, request);
     let bot_ids = bot_ids(settings, request, &keys);
     let days = request.days;
     let lags = lags(published, days)?;
@@ -103,10 +103,10 @@ pub(super) fn pack(
     let mut patterns = Patterns::default();
     let mut ads = Vec::new();
     for key in &keys {
-        numbers.add_rows(&facts, *key, lags.get(key), days)?;
-        ads.push(ad_header(&facts, *key, &bot_ids, patterns.place(pattern(&facts, *key, days))));
+        numbers.add_rows(&meaning, *key, lags.get(key), days)?;
+        ads.push(ad_header(&meaning, *key, &bot_ids, patterns.place(pattern(&meaning, *key, days))));
     }
-    let reach_ranges = numbers.add_reach(&facts, published, &keys, days);
+    let reach_ranges = numbers.add_reach(&meaning, published, &keys, days);
     let spend_decimals = numbers.spend_decimals();
     let unit = 10_i128.pow(6 - spend_decimals as u32);
     let spends: Vec<i128> = numbers.spend.iter().map(|spend| spend / unit).collect();
@@ -122,7 +122,7 @@ pub(super) fn pack(
         last_event_day: published.last_event_day,
         published: letters(days, |day| if published.days.contains(&day) { '1' } else { '0' }),
         hidden_ads,
-        bots: bot_ids.iter().map(|id| bot_header(published, &facts, id, days)).collect(),
+        bots: bot_ids.iter().map(|id| bot_header(published, &meaning, id, days)).collect(),
         ads,
         patterns: patterns.in_order(),
         reach_ranges,
@@ -141,9 +141,9 @@ pub(super) fn pack(
 }
 
 /// The (bot, ad)s of the page, in its order.
-fn keys<'f>(facts: &'f Facts<'_>, request: &ReportRequest) -> Vec<Key<'f>> {
-    let is_held = |key: &Key| request.asks_for(key.0, key.1) && (request.all_ads || facts.clicked.contains(key.1));
-    let mut keys: Vec<Key> = facts.ad_days.keys().copied().filter(is_held).collect();
+fn keys<'f>(meaning: &'f Meaning<'_>, request: &ReportRequest) -> Vec<Key<'f>> {
+    let is_held = |key: &Key| request.asks_for(key.0, key.1) && (request.all_ads || meaning.clicked.contains(key.1));
+    let mut keys: Vec<Key> = meaning.ad_days.keys().copied().filter(is_held).collect();
     keys.sort_by_key(|(bot_id, ad_id)| (bot_id.is_none(), *bot_id, *ad_id));
     keys
 }
@@ -155,17 +155,17 @@ fn bot_ids<'a>(settings: &'a Settings, request: &ReportRequest, keys: &[Key<'a>]
     ids.into_iter().collect()
 }
 
-fn ad_header<'f>(facts: &'f Facts<'_>, key: Key<'f>, bot_ids: &[&str], pattern: usize) -> AdHeader<'f> {
+fn ad_header<'f>(meaning: &'f Meaning<'_>, key: Key<'f>, bot_ids: &[&str], pattern: usize) -> AdHeader<'f> {
     let (bot_id, ad_id) = key;
-    let ad = facts.ads.get(&key);
-    let stored = || facts.ad_days[&key].values().rev().find_map(|row| row.currency.as_deref());
+    let ad = meaning.ads.get(&key);
+    let stored = || meaning.ad_days[&key].values().rev().find_map(|row| row.currency.as_deref());
     AdHeader {
         bot: bot_id.and_then(|bot_id| bot_ids.binary_search(&bot_id).ok()),
         id: ad_id,
         title: ad.and_then(|ad| ad.ad_title.as_deref()),
         kind: ad.and_then(|ad| ad.ad_type.as_deref()),
         currency: ad.and_then(|ad| ad.currency.as_deref()).or_else(stored),
-        account: facts.accounts.get(ad_id).copied(),
+        account: meaning.accounts.get(ad_id).copied(),
         pattern,
     }
 }
@@ -203,7 +203,7 @@ fn letters(days: DayRange, letter: impl Fn(Day) -> char) -> String {
     days.iter().map(letter).collect()
 }
 
-fn bot_header<'a>(published: &Published, facts: &Facts, id: &'a str, days: DayRange) -> BotHeader<'a> {
+fn bot_header<'a>(published: &Published, meaning: &Meaning, id: &'a str, days: DayRange) -> BotHeader<'a> {
     let rows: BTreeMap<Day, _> = published.bot_days.iter().filter(|row| row.bot_id == id).map(|row| (row.date, row)).collect();
     let status = |day| match rows.get(&day) {
         None => '-',
@@ -212,13 +212,13 @@ fn bot_header<'a>(published: &Published, facts: &Facts, id: &'a str, days: DayRa
             if row.complete { letter } else { letter.to_ascii_uppercase() }
         }
     };
-    let configured = |day| if facts.is_configured(Some(id), day) { '1' } else { '0' };
+    let configured = |day| if meaning.is_configured(Some(id), day) { '1' } else { '0' };
     BotHeader { id, configured: letters(days, configured), status: letters(days, status) }
 }
 
 /// What the days of an ad are that nothing is stored of.
-fn pattern(facts: &Facts, key: Key, days: DayRange) -> String {
-    let of_key = facts.of(key);
+fn pattern(meaning: &Meaning, key: Key, days: DayRange) -> String {
+    let of_key = meaning.of(key);
     letters(days, |day| {
         let of_day = of_key.day(By::ConversionDay, None, day);
         let (conversions, spend) = (of_day.figures.conversions.is_some(), of_day.figures.spend.is_some());
@@ -268,11 +268,11 @@ struct PackedNumbers {
 }
 
 impl PackedNumbers {
-    fn add_rows(&mut self, facts: &Facts, key: Key, lags: Option<&Lags>, days: DayRange) -> Result<()> {
-        let (stored, of_key) = (&facts.ad_days[&key], facts.of(key));
+    fn add_rows(&mut self, meaning: &Meaning, key: Key, lags: Option<&Lags>, days: DayRange) -> Result<()> {
+        let (stored, of_key) = (&meaning.ad_days[&key], meaning.of(key));
         // On a day that is not published everything is unknown, whatever its conversations became.
         let of_conversation = lags.into_iter().flatten().map(|((day, lag), _)| day.plus(-lag));
-        let cohort_days = of_conversation.filter(|day| facts.published_days.contains(*day));
+        let cohort_days = of_conversation.filter(|day| meaning.published_days.contains(*day));
         let row_days: BTreeSet<Day> = stored.keys().copied().chain(cohort_days).collect();
         self.rows_per_ad.push(row_days.len() as i64);
         let mut before = days.first;
@@ -281,7 +281,7 @@ impl PackedNumbers {
             let [of_event, of_cohort] = [By::ConversionDay, By::ConversationDay].map(|by| of_key.day(by, row, day).figures);
             let flags = [
                 row.is_some(),
-                row.is_some_and(|row| Facts::shows(By::ConversationDay, row)),
+                row.is_some_and(|row| Meaning::shows(By::ConversationDay, row)),
                 of_event.conversions.is_some(),
                 of_event.spend.is_some(),
                 of_event.reach.is_some(),
@@ -311,7 +311,7 @@ impl PackedNumbers {
     }
 
     /// Meta's figures for ranges of several days; the ranges that have any.
-    fn add_reach(&mut self, facts: &Facts, published: &Published, keys: &[Key], days: DayRange) -> Vec<(i32, i32)> {
+    fn add_reach(&mut self, meaning: &Meaning, published: &Published, keys: &[Key], days: DayRange) -> Vec<(i32, i32)> {
         let mut rows_of: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (place, (_, ad_id)) in keys.iter().enumerate() {
             rows_of.entry(ad_id).or_default().push(place);
@@ -319,7 +319,7 @@ impl PackedNumbers {
         let mut ranges: BTreeMap<(Day, Day), BTreeMap<usize, i64>> = BTreeMap::new();
         for row in published.reach.iter().filter(|row| row.days.len() > 1) {
             for place in rows_of.get(row.ad_id.as_str()).into_iter().flatten() {
-                if let Some(reach) = facts.range_reach(keys[*place], row.days) {
+                if let Some(reach) = meaning.range_reach(keys[*place], row.days) {
                     ranges.entry((row.days.first, row.days.last)).or_default().insert(*place, reach);
                 }
             }

@@ -48,7 +48,7 @@ pub(super) struct Tally {
     ads: Vec<AdTally>,
     places: HashMap<(u32, u32), u32, FixedState>,
     /// A byte for each day of each of `ads`.
-    marks: Vec<u8>,
+    flags: Vec<u8>,
     /// The place of the last row.
     at: usize,
 }
@@ -72,9 +72,9 @@ pub(super) struct AdTally {
 
 /// What is stored of one day.
 #[derive(Clone, Copy)]
-pub(super) struct Mark(u8);
+pub(super) struct DayFlags(u8);
 
-impl Mark {
+impl DayFlags {
     pub(super) fn has_row(self) -> bool {
         self.0 & ROW != 0
     }
@@ -90,7 +90,7 @@ impl Mark {
 
 impl Tally {
     pub(super) fn empty(days: DayRange) -> Tally {
-        Tally { days, texts: Dictionary::default(), ads: Vec::new(), places: HashMap::default(), marks: Vec::new(), at: 0 }
+        Tally { days, texts: Dictionary::default(), ads: Vec::new(), places: HashMap::default(), flags: Vec::new(), at: 0 }
     }
 
     /// The tally of rows in memory.
@@ -122,10 +122,10 @@ impl Tally {
             let numbers: Vec<u32> = part.texts.iter().map(|text| whole.texts.code(text)).collect();
             let number = |of_part: u32| numbers.get(of_part as usize).copied().unwrap_or(NONE);
             let offset = (part.days.first.0 - days.first.0) as usize;
-            for (ad, marks) in part.ads.iter().zip(part.marks.chunks(part.days.len())) {
+            for (ad, flags) in part.ads.iter().zip(part.flags.chunks(part.days.len())) {
                 let place = whole.place_of(number(ad.bot), number(ad.ad));
                 let start = place * days.len() + offset;
-                whole.marks[start..start + marks.len()].copy_from_slice(marks);
+                whole.flags[start..start + flags.len()].copy_from_slice(flags);
                 let (day, account) = ad.account;
                 whole.ads[place].join(ad, (day, number(account)), number(ad.currency));
             }
@@ -144,7 +144,7 @@ impl Tally {
         }
         let place = self.next_place(bot, ad_id);
         let day = (row.date.0 - self.days.first.0) as usize;
-        self.marks[place * self.days.len() + day] = self.ads[place].add(row);
+        self.flags[place * self.days.len() + day] = self.ads[place].add(row);
     }
 
     fn next_place(&mut self, bot: u32, ad_id: &str) -> usize {
@@ -169,7 +169,7 @@ impl Tally {
         let place = *self.places.entry((bot, ad)).or_insert(new as u32) as usize;
         if place == new {
             self.ads.push(AdTally::new(bot, ad, self.days.first));
-            self.marks.resize(self.ads.len() * self.days.len(), 0);
+            self.flags.resize(self.ads.len() * self.days.len(), 0);
         }
         place
     }
@@ -181,7 +181,7 @@ impl Tally {
     /// Each (bot, ad) with what its days have, in no order that matters.
     pub(super) fn ads(&self) -> impl Iterator<Item = (Key<'_>, &AdTally, &[u8])> {
         let key = |ad: &AdTally| (self.text(ad.bot), self.text(ad.ad).unwrap_or_default());
-        self.ads.iter().zip(self.marks.chunks(self.days.len())).map(move |(ad, marks)| (key(ad), ad, marks))
+        self.ads.iter().zip(self.flags.chunks(self.days.len())).map(move |(ad, flags)| (key(ad), ad, flags))
     }
 
     /// The latest account known of it, and the day of that row.
@@ -196,14 +196,14 @@ impl Tally {
     }
 
     /// The days of the range with what is stored of each.
-    pub(super) fn marked<'m>(&self, marks: &'m [u8]) -> impl DoubleEndedIterator<Item = (Day, Mark)> + use<'m> {
+    pub(super) fn flagged<'m>(&self, flags: &'m [u8]) -> impl DoubleEndedIterator<Item = (Day, DayFlags)> + use<'m> {
         let first = self.days.first;
-        marks.iter().enumerate().map(move |(i, mark)| (first.plus(i as i32), Mark(*mark)))
+        flags.iter().enumerate().map(move |(i, flag)| (first.plus(i as i32), DayFlags(*flag)))
     }
 
     /// The days on which spend is known.
-    pub(super) fn days_with_spend<'m>(&self, marks: &'m [u8]) -> impl DoubleEndedIterator<Item = Day> + use<'m> {
-        self.marked(marks).filter(|(_, mark)| mark.knows_spend()).map(|(day, _)| day)
+    pub(super) fn days_with_spend<'m>(&self, flags: &'m [u8]) -> impl DoubleEndedIterator<Item = Day> + use<'m> {
+        self.flagged(flags).filter(|(_, flag)| flag.knows_spend()).map(|(day, _)| day)
     }
 }
 
@@ -237,7 +237,7 @@ impl AdTally {
             spend: row.spend,
             reach: row.reach,
         });
-        let known = |is_known: bool, mark| if is_known { mark } else { 0 };
+        let known = |is_known: bool, flag| if is_known { flag } else { 0 };
         ROW | known(row.conversions.is_some(), CONFIGURED) | known(row.spend.is_some(), SPEND)
     }
 
@@ -301,16 +301,16 @@ mod tests {
         rows
     }
 
-    type Told = (Option<String>, String, Option<(Day, String)>, Option<String>, String, Vec<u8>);
+    type TalliedAd = (Option<String>, String, Option<(Day, String)>, Option<String>, String, Vec<u8>);
 
-    fn told(tally: &Tally) -> Vec<Told> {
-        let mut told: Vec<Told> = tally
+    fn told(tally: &Tally) -> Vec<TalliedAd> {
+        let mut told: Vec<TalliedAd> = tally
             .ads()
-            .map(|((bot_id, ad_id), ad, marks)| {
+            .map(|((bot_id, ad_id), ad, flags)| {
                 let account = tally.account(ad).map(|(day, account)| (day, account.to_string()));
                 let sums = format!("{:?} {} {}", ad.sums, ad.has_figures, ad.tells_conversations);
                 let currency = tally.currency(ad).map(str::to_string);
-                (bot_id.map(str::to_string), ad_id.to_string(), account, currency, sums, marks.to_vec())
+                (bot_id.map(str::to_string), ad_id.to_string(), account, currency, sums, flags.to_vec())
             })
             .collect();
         told.sort();
@@ -322,7 +322,7 @@ mod tests {
         let all: Vec<PublishedAdDay> = (0..60).flat_map(rows).collect();
         let tally = Tally::of(&all, days(0, 59));
         assert_eq!(tally.ads().count(), 81);
-        for ((bot_id, ad_id), ad, marks) in tally.ads() {
+        for ((bot_id, ad_id), ad, flags) in tally.ads() {
             let of_ad: Vec<&PublishedAdDay> =
                 all.iter().filter(|row| row.bot_id.as_deref() == bot_id && row.ad_id == ad_id).collect();
             let key = format!("{bot_id:?} {ad_id}");
@@ -341,11 +341,11 @@ mod tests {
             assert_eq!(tally.currency(ad), currency, "{key}");
             let account = of_ad.iter().rev().find_map(|row| Some((row.date, row.account_id.as_deref()?)));
             assert_eq!(tally.account(ad), account, "{key}");
-            for (day, mark) in tally.marked(marks) {
+            for (day, flag) in tally.flagged(flags) {
                 let row = of_ad.iter().find(|row| row.date == day);
                 let is = |known: fn(&PublishedAdDay) -> bool| row.is_some_and(|row| known(row));
                 let expected = (is(|_| true), is(|row| row.conversions.is_some()), is(|row| row.spend.is_some()));
-                assert_eq!((mark.has_row(), mark.is_configured(), mark.knows_spend()), expected, "{key} {day}");
+                assert_eq!((flag.has_row(), flag.is_configured(), flag.knows_spend()), expected, "{key} {day}");
             }
         }
     }

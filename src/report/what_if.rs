@@ -15,7 +15,7 @@ use crate::config::{Bot, Settings};
 use crate::lake::Lake;
 
 use super::amount::Amount;
-use super::facts::Facts;
+use super::meaning::Meaning;
 use super::model::{By, Grain, ReportRequest, ReportRow};
 use super::notes::notes;
 use super::published::{Published, PublishedAdDay};
@@ -127,11 +127,11 @@ pub(crate) fn what_if(settings: &Settings, output: &Lake, request: &WhatIfReques
     let tally = Tally::of(&published.ad_days, asked.days);
     let (rows, hidden_ads) = figures::rows(&published, &tally, &settings.bots, &asked)?;
     let notes = notes(&published, settings, &asked, &rows, hidden_ads);
-    let before = Facts::new(&published, &tally, &settings.bots);
+    let before = Meaning::new(&published, &tally, &settings.bots);
     let supposed = hypothetical(&published, &before, request);
     let supposed_tally = Tally::of(&supposed.ad_days, asked.days);
     let (supposed_rows, _) = figures::rows(&supposed, &supposed_tally, &request.supposed.bots, &asked)?;
-    let now = Facts::new(&supposed, &supposed_tally, &request.supposed.bots);
+    let now = Meaning::new(&supposed, &supposed_tally, &request.supposed.bots);
     Ok(WhatIf { rows: beside(rows, supposed_rows, |ad_id| difference(&before, &now, request, ad_id))?, notes })
 }
 
@@ -150,11 +150,11 @@ fn beside(
     supposed.into_iter().map(row).collect()
 }
 
-fn difference(before: &Facts<'_>, now: &Facts<'_>, request: &WhatIfRequest<'_>, ad_id: &str) -> Result<Difference> {
+fn difference(before: &Meaning<'_>, now: &Meaning<'_>, request: &WhatIfRequest<'_>, ad_id: &str) -> Result<Difference> {
     let key = (Some(request.bot.id.as_str()), ad_id);
-    let conversions = |facts: &Facts<'_>, day: Day| {
-        let row = facts.ad_days.get(&key).and_then(|days| days.get(&day)).copied();
-        facts.of(key).day(By::ConversionDay, row, day).figures.conversions
+    let conversions = |meaning: &Meaning<'_>, day: Day| {
+        let row = meaning.ad_days.get(&key).and_then(|days| days.get(&day)).copied();
+        meaning.of(key).day(By::ConversionDay, row, day).figures.conversions
     };
     let (mut sum, mut is_over_the_same_days) = (None, true);
     for day in request.days.iter() {
@@ -169,7 +169,7 @@ fn difference(before: &Facts<'_>, now: &Facts<'_>, request: &WhatIfRequest<'_>, 
 }
 
 /// What would have been published: the bot's conversions are others, all else stays.
-fn hypothetical(published: &Published, facts: &Facts<'_>, request: &WhatIfRequest<'_>) -> Published {
+fn hypothetical(published: &Published, meaning: &Meaning<'_>, request: &WhatIfRequest<'_>) -> Published {
     let bot_id = request.bot.id.as_str();
     let mut other = published.clone();
     let known = |day: Day| request.known.contains(&day);
@@ -186,11 +186,11 @@ fn hypothetical(published: &Published, facts: &Facts<'_>, request: &WhatIfReques
     let new = counts.into_iter().filter(|((day, _), _)| is_new(day)).map(|((date, ad_id), count)| PublishedAdDay {
         date,
         bot_id: Some(bot_id.to_string()),
-        account_id: facts.accounts.get(ad_id.as_str()).map(|account| account.to_string()),
-        currency: facts.ads.get(&(Some(bot_id), &ad_id)).and_then(|ad| ad.currency.clone()),
+        account_id: meaning.accounts.get(ad_id.as_str()).map(|account| account.to_string()),
+        currency: meaning.ads.get(&(Some(bot_id), &ad_id)).and_then(|ad| ad.currency.clone()),
         conversations: 0,
         conversions: Some(count),
-        spend: facts.of((Some(bot_id), &ad_id)).day(By::ConversionDay, None, date).figures.spend,
+        spend: meaning.of((Some(bot_id), &ad_id)).day(By::ConversionDay, None, date).figures.spend,
         impressions: None,
         reach: None,
         meta_conversations: None,

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 
 use crate::base::day::Day;
 use crate::base::error::Result;
-use crate::engine::answer::add_facts;
+use crate::engine::counts::add_facts;
 use crate::engine::request::{AdNews, AttributeRequest, Attribution, Rules};
-use crate::engine::{Answer, FactsOfAds};
+use crate::engine::{DayCounts, FactsOfAds};
 use crate::known::ad_memory::KeptFacts;
 use crate::known::job::Places;
 use crate::known::survey::{Lost, Survey};
@@ -19,7 +19,7 @@ use crate::tables::audit;
 
 /// What some days are built from: their counts, and what all touches say of ads.
 pub(crate) struct Attributed {
-    pub answer: Answer,
+    pub counts: DayCounts,
     pub facts: FactsOfAds,
     days: BTreeSet<Day>,
     kept: Option<KeptFacts>,
@@ -34,9 +34,9 @@ pub(crate) fn attribute_days(places: &Places<'_>, survey: &Survey, rules: Rules<
     let known = kept.iter().flat_map(|kept| kept.partitions.keys()).copied().collect();
     let partitions = survey.extracted(Lost::Refused);
     let request = AttributeRequest { rules, partitions: &partitions, days: &days, known: &known };
-    let Attribution { mut answer, ads } = places.engine.attribute(&request)?;
-    audit::states(&answer)?;
-    answer.merge(published);
+    let Attribution { mut counts, ads } = places.engine.attribute(&request)?;
+    audit::states(&counts)?;
+    counts.merge(published);
     let facts = match ads {
         AdNews::Whole(facts) => facts,
         AdNews::Added(new) => {
@@ -45,7 +45,7 @@ pub(crate) fn attribute_days(places: &Places<'_>, survey: &Survey, rules: Rules<
             facts
         }
     };
-    Ok(Attributed { answer, facts, days: &days | &same, kept })
+    Ok(Attributed { counts, facts, days: &days | &same, kept })
 }
 
 impl Attributed {

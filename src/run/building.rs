@@ -17,7 +17,7 @@ use crate::plan::stages::Stage;
 use crate::run::attribute::attribute_days;
 use crate::run::publish::{self, BuiltDay, PublishedDays, put};
 use crate::tables::ads::{AdIndex, places_digest};
-use crate::tables::{Figures, audit, tables};
+use crate::tables::{BuildInputs, audit, tables};
 use std::collections::HashMap;
 use tracing::info;
 
@@ -65,9 +65,9 @@ impl Run<'_> {
         let mut marks = self.survey.receipts.ads.as_ref().map(|receipt| receipt.marks.clone()).unwrap_or_default();
         let before = known_places(marks.tip());
         self.lock.check()?;
-        if let Moved::Reached(reached) = moved {
+        if let Moved::Affects(affected) = moved {
             let places = ads.places(settings);
-            marks = marks.step(places_digest(&places), reached, self.survey.built_under_places());
+            marks = marks.step(places_digest(&places), affected, self.survey.built_under_places());
             write_json(output, &known_places(marks.tip()), &places)?;
         }
         let surveyed = self.survey.published_ads.clone();
@@ -99,8 +99,8 @@ impl Run<'_> {
         let (kept, added) = at_once(|| attributed.keep_facts(&places, survey), added)?;
         kept.and(added)?;
         self.are_facts_kept = true;
-        let figures = Figures { settings: places.settings, answer: &attributed.answer, insights: &insights, ads: &ads };
-        self.build_days(&steps, &figures)?;
+        let inputs = BuildInputs { settings: places.settings, counts: &attributed.counts, insights: &insights, ads: &ads };
+        self.build_days(&steps, &inputs)?;
         (self.attributed, self.insights) = (Some(attributed), Some(insights));
         Ok(())
     }
@@ -126,18 +126,18 @@ impl Run<'_> {
         published.into_iter().map(|done| done.map(|done| self.report.count_object(done))).collect()
     }
 
-    fn build_days(&mut self, steps: &[DayStep], figures: &Figures<'_>) -> Result<()> {
+    fn build_days(&mut self, steps: &[DayStep], inputs: &BuildInputs<'_>) -> Result<()> {
         let settings = self.job.settings;
         info!(days = steps.len(), "building");
         let progress = self.job.progress;
         progress(Progress::Begin { step: "building", of: "days", items: steps.len() as u64, bytes: 0 });
         let planner = self.planner();
-        let rejected = |day: Day| settings.bots.iter().map(|bot| (bot.id.clone(), planner.rejected(&bot.id, day))).collect();
+        let rejected_on = |day: Day| settings.bots.iter().map(|bot| (bot.id.clone(), planner.rejected(&bot.id, day))).collect();
         let wanted: Vec<(&DayStep, DayReceipt, HashMap<String, u64>)> =
-            steps.iter().map(|step| (step, planner.expected(step.day), rejected(step.day))).collect();
+            steps.iter().map(|step| (step, planner.expected(step.day), rejected_on(step.day))).collect();
         // Some days are put while the next ones are made.
         let mut waiting = Vec::new();
-        for wanted in wanted.chunks(DAYS_AT_ONCE) {
+        for some in wanted.chunks(DAYS_AT_ONCE) {
             if let Err(stopped) = (self.job.stopped)() {
                 self.note_published(publish::days(self.lock, self.job.output, waiting))?;
                 return Err(stopped);
@@ -145,8 +145,8 @@ impl Run<'_> {
             let calendar = &self.calendar;
             let published = &self.survey.published;
             let make = |(step, _, rejected): &(&DayStep, DayReceipt, HashMap<String, u64>)| {
-                let rows = figures.rows(calendar, step.day, &|bot| rejected.get(bot).copied().unwrap_or_default());
-                audit::day(step.day, &rows, figures.insights)?;
+                let rows = inputs.rows(calendar, step.day, &|bot| rejected.get(bot).copied().unwrap_or_default());
+                audit::day(step.day, &rows, inputs.insights)?;
                 let surveyed = |table: &Table| published.get(table.name).and_then(|days| days.get(&step.day)).cloned();
                 let put = |(table, batch)| put(&table, day_object(table.name, step.day), &batch, surveyed(&table));
                 let puts = tables(step.day, &rows)?.into_iter().map(put).collect::<Result<Vec<_>>>()?;
@@ -154,11 +154,11 @@ impl Run<'_> {
                 Ok((rows, puts))
             };
             let (lock, output) = (self.lock, self.job.output);
-            let (made, put) = at_once(|| on_all_cores(wanted, make), || publish::days(lock, output, waiting))?;
+            let (made, put) = at_once(|| on_all_cores(some, make), || publish::days(lock, output, waiting))?;
             self.note_published(put)?;
             waiting = Vec::new();
-            for (made, (step, receipt, _)) in made.into_iter().zip(wanted) {
-                match made {
+            for (of_day, (step, receipt, _)) in made.into_iter().zip(some) {
+                match of_day {
                     Ok((rows, puts)) => waiting.push(BuiltDay { step, rows, puts, receipt: receipt.clone() }),
                     Err(error) if error.kind() == ErrorKind::Data => self.failures.add(error.with("day", step.day)),
                     Err(error) => return Err(error.with("day", step.day)),

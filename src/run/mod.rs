@@ -43,7 +43,7 @@ use crate::insights::InsightsIndex;
 use crate::known::job::Job;
 use crate::known::moved::{self, Moved};
 use crate::known::receipts::{IDENTITIES_RECEIPT, IdentitiesReceipt, KNOWN_IDENTITIES};
-use crate::known::survey::{Asked, Lost, Survey};
+use crate::known::survey::{Lost, StageInputs, Survey};
 use crate::lake::layout::day_object;
 use crate::lake::{Lock, encode, write_json};
 use crate::plan::accepted::ACCEPTED_OBJECT;
@@ -75,8 +75,8 @@ pub fn run(job: &Job<'_>) -> Result<Outcome> {
             return Ok(Run::new(job, &lock, survey).walk(started));
         }
         // Another run has finished between the look and the lock, and may have left nothing to do.
-        let survey = Survey::take(&job.places())?;
-        Ok(idle(job, &survey)?.unwrap_or_else(|| Run::new(job, &lock, survey).walk(started)))
+        let again = Survey::take(&job.places())?;
+        Ok(idle(job, &again)?.unwrap_or_else(|| Run::new(job, &lock, again).walk(started)))
     })
 }
 
@@ -86,7 +86,7 @@ fn idle(job: &Job<'_>, survey: &Survey) -> Result<Option<Outcome>> {
     check_history(job, survey, &calendar)?;
     let (planner, tried) = (survey.planner(job.settings, &calendar), Tried::default());
     let due = pull::due(job, survey, &planner);
-    let seen = survey.seen(&planner, job.settings, Asked { wanted: job.wanted, due, tried: &tried });
+    let seen = survey.seen(&planner, job.settings, StageInputs { wanted: job.wanted, due, tried: &tried });
     if seen.stages().next().is_some() {
         return Ok(None);
     }
@@ -223,7 +223,7 @@ impl<'a> Run<'a> {
     fn with_seen<T>(&self, look: impl FnOnce(&Seen<'_>) -> T) -> T {
         let planner = self.planner();
         let due = if self.tried.pull { Vec::new() } else { pull::due(self.job, &self.survey, &planner) };
-        let asked = Asked { wanted: self.job.wanted, due, tried: &self.tried };
+        let asked = StageInputs { wanted: self.job.wanted, due, tried: &self.tried };
         look(&self.survey.seen(&planner, self.job.settings, asked))
     }
 
@@ -250,7 +250,7 @@ impl<'a> Run<'a> {
         self.worked_out = Arc::default();
     }
 
-    /// A changed alias reaches days of the contacts whose chain ends elsewhere now (rule 21). What is reached is known before the new
+    /// A changed alias affects days of the contacts whose chain ends elsewhere now (rule 21). What is affected is known before the new
     /// table is, with one put.
     fn mark_changed_identities(&mut self) -> Result<()> {
         let Job { settings, output, .. } = self.job;
@@ -263,14 +263,14 @@ impl<'a> Run<'a> {
             ..known.clone()
         };
         self.lock.check()?;
-        if let Moved::Reached(mut reached) = moved {
+        if let Moved::Affects(mut affected) = moved {
             // Rows that are away, or were never built with, were not looked at: their days are built whenever they can be.
             for (day, reason) in self.planner().built_from_others() {
-                reached.entry(day).or_insert_with(|| reason.to_string());
+                affected.entry(day).or_insert_with(|| reason.to_string());
             }
             let table = encode(&schema::identities().schema, &[identities.table(settings)?])?;
             let content = moved::aliases_digest(identities, settings)?;
-            now.marks = known.marks.step(content, reached, self.survey.built_under_aliases());
+            now.marks = known.marks.step(content, affected, self.survey.built_under_aliases());
             output.publish(&now.table(), table)?;
             let there = output.list(KNOWN_IDENTITIES)?.into_iter().map(|object| object.path);
             now.left = there.filter(|path| *path != now.table()).collect();
@@ -306,10 +306,10 @@ impl<'a> Run<'a> {
             self.failures.add(error);
             let left = steps.days.into_iter().map(|step| step.day);
             self.report.days_left = left.filter(|day| self.report.days.iter().all(|built| built.day != *day)).collect();
-            let left = self.survey.unread(self.job.settings);
-            let is_left = |step: &PartitionStep| left.iter().any(|left| (left.table, left.day) == (step.table, step.day));
+            let unread = self.survey.unread(self.job.settings);
+            let is_left = |step: &PartitionStep| unread.iter().any(|other| (other.table, other.day) == (step.table, step.day));
             self.report.partitions.retain(|step| !is_left(step));
-            self.report.partitions_left = left;
+            self.report.partitions_left = unread;
         }
         if let Some(pull) = self.pull.take() {
             self.report.insights = pull.pulled;

@@ -25,7 +25,7 @@ pub(crate) struct BuiltDay<'s> {
 }
 
 /// What became of an object.
-pub struct Published {
+pub struct PublishedObject {
     pub version: String,
     /// None where the same bytes were there.
     pub bytes_written: Option<u64>,
@@ -41,7 +41,7 @@ pub(crate) fn put(table: &Table, path: String, rows: &RecordBatch, surveyed: Opt
 /// Days that were put. Where something failed, they are not whole.
 pub(crate) struct PublishedDays<'s> {
     pub days: Vec<BuiltDay<'s>>,
-    pub objects: Vec<Published>,
+    pub objects: Vec<PublishedObject>,
     pub failed: Option<Error>,
 }
 
@@ -71,7 +71,7 @@ pub(crate) fn days<'s>(lock: &Lock, output: &Lake, days: Vec<BuiltDay<'s>>) -> P
 }
 
 /// Publishes objects, in no order among themselves. One error alone says that nothing was put: the lock is lost.
-pub(crate) fn publish(lock: &Lock, output: &Lake, puts: &[Put]) -> Vec<Result<Published>> {
+pub(crate) fn publish(lock: &Lock, output: &Lake, puts: &[Put]) -> Vec<Result<PublishedObject>> {
     if let Err(error) = lock.check() {
         return vec![Err(error)];
     }
@@ -80,10 +80,10 @@ pub(crate) fn publish(lock: &Lock, output: &Lake, puts: &[Put]) -> Vec<Result<Pu
             && there.size == put.bytes.len() as u64
             && output.get(&put.path)?.as_ref() == Some(&put.bytes)
         {
-            return Ok(Published { version: there.version.clone(), bytes_written: None });
+            return Ok(PublishedObject { version: there.version.clone(), bytes_written: None });
         }
         let version = lock.publish(output, put)?;
-        Ok(Published { version, bytes_written: Some(put.bytes.len() as u64) })
+        Ok(PublishedObject { version, bytes_written: Some(put.bytes.len() as u64) })
     })
 }
 

@@ -10,16 +10,20 @@ use arrow::array::{Array, Date32Array, Int64Array, RecordBatch, StringArray};
 use crate::base::day::Day;
 use crate::base::dictionary::Dictionary;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::schema::published_column as column;
+use crate::base::schema::published_column;
 use crate::config::{BotCodes, Settings};
-use crate::engine::{Answer, BotCounts, ConversationCount, ConversionCount};
+use crate::engine::{BotCounts, ConversationCount, ConversionCount, DayCounts};
 use crate::known::job::Places;
 use crate::known::survey::Survey;
 use crate::lake::StoredTable;
 
 /// The counts of these days; those that cannot be read back are left out. Returns the days that were.
-pub(crate) fn read(places: &Places<'_>, survey: &Survey, days: impl IntoIterator<Item = Day>) -> Result<(Answer, BTreeSet<Day>)> {
-    let (mut counts, mut found) = (Answer::default(), BTreeSet::new());
+pub(crate) fn read(
+    places: &Places<'_>,
+    survey: &Survey,
+    days: impl IntoIterator<Item = Day>,
+) -> Result<(DayCounts, BTreeSet<Day>)> {
+    let (mut counts, mut found) = (DayCounts::default(), BTreeSet::new());
     let days: Vec<Day> = days.into_iter().collect();
     for (day, of_day) in days.iter().zip(places.output.on_each(&days, |day| of_day(places, survey, *day))) {
         match of_day {
@@ -36,7 +40,7 @@ pub(crate) fn read(places: &Places<'_>, survey: &Survey, days: impl IntoIterator
     Ok((counts, found))
 }
 
-fn of_day(places: &Places<'_>, survey: &Survey, day: Day) -> Result<Option<Answer>> {
+fn of_day(places: &Places<'_>, survey: &Survey, day: Day) -> Result<Option<DayCounts>> {
     let table = |table: &str, columns: &[&str]| -> Result<Option<Vec<RecordBatch>>> {
         let Some(object) = survey.published.get(table).and_then(|days| days.get(&day)) else { return Ok(None) };
         places.output.get_listed(object)?.map(|bytes| StoredTable::new(bytes)?.columns(columns)).transpose()
@@ -45,11 +49,11 @@ fn of_day(places: &Places<'_>, survey: &Survey, day: Day) -> Result<Option<Answe
     let of_ads = ["bot_id", "ad_id", "conversation_date", "category", "conversions"];
     let Some(ad_conversions) = table("ad_conversions", &of_ads)? else { return Ok(None) };
     let Some(bot_days) = table("bot_days", &BOT_DAY)? else { return Ok(None) };
-    let mut counts = Counts::new(places.settings, day);
-    ad_days.iter().try_for_each(|batch| counts.add_conversations(batch))?;
-    ad_conversions.iter().try_for_each(|batch| counts.add_conversions(batch))?;
-    bot_days.iter().try_for_each(|batch| counts.add_bots(batch))?;
-    Ok(Some(counts.answer()))
+    let mut read = PublishedDay::new(places.settings, day);
+    ad_days.iter().try_for_each(|batch| read.add_conversations(batch))?;
+    ad_conversions.iter().try_for_each(|batch| read.add_conversions(batch))?;
+    bot_days.iter().try_for_each(|batch| read.add_bots(batch))?;
+    Ok(Some(read.counts()))
 }
 
 const BOT_DAY: [&str; 7] = [
@@ -63,26 +67,26 @@ const BOT_DAY: [&str; 7] = [
 ];
 
 /// The counts of one day, as they are read.
-struct Counts<'a> {
+struct PublishedDay<'a> {
     day: Day,
     bots: BotCodes<'a>,
     ads: Dictionary,
     categories: Dictionary,
-    answer: Answer,
+    counts: DayCounts,
 }
 
 fn texts<'a>(batch: &'a RecordBatch, name: &'static str) -> Result<&'a StringArray> {
-    column(batch, name)
+    published_column(batch, name)
 }
 
 fn numbers<'a>(batch: &'a RecordBatch, name: &'static str) -> Result<&'a Int64Array> {
-    column(batch, name)
+    published_column(batch, name)
 }
 
-impl<'a> Counts<'a> {
-    fn new(settings: &'a Settings, day: Day) -> Counts<'a> {
+impl<'a> PublishedDay<'a> {
+    fn new(settings: &'a Settings, day: Day) -> PublishedDay<'a> {
         let (ads, categories) = (Dictionary::default(), Dictionary::default());
-        Counts { day, bots: settings.bot_codes(), ads, categories, answer: Answer::default() }
+        PublishedDay { day, bots: settings.bot_codes(), ads, categories, counts: DayCounts::default() }
     }
 
     fn bot(&self, id: &str) -> Result<u32> {
@@ -94,14 +98,14 @@ impl<'a> Counts<'a> {
         // A row of Meta's figures alone has no conversations.
         for row in (0..batch.num_rows()).filter(|row| counts.value(*row) > 0) {
             let (bot, ad) = (self.bot(bots.value(row))?, self.ads.code(ads.value(row)));
-            self.answer.conversations.entry(self.day).or_default().push(ConversationCount { bot, ad, count: counts.value(row) });
+            self.counts.conversations.entry(self.day).or_default().push(ConversationCount { bot, ad, count: counts.value(row) });
         }
         Ok(())
     }
 
     fn add_conversions(&mut self, batch: &RecordBatch) -> Result<()> {
         let (bots, ads, categories) = (texts(batch, "bot_id")?, texts(batch, "ad_id")?, texts(batch, "category")?);
-        let (days, counts): (&Date32Array, _) = (column(batch, "conversation_date")?, numbers(batch, "conversions")?);
+        let (days, counts): (&Date32Array, _) = (published_column(batch, "conversation_date")?, numbers(batch, "conversions")?);
         for row in 0..batch.num_rows() {
             let conversions = ConversionCount {
                 bot: self.bot(bots.value(row))?,
@@ -110,7 +114,7 @@ impl<'a> Counts<'a> {
                 category: self.categories.code(categories.value(row)),
                 count: counts.value(row),
             };
-            self.answer.conversions.entry(self.day).or_default().push(conversions);
+            self.counts.conversions.entry(self.day).or_default().push(conversions);
         }
         Ok(())
     }
@@ -131,14 +135,14 @@ impl<'a> Counts<'a> {
                 events_without_contact: of("events_without_contact", row)?,
                 unattributed_conversions: of("unattributed_conversions", row)?,
             };
-            self.answer.bot_days.insert((self.day, self.bot(bots.value(row))?), counts);
+            self.counts.bot_days.insert((self.day, self.bot(bots.value(row))?), counts);
         }
         Ok(())
     }
 
-    fn answer(mut self) -> Answer {
-        self.answer.ads = self.ads.iter().map(str::to_string).collect();
-        self.answer.categories = self.categories.iter().map(str::to_string).collect();
-        self.answer
+    fn counts(mut self) -> DayCounts {
+        self.counts.ads = self.ads.iter().map(str::to_string).collect();
+        self.counts.categories = self.categories.iter().map(str::to_string).collect();
+        self.counts
     }
 }

@@ -56,8 +56,8 @@ impl Run<'_> {
         let insights = self.look_at_insights()?;
         let touched = touched_ads(&self.job.places(), &self.survey, &insights)?;
         self.insights = Some(insights);
-        let (Some(pull), failures) = (&mut self.pull, &mut self.failures) else { return Ok(()) };
-        if pull.left_out_ads(&touched, &mut |error| failures.add(error))? {
+        let (Some(started), failing) = (&mut self.pull, &mut self.failures) else { return Ok(()) };
+        if started.left_out_ads(&touched, &mut |error| failing.add(error))? {
             self.insights = Some(self.look_at_insights()?);
         }
         Ok(())

@@ -15,7 +15,7 @@ use crate::plan::Steps;
 use crate::plan::calendar::Calendar;
 use crate::plan::reason::DayStep;
 use crate::plan::stages::PartitionStep;
-use crate::run::publish::Published;
+use crate::run::publish::PublishedObject;
 use crate::run::pull::Pulled;
 use crate::tables::audit::DayRows;
 
@@ -38,7 +38,7 @@ pub struct RunReport {
     pub days_blocked: BTreeMap<Day, Vec<String>>,
     /// Days asked for or stale, but kept as published: what they were made from was retired.
     pub days_without_history: Vec<Day>,
-    /// Days that a run that was stopped knew to be stale and did not come to; the partitions it did not read may reach more.
+    /// Days that a run that was stopped knew to be stale and did not come to; the partitions it did not read may affect more.
     pub days_left: Vec<Day>,
     pub partitions_left: Vec<PartitionStep>,
     /// From the lake.
@@ -69,7 +69,7 @@ pub struct RunReport {
 
 impl RunReport {
     /// Counts an object; returns its version.
-    pub fn count_object(&mut self, object: Published) -> String {
+    pub fn count_object(&mut self, object: PublishedObject) -> String {
         match object.bytes_written {
             Some(bytes) => {
                 self.objects_written += 1;
@@ -94,8 +94,8 @@ impl RunReport {
     pub fn note_blocked(&mut self, steps: &Steps) {
         let texts = |(day, blockers): &(Day, Vec<_>)| (*day, blockers.iter().map(ToString::to_string).collect());
         self.days_blocked = steps.blocked.iter().map(texts).collect();
-        self.days_without_history = steps.without_history.clone();
-        if let Some((first, last)) = steps.without_history.first().zip(steps.without_history.last()) {
+        self.days_without_history = steps.without_sources.clone();
+        if let Some((first, last)) = steps.without_sources.first().zip(steps.without_sources.last()) {
             let warning = "stay as published: partitions that they were made from were retired";
             self.warnings.insert(format!("days {first}..{last} {warning}"));
         }

@@ -96,7 +96,7 @@ impl Scan<'_> {
     fn keep_set_aside(&self, table: Raw, partitions: &[Partition], extracted: &[Result<Extraction>]) -> Vec<Result<()>> {
         let (output, survey) = (self.job.output, &*self.survey);
         let of_days: Vec<(Day, &Result<Extraction>)> = partitions.iter().map(|of| of.day).zip(extracted).collect();
-        output.on_each(&of_days, |(day, extracted)| match extracted {
+        output.on_each(&of_days, |(day, of_day)| match of_day {
             Ok(Extraction { set_aside: Some(rows), .. }) => put_set_aside(output, table, *day, rows),
             Ok(_) if survey.has_leavings(table, *day) => output.remove(&rejected_object(table.table(), *day)),
             _ => Ok(()),

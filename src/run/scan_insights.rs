@@ -29,7 +29,7 @@ pub(crate) fn insights(
         None => None,
     };
     let Some(index) = index else { return all_insights(places, survey, calendar, fail) };
-    survey.keep_sync_days(places.output)?;
+    survey.sync_days.keep(places.output)?;
     survey.receipts.insights.write(places.output)?;
     KeptInsights::keep(places, survey, &index, kept.as_ref())?;
     Ok(index)
@@ -43,7 +43,7 @@ pub(crate) fn all_insights(
     fail: &mut dyn FnMut(Error),
 ) -> Result<InsightsIndex> {
     let index = read_insights(places, survey, calendar, fail);
-    survey.keep_sync_days(places.output)?;
+    survey.sync_days.keep(places.output)?;
     survey.receipts.insights.write(places.output)?;
     let index = index?;
     KeptInsights::keep(places, survey, &index, None)?;
@@ -63,7 +63,7 @@ fn read_new_insights(
     let is_same = |partition: &&Partition| {
         let receipt = survey.receipts.insights.get(partition.day);
         let true_one = receipt.filter(|receipt| receipt.mismatch(&partition.objects, of).is_none());
-        true_one.is_some_and(|receipt| kept.partitions.get(&partition.day) == Some(&receipt.content.index))
+        true_one.is_some_and(|same| kept.partitions.get(&partition.day) == Some(&same.content.index))
     };
     let partitions: Vec<Partition> = survey.insights.partitions.values().filter(|p| !is_same(p)).cloned().collect();
     let last = kept.partitions.keys().next_back();
@@ -79,19 +79,19 @@ fn read_new_insights(
         return Ok(None);
     }
     let known = InsightsIndex::new(survey.ledgers.clone());
-    let mut reading =
-        Reading { places, survey, calendar, fail, index: known.with_known(kept.ads.clone(), kept.currencies.clone()) };
+    let mut scan =
+        InsightsScan { places, survey, calendar, fail, index: known.with_known(kept.ads.clone(), kept.currencies.clone()) };
     for (partition, rows) in partitions.into_iter().zip(all_rows) {
         let is_known = kept.partitions.contains_key(&partition.day);
-        reading.add(partition, rows, is_known)?;
+        scan.add(partition, rows, is_known)?;
     }
-    for (day, receipt) in reading.survey.receipts.insights.iter() {
-        reading.index.note_landed(day, receipt.content.accounts.keys());
+    for (day, receipt) in scan.survey.receipts.insights.iter() {
+        scan.index.note_landed(day, receipt.content.accounts.keys());
         if places.settings.insights.as_ref().is_some_and(|insights| receipt.content.is_whole(insights)) {
-            reading.index.note_whole(day);
+            scan.index.note_whole(day);
         }
     }
-    Ok(Some(reading.index))
+    Ok(Some(scan.index))
 }
 
 /// Reads the figures of these days, where they have not been read.
@@ -134,11 +134,11 @@ pub(crate) fn read_insights(
     let partitions: Vec<Partition> = survey.insights.partitions.values().cloned().collect();
     let all_rows = read_partitions(places, &partitions);
     let index = InsightsIndex::new(survey.ledgers.clone());
-    let mut reading = Reading { places, survey, calendar, fail, index };
+    let mut scan = InsightsScan { places, survey, calendar, fail, index };
     for (partition, rows) in partitions.into_iter().zip(all_rows) {
-        reading.add(partition, rows, false)?;
+        scan.add(partition, rows, false)?;
     }
-    Ok(reading.index)
+    Ok(scan.index)
 }
 
 /// The rows of insights partitions, with what receipts remember of them.
@@ -152,7 +152,7 @@ fn read_partitions(places: &Places<'_>, partitions: &[Partition]) -> Vec<Result<
 }
 
 /// Insights while they are read.
-struct Reading<'a> {
+struct InsightsScan<'a> {
     places: &'a Places<'a>,
     survey: &'a mut Survey,
     calendar: &'a mut Calendar,
@@ -160,7 +160,7 @@ struct Reading<'a> {
     index: InsightsIndex,
 }
 
-impl Reading<'_> {
+impl InsightsScan<'_> {
     /// Adds a partition's rows to the index, or refuses it. `is_known` where the index has what they say of ads.
     fn add(&mut self, partition: Partition, rows: Result<(Vec<InsightRow>, InsightsContent)>, is_known: bool) -> Result<()> {
         let (day, listed) = (partition.day, self.places.settings.listed_accounts());

@@ -13,7 +13,7 @@ use crate::base::dictionary::column;
 use crate::base::error::{Error, Result};
 use crate::base::schema;
 use crate::config::Settings;
-use crate::engine::Answer;
+use crate::engine::DayCounts;
 use crate::insights::InsightsIndex;
 use crate::plan::calendar::Calendar;
 use crate::tables::ads::AdIndex;
@@ -50,7 +50,7 @@ pub struct AdConversions {
 pub(crate) fn ad_days(
     settings: &Settings,
     calendar: &Calendar,
-    answer: &Answer,
+    counts: &DayCounts,
     insights: &InsightsIndex,
     ads: &AdIndex,
     day: Day,
@@ -81,12 +81,12 @@ pub(crate) fn ad_days(
             complete: bot.is_none_or(|bot| complete[bot as usize]),
         }
     };
-    for row in answer.conversations.get(&day).into_iter().flatten() {
-        let ad = answer.ads[row.ad as usize].as_str();
+    for row in counts.conversations.get(&day).into_iter().flatten() {
+        let ad = counts.ads[row.ad as usize].as_str();
         rows.entry((Some(row.bot), ad)).or_insert_with(|| empty(Some(row.bot), ad)).conversations += row.count;
     }
-    for row in answer.conversions.get(&day).into_iter().flatten() {
-        let ad = answer.ads[row.ad as usize].as_str();
+    for row in counts.conversions.get(&day).into_iter().flatten() {
+        let ad = counts.ads[row.ad as usize].as_str();
         let ad_day = rows.entry((Some(row.bot), ad)).or_insert_with(|| empty(Some(row.bot), ad));
         *ad_day.conversions.get_or_insert(0) += row.count;
     }
@@ -106,12 +106,12 @@ pub(crate) fn ad_days(
 }
 
 /// The rows of `ad_conversions` for a day, sorted by key.
-pub(crate) fn ad_conversions(settings: &Settings, answer: &Answer, day: Day) -> Vec<AdConversions> {
-    let rows = answer.conversions.get(&day).into_iter().flatten().map(|row| AdConversions {
+pub(crate) fn ad_conversions(settings: &Settings, counts: &DayCounts, day: Day) -> Vec<AdConversions> {
+    let rows = counts.conversions.get(&day).into_iter().flatten().map(|row| AdConversions {
         bot: settings.bots[row.bot as usize].id.clone(),
-        ad: answer.ads[row.ad as usize].clone(),
+        ad: counts.ads[row.ad as usize].clone(),
         conversation_day: row.conversation_day,
-        category: answer.categories[row.category as usize].clone(),
+        category: counts.categories[row.category as usize].clone(),
         conversions: row.count,
     });
     let mut rows: Vec<AdConversions> = rows.collect();

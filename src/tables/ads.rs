@@ -85,7 +85,7 @@ impl Bearer {
 impl AdIndex {
     /// `settled` and `insights` must hold all landed days.
     pub(crate) fn new(settings: &Settings, facts: FactsOfAds, insights: &InsightsIndex) -> AdIndex {
-        let of_ad = |(ad, facts)| (ad, AdEntry { facts, ..AdEntry::default() });
+        let of_ad = |(ad, said)| (ad, AdEntry { facts: said, ..AdEntry::default() });
         let mut ads: BTreeMap<String, AdEntry> = facts.into_iter().map(of_ad).collect();
         for (ad, known) in &insights.ads {
             let entry = ads.entry(ad.clone()).or_default();
@@ -136,8 +136,8 @@ impl AdIndex {
 
     /// The `ads` table, sorted by (bot_id, ad_id), null first.
     pub(crate) fn table(&self, settings: &Settings) -> Result<RecordBatch> {
-        type Row<'a> = (Option<&'a str>, &'a str, Option<&'a AdFacts>, Option<&'a KnownAd>);
-        let mut rows: Vec<Row<'_>> = Vec::new();
+        type AdRow<'a> = (Option<&'a str>, &'a str, Option<&'a AdFacts>, Option<&'a KnownAd>);
+        let mut rows: Vec<AdRow<'_>> = Vec::new();
         let bot_id = |bot: u32| settings.bots[bot as usize].id.as_str();
         for (ad, entry) in &self.ads {
             for (bot, facts) in &entry.facts {
@@ -167,13 +167,13 @@ impl AdIndex {
             text(&|i| rows[i].2.and_then(|facts| told(&facts.title))),
             instant(&|facts| facts.first_conversation_at),
             instant(&|facts| facts.last_conversation_at),
-            known(&|known| Some(known.account.clone())),
-            known(&|known| Some(known.currency.clone())),
-            known(&|known| known.names.ad_name.clone()),
-            known(&|known| known.names.adset_id.clone()),
-            known(&|known| known.names.adset_name.clone()),
-            known(&|known| known.names.campaign_id.clone()),
-            known(&|known| known.names.campaign_name.clone()),
+            known(&|ad| Some(ad.account.clone())),
+            known(&|ad| Some(ad.currency.clone())),
+            known(&|ad| ad.names.ad_name.clone()),
+            known(&|ad| ad.names.adset_id.clone()),
+            known(&|ad| ad.names.adset_name.clone()),
+            known(&|ad| ad.names.campaign_id.clone()),
+            known(&|ad| ad.names.campaign_name.clone()),
         ];
         schema::ads().batch(columns)
     }

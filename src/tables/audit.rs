@@ -5,7 +5,7 @@
 
 use crate::base::day::Day;
 use crate::base::error::{Error, Result};
-use crate::engine::{Answer, States};
+use crate::engine::{DayCounts, SessionStates};
 use crate::insights::{AdFigures, InsightsIndex};
 use crate::tables::ad_days::{AdConversions, AdDay};
 use crate::tables::bot_days::BotDay;
@@ -24,10 +24,10 @@ pub(crate) fn failed(check: &str, found: String) -> Error {
 }
 
 /// Rule 11: per bot and day, the sessions opened against the touches counted.
-pub(crate) fn states(answer: &Answer) -> Result<()> {
-    for key in answer.bot_days.keys().chain(answer.states.keys()) {
-        let touches = answer.bot_days.get(key).map_or(0, |counts| counts.touches + counts.unattributed_touches);
-        let States { started, converted, superseded, expired, open } = answer.states.get(key).copied().unwrap_or_default();
+pub(crate) fn states(counts: &DayCounts) -> Result<()> {
+    for key in counts.bot_days.keys().chain(counts.states.keys()) {
+        let touches = counts.bot_days.get(key).map_or(0, |of_bot| of_bot.touches + of_bot.unattributed_touches);
+        let SessionStates { started, converted, superseded, expired, open } = counts.states.get(key).copied().unwrap_or_default();
         if converted + superseded + expired + open != started || touches != started {
             let (day, bot) = key;
             let found = format!(
@@ -183,13 +183,13 @@ mod tests {
 
     #[test]
     fn a_touch_without_a_state_is_found() {
-        let mut answer = Answer::default();
-        answer.bot_days.insert((Day(1), 0), engine::BotCounts { touches: 2, ..engine::BotCounts::default() });
-        answer.states.insert((Day(1), 0), States { started: 2, converted: 1, superseded: 1, ..States::default() });
-        assert!(states(&answer).is_ok());
-        answer.states.insert((Day(1), 0), States { started: 2, converted: 1, ..States::default() });
-        assert!(states(&answer).is_err());
-        answer.states.insert((Day(1), 0), States { started: 1, converted: 1, ..States::default() });
-        assert!(states(&answer).is_err());
+        let mut counts = DayCounts::default();
+        counts.bot_days.insert((Day(1), 0), engine::BotCounts { touches: 2, ..engine::BotCounts::default() });
+        counts.states.insert((Day(1), 0), SessionStates { started: 2, converted: 1, superseded: 1, ..SessionStates::default() });
+        assert!(states(&counts).is_ok());
+        counts.states.insert((Day(1), 0), SessionStates { started: 2, converted: 1, ..SessionStates::default() });
+        assert!(states(&counts).is_err());
+        counts.states.insert((Day(1), 0), SessionStates { started: 1, converted: 1, ..SessionStates::default() });
+        assert!(states(&counts).is_err());
     }
 }

@@ -12,7 +12,7 @@ use crate::base::dictionary::column;
 use crate::base::error::Result;
 use crate::base::schema;
 use crate::config::{Bot, Settings};
-use crate::engine::Answer;
+use crate::engine::DayCounts;
 use crate::insights::InsightsIndex;
 use crate::plan::calendar::Calendar;
 use crate::plan::insights_status::insights_status;
@@ -46,27 +46,27 @@ pub struct ConversionEvents {
 pub(crate) fn bot_days(
     settings: &Settings,
     calendar: &Calendar,
-    answer: &Answer,
+    counts: &DayCounts,
     insights: &InsightsIndex,
     rejected: &dyn Fn(&str) -> u64,
     day: Day,
 ) -> Vec<BotDay> {
     let row = |(i, bot): (usize, &Bot)| {
-        let counts = answer.bot_days.get(&(day, i as u32)).copied().unwrap_or_default();
-        let of_ads = answer.conversions.get(&day).into_iter().flatten().filter(|row| row.bot == i as u32);
+        let of_bot = counts.bot_days.get(&(day, i as u32)).copied().unwrap_or_default();
+        let of_ads = counts.conversions.get(&day).into_iter().flatten().filter(|row| row.bot == i as u32);
         let conversions: i64 = of_ads.map(|row| row.count).sum();
         let events = ConversionEvents {
-            total: counts.conversion_events,
+            total: of_bot.conversion_events,
             conversions,
-            unattributed_conversions: counts.unattributed_conversions,
-            organic: counts.conversion_events - conversions - counts.unattributed_conversions,
-            without_contact: counts.events_without_contact,
+            unattributed_conversions: of_bot.unattributed_conversions,
+            organic: of_bot.conversion_events - conversions - of_bot.unattributed_conversions,
+            without_contact: of_bot.events_without_contact,
         };
         BotDay {
             bot: bot.id.clone(),
-            touches: counts.touches,
-            duplicate_touches: counts.duplicate_touches,
-            unattributed_touches: counts.unattributed_touches,
+            touches: of_bot.touches,
+            duplicate_touches: of_bot.duplicate_touches,
+            unattributed_touches: of_bot.unattributed_touches,
             events: bot.is_configured_on(day).then_some(events),
             rejected_rows: rejected(&bot.id) as i64,
             complete: calendar.is_complete(bot, day),

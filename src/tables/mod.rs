@@ -1,4 +1,4 @@
-//! Build: the tables of a day, put together from what the other files compute. Pure.
+//! Tables: the rows of a day's tables, put together from what the other files compute. Pure.
 //!
 //! ```text
 //! ad_days.rs    conversations, conversions and spend of each ad
@@ -18,7 +18,7 @@ use crate::base::day::Day;
 use crate::base::error::Result;
 use crate::base::schema::{self, Table};
 use crate::config::Settings;
-use crate::engine::Answer;
+use crate::engine::DayCounts;
 use crate::insights::InsightsIndex;
 use crate::plan::calendar::Calendar;
 use crate::tables::ad_days::{ad_conversions, ad_conversions_table, ad_days, ad_days_table};
@@ -27,20 +27,20 @@ use crate::tables::audit::DayRows;
 use crate::tables::bot_days::{bot_days, bot_days_table};
 
 /// All that a day's rows are computed from.
-pub(crate) struct Figures<'a> {
+pub(crate) struct BuildInputs<'a> {
     pub settings: &'a Settings,
-    pub answer: &'a Answer,
+    pub counts: &'a DayCounts,
     pub insights: &'a InsightsIndex,
     pub ads: &'a AdIndex,
 }
 
-impl Figures<'_> {
+impl BuildInputs<'_> {
     /// `rejected` gives the rows set aside in the day's partitions, by bot id.
     pub(crate) fn rows(&self, calendar: &Calendar, day: Day, rejected: &dyn Fn(&str) -> u64) -> DayRows {
         DayRows {
-            ad_days: ad_days(self.settings, calendar, self.answer, self.insights, self.ads, day),
-            ad_conversions: ad_conversions(self.settings, self.answer, day),
-            bot_days: bot_days(self.settings, calendar, self.answer, self.insights, rejected, day),
+            ad_days: ad_days(self.settings, calendar, self.counts, self.insights, self.ads, day),
+            ad_conversions: ad_conversions(self.settings, self.counts, day),
+            bot_days: bot_days(self.settings, calendar, self.counts, self.insights, rejected, day),
         }
     }
 }

@@ -71,8 +71,8 @@ const ROOMS: &[&str] =
 const PURE: &[&str] = &[
     "tables",
     "plan",
-    "engine/answer.rs",
-    "engine/embedded/conversions.rs",
+    "engine/counts.rs",
+    "engine/embedded/conversion_events.rs",
     "engine/embedded/counts.rs",
     "engine/embedded/ends.rs",
     "engine/embedded/hashes.rs",
@@ -112,8 +112,8 @@ const IMPURE: &[&str] = &[
 const MOST_ENTRIES: usize = 16;
 
 /// What a stage does, and who may ask it to: no stage calls the next, only `run` does, and without a write `check`, which looks at
-/// what a run would meet, `preview`, which says what it would do, `verify`, which does it again in memory, `ledger`, which shows
-/// the sessions, and `what_if`, which supposes other settings; `fetch` does the pull alone. Where the file that defines a call is
+/// what a run would meet, `plan`, which says what it would do, `verify`, which does it again in memory, `sessions`, which shows
+/// the sessions, and `what_if`, which supposes other settings; `insights` does the pull alone. Where the file that defines a call is
 /// listed too, it is for the definition.
 const STAGES: &[(&str, &[&str])] = &[
     (
@@ -150,7 +150,7 @@ const STAGES: &[(&str, &[&str])] = &[
     ("audit::day", &["run/building.rs"]),
     ("publish::footer", &["run/pull/reach.rs"]),
     ("Pull::start", &["run/reading.rs", "commands/insights.rs"]),
-    ("fetch::fetch", &["cli/insights.rs"]),
+    ("insights::insights(job", &["cli/insights.rs"]),
     ("report::write", &["cli/report.rs"]),
     ("run::run", &["cli/run.rs"]),
     ("check::check", &["cli/check.rs"]),

@@ -394,11 +394,11 @@ impl Judge<'_> {
         }
     }
 
-    fn states(&mut self, ledger: &[oracle::Session]) {
+    fn states(&mut self, sessions: &[oracle::Session]) {
         let Some(expected) = &self.variant.states else {
             return;
         };
-        let found: Vec<&str> = ledger
+        let found: Vec<&str> = sessions
             .iter()
             .map(|session| match session.state {
                 State::Converted { .. } => "converted",
@@ -528,7 +528,7 @@ fn oracle_gives_the_worked_cases() {
     judge_all(|case, variant, verdict| {
         let tables = oracle::tables(&case.world(variant)).map_err(|refusal| refusal.to_string())?;
         verdict.published(&tables.published);
-        verdict.states(&tables.ledger);
+        verdict.states(&tables.sessions);
         if let Some(range) = &variant.report {
             let rows = oracle::report(&tables.published, case.day(range.from), case.day(range.to), false);
             verdict.report(&oracle_report(&rows));

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use ctwa::base::error::{Error, ErrorKind};
 use ctwa::base::object::Object;
-use ctwa::lake::{Environment, Lake, Location, Put, ScanPlan};
+use ctwa::lake::{Environment, Lake, Location, Put, ReadPlan};
 use object_store::memory::InMemory;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
@@ -40,7 +40,7 @@ promised! { everywhere [in_memory on_disk on_s3 on_azure on_gcs] {
     what_is_not_there_is_none_and_can_be_removed
     a_version_tells_one_content_from_another
     a_reader_sees_one_content_or_the_other
-    a_scan_fetches_what_it_needs
+    a_read_fetches_what_it_needs
     a_lock_has_one_holder
     of_sixteen_one_gets_the_lock
 }}
@@ -196,7 +196,7 @@ fn what_is_not_there_is_none_and_can_be_removed(place: &Place) {
     lake.remove("work/a").expect("no error");
     assert_eq!(lake.get("work/a").expect("no error"), None);
     assert_eq!(paths(&lake, "work"), ["work/empty"]);
-    let gone = lake.scan(&seen[0], |_| panic!("there is no schema"), |_| panic!("there are no rows"));
+    let gone = lake.read_batches(&seen[0], |_| panic!("there is no schema"), |_| panic!("there are no rows"));
     assert_eq!(gone.expect_err("it is gone").kind(), ErrorKind::Unavailable);
 }
 
@@ -274,7 +274,7 @@ fn table(rows: i64) -> (Vec<i64>, Bytes) {
     (numbers, Bytes::from(writer.into_inner().expect("a whole file")))
 }
 
-fn a_scan_fetches_what_it_needs(place: &Place) {
+fn a_read_fetches_what_it_needs(place: &Place) {
     let lake = place.open();
     for (rows, is_large) in [(2_000, true), (3, false), (0, false)] {
         let (numbers, bytes) = table(rows);
@@ -283,14 +283,14 @@ fn a_scan_fetches_what_it_needs(place: &Place) {
         let fresh = place.open();
         let object = fresh.list("messages").expect("listed").into_iter().find(|object| object.path == path).expect("it is there");
         let mut found = Vec::new();
-        let plan = |_: &arrow::datatypes::Schema| Ok(ScanPlan { columns: vec![("number".into(), None)], filter: None });
+        let plan = |_: &arrow::datatypes::Schema| Ok(ReadPlan { columns: vec![("number".into(), None)], filter: None });
         let each = |batch: RecordBatch| {
             let column = batch.column_by_name("number").expect("it was asked for");
             assert_eq!((batch.num_columns(), column.null_count()), (1, 0));
             found.extend_from_slice(column.as_primitive::<Int64Type>().values());
             Ok(())
         };
-        fresh.scan(&object, plan, each).unwrap_or_else(|error| panic!("{rows} rows: {error}"));
+        fresh.read_batches(&object, plan, each).unwrap_or_else(|error| panic!("{rows} rows: {error}"));
         assert_eq!(found, numbers);
         if is_large {
             let (fetched, whole) = (fresh.bytes_read(), bytes.len() as u64);
@@ -416,7 +416,7 @@ fn a_stranger_is_denied_everything(place: &Place) {
     };
     denied("list", lake.list("ads").err());
     denied("read", lake.get(path).err());
-    denied("scan", lake.schema(&object).err());
+    denied("schema", lake.schema(&object).err());
     denied("write", lake.publish(path, content(b'b', 3)).err());
     denied("remove", lake.remove(path).err());
     denied("lock", lake.lock(now()).err());

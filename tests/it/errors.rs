@@ -413,6 +413,7 @@ fn columns_that_break_the_contract_keep_back_their_day() {
                 columns[0].1 = strings([Some("act_1"), Some("1")].into_iter());
                 columns[1].1 = strings([Some("A"), Some("A")].into_iter());
                 columns[2].1 = strings([Some("BRL"), Some("BRL")].into_iter());
+                columns[3].1 = strings([Some("10.5"), Some("7")].into_iter());
                 scene.land("insights", columns);
             },
             code: 6,

@@ -327,7 +327,7 @@ fn other_days_and_ads_have_their_reasons() {
         "Money",
         "spend unknown",
         "[14]",
-        "Spend is not known: Meta's figures of account act_2 for this day have not landed",
+        "Spend is not known: Meta's figures of account act_2 for this day have not landed, or are refused",
     );
     tells(
         "D",
@@ -459,7 +459,7 @@ fn same_as_oracle(world: &World, form: &Form) -> Result<(), TestCaseError> {
         for bot in world.bots.iter().map(|bot| &bot.id) {
             let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
             let mut count = |verdict: &'static str, n: usize| *counts.entry(verdict).or_default() += n;
-            for session in expected.ledger.iter().filter(|session| session.bot_id == *bot && session.contact_id == contact) {
+            for session in expected.sessions.iter().filter(|session| session.bot_id == *bot && session.contact_id == contact) {
                 count(if session.ad_id.is_some() { "conversation" } else { "unattributed touch" }, 1);
                 count("conversion", usize::from(matches!(session.state, State::Converted { .. })));
             }

@@ -285,7 +285,7 @@ const WRITTEN: [&str; 17] = [
     "work/receipts/insights/",
     "work/identities/",
     "work/receipts/identities.json",
-    "work/ad_places.json",
+    "work/ad_places/",
     "work/receipts/ads.json",
     "work/receipts/days/",
     "ads/",
@@ -312,7 +312,7 @@ fn every_put_of_a_second_night_may_fail() {
 
 #[test]
 fn every_removal_may_fail() {
-    let about = ["ad_conversions/", "ad_days/", "bot_days/", "rejected/", "state/lock/"];
+    let about = ["ad_conversions/", "ad_days/", "bot_days/", "rejected/", "state/lock/", "work/ad_places/", "work/identities/"];
     Change::second_night().disturb_all(Call::Delete, &[How::Refused, How::LostReply, How::Down], &about);
 }
 

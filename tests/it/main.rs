@@ -1,6 +1,6 @@
 //! The one test binary: every check of the project that is not beside the code it checks.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
-#![allow(clippy::too_many_lines, reason = "a test may tell a long story")]
+#![allow(clippy::too_many_lines, clippy::shadow_unrelated, reason = "a test may tell a long story")]
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
 
 mod architecture;
@@ -18,7 +18,6 @@ mod forms;
 mod graph;
 mod lake;
 mod landed_insights;
-mod ledger;
 mod network;
 mod nights;
 mod oracle;
@@ -36,6 +35,7 @@ mod rows;
 mod sample;
 mod scene;
 mod servers;
+mod sessions;
 mod snapshots;
 mod store;
 mod terminal;

@@ -19,7 +19,7 @@ use proptest::sample::{Index, select};
 use proptest::test_runner::TestCaseError;
 
 use ctwa::base::day::{Day, DayRange};
-use ctwa::commands::plan as preview;
+use ctwa::commands;
 use ctwa::config::Settings;
 use ctwa::engine::select::{self, Site};
 use ctwa::known::job::{Job, Wanted};
@@ -207,8 +207,11 @@ fn plan_is_run(lake: &Lake, wanted: Wanted, has_gone: bool) -> Checked {
             pause: None,
             progress: &ctwa::base::progress::unheard,
         };
-        let shown =
-            if plan { serde_json::to_value(preview::preview(&job)?) } else { serde_json::to_value(ctwa_run::run(&job)?.report) };
+        let shown = if plan {
+            serde_json::to_value(commands::plan::plan(&job)?)
+        } else {
+            serde_json::to_value(ctwa_run::run(&job)?.report)
+        };
         Ok(shown.expect("both are JSON"))
     };
     let plan = match done(true) {

@@ -1,7 +1,7 @@
 //! The oracle: what the rules make of a [`World`], in plain loops.
 //!
 //! Written from RULES.md alone, for the eye and not for speed: every question is asked of all rows, every time. Goes in: the
-//! world as it landed. Comes out: the rows of the four tables by date, and the ledger of sessions they are counted from.
+//! world as it landed. Comes out: the rows of the four tables by date, and the sessions they are counted from.
 //! The pipeline is judged by it, so nothing here may be taken from the pipeline. Numbers in comments are rules.
 //!
 //! Not modelled: a partition refused for its share of rejected rows (rule 18); worlds set that share to 1.
@@ -28,7 +28,7 @@ const RESTATE_DAYS: i64 = 28;
 pub struct Tables {
     pub published: Published,
     /// Every session of every landed touch, also on days that are not built, by bot, contact and time.
-    pub ledger: Vec<Session>,
+    pub sessions: Vec<Session>,
     /// Conversion events that met no open session: (bot, contact, at).
     pub organic: Vec<(String, String, i64)>,
 }
@@ -124,18 +124,18 @@ pub fn tables(world: &World) -> Result<Tables, Refusal> {
         .map(|index| &landed_events[index])
         .collect();
 
-    let (ledger, organic) = sessions(world, &touches, &events);
+    let (sessions, organic) = sessions(world, &touches, &events);
     let days = built_days(world, &zones, &landed_touches, &landed_events);
     let money = Money { world, touches: &touches };
 
     let mut published = Published { ads: ads(world, &touches, &money), ..Published::default() };
     for &date in &days {
-        let view = DayView { world, zones: &zones, date, ledger: &ledger, money: &money };
+        let view = DayView { world, zones: &zones, date, sessions: &sessions, money: &money };
         published.ad_days.insert(date, view.ad_days());
         published.ad_conversions.insert(date, view.ad_conversions());
         published.bot_days.insert(date, view.bot_days(&touches, &duplicates, &events, &organic, &rejected));
     }
-    Ok(Tables { published, ledger, organic })
+    Ok(Tables { published, sessions, organic })
 }
 
 // ---------------------------------------------------------------------------------------------------------------- time
@@ -393,7 +393,7 @@ enum Step<'a> {
 fn sessions(world: &World, touches: &[&Touch], events: &[&ConversionEvent]) -> (Vec<Session>, Vec<(String, String, i64)>) {
     let horizon = world.window_days * DAY_US;
     let landed_until = world.message_days.iter().chain(&world.event_days).max().map(|day| day_start(Tz::UTC, day_after(*day)));
-    let mut ledger = Vec::new();
+    let mut sessions = Vec::new();
     let mut organic = Vec::new();
 
     let people: BTreeSet<(&String, &String)> = touches
@@ -422,7 +422,7 @@ fn sessions(world: &World, touches: &[&Touch], events: &[&ConversionEvent]) -> (
                             true => State::Superseded { at },
                             false => State::Expired { at: session.opened_at + horizon },
                         };
-                        ledger.push(session);
+                        sessions.push(session);
                     }
                     open = Some(Session {
                         bot_id: bot_id.clone(),
@@ -436,7 +436,7 @@ fn sessions(world: &World, touches: &[&Touch], events: &[&ConversionEvent]) -> (
                 Step::Event(event) => match open.take_if(|session| at - session.opened_at <= horizon) {
                     Some(mut session) => {
                         session.state = State::Converted { at, category: event.category.clone() };
-                        ledger.push(session);
+                        sessions.push(session);
                     }
                     None => organic.push((bot_id.clone(), contact_id.clone(), at)),
                 },
@@ -447,10 +447,10 @@ fn sessions(world: &World, touches: &[&Touch], events: &[&ConversionEvent]) -> (
             if landed_until.is_some_and(|until| ends_at < until) {
                 session.state = State::Expired { at: ends_at };
             }
-            ledger.push(session);
+            sessions.push(session);
         }
     }
-    (ledger, organic)
+    (sessions, organic)
 }
 
 // ---------------------------------------------------------------------------------------------------------------- days
@@ -667,7 +667,7 @@ struct DayView<'a> {
     world: &'a World,
     zones: &'a BTreeMap<String, Tz>,
     date: NaiveDate,
-    ledger: &'a [Session],
+    sessions: &'a [Session],
     money: &'a Money<'a>,
 }
 
@@ -685,7 +685,7 @@ impl DayView<'_> {
 
     fn ad_days(&self) -> Vec<AdDay> {
         let mut rows: BTreeMap<(Option<String>, String), AdDay> = BTreeMap::new();
-        for session in self.ledger {
+        for session in self.sessions {
             let Some(ad_id) = &session.ad_id else {
                 continue;
             };
@@ -742,7 +742,7 @@ impl DayView<'_> {
 
     fn ad_conversions(&self) -> Vec<AdConversion> {
         let mut counts: BTreeMap<(String, String, NaiveDate, String), i64> = BTreeMap::new();
-        for session in self.ledger {
+        for session in self.sessions {
             let (Some(ad_id), State::Converted { at, category }) = (&session.ad_id, &session.state) else {
                 continue;
             };
@@ -781,7 +781,7 @@ impl DayView<'_> {
                 let touches_where =
                     |with_ad: bool| count(touches, |touch| mine(&touch.bot_id, touch.at) && touch.ad_id.is_some() == with_ad);
                 let conversions_where = |with_ad: bool| {
-                    count(self.ledger, |session| match session.state {
+                    count(self.sessions, |session| match session.state {
                         State::Converted { at, .. } => mine(&session.bot_id, at) && session.ad_id.is_some() == with_ad,
                         _ => false,
                     })

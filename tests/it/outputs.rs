@@ -16,7 +16,7 @@ use chrono::{DateTime, Utc};
 use ctwa::base::day::DayRange;
 use ctwa::base::error::Result;
 use ctwa::base::schema::LOGIC;
-use ctwa::commands::plan::preview;
+use ctwa::commands::plan::plan;
 use ctwa::commands::verify::verify;
 use ctwa::config::Settings;
 use ctwa::engine::select::{self, Site};
@@ -237,7 +237,7 @@ impl Output {
 
     /// What `plan --json` says.
     fn plan(&self) -> Value {
-        serde_json::to_value(self.with_job(preview)).expect("it is JSON")
+        serde_json::to_value(self.with_job(plan)).expect("it is JSON")
     }
 
     fn run(&self) -> Outcome {

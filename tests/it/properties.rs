@@ -89,7 +89,7 @@ fn same_as_oracle(world: &World, form: &Form) -> Result<(), TestCaseError> {
 // ---------------------------------------------------------------------------------------------------------- the oracle
 
 #[test]
-fn oracle_sums_agree_with_its_ledger() {
+fn oracle_sums_agree_with_its_sessions() {
     check(200, worlds::world(), |world| {
         let tables = judged(&world)?;
         for (date, rows) in &tables.published.bot_days {
@@ -127,7 +127,7 @@ fn oracle_does_not_see_the_order_of_rows() {
         other.identities.reverse();
         let (one, other) = (judged(&world)?, judged(&other)?);
         prop_assert_eq!(rows::differences(&one.published, &other.published), "");
-        prop_assert_eq!(one.ledger, other.ledger);
+        prop_assert_eq!(one.sessions, other.sessions);
         prop_assert_eq!(one.organic, other.organic);
         Ok(())
     });
@@ -144,7 +144,7 @@ fn random_worlds_reach_every_rule() {
         let mut meet = |what: &'static str, there: bool| *met.entry(what).or_insert(0u32) += u32::from(there);
         let bot_days: Vec<_> = tables.published.bot_days.values().flatten().collect();
         let ad_days: Vec<_> = tables.published.ad_days.values().flatten().collect();
-        let state = |is: fn(&State) -> bool| tables.ledger.iter().any(|session| is(&session.state));
+        let state = |is: fn(&State) -> bool| tables.sessions.iter().any(|session| is(&session.state));
         meet("converted", state(|state| matches!(state, State::Converted { .. })));
         meet("superseded", state(|state| matches!(state, State::Superseded { .. })));
         meet("expired", state(|state| matches!(state, State::Expired { .. })));

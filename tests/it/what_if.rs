@@ -32,7 +32,7 @@ fn conversions(
     let bot = world.bots.iter().find(|bot| bot.id == bot_id).ok_or_else(|| fail("no such bot"))?;
     let zone = bot.timezone.parse().map_err(|_| fail("no zone"))?;
     let mut counts = BTreeMap::new();
-    for session in judged(world)?.ledger.iter().filter(|session| session.bot_id == bot_id) {
+    for session in judged(world)?.sessions.iter().filter(|session| session.bot_id == bot_id) {
         if let (Some(ad), State::Converted { at, .. }) = (&session.ad_id, &session.state) {
             let day = oracle::local_date(zone, *at);
             if days.contains(&day) {

@@ -7,43 +7,43 @@ use polars::prelude::*;
 
 use crate::base::day::{Day, DayRange};
 use crate::base::error::Result;
-use crate::engine::answer::{Answer, BotCounts, ConversationCount, ConversionCount, States};
+use crate::engine::counts::{BotCounts, ConversationCount, ConversionCount, DayCounts, SessionStates};
 use crate::engine::embedded::sessions::state;
 use crate::engine::embedded::settle::Settled;
 use crate::engine::embedded::shards::{ShardRows, codes, days_of, in_shards, local_days, shards_for};
 use crate::engine::request::Rules;
 
 /// Attributes the conversion events to the touches, and counts what happened on these days.
-pub fn attribute(rules: &Rules<'_>, days: DayRange, settled: &Settled) -> Result<Answer> {
+pub fn attribute(rules: &Rules<'_>, days: DayRange, settled: &Settled) -> Result<DayCounts> {
     attribute_in_shards(rules, days, settled, shards_for(settled))
 }
 
-fn attribute_in_shards(rules: &Rules<'_>, days: DayRange, settled: &Settled, shards: u32) -> Result<Answer> {
+fn attribute_in_shards(rules: &Rules<'_>, days: DayRange, settled: &Settled, shards: u32) -> Result<DayCounts> {
     let Settled { touches, events, dropped_touches, .. } = settled;
     let zones = local_days(rules.settings, settled);
     let all = |texts: &mut dyn Iterator<Item = &str>| texts.map(str::to_string).collect();
     let (ads, categories) = (all(&mut touches.ads()), all(&mut events.categories()));
-    let mut answer = Answer { ads, categories, ..Answer::default() };
+    let mut counts = DayCounts { ads, categories, ..DayCounts::default() };
     for touch in dropped_touches {
         let day = zones[touch.bot as usize].of(touch.sent_at);
         if days.contains(day) {
-            bot_counts(&mut answer, day, touch.bot).duplicate_touches += 1;
+            bot_counts(&mut counts, day, touch.bot).duplicate_touches += 1;
         }
     }
     // An event without a contact is in no shard.
     for event in events.rows.iter().filter(|event| events.contact(event).is_none()) {
         let day = zones[event.bot as usize].of(event.occurred_at);
         if days.contains(day) {
-            bot_counts(&mut answer, day, event.bot).events_without_contact += 1;
+            bot_counts(&mut counts, day, event.bot).events_without_contact += 1;
         }
     }
     let of_shards = in_shards(rules, settled, &zones, shards, &|found, rows| {
-        let mut of_shard = Answer { bot_days: count_rows(settled, rows, days), ..Answer::default() };
+        let mut of_shard = DayCounts { bot_days: count_rows(settled, rows, days), ..DayCounts::default() };
         count_sessions(&mut of_shard, found, days)?;
         Ok(of_shard)
     })?;
-    of_shards.into_iter().for_each(|of_shard| answer.add(of_shard));
-    Ok(answer)
+    of_shards.into_iter().for_each(|of_shard| counts.add(of_shard));
+    Ok(counts)
 }
 
 /// The rows of a shard by bot and day.
@@ -52,73 +52,73 @@ fn count_rows(settled: &Settled, rows: &ShardRows, days: DayRange) -> BTreeMap<(
     let mut of_bots: HashMap<(u32, Day), BotCounts, FixedState> = HashMap::default();
     for (i, day) in rows.touches.iter().filter(|(_, day)| days.contains(*day)) {
         let touch = &touches.rows[*i as usize];
-        let counts = of_bots.entry((touch.bot, *day)).or_default();
+        let of_bot = of_bots.entry((touch.bot, *day)).or_default();
         match touches.ad_code(touch) {
-            Some(_) => counts.touches += 1,
-            None => counts.unattributed_touches += 1,
+            Some(_) => of_bot.touches += 1,
+            None => of_bot.unattributed_touches += 1,
         }
     }
     for (i, day) in rows.events.iter().filter(|(_, day)| days.contains(*day)) {
         of_bots.entry((events.rows[*i as usize].bot, *day)).or_default().conversion_events += 1;
     }
-    of_bots.into_iter().map(|((bot, day), counts)| ((day, bot), counts)).collect()
+    of_bots.into_iter().map(|((bot, day), of_bot)| ((day, bot), of_bot)).collect()
 }
 
-fn bot_counts(answer: &mut Answer, day: Day, bot: u32) -> &mut BotCounts {
-    answer.bot_days.entry((day, bot)).or_default()
+fn bot_counts(counts: &mut DayCounts, day: Day, bot: u32) -> &mut BotCounts {
+    counts.bot_days.entry((day, bot)).or_default()
 }
 
-/// Adds a shard's sessions to its answer.
-fn count_sessions(answer: &mut Answer, sessions: &DataFrame, days: DayRange) -> Result<()> {
+/// Adds a shard's sessions to its counts.
+fn count_sessions(counts: &mut DayCounts, sessions: &DataFrame, days: DayRange) -> Result<()> {
     let opened = sessions.clone().lazy().filter(within("day", days));
-    count_conversations(answer, opened.clone())?;
-    count_conversions(answer, sessions.clone().lazy().filter(within("conversion_day", days)))?;
-    count_states(answer, opened)
+    count_conversations(counts, opened.clone())?;
+    count_conversions(counts, sessions.clone().lazy().filter(within("conversion_day", days)))?;
+    count_states(counts, opened)
 }
 
 fn within(day: &str, days: DayRange) -> Expr {
     col(day).gt_eq(lit(days.first.0)).and(col(day).lt_eq(lit(days.last.0)))
 }
 
-fn count_conversations(answer: &mut Answer, opened: LazyFrame) -> Result<()> {
+fn count_conversations(counts: &mut DayCounts, opened: LazyFrame) -> Result<()> {
     let of_ads = opened.filter(col("ad").is_not_null());
     let conversations = of_ads.group_by(["bot", "ad", "day"].map(col)).agg([len().alias("n")]).collect()?;
-    let (bots, ads, counts) = (codes(&conversations, "bot")?, codes(&conversations, "ad")?, codes(&conversations, "n")?);
+    let (bots, ads, numbers) = (codes(&conversations, "bot")?, codes(&conversations, "ad")?, codes(&conversations, "n")?);
     let days = days_of(&conversations, "day")?;
     for i in 0..conversations.height() {
-        let (Some(bot), Some(ad), Some(day), Some(n)) = (bots[i], ads[i], days[i], counts[i]) else { continue };
-        answer.conversations.entry(day).or_default().push(ConversationCount { bot, ad, count: n as i64 });
+        let (Some(bot), Some(ad), Some(day), Some(n)) = (bots[i], ads[i], days[i], numbers[i]) else { continue };
+        counts.conversations.entry(day).or_default().push(ConversationCount { bot, ad, count: n as i64 });
     }
     Ok(())
 }
 
-fn count_conversions(answer: &mut Answer, converted: LazyFrame) -> Result<()> {
+fn count_conversions(counts: &mut DayCounts, converted: LazyFrame) -> Result<()> {
     let key = ["bot", "ad", "conversion_day", "day", "category"].map(col);
     let conversions = converted.filter(col("conversion_day").is_not_null()).group_by(key).agg([len().alias("n")]).collect()?;
-    let (bots, ads, counts) = (codes(&conversions, "bot")?, codes(&conversions, "ad")?, codes(&conversions, "n")?);
+    let (bots, ads, numbers) = (codes(&conversions, "bot")?, codes(&conversions, "ad")?, codes(&conversions, "n")?);
     let (event_days, touch_days, categories) =
         (days_of(&conversions, "conversion_day")?, days_of(&conversions, "day")?, codes(&conversions, "category")?);
     for i in 0..conversions.height() {
-        let (Some(bot), Some(day), Some(conversation_day), Some(n)) = (bots[i], event_days[i], touch_days[i], counts[i]) else {
+        let (Some(bot), Some(day), Some(conversation_day), Some(n)) = (bots[i], event_days[i], touch_days[i], numbers[i]) else {
             continue;
         };
         match (ads[i], categories[i]) {
             (Some(ad), Some(category)) => {
                 let row = ConversionCount { bot, ad, conversation_day, category, count: n as i64 };
-                answer.conversions.entry(day).or_default().push(row);
+                counts.conversions.entry(day).or_default().push(row);
             }
-            _ => bot_counts(answer, day, bot).unattributed_conversions += n as i64,
+            _ => bot_counts(counts, day, bot).unattributed_conversions += n as i64,
         }
     }
     Ok(())
 }
 
-fn count_states(answer: &mut Answer, opened: LazyFrame) -> Result<()> {
+fn count_states(counts: &mut DayCounts, opened: LazyFrame) -> Result<()> {
     let states = opened.group_by(["bot", "day", "state"].map(col)).agg([len().alias("n")]).collect()?;
-    let (bots, counts, days) = (codes(&states, "bot")?, codes(&states, "n")?, days_of(&states, "day")?);
+    let (bots, numbers, days) = (codes(&states, "bot")?, codes(&states, "n")?, days_of(&states, "day")?);
     for (i, end) in states.column("state")?.i32()?.iter().enumerate() {
-        let (Some(bot), Some(day), Some(end), Some(n)) = (bots[i], days[i], end, counts[i].map(i64::from)) else { continue };
-        let of_day: &mut States = answer.states.entry((day, bot)).or_default();
+        let (Some(bot), Some(day), Some(end), Some(n)) = (bots[i], days[i], end, numbers[i].map(i64::from)) else { continue };
+        let of_day: &mut SessionStates = counts.states.entry((day, bot)).or_default();
         of_day.started += n;
         match end {
             state::CONVERTED => of_day.converted += n,
@@ -137,11 +137,11 @@ mod tests {
     use super::*;
     use crate::base::day::MICROS_PER_DAY;
     use crate::config::Settings;
-    use crate::engine::embedded::conversions::Conversions;
+    use crate::engine::embedded::conversion_events::Events;
     use crate::engine::embedded::settle::settle;
     use crate::engine::embedded::touches::Touches;
     use crate::extract::identity::Identities;
-    use crate::extract::{conversions, touches};
+    use crate::extract::{conversion_events, touches};
 
     /// Contacts with a touch of one of two ads and a conversion event a day later.
     fn settled(settings: &Settings, contacts: i64) -> Settled {
@@ -156,7 +156,7 @@ mod tests {
             ad_type: None,
             title: None,
         };
-        let event = |(i, [contact, ..]): (usize, &'static [String; 3])| conversions::ConversionCells {
+        let event = |(i, [contact, ..]): (usize, &'static [String; 3])| conversion_events::EventCells {
             bot: "b",
             contact: Some(contact),
             occurred_at: at(20_001, i),
@@ -164,11 +164,11 @@ mod tests {
             event: None,
         };
         let ids: &'static [[String; 3]] = ids.leak();
-        let (mut all_touches, mut all_events) = (Touches::default(), Conversions::default());
+        let (mut all_touches, mut all_events) = (Touches::default(), Events::default());
         let touches: Vec<touches::TouchCells<'_>> = ids.iter().enumerate().map(touch).collect();
-        let events: Vec<conversions::ConversionCells<'_>> = ids.iter().enumerate().map(event).collect();
+        let events: Vec<conversion_events::EventCells<'_>> = ids.iter().enumerate().map(event).collect();
         all_touches.add(&touches::table(&touches).unwrap(), &settings.bot_codes());
-        all_events.add(&conversions::table(&events).unwrap(), &settings.bot_codes());
+        all_events.add(&conversion_events::table(&events).unwrap(), &settings.bot_codes());
         settle(all_touches, all_events).unwrap()
     }
 

@@ -8,7 +8,7 @@ use crate::base::day::Day;
 use crate::base::error::Result;
 use crate::base::schema::Raw;
 use crate::config::Settings;
-use crate::engine::embedded::conversions::Conversions;
+use crate::engine::embedded::conversion_events::Events;
 use crate::engine::embedded::needed::{self, Loaded};
 use crate::engine::embedded::settle::settle;
 use crate::engine::embedded::touches::Touches;
@@ -81,7 +81,7 @@ pub(super) fn yields_of(
 /// Rows with every copy.
 struct Unsettled {
     touches: Touches,
-    events: Conversions,
+    events: Events,
 }
 
 impl Rows for Unsettled {

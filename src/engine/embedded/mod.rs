@@ -3,7 +3,7 @@
 //! Nothing but `select.rs` names it. Rows that it has just extracted stay in memory as long as there is room, so that a first build
 //! does not read back what it wrote.
 
-pub mod conversions;
+pub mod conversion_events;
 pub mod counts;
 mod ends;
 mod extract;
@@ -29,7 +29,7 @@ use crate::base::error::{Error, Result};
 use crate::base::schema::Raw;
 use crate::config::{EngineKind, Settings};
 use crate::engine::Engine;
-use crate::engine::answer::{Answer, FactsOfAds, add_facts};
+use crate::engine::counts::{DayCounts, FactsOfAds, add_facts};
 use crate::engine::embedded::held::Held;
 use crate::engine::embedded::needed::{NeededTables, Needs, needed};
 use crate::engine::embedded::parts::Part;
@@ -60,11 +60,11 @@ impl<'a> Embedded<'a> {
     }
 
     /// The counts, and what touches say of ads that is not known already. None where what is known is no longer true.
-    fn count(&self, request: &AttributeRequest<'_>, known: &BTreeSet<Day>) -> Result<Option<(Answer, FactsOfAds)>> {
+    fn count(&self, request: &AttributeRequest<'_>, known: &BTreeSet<Day>) -> Result<Option<(DayCounts, FactsOfAds)>> {
         let AttributeRequest { rules, partitions, days, .. } = *request;
         let needs = Needs { rules, days, known };
         let range = days.first().zip(days.last()).map(|(first, last)| DayRange { first: *first, last: *last });
-        let (mut answer, mut facts) = (Answer::default(), FactsOfAds::new());
+        let (mut counts, mut facts) = (DayCounts::default(), FactsOfAds::new());
         let tables = NeededTables::of(&needs, partitions);
         let parts = tables.parts(self.rows_at_once);
         for part in (0..parts).map(|number| Part { number, of: parts }) {
@@ -75,13 +75,13 @@ impl<'a> Embedded<'a> {
                 return Ok(None);
             }
             if let Some(range) = range {
-                answer.merge(counts::attribute(&rules, range, &settled)?);
+                counts.merge(counts::attribute(&rules, range, &settled)?);
             }
             add_facts(&mut facts, settled.ad_facts);
         }
         // Of days between them, the rows that happened to be loaded were counted.
-        answer.keep(days);
-        Ok(Some((answer, facts)))
+        counts.keep(days);
+        Ok(Some((counts, facts)))
     }
 }
 
@@ -113,13 +113,13 @@ impl Engine for Embedded<'_> {
 
     fn attribute(&self, request: &AttributeRequest<'_>) -> Result<Attribution> {
         if !request.known.is_empty()
-            && let Some((answer, facts)) = self.count(request, request.known)?
+            && let Some((counts, facts)) = self.count(request, request.known)?
         {
-            return Ok(Attribution { answer, ads: AdNews::Added(facts) });
+            return Ok(Attribution { counts, ads: AdNews::Added(facts) });
         }
         let counted = self.count(request, &BTreeSet::new())?;
-        let (answer, facts) = counted.ok_or_else(|| Error::bug("nothing is known of ads, and yet it changed"))?;
-        Ok(Attribution { answer, ads: AdNews::Whole(facts) })
+        let (counts, facts) = counted.ok_or_else(|| Error::bug("nothing is known of ads, and yet it changed"))?;
+        Ok(Attribution { counts, ads: AdNews::Whole(facts) })
     }
 
     fn rows(&self) -> Option<&dyn KeptRows> {

@@ -1,7 +1,7 @@
 //! The rows that some days need, of all that are stored.
 //!
 //! On a night few contacts have a conversion event on a day that is to be built. Their other rows, and the other deliveries
-//! of the same messages and events, are found by the short hashes of the ids, which are read of every table in reach; only the
+//! of the same messages and events, are found by the short hashes of the ids, which are read of every table that can affect the days; only the
 //! rows so found are decoded.
 
 use std::collections::{BTreeSet, HashSet};
@@ -12,10 +12,10 @@ use arrow::datatypes::Int64Type;
 use crate::base::day::{Day, DayRange};
 use crate::base::digest::short_hash;
 use crate::base::error::Result;
-use crate::base::limits::{COPY_DAYS, first_in_reach};
+use crate::base::limits::{COPY_DAYS, first_affecting};
 use crate::base::schema::Raw;
 use crate::config::{Bot, BotCodes, Settings};
-use crate::engine::embedded::conversions::{Conversion, Conversions};
+use crate::engine::embedded::conversion_events::{Event, Events};
 use crate::engine::embedded::hashes::{Hashes, rows_with, value};
 use crate::engine::embedded::held::Held;
 use crate::engine::embedded::parts::{Part, alias_hashes};
@@ -29,12 +29,12 @@ use crate::lake::{Lake, StoredTable};
 pub(super) struct Loaded<'a> {
     bots: BotCodes<'a>,
     pub touches: Touches,
-    pub events: Conversions,
+    pub events: Events,
 }
 
 impl<'a> Loaded<'a> {
     pub(super) fn new(settings: &'a Settings) -> Loaded<'a> {
-        Loaded { bots: settings.bot_codes(), touches: Touches::default(), events: Conversions::default() }
+        Loaded { bots: settings.bot_codes(), touches: Touches::default(), events: Events::default() }
     }
 
     /// Adds rows. `is_known` where what touches say of ads is known already.
@@ -88,13 +88,13 @@ impl<'a> NeededTables<'a> {
         let Some((first, last)) = days.first().zip(days.last()) else {
             return NeededTables { wholes: Vec::new(), others: Vec::new() };
         };
-        let reach = |bot: &Bot| first_in_reach(bot.zone, settings.horizon.micros(), *first);
-        let first_reached = settings.bots.iter().map(reach).min().unwrap_or(*first);
-        let in_reach = DayRange { first: first_reached, last: last.plus(COPY_DAYS + 1) };
+        let first_of = |bot: &Bot| first_affecting(bot.zone, settings.horizon.micros(), *first);
+        let first_affecting_day = settings.bots.iter().map(first_of).min().unwrap_or(*first);
+        let affecting = DayRange { first: first_affecting_day, last: last.plus(COPY_DAYS + 1) };
         // Of ads alone no event says anything.
         let is_idle = |partition: &ExtractedPartition<'_>| partition.table == Raw::Events && needs.days.is_empty();
         let is_needed = |partition: &&ExtractedPartition<'_>| {
-            needs.is_new(partition) || (partition.content.has_rows_on(in_reach) && !is_idle(partition))
+            needs.is_new(partition) || (partition.content.has_rows_on(affecting) && !is_idle(partition))
         };
         let is_whole = |partition: &&ExtractedPartition<'_>| {
             let has_asked = || partition.content.local_days().iter().any(|day| needs.days.contains(day));
@@ -116,7 +116,7 @@ impl<'a> NeededTables<'a> {
         rows.div_ceil(rows_at_once.min(usual).max(1)).max(1) as u32
     }
 
-    /// As many rows as so many tables have as a rule: each the median of those in reach.
+    /// As many rows as so many tables have as a rule: each the median of those loaded.
     fn usual_rows(&self) -> u64 {
         let of = |table: Raw| {
             let of_table = self.wholes.iter().chain(&self.others).filter(|partition| partition.table == table);
@@ -314,7 +314,7 @@ impl Spans {
 
 /// The contacts with a conversion event on the days to be built, under all ids that stand for them: a touch alone counts without its
 /// contact's other rows.
-fn contacts_on(spans: &Spans, events: &Conversions, identities: &Identities) -> Hashes {
+fn contacts_on(spans: &Spans, events: &Events, identities: &Identities) -> Hashes {
     let of_days = events.rows.iter().filter(|event| spans.has(event.bot, event.occurred_at));
     if identities.is_empty() {
         return of_days.filter_map(|event| events.contact_hash(event)).collect();
@@ -337,7 +337,7 @@ fn deliveries_of(spans: &Spans, loaded: &Loaded<'_>, contacts: &Hashes) -> [Hash
         !touches.is_known(touch) || spans.has(touch.bot, touch.sent_at) || contacts.contains(touches.contact_hash(touch))
     };
     let messages = touches.rows.iter().filter(is_touch_needed).map(|touch| touches.message_hash(touch));
-    let is_event_needed = |event: &&Conversion| {
+    let is_event_needed = |event: &&Event| {
         let is_theirs = || events.contact_hash(event).is_some_and(|contact| contacts.contains(contact));
         spans.has(event.bot, event.occurred_at) || is_theirs()
     };

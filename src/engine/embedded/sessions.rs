@@ -110,13 +110,13 @@ mod tests {
             "category" => vec![0u32; events.len()],
             "day" => vec![0i32; events.len()],
         );
-        let answer = sessions(touches.unwrap().lazy(), events.unwrap().lazy(), Horizon { days: 90 }, 1_000 * MICROS_PER_DAY)
+        let found = sessions(touches.unwrap().lazy(), events.unwrap().lazy(), Horizon { days: 90 }, 1_000 * MICROS_PER_DAY)
             .unwrap()
             .sort(["opened_at", "rank"], SortMultipleOptions::default())
             .collect()
             .unwrap();
-        let states = answer.column("state").unwrap().i32().unwrap().into_no_null_iter();
-        states.zip(answer.column("converted_at").unwrap().i64().unwrap().iter()).collect()
+        let states = found.column("state").unwrap().i32().unwrap().into_no_null_iter();
+        states.zip(found.column("converted_at").unwrap().i64().unwrap().iter()).collect()
     }
 
     const D: i64 = MICROS_PER_DAY;

@@ -6,8 +6,8 @@ use foldhash::fast::FixedState;
 
 use crate::base::error::Result;
 use crate::base::parallel::at_once;
-use crate::engine::answer::{AdFacts, FactsOfAds, Told};
-use crate::engine::embedded::conversions::{Conversion, Conversions};
+use crate::engine::counts::{AdFacts, FactsOfAds, Told};
+use crate::engine::embedded::conversion_events::{Event, Events};
 use crate::engine::embedded::touches::{Touch, Touches};
 use crate::engine::rows::{EventRow, Rows, TouchRow};
 
@@ -15,9 +15,9 @@ use crate::engine::rows::{EventRow, Rows, TouchRow};
 /// all of these rows, whatever days are asked for.
 pub struct Settled {
     pub touches: Touches,
-    pub events: Conversions,
+    pub events: Events,
     pub dropped_touches: Vec<Touch>,
-    pub dropped_events: Vec<Conversion>,
+    pub dropped_events: Vec<Event>,
     /// What those touches say that are not known already.
     pub ad_facts: FactsOfAds,
     /// A known touch is a copy of a new one: what is known of its ad is no longer true.
@@ -25,7 +25,7 @@ pub struct Settled {
 }
 
 /// Takes the copies out.
-pub fn settle(touches: Touches, events: Conversions) -> Result<Settled> {
+pub fn settle(touches: Touches, events: Events) -> Result<Settled> {
     settle_part(touches, events, &|_, _| true)
 }
 
@@ -33,7 +33,7 @@ pub fn settle(touches: Touches, events: Conversions) -> Result<Settled> {
 pub(super) type IsCounted<'a> = dyn Fn(u32, Option<(&str, i64)>) -> bool + Sync + 'a;
 
 /// The same for a part of the contacts: of the rows, those count that `counts` names; the others are there for their copies' sake.
-pub(super) fn settle_part(mut touches: Touches, mut events: Conversions, counts: &IsCounted<'_>) -> Result<Settled> {
+pub(super) fn settle_part(mut touches: Touches, mut events: Events, counts: &IsCounted<'_>) -> Result<Settled> {
     let (of_touches, dropped_events) = at_once(
         || -> Result<_> {
             let dropped = touches.drop_copies()?;
@@ -47,7 +47,7 @@ pub(super) fn settle_part(mut touches: Touches, mut events: Conversions, counts:
         || {
             let mut dropped = events.drop_copies();
             let mut rows = std::mem::take(&mut events.rows);
-            let is_counted = |event: &Conversion| counts(event.bot, events.contact(event).zip(events.contact_hash(event)));
+            let is_counted = |event: &Event| counts(event.bot, events.contact(event).zip(events.contact_hash(event)));
             rows.retain(is_counted);
             dropped.retain(is_counted);
             events.rows = rows;

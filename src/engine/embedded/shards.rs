@@ -13,7 +13,7 @@ use crate::base::digest::short_hash;
 use crate::base::error::Result;
 use crate::base::parallel::{at_once, cores, on_all_cores};
 use crate::config::Settings;
-use crate::engine::embedded::conversions::Conversion;
+use crate::engine::embedded::conversion_events::Event;
 use crate::engine::embedded::sessions::sessions;
 use crate::engine::embedded::settle::Settled;
 use crate::engine::embedded::touches::Touch;
@@ -74,7 +74,7 @@ pub(super) fn in_shards<R: Send>(
 ) -> Result<Vec<R>> {
     let Settled { touches, events, .. } = settled;
     let of_touch = |touch: &Touch| Contact::new(rules, touch.bot, touches.contact(touch), touches.contact_hash(touch));
-    let of_event = |event: &Conversion| {
+    let of_event = |event: &Event| {
         let (id, hash) = events.contact(event).zip(events.contact_hash(event))?;
         Some(Contact::new(rules, event.bot, id, hash))
     };

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use arrow::array::{AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::Int64Type;
 
-use crate::base::dictionary::{Codes, Dictionary as Texts};
+use crate::base::dictionary::{Codes, Dictionary};
 use crate::base::error::Result;
 use crate::base::limits::COPY_WINDOW;
 use crate::base::parallel::sort_by;
@@ -36,9 +36,9 @@ pub struct DroppedTouches {
 pub struct Touches {
     pub rows: Vec<Touch>,
     batches: Vec<TouchBatch>,
-    ads: Texts,
-    types: Texts,
-    titles: Texts,
+    ads: Dictionary,
+    types: Dictionary,
+    titles: Dictionary,
 }
 
 struct TouchBatch {

@@ -9,7 +9,7 @@ use foldhash::fast::FixedState;
 use polars::prelude::*;
 
 use crate::base::error::Result;
-use crate::engine::embedded::conversions::Conversions;
+use crate::engine::embedded::conversion_events::Events;
 use crate::engine::embedded::sessions::sessions;
 use crate::engine::embedded::touches::Touches;
 use crate::engine::request::Rules;
@@ -25,7 +25,7 @@ const ROWS_AT_ONCE: usize = 2_000_000;
 pub(super) fn yields(
     rules: &Rules<'_>,
     touches: &Touches,
-    events: &Conversions,
+    events: &Events,
     starts: &[i64],
 ) -> Result<BTreeMap<(u32, String), Yield>> {
     yields_at_once(rules, touches, events, starts, ROWS_AT_ONCE)
@@ -34,11 +34,11 @@ pub(super) fn yields(
 fn yields_at_once(
     rules: &Rules<'_>,
     touches: &Touches,
-    events: &Conversions,
+    events: &Events,
     starts: &[i64],
     rows_at_once: usize,
 ) -> Result<BTreeMap<(u32, String), Yield>> {
-    let mut rows_of: HashMap<(u32, &str), Rows, FixedState> = HashMap::default();
+    let mut rows_of: HashMap<(u32, &str), RowsOfContact, FixedState> = HashMap::default();
     for (i, touch) in touches.rows.iter().enumerate() {
         let contact = rules.identities.resolve(touch.bot as usize, touches.contact(touch));
         rows_of.entry((touch.bot, contact)).or_default().touches.push(i as u32);
@@ -81,7 +81,7 @@ fn yields_at_once(
 
 /// What a contact did, as places in the lists.
 #[derive(Default)]
-struct Rows {
+struct RowsOfContact {
     touches: Vec<u32>,
     events_before: Vec<u32>,
 }
@@ -173,7 +173,7 @@ mod tests {
     use super::*;
     use crate::base::day::MICROS_PER_DAY;
     use crate::config::Settings;
-    use crate::extract::conversions::{self, ConversionCells};
+    use crate::extract::conversion_events::{self, EventCells};
     use crate::extract::identity::Identities;
     use crate::extract::touches::{self, TouchCells};
 
@@ -192,20 +192,20 @@ mod tests {
             ad_type: None,
             title: None,
         };
-        let event = |i: usize, category: &'static str, day: i64| ConversionCells {
+        let event = |i: usize, category: &'static str, day: i64| EventCells {
             bot: "b",
             contact: Some(&ids[i][0]),
             occurred_at: day * MICROS_PER_DAY + i as i64,
             category,
             event: None,
         };
-        let mut events: Vec<ConversionCells<'_>> = (0..40).map(|i| event(i, "a", 3)).collect();
+        let mut events: Vec<EventCells<'_>> = (0..40).map(|i| event(i, "a", 3)).collect();
         events.extend((0..40).filter(|i| i % 2 == 0).map(|i| event(i, "b", 4)));
         events.extend((0..10).map(|i| event(i, "old", 1)));
         let mut touches = Touches::default();
         touches.add(&touches::table(&(0..40).map(touch).collect::<Vec<_>>()).unwrap(), &settings.bot_codes());
-        let mut conversions = Conversions::default();
-        conversions.add(&conversions::table(&events).unwrap(), &settings.bot_codes());
+        let mut read = Events::default();
+        read.add(&conversion_events::table(&events).unwrap(), &settings.bot_codes());
         let rules = Rules { settings: &settings, identities: &Identities::default(), watermark: i64::MAX };
         let expected = BTreeMap::from([
             // Ten had converted before; the last one clicked no ad.
@@ -213,7 +213,7 @@ mod tests {
             ((0, "b".to_string()), Yield { conversions: 15, unattributed_conversions: 0 }),
         ]);
         for rows_at_once in [1, 7, 1_000] {
-            let found = yields_at_once(&rules, &touches, &conversions, &[2 * MICROS_PER_DAY], rows_at_once).unwrap();
+            let found = yields_at_once(&rules, &touches, &read, &[2 * MICROS_PER_DAY], rows_at_once).unwrap();
             assert_eq!(found, expected, "{rows_at_once}");
         }
     }

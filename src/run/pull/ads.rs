@@ -8,8 +8,8 @@ use crate::base::error::{Error, Result};
 use crate::base::schema::Raw;
 use crate::insights::client::AdAnswer;
 use crate::insights::due::{self, TouchedAd};
-use crate::insights::fetched::{Answered, At, FetchedDay};
 use crate::insights::landing::fingerprint;
+use crate::insights::ledger::{Answered, At, FetchedDay};
 use crate::insights::{InsightRow, InsightsIndex};
 use crate::known::job::Places;
 use crate::known::survey::{Lost, Survey};
@@ -20,7 +20,7 @@ use super::{Fail, Pull, ends_the_run};
 const ADS_PER_BATCH: usize = 50;
 
 /// The rows of one account, by day.
-type RowsByDay = BTreeMap<Day, Vec<InsightRow>>;
+type RowsOfAccount = BTreeMap<Day, Vec<InsightRow>>;
 
 /// The ads that were touched, with the days on which they have rows. A post is no ad. An engine that keeps no rows tells none.
 pub(crate) fn touched_ads(places: &Places<'_>, survey: &Survey, insights: &InsightsIndex) -> Result<BTreeMap<String, TouchedAd>> {
@@ -60,7 +60,7 @@ impl Pull<'_> {
         self.log(&format!("asking Meta for {} ads that the accounts' reports leave out", ads.len()));
         let mut has_rows = false;
         for batch in ads.chunks(ADS_PER_BATCH) {
-            let mut found: BTreeMap<String, RowsByDay> = BTreeMap::new();
+            let mut found: BTreeMap<String, RowsOfAccount> = BTreeMap::new();
             let mut failed = None;
             for ad in batch {
                 (self.job.stopped)()?;
@@ -84,7 +84,7 @@ impl Pull<'_> {
         Ok(has_rows)
     }
 
-    fn take(&mut self, answer: AdAnswer, days: DayRange, found: &mut BTreeMap<String, RowsByDay>) {
+    fn take(&mut self, answer: AdAnswer, days: DayRange, found: &mut BTreeMap<String, RowsOfAccount>) {
         let (ad, answered) = match answer {
             AdAnswer::Found { ad, rows } if self.ledgers.accounts.contains_key(&ad.account) => {
                 self.pulled(&ad.account).ads_asked += 1;
@@ -104,7 +104,7 @@ impl Pull<'_> {
     }
 
     /// Lands rows beside those of the account's other ads. Whether the day is whole stays as it was.
-    fn land_beside(&mut self, account: &str, rows: RowsByDay) -> Result<()> {
+    fn land_beside(&mut self, account: &str, rows: RowsOfAccount) -> Result<()> {
         for (day, more) in rows {
             let mut all = self.landed(account, day)?;
             all.retain(|row| more.iter().all(|new| new.ad != row.ad));

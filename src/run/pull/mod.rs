@@ -25,11 +25,11 @@ use crate::base::schema;
 use crate::config::MarketingApi;
 use crate::insights::client::{AdAnswer, Client};
 use crate::insights::due::{self, Due};
-use crate::insights::fetched::{Answered, AskedAd, At, FetchedDay, Ledgers};
 use crate::insights::graph::Waiting;
 use crate::insights::graph_error::ErrorClass;
 use crate::insights::landing::{fingerprint, insights_table};
-use crate::insights::{self, InsightRow, fetched as ledger};
+use crate::insights::ledger::{Answered, AskedAd, At, FetchedDay, Ledgers};
+use crate::insights::{self, InsightRow, ledger};
 use crate::known::job::Job;
 use crate::known::survey::Survey;
 use crate::lake::layout::{Listing, Partition};
@@ -122,10 +122,10 @@ impl<'a> Pull<'a> {
     pub(crate) fn all_days(&mut self, days: DayRange, fail: Fail<'_>) -> Result<()> {
         let accounts = self.ledgers.accounts.keys().cloned().collect();
         self.each(accounts, fail, &mut |pull, account| {
-            let reachable = due::reachable(&pull.ledgers.accounts[account], pull.now());
-            match days.intersection(reachable) {
+            let fetchable = due::fetchable(&pull.ledgers.accounts[account], pull.now());
+            match days.intersection(fetchable) {
                 Some(days) => pull.chunks(account, &due::chunks(&days.iter().rev().collect::<Vec<Day>>())),
-                None => Err(Error::usage(format!("Meta has figures for {reachable} only")).with("account", account)),
+                None => Err(Error::usage(format!("Meta has figures for {fetchable} only")).with("account", account)),
             }
         })
     }
@@ -273,7 +273,7 @@ impl<'a> Pull<'a> {
             if known.is_some_and(|known| known.fingerprint == fingerprint(&sorted)) {
                 continue;
             }
-            let is_gone = |row: &InsightRow| rows.iter().all(|known| known.ad != row.ad);
+            let is_gone = |row: &InsightRow| rows.iter().all(|fetched_now| fetched_now.ad != row.ad);
             gone.extend(self.landed(account, *day)?.into_iter().filter(is_gone).map(|row| (*day, row)));
         }
         Ok(gone)

@@ -7,9 +7,9 @@ use crate::base::day::{Day, DayRange};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::schema;
 use crate::insights::due::{self, Due};
-use crate::insights::fetched::{At, FetchedReach};
 use crate::insights::graph_error::ErrorClass;
-use crate::insights::landing::{PublishedReach, reach_rows, reach_table};
+use crate::insights::landing::{ReachTableRow, reach_rows, reach_table};
+use crate::insights::ledger::{At, FetchedReach};
 use crate::lake::layout::day_object;
 use crate::lake::{Put, decode, encode};
 use crate::run::publish;
@@ -17,7 +17,7 @@ use crate::run::publish;
 use super::{Fail, Pull, ends_the_run};
 
 /// The reach of an account: the ranges that were answered, and their rows.
-type ReachAnswers = BTreeMap<(String, Day, Day), Vec<PublishedReach>>;
+type ReachAnswers = BTreeMap<(String, Day, Day), Vec<ReachTableRow>>;
 
 impl Pull<'_> {
     /// Pulls the reach of the trailing windows and months that are due. What Meta does not answer is a warning.
@@ -30,7 +30,7 @@ impl Pull<'_> {
             let at = pull.now();
             let ranges = match pull.ledgers.accounts.get(account) {
                 // The zone may have been told only now.
-                Some(known) => due::reach_ranges(pull.api, due::reachable(known, at)),
+                Some(known) => due::reach_ranges(pull.api, due::fetchable(known, at)),
                 None => return Ok(()),
             };
             let until = ranges.iter().map(|range| range.last).max();
@@ -58,9 +58,9 @@ impl Pull<'_> {
         let accounts: Vec<String> = self.ledgers.accounts.keys().cloned().collect();
         let mut answered = ReachAnswers::new();
         self.each(accounts, fail, &mut |pull, account| {
-            let reachable = due::reachable(&pull.ledgers.accounts[account], pull.now());
-            if days.intersection(reachable) != Some(days) {
-                return Err(Error::usage(format!("Meta has figures for {reachable} only")).mend("ask for days within these"));
+            let fetchable = due::fetchable(&pull.ledgers.accounts[account], pull.now());
+            if days.intersection(fetchable) != Some(days) {
+                return Err(Error::usage(format!("Meta has figures for {fetchable} only")).mend("ask for days within these"));
             }
             pull.ask_reach(account, &[days], &mut answered)?.pop().map_or(Ok(()), Err)
         })?;
@@ -88,7 +88,7 @@ impl Pull<'_> {
             answered.insert((account.to_string(), range.first, range.last), Vec::new());
         }
         for row in rows {
-            let row = PublishedReach::of(row)?;
+            let row = ReachTableRow::of(row)?;
             answered.entry((account.to_string(), row.since, row.until)).or_default().push(row);
         }
         self.pulled(account).reach_ranges += ranges.len() as u64;
@@ -102,15 +102,15 @@ impl Pull<'_> {
         for (key, rows) in answered {
             by_last_day.entry(key.2).or_default().insert(key, rows);
         }
-        for (until, answered) in by_last_day {
+        for (until, ranges) in by_last_day {
             let known = published.get(&until);
             let path = day_object("reach", until);
             let before = if known.is_some() { output.get(&path)? } else { None };
             // What another program put there is not kept.
             let batches = before.clone().and_then(|bytes| decode(bytes).ok()).unwrap_or_default();
-            let mut rows: Vec<PublishedReach> = batches.iter().filter_map(reach_rows).flatten().collect();
-            rows.retain(|row| !answered.contains_key(&(row.account.clone(), row.since, row.until)));
-            rows.extend(answered.into_values().flatten());
+            let mut rows: Vec<ReachTableRow> = batches.iter().filter_map(reach_rows).flatten().collect();
+            rows.retain(|row| !ranges.contains_key(&(row.account.clone(), row.since, row.until)));
+            rows.extend(ranges.into_values().flatten());
             rows.sort_unstable();
             let table = schema::reach();
             let bytes = encode(&table.schema, &[reach_table(&rows)?])?;

@@ -5,8 +5,8 @@ use std::fs;
 
 use chrono::{DateTime, Utc};
 use ctwa::base::error::ErrorKind;
-use ctwa::commands::insights::FetchRequest;
-use ctwa::commands::plan as preview;
+use ctwa::commands::insights::InsightsRequest;
+use ctwa::commands::plan;
 use ctwa::report::style::Style;
 use ctwa::report::{self, By, Format, Grain, Rendering, ReportRequest};
 
@@ -65,16 +65,16 @@ fn exact_reach_of_windows_and_months_is_there_for_reports_which_never_fetch() {
     assert_eq!(reach(&shop, "2026-03-02", "2026-03-09"), [None, Some(most), Some(sum)], "not a range that was fetched");
     assert!(shop.server.calls().is_empty());
 
-    let fetched = shop.fetch(FetchRequest::Reach(range("2026-03-02", "2026-03-09")));
+    let fetched = shop.fetch(InsightsRequest::Reach(range("2026-03-02", "2026-03-09")));
     assert_eq!((fetched.worst, fetched.accounts["act_123"].days_fetched), (None, 0));
     assert_eq!(reach(&shop, "2026-03-02", "2026-03-09")[0], Some(distinct));
 
     // Other ranges with the same end stay when one is fetched again.
     let object = shop.lake.output.join("reach/dt=2026-03-10/reach.parquet");
-    shop.fetch(FetchRequest::Reach(range("2026-03-04", "2026-03-10")));
+    shop.fetch(InsightsRequest::Reach(range("2026-03-04", "2026-03-10")));
     assert_eq!(reach(&shop, "2026-03-01", "2026-03-10")[0], Some(people(&shop, "2026-03-01", "2026-03-10").0));
     let bytes = fs::read(&object).unwrap();
-    shop.fetch(FetchRequest::Reach(range("2026-03-04", "2026-03-10")));
+    shop.fetch(InsightsRequest::Reach(range("2026-03-04", "2026-03-10")));
     assert!(fs::read(&object).unwrap() == bytes);
     let batches = ctwa::lake::decode(bytes.into()).unwrap();
     let schema = batches[0].schema();
@@ -100,7 +100,7 @@ fn a_refused_reach_is_null_and_a_warning_never_a_failed_night() {
         shop.server.calls();
         shop.run();
         assert_eq!(!shop.server.calls().is_empty(), is_asked_again);
-        let fetched = shop.fetch(FetchRequest::Reach(range("2026-03-04", "2026-03-10")));
+        let fetched = shop.fetch(InsightsRequest::Reach(range("2026-03-04", "2026-03-10")));
         assert!(fetched.worst.is_some(), "whoever asks for it is told that there is none");
     }
 }
@@ -108,10 +108,10 @@ fn a_refused_reach_is_null_and_a_warning_never_a_failed_night() {
 #[test]
 fn figures_can_be_fetched_before_a_run_and_it_fetches_no_more() {
     let (first, once) = (Shop::new(), Shop::new());
-    let fetched = first.fetch(FetchRequest::Due);
+    let fetched = first.fetch(InsightsRequest::Due);
     assert_eq!((fetched.worst, fetched.accounts["act_123"].days_fetched), (None, 29));
     assert!(first.objects().is_empty(), "nothing is built");
-    assert!(first.fetch(FetchRequest::Due).accounts.is_empty(), "nothing is due any more");
+    assert!(first.fetch(InsightsRequest::Due).accounts.is_empty(), "nothing is due any more");
     once.run();
     first.run();
     // What only touches tell is asked for by the next pull.
@@ -123,18 +123,18 @@ fn figures_can_be_fetched_before_a_run_and_it_fetches_no_more() {
 
     restate(&first, 1, "2026-03-05", "144.");
     first.forget_calls();
-    let fetched = first.fetch(FetchRequest::Days(range("2026-03-04", "2026-03-06")));
+    let fetched = first.fetch(InsightsRequest::Days(range("2026-03-04", "2026-03-06")));
     assert_eq!(first.asked("act_123"), ["2026-03-04..2026-03-06"], "whenever they were fetched last");
     assert_eq!((fetched.accounts["act_123"].days_fetched, fetched.accounts["act_123"].days_changed), (3, 1));
     assert_eq!(Shop::built(&first.run()), BTreeSet::from(["2026-03-05".to_string()]));
-    let beyond = first.fetch(FetchRequest::Days(range("2027-01-01", "2027-01-02")));
+    let beyond = first.fetch(InsightsRequest::Days(range("2027-01-01", "2027-01-02")));
     assert_eq!(beyond.worst, Some(ErrorKind::Usage));
 }
 
 #[test]
 fn the_plan_says_what_would_be_fetched_and_asks_nobody() {
     let shop = Shop::new();
-    let plan = |shop: &Shop| shop.with_job(&|| Ok(()), preview::preview).unwrap();
+    let plan = |shop: &Shop| shop.with_job(&|| Ok(()), plan::plan).unwrap();
     let before = plan(&shop);
     let fetch = before.fetches.iter().find(|fetch| fetch.account == "act_123").unwrap();
     assert_eq!((fetch.days, fetch.last_day.unwrap().to_string().as_str(), fetch.reach_ranges), (29, "2026-03-11", 5));

@@ -11,8 +11,7 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use chrono_tz::Tz;
 use ctwa::base::day::{Day, DayRange};
 use ctwa::base::error::{Error, ErrorKind, Result};
-use ctwa::commands::insights as fetch;
-use ctwa::commands::insights::{FetchReport, FetchRequest};
+use ctwa::commands::insights::{self, InsightsReport, InsightsRequest};
 use ctwa::config::Settings;
 use ctwa::engine::select::{self, Site};
 use ctwa::known::job::{Job, Wanted};
@@ -192,8 +191,8 @@ impl Shop {
         self.with_job(&stopped, run::run).unwrap()
     }
 
-    pub fn fetch(&self, request: FetchRequest) -> FetchReport {
-        self.with_job(&|| Ok(()), |job| fetch::fetch(job, request)).unwrap()
+    pub fn fetch(&self, request: InsightsRequest) -> InsightsReport {
+        self.with_job(&|| Ok(()), |job| insights::insights(job, request)).unwrap()
     }
 
     /// The ranges of days that were asked for of a node since the last look, in order.

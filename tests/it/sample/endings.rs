@@ -75,10 +75,10 @@ const ENDS: [(&str, usize, &str); 42] = [
 
 #[test]
 fn scripted_cases_end_as_the_catalogue_says() {
-    let ledger = oracle::tables(&world()).expect("the sample breaks no rule").ledger;
+    let sessions = oracle::tables(&world()).expect("the sample breaks no rule").sessions;
     for (bot, number, ends) in ENDS {
         let contact = case(bot, number);
-        let found: Vec<String> = ledger
+        let found: Vec<String> = sessions
             .iter()
             .filter(|session| session.bot_id == bot && session.contact_id == contact)
             .map(|session| format!("{} {}", name_of(session), end_of(session)))

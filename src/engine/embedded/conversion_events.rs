@@ -1,6 +1,6 @@
 //! The conversion events of many partitions together, and which of them are deliveries of the same event (rule 7).
 //!
-//! In: the rows of partitions as `schema::conversions()`; they stay in the batches they came with, and a [`Conversion`] is a place
+//! In: the rows of partitions as `schema::conversions()`; they stay in the batches they came with, and a [`Event`] is a place
 //! there.
 
 use std::collections::HashMap;
@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use arrow::array::{Array, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::Int64Type;
 
-use crate::base::dictionary::{Codes, Dictionary as Texts};
+use crate::base::dictionary::{Codes, Dictionary};
 use crate::base::limits::COPY_WINDOW;
 use crate::config::BotCodes;
 use crate::engine::rows::EventRow;
@@ -16,7 +16,7 @@ use crate::extract::touches::cell;
 
 /// A conversion event, as a place in the batches.
 #[derive(Clone, Copy, Debug)]
-pub struct Conversion {
+pub struct Event {
     /// Index of the bot.
     pub bot: u32,
     pub occurred_at: i64,
@@ -26,13 +26,13 @@ pub struct Conversion {
 
 /// The conversion events of many partitions. Ids stay where they were read.
 #[derive(Default)]
-pub struct Conversions {
-    pub rows: Vec<Conversion>,
-    batches: Vec<ConversionBatch>,
-    categories: Texts,
+pub struct Events {
+    pub rows: Vec<Event>,
+    batches: Vec<EventBatch>,
+    categories: Dictionary,
 }
 
-struct ConversionBatch {
+struct EventBatch {
     contact_hashes: Int64Array,
     event_hashes: Int64Array,
     contacts: StringArray,
@@ -44,7 +44,7 @@ fn number(array: &Int64Array, row: u32) -> Option<i64> {
     array.is_valid(row as usize).then(|| array.value(row as usize))
 }
 
-impl Conversions {
+impl Events {
     /// Adds the rows of a batch. `bots` gives the index of each bot's id; rows of bots it does not know are left out.
     pub fn add(&mut self, batch: &RecordBatch, bots: &BotCodes<'_>) {
         let text = |column: usize| batch.column(column).as_string::<i32>().clone();
@@ -53,10 +53,10 @@ impl Conversions {
         let at = self.batches.len() as u32;
         for row in 0..batch.num_rows() {
             if let Some(bot) = bots.get(ids.value(row)) {
-                self.rows.push(Conversion { bot: *bot, occurred_at: times.value(row), batch: at, row: row as u32 });
+                self.rows.push(Event { bot: *bot, occurred_at: times.value(row), batch: at, row: row as u32 });
             }
         }
-        self.batches.push(ConversionBatch {
+        self.batches.push(EventBatch {
             contact_hashes: number(0),
             event_hashes: number(1),
             contacts: text(3),
@@ -65,59 +65,59 @@ impl Conversions {
         });
     }
 
-    fn batch(&self, conversion: &Conversion) -> &ConversionBatch {
-        &self.batches[conversion.batch as usize]
+    fn batch(&self, event: &Event) -> &EventBatch {
+        &self.batches[event.batch as usize]
     }
 
     /// None where the event has no contact.
-    pub fn contact_hash(&self, conversion: &Conversion) -> Option<i64> {
-        number(&self.batch(conversion).contact_hashes, conversion.row)
+    pub fn contact_hash(&self, event: &Event) -> Option<i64> {
+        number(&self.batch(event).contact_hashes, event.row)
     }
 
     /// None where the event has no id.
-    pub fn event_hash(&self, conversion: &Conversion) -> Option<i64> {
-        number(&self.batch(conversion).event_hashes, conversion.row)
+    pub fn event_hash(&self, event: &Event) -> Option<i64> {
+        number(&self.batch(event).event_hashes, event.row)
     }
 
     /// As it came; none where the event has no contact.
-    pub fn contact<'a>(&'a self, conversion: &Conversion) -> Option<&'a str> {
-        cell(&self.batch(conversion).contacts, conversion.row)
+    pub fn contact<'a>(&'a self, event: &Event) -> Option<&'a str> {
+        cell(&self.batch(event).contacts, event.row)
     }
 
-    /// The category's index among [`Conversions::categories`]; every conversion event has one.
-    pub fn category_code(&self, conversion: &Conversion) -> Option<u32> {
-        self.batch(conversion).categories.get(conversion.row)
+    /// The category's index among [`Events::categories`]; every conversion event has one.
+    pub fn category_code(&self, event: &Event) -> Option<u32> {
+        self.batch(event).categories.get(event.row)
     }
 
     pub fn categories(&self) -> impl Iterator<Item = &str> {
         self.categories.iter()
     }
 
-    pub fn category<'a>(&'a self, conversion: &Conversion) -> &'a str {
-        self.category_code(conversion).map_or("", |code| self.categories.text(code))
+    pub fn category<'a>(&'a self, event: &Event) -> &'a str {
+        self.category_code(event).map_or("", |code| self.categories.text(code))
     }
 
-    pub fn event<'a>(&'a self, conversion: &Conversion) -> Option<&'a str> {
-        cell(&self.batch(conversion).events, conversion.row)
+    pub fn event<'a>(&'a self, event: &Event) -> Option<&'a str> {
+        cell(&self.batch(event).events, event.row)
     }
 
     /// As others see it.
-    pub(super) fn row<'a>(&'a self, conversion: &Conversion) -> EventRow<'a> {
+    pub(super) fn row<'a>(&'a self, event: &Event) -> EventRow<'a> {
         EventRow {
-            bot: conversion.bot,
-            contact: self.contact(conversion),
-            occurred_at: conversion.occurred_at,
-            category: self.category(conversion),
-            event: self.event(conversion),
+            bot: event.bot,
+            contact: self.contact(event),
+            occurred_at: event.occurred_at,
+            category: self.category(event),
+            event: self.event(event),
         }
     }
 
     /// Sorts the rows by time and takes the copies out, which are returned: conversion events of one bot, event id and category of
     /// which another lies at most seven days before (rule 7). Events without an id have no copies. At equal times one with a
     /// contact stays before one without.
-    pub fn drop_copies(&mut self) -> Vec<Conversion> {
+    pub fn drop_copies(&mut self) -> Vec<Event> {
         let mut rows = std::mem::take(&mut self.rows);
-        let texts = |c: &Conversion| (self.event(c), self.category(c), self.contact(c).is_none(), self.contact(c));
+        let texts = |c: &Event| (self.event(c), self.category(c), self.contact(c).is_none(), self.contact(c));
         rows.sort_unstable_by(|a, b| {
             a.occurred_at.cmp(&b.occurred_at).then_with(|| texts(a).cmp(&texts(b))).then(a.bot.cmp(&b.bot))
         });

@@ -1,6 +1,6 @@
 //! Conversion events: the tracked events whose category is the one in effect at their own instant (rules 7, 8 and 18).
 //!
-//! `ConversionReader` takes batches of one events partition and keeps the conversion events, sorted, with contacts as they came;
+//! `EventReader` takes batches of one events partition and keeps the conversion events, sorted, with contacts as they came;
 //! rows that could convert and break the contract are set aside with a reason. Copies are still among them.
 
 use std::collections::HashSet;
@@ -33,17 +33,17 @@ pub(crate) fn could_convert(
 }
 
 /// Takes the batches of one events partition.
-pub(crate) struct ConversionReader<'a> {
+pub(crate) struct EventReader<'a> {
     scope: &'a Scope<'a>,
     day: Day,
-    rows: Vec<ConversionRow>,
-    batches: Vec<ConversionTexts>,
+    rows: Vec<AcceptedEvent>,
+    batches: Vec<EventTexts>,
     content: RawContent,
     set_aside: SetAside,
 }
 
 /// A row that counts. Its texts stay in the batch it came with.
-struct ConversionRow {
+struct AcceptedEvent {
     contact_hash: Option<i64>,
     bot: usize,
     occurred_at: i64,
@@ -51,7 +51,7 @@ struct ConversionRow {
     row: u32,
 }
 
-struct ConversionTexts {
+struct EventTexts {
     contacts: StringArray,
     categories: StringArray,
     events: StringArray,
@@ -59,7 +59,7 @@ struct ConversionTexts {
 
 /// A row of the table, in the order of its columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ConversionCells<'a> {
+pub struct EventCells<'a> {
     pub bot: &'a str,
     pub contact: Option<&'a str>,
     pub occurred_at: i64,
@@ -68,8 +68,8 @@ pub struct ConversionCells<'a> {
 }
 
 /// Rows as a table.
-pub fn table(rows: &[ConversionCells<'_>]) -> Result<RecordBatch> {
-    let event_hash = |row: &ConversionCells<'_>| row.event.map(|event| short_hash_and(short_hash(event), row.category));
+pub fn table(rows: &[EventCells<'_>]) -> Result<RecordBatch> {
+    let event_hash = |row: &EventCells<'_>| row.event.map(|event| short_hash_and(short_hash(event), row.category));
     let batch = RecordBatch::try_new(
         schema::conversions().schema,
         vec![
@@ -85,10 +85,10 @@ pub fn table(rows: &[ConversionCells<'_>]) -> Result<RecordBatch> {
     batch.map_err(|error| Error::bug("conversion events do not fit their schema").source(error))
 }
 
-impl<'a> ConversionReader<'a> {
-    pub(crate) fn new(scope: &'a Scope<'a>, day: Day) -> ConversionReader<'a> {
+impl<'a> EventReader<'a> {
+    pub(crate) fn new(scope: &'a Scope<'a>, day: Day) -> EventReader<'a> {
         let set_aside = SetAside::new(&COLUMNS, "occurred_at");
-        ConversionReader { scope, day, rows: Vec::new(), batches: Vec::new(), content: RawContent::default(), set_aside }
+        EventReader { scope, day, rows: Vec::new(), batches: Vec::new(), content: RawContent::default(), set_aside }
     }
 
     /// A batch in which [`could_convert`] holds for every row.
@@ -119,7 +119,7 @@ impl<'a> ConversionReader<'a> {
                         continue;
                     }
                     let contact_hash = cell(&contacts, row as u32).map(short_hash);
-                    self.rows.push(ConversionRow { contact_hash, bot, occurred_at, batch: batch_of_rows, row: row as u32 });
+                    self.rows.push(AcceptedEvent { contact_hash, bot, occurred_at, batch: batch_of_rows, row: row as u32 });
                 }
                 (reason, ..) => {
                     let reason = reason.ok_or_else(|| Error::bug("a row without a fault and without a time"))?;
@@ -129,22 +129,22 @@ impl<'a> ConversionReader<'a> {
             }
         }
         self.set_aside.take(bound, batch, &reasons)?;
-        self.batches.push(ConversionTexts { contacts, categories, events });
+        self.batches.push(EventTexts { contacts, categories, events });
         Ok(())
     }
 
     /// Adds what was taken of another object of the partition.
-    pub(crate) fn append(&mut self, other: ConversionReader<'a>) {
+    pub(crate) fn append(&mut self, other: EventReader<'a>) {
         let batches = self.batches.len() as u32;
-        self.rows.extend(other.rows.into_iter().map(|row| ConversionRow { batch: row.batch + batches, ..row }));
+        self.rows.extend(other.rows.into_iter().map(|row| AcceptedEvent { batch: row.batch + batches, ..row }));
         self.batches.extend(other.batches);
         self.content.append(other.content);
         self.set_aside.append(other.set_aside);
     }
 
-    fn cells(&self, row: &ConversionRow) -> ConversionCells<'_> {
+    fn cells(&self, row: &AcceptedEvent) -> EventCells<'_> {
         let batch = &self.batches[row.batch as usize];
-        ConversionCells {
+        EventCells {
             bot: &self.scope.settings.bots[row.bot].id,
             contact: cell(&batch.contacts, row.row),
             occurred_at: row.occurred_at,
@@ -159,7 +159,7 @@ impl<'a> ConversionReader<'a> {
         let mut order = std::mem::take(&mut self.rows);
         let mut content = std::mem::take(&mut self.content);
         order.sort_unstable_by(|a, b| a.contact_hash.cmp(&b.contact_hash).then_with(|| self.cells(a).cmp(&self.cells(b))));
-        let rows: Vec<ConversionCells<'_>> = order.iter().map(|row| self.cells(row)).collect();
+        let rows: Vec<EventCells<'_>> = order.iter().map(|row| self.cells(row)).collect();
         content.accepted = rows.len() as u64;
         let noted = order.iter().zip(&rows).map(|(place, row)| {
             let at = row.occurred_at.to_string();

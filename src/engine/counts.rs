@@ -1,4 +1,4 @@
-//! What an engine answers: counts per bot, ad, day and category, and what touches say of ads. Small, whatever was counted.
+//! What an engine finds: counts per bot, ad, day and category, and what touches say of ads. Small, whatever was counted.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -8,7 +8,7 @@ use crate::base::day::Day;
 
 /// The counts of some days. Bots are indices into the settings, ads and categories into the lists here.
 #[derive(Debug, Default)]
-pub struct Answer {
+pub struct DayCounts {
     pub ads: Vec<String>,
     pub categories: Vec<String>,
     /// Touches with an ad id, by local day.
@@ -18,12 +18,12 @@ pub struct Answer {
     pub bot_days: BTreeMap<(Day, u32), BotCounts>,
     /// The ends of the sessions opened on a day, by ads or not; of contacts without a conversion event on the days asked for, as far as
     /// their other rows were looked at.
-    pub states: BTreeMap<(Day, u32), States>,
+    pub states: BTreeMap<(Day, u32), SessionStates>,
 }
 
-impl Answer {
+impl DayCounts {
     /// Adds the counts of other contacts, whatever their ads and categories.
-    pub fn merge(&mut self, mut other: Answer) {
+    pub fn merge(&mut self, mut other: DayCounts) {
         let code = |known: &mut Vec<String>, codes: &mut HashMap<String, u32>, text: String| {
             *codes.entry(text).or_insert_with_key(|text| {
                 known.push(text.clone());
@@ -52,7 +52,7 @@ impl Answer {
     }
 
     /// Adds the counts of other contacts, of the same ads and categories.
-    pub(crate) fn add(&mut self, other: Answer) {
+    pub(crate) fn add(&mut self, other: DayCounts) {
         for (day, rows) in other.conversations {
             let known = self.conversations.entry(day).or_default();
             known.extend(rows);
@@ -126,7 +126,7 @@ impl BotCounts {
 
 /// How many sessions ended how: every touch is in exactly one state (rule 11).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct States {
+pub struct SessionStates {
     pub started: i64,
     pub converted: i64,
     pub superseded: i64,
@@ -134,8 +134,8 @@ pub struct States {
     pub open: i64,
 }
 
-impl States {
-    fn add(&mut self, other: States) {
+impl SessionStates {
+    fn add(&mut self, other: SessionStates) {
         self.started += other.started;
         self.converted += other.converted;
         self.superseded += other.superseded;

@@ -1,4 +1,4 @@
-//! `ctwa sessions`: the ledger is the oracle's, adds up to what is published, and its cells are as written by hand.
+//! `ctwa sessions`: its sessions are the oracle's, add up to what is published, and their cells are as written by hand.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -110,10 +110,10 @@ fn same_as_oracle(world: &World, form: &Form, ends: [Index; 2]) -> Result<(), Te
         let bot = world.bots.iter().find(|bot| bot.id == bot_id).expect("a named bot");
         bot.timezone.parse().expect("a zone")
     };
-    let mut ledger: Vec<_> = expected.ledger.iter().collect();
-    ledger.retain(|session| days.contains_key(&oracle::local_date(zone(&session.bot_id), session.opened_at)));
-    ledger.sort_by_key(|session| (&session.bot_id, session.opened_at, &session.message_id, &session.contact_id));
-    let expected: Vec<_> = ledger
+    let mut sessions: Vec<_> = expected.sessions.iter().collect();
+    sessions.retain(|session| days.contains_key(&oracle::local_date(zone(&session.bot_id), session.opened_at)));
+    sessions.sort_by_key(|session| (&session.bot_id, session.opened_at, &session.message_id, &session.contact_id));
+    let expected: Vec<_> = sessions
         .iter()
         .map(|session| {
             let (reason, closed_at, category) = match &session.state {
@@ -167,12 +167,12 @@ fn same_as_oracle(world: &World, form: &Form, ends: [Index; 2]) -> Result<(), Te
 }
 
 #[test]
-fn ledger_is_the_oracles_and_adds_up_to_what_is_published() {
+fn sessions_are_the_oracles_and_add_up_to_what_is_published() {
     check(16, (worlds::world(), worlds::form(), any::<[Index; 2]>()), |(world, form, ends)| same_as_oracle(&world, &form, ends));
 }
 
 #[test]
-fn ledger_is_the_oracles_over_a_whole_horizon() {
+fn sessions_are_the_oracles_over_a_whole_horizon() {
     check(2, (worlds::long_world(), worlds::form(), any::<[Index; 2]>()), |(world, form, ends)| {
         same_as_oracle(&world, &form, ends)
     });
@@ -336,9 +336,9 @@ fn what_cannot_be_answered_is_said() {
     }
 }
 
-/// What changed after the run is not in the figures, so not in the ledger, and it is said.
+/// What changed after the run is not in the figures, so no session has it, and it is said.
 #[test]
-fn ledger_is_of_the_last_run() {
+fn sessions_are_of_the_last_run() {
     let scene = Scene::new();
     assert_eq!(scene.ctwa("run", &[]).code, 0);
     let range = ["--from", DAYS[0], "--to", DAYS[3], "--format", "csv", "--full-contacts"];

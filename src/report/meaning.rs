@@ -1,6 +1,6 @@
-//! What the published tables say about each day of each (bot, ad). Pure.
+//! What the published tables mean for each day of each (bot, ad). Pure.
 //!
-//! In: [`Published`], its [`Tally`] and the pipeline's bots. Out: [`Facts`], asked for the days of one (bot, ad) after another.
+//! In: [`Published`], its [`Tally`] and the pipeline's bots. Out: [`Meaning`], asked for the days of one (bot, ad) after another.
 //!
 //! **A day without a row.** `ad_days` keeps only the (bot, ad)s that something happened to, so most days of most ads have no row.
 //! Such a day, when published, means
@@ -55,8 +55,8 @@ impl DaySet {
     }
 }
 
-/// The published rows, found by what is asked of them.
-pub(super) struct Facts<'a> {
+/// What the published rows mean, found by what is asked of them.
+pub(super) struct Meaning<'a> {
     pub published_days: DaySet,
     /// The rows of `ad_days`, where they were read.
     pub ad_days: BTreeMap<Key<'a>, BTreeMap<Day, &'a PublishedAdDay>>,
@@ -79,8 +79,8 @@ pub(super) struct Facts<'a> {
     range_reach: HashMap<(&'a str, &'a str, Day, Day), i64>,
 }
 
-impl<'a> Facts<'a> {
-    pub(super) fn new(published: &'a Published, tally: &'a Tally, bots: &'a [Bot]) -> Facts<'a> {
+impl<'a> Meaning<'a> {
+    pub(super) fn new(published: &'a Published, tally: &'a Tally, bots: &'a [Bot]) -> Meaning<'a> {
         let by_id: HashMap<&str, &Bot> = bots.iter().map(|bot| (bot.id.as_str(), bot)).collect();
         let accounts = accounts(published, tally);
         let mut published_days = DaySet::none(tally.days);
@@ -88,7 +88,7 @@ impl<'a> Facts<'a> {
         let clicked_ever = published.ads.iter().filter(|ad| ad.first_conversation_at.is_some()).map(|ad| ad.ad_id.as_str());
         let clicked_here = tally.ads().filter(|(_, ad, _)| ad.sums.conversations > 0).map(|((_, ad_id), _, _)| ad_id);
         let telling = tally.ads().filter(|(_, ad, _)| ad.tells_conversations);
-        Facts {
+        Meaning {
             published_days,
             ad_days: ad_days(published),
             ads: published.ads.iter().map(|ad| ((ad.bot_id.as_deref(), ad.ad_id.as_str()), ad)).collect(),
@@ -119,10 +119,10 @@ impl<'a> Facts<'a> {
     }
 
     /// What is known of a (bot, ad), to be asked for its days.
-    pub(super) fn of<'f>(&'f self, key: Key<'f>) -> KeyFacts<'f> {
+    pub(super) fn of<'f>(&'f self, key: Key<'f>) -> KeyMeaning<'f> {
         let (bot_id, ad_id) = key;
         let account = self.accounts.get(ad_id).filter(|_| self.bears_spend(key));
-        KeyFacts {
+        KeyMeaning {
             published_days: &self.published_days,
             has_bot: bot_id.is_some(),
             configured: bot_id.and_then(|bot_id| self.configured.get(bot_id)),
@@ -176,8 +176,8 @@ fn accounts<'a>(published: &'a Published, tally: &'a Tally) -> HashMap<&'a str, 
 /// The bot of each ad's last row with a known spend, and the day of that row.
 fn spenders(tally: &Tally) -> HashMap<&str, (Day, Option<&str>)> {
     let mut spenders: HashMap<&str, (Day, Option<&str>)> = HashMap::new();
-    for ((bot_id, ad_id), _, marks) in tally.ads() {
-        if let Some(last) = tally.days_with_spend(marks).next_back() {
+    for ((bot_id, ad_id), _, flags) in tally.ads() {
+        if let Some(last) = tally.days_with_spend(flags).next_back() {
             let spender = spenders.entry(ad_id).or_insert((last, bot_id));
             *spender = (*spender).max((last, bot_id));
         }
@@ -193,10 +193,10 @@ fn whole_days<'a>(
     by_id: &HashMap<&'a str, &'a Bot>,
 ) -> HashMap<&'a str, DaySet> {
     let mut whole: HashMap<&str, DaySet> = HashMap::new();
-    for ((_, ad_id), _, marks) in tally.ads() {
+    for ((_, ad_id), _, flags) in tally.ads() {
         if let Some(account) = accounts.get(ad_id) {
             let days = whole.entry(account).or_insert_with(|| DaySet::none(tally.days));
-            tally.days_with_spend(marks).for_each(|day| days.insert(day));
+            tally.days_with_spend(flags).for_each(|day| days.insert(day));
         }
     }
     for row in published.bot_days.iter().filter(|row| !matches!(row.insights_status.as_str(), "none" | "missing")) {
@@ -277,7 +277,7 @@ fn bearers<'a>(
 }
 
 /// What is known of one (bot, ad) beside its stored rows.
-pub(super) struct KeyFacts<'f> {
+pub(super) struct KeyMeaning<'f> {
     published_days: &'f DaySet,
     has_bot: bool,
     configured: Option<&'f DaySet>,
@@ -286,13 +286,13 @@ pub(super) struct KeyFacts<'f> {
     cohorts: Option<&'f BTreeMap<Day, i128>>,
 }
 
-impl KeyFacts<'_> {
+impl KeyMeaning<'_> {
     /// What is known about one day, a stored row or none.
-    pub(super) fn day(&self, by: By, row: Option<&PublishedAdDay>, day: Day) -> DayFacts {
+    pub(super) fn day(&self, by: By, row: Option<&PublishedAdDay>, day: Day) -> DayMeaning {
         let is_in = |days: Option<&DaySet>| days.is_some_and(|days| days.contains(day));
         let configured = row.map_or_else(|| !self.has_bot || is_in(self.configured), |row| row.conversions.is_some());
         if !self.published_days.contains(day) {
-            return DayFacts { configured, figures: DayFigures::default() };
+            return DayMeaning { configured, figures: DayFigures::default() };
         }
         let conversions = match by {
             By::ConversionDay => i128::from(row.and_then(|row| row.conversions).unwrap_or(0)),
@@ -307,7 +307,7 @@ impl KeyFacts<'_> {
             },
             reach: row.and_then(|row| row.reach),
         };
-        DayFacts { configured, figures }
+        DayMeaning { configured, figures }
     }
 
     /// Conversions of a day's conversations.
@@ -317,7 +317,7 @@ impl KeyFacts<'_> {
 }
 
 /// One day of a (bot, ad); `configured` also where the day is not published.
-pub(super) struct DayFacts {
+pub(super) struct DayMeaning {
     pub configured: bool,
     pub figures: DayFigures,
 }

@@ -95,12 +95,12 @@ pub struct AskedAd {
 
 /// An account with its zone resolved: Meta's, else that of the first bot that lists it.
 #[derive(Clone, Debug)]
-pub struct LedgerOf {
+pub struct FetchedAccount {
     pub zone: Zone,
     pub ledger: AccountLedger,
 }
 
-impl LedgerOf {
+impl FetchedAccount {
     /// Whether all figures of a day are known.
     pub fn is_whole(&self, day: Day) -> bool {
         self.ledger.days.get(&day).is_some_and(|fetched| fetched.complete)
@@ -116,7 +116,7 @@ impl LedgerOf {
 /// The ledgers of all listed accounts.
 #[derive(Clone, Debug, Default)]
 pub struct Ledgers {
-    pub accounts: BTreeMap<String, LedgerOf>,
+    pub accounts: BTreeMap<String, FetchedAccount>,
     pub ads: BTreeMap<String, AskedAd>,
 }
 
@@ -127,7 +127,7 @@ impl Ledgers {
             for account in bot.ad_accounts.iter().filter(|account| !accounts.contains_key(*account)).collect::<Vec<_>>() {
                 let ledger: AccountLedger = read(lake, &account_object(folder, account))?.unwrap_or_default();
                 let zone = ledger.zone.as_ref().and_then(|name| name.parse().ok()).unwrap_or(bot.zone);
-                accounts.insert(account.clone(), LedgerOf { zone, ledger });
+                accounts.insert(account.clone(), FetchedAccount { zone, ledger });
             }
         }
         let ads = if accounts.is_empty() { None } else { read(lake, &ads_object(folder))? };
@@ -202,7 +202,7 @@ mod tests {
     fn a_day_is_final_when_it_was_fetched_28_of_the_accounts_days_later() {
         let fetched =
             |text: &str, complete| FetchedDay { at: at(text), complete, rows: 1, fingerprint: Digest::NONE, object: None };
-        let of = |zone: &str, fetched| LedgerOf {
+        let of = |zone: &str, fetched| FetchedAccount {
             zone: zone.parse().unwrap(),
             ledger: AccountLedger { days: BTreeMap::from([(day("2026-03-01"), fetched)]), ..AccountLedger::default() },
         };

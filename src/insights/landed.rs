@@ -9,7 +9,6 @@ use std::cell::OnceCell;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
-use serde::{Deserialize, Serialize};
 
 use crate::base::bound::{Bound, describe, is_present};
 use crate::base::cells::Instant;
@@ -17,42 +16,11 @@ use crate::base::day::Day;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::mapping::{ColumnSource, MappedColumn, TableMapping};
 use crate::base::object::Object;
-use crate::insights::columns::Columns;
+use crate::insights::columns::{Cells, Columns};
 use crate::insights::repeated::{BREAKDOWNS, LandedRow, may_be_load_time, once};
+use crate::insights::row::{AdNames, InsightRow, MetaFigures};
 use crate::lake::layout::Partition;
-use crate::lake::{Lake, ScanPlan};
-
-/// A row of the insights table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InsightRow {
-    /// The account's id, with the `act_` prefix.
-    pub account: String,
-    pub ad: String,
-    pub currency: String,
-    pub figures: MetaFigures,
-    pub names: AdNames,
-}
-
-/// Meta's figures of one ad on one day. None: not reported.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct MetaFigures {
-    /// Millionths of the currency's major unit.
-    pub spend: i64,
-    pub impressions: Option<i64>,
-    pub reach: Option<i64>,
-    pub clicks: Option<i64>,
-    pub inline_link_clicks: Option<i64>,
-    pub meta_conversations: Option<i64>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AdNames {
-    pub ad_name: Option<String>,
-    pub adset_id: Option<String>,
-    pub adset_name: Option<String>,
-    pub campaign_id: Option<String>,
-    pub campaign_name: Option<String>,
-}
+use crate::lake::{Lake, ReadPlan};
 
 /// The columns that say which day a figure is of, where loaders name it themselves.
 const OWN_DAYS: [&str; 2] = ["date_start", "date"];
@@ -125,11 +93,11 @@ impl File {
         })
     }
 
-    fn plan(&self, mapping: &TableMapping) -> ScanPlan {
+    fn plan(&self, mapping: &TableMapping) -> ReadPlan {
         let names: Vec<&str> = mapping.columns.iter().map(|column| column.spec.name).collect();
         let mut columns = self.bound.paths(&names);
         columns.extend(self.own_days.iter().chain(&self.breakdowns).map(|column| (column.to_string(), None)));
-        ScanPlan { columns, filter: None }
+        ReadPlan { columns, filter: None }
     }
 }
 
@@ -140,7 +108,7 @@ fn read_object(
     mut each: impl FnMut(&File, RecordBatch) -> Result<()>,
 ) -> Result<()> {
     let cell: OnceCell<File> = OnceCell::new();
-    let scanned = lake.scan(
+    let scanned = lake.read_batches(
         object,
         |schema| {
             let file = File::new(mapping, schema)?;
@@ -209,7 +177,7 @@ fn rows_of(file: &File, batch: &RecordBatch, day: Day) -> Result<Vec<LandedRow>>
     let (accounts, ads, currencies) = (columns.ids("account_id")?, columns.ids("ad_id")?, columns.texts("currency")?);
     let mut spend = columns.amounts("spend")?;
     let mut counts = COUNTS.into_iter().map(|name| columns.counts(name)).collect::<Result<Vec<_>>>()?;
-    let mut names = NAMES.into_iter().map(|name| columns.texts(name)).collect::<Result<Vec<_>>>()?;
+    let mut name_cells = NAMES.into_iter().map(|name| columns.texts(name)).collect::<Result<Vec<_>>>()?;
     let loaded_at = file.bound.instants("loaded_at", batch)?;
     let breakdowns = breakdowns(file, batch)?;
     let mut rows = Vec::with_capacity(batch.num_rows());
@@ -221,7 +189,7 @@ fn rows_of(file: &File, batch: &RecordBatch, day: Day) -> Result<Vec<LandedRow>>
         let (account, ad) = (with_prefix(&key(&accounts, "account_id")?), key(&ads, "ad_id")?);
         let here = |error: Error| error.with("account", &account).with("ad", &ad);
         let mut count = |i: usize| counts[i][row].take().transpose().map_err(here);
-        let mut name = |i: usize| names[i][row].take();
+        let mut name = |i: usize| name_cells[i][row].take();
         let figures = MetaFigures {
             spend: spend[row].take().unwrap_or_else(|| Err(no_spend())).map_err(here)?,
             impressions: count(0)?,
@@ -264,12 +232,12 @@ fn with_prefix(account: &str) -> String {
 }
 
 /// The values of the breakdown columns, as text.
-fn breakdowns(file: &File, batch: &RecordBatch) -> Result<Vec<(&'static str, Vec<Option<String>>)>> {
+fn breakdowns(file: &File, batch: &RecordBatch) -> Result<Vec<(&'static str, Cells<String>)>> {
     file.breakdowns.iter().map(|column| Ok((*column, own_texts(batch, column)?))).collect()
 }
 
 /// A column of the file that no mapping names, as text; nothing where it cannot be shown as one.
-fn own_texts(batch: &RecordBatch, column: &'static str) -> Result<Vec<Option<String>>> {
+fn own_texts(batch: &RecordBatch, column: &'static str) -> Result<Cells<String>> {
     let nothing = || Ok(vec![None; batch.num_rows()]);
     let Some(stored) = batch.column_by_name(column) else { return nothing() };
     let Ok(texts) = arrow::compute::cast(stored, &arrow::datatypes::DataType::Utf8) else { return nothing() };
