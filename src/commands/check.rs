@@ -334,7 +334,7 @@ fn check_insights(lake: &Lake, settings: &Settings, survey: &Survey, report: &mu
         report.add(
             Level::Warning,
             "insights",
-            format!("account {account} has {rows} rows on {day} and no bot lists it: they are left out"),
+            format!("account {account} has {rows} rows in the newest days and no bot lists it: they are left out"),
         );
     }
 }

@@ -25,7 +25,6 @@ use parquet::file::properties::WriterProperties;
 
 use ctwa::config::EngineKind;
 
-use crate::oracle;
 use crate::rows::{Ad, AdConversion, AdDay, BotDay, Published, Row};
 use crate::world::{Event, Identity, Insight, Message, World};
 
@@ -140,7 +139,8 @@ fn pipeline_toml(world: &World, form: &Form, name: &str, output: Option<&str>) -
     if !world.identities.is_empty() {
         toml += "\n[inputs.identities]\npath = \"identities\"\n";
     }
-    if oracle::has_source(world) {
+    // Where they are fetched, who asks for that writes the section.
+    if !(world.insights.is_empty() && world.empty_insight_days.is_empty()) {
         toml += "\n[insights]\nsource = \"landed\"\npath = \"insights\"\n";
         toml += &format!("absent_means_zero = {}\n", world.absent_means_zero);
         if world.insights.iter().any(|row| row.loaded_at.is_some()) {

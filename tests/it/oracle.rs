@@ -511,7 +511,7 @@ fn is_complete(world: &World, zone: Tz, date: NaiveDate) -> bool {
 // --------------------------------------------------------------------------------------------------------------- money
 
 /// A world without insights is a pipeline without a source.
-pub fn has_source(world: &World) -> bool {
+fn has_source(world: &World) -> bool {
     world.fetched.is_some() || !world.insights.is_empty() || !world.empty_insight_days.is_empty()
 }
 
