@@ -61,7 +61,7 @@ pub(super) fn execute(args: &ExplainArgs) -> Result<Exit> {
     let question = match (&args.ad, args.date, &args.contact) {
         (Some(ad), Some(day), _) => Question::Ad { ad: ad.clone(), day },
         (_, _, Some(contact)) => Question::Contact { contact: contact.clone(), days: days? },
-        _ => return Err(Error::usage("nothing is asked for").mend("give --ad with --date, or --contact")),
+        _ => return Err(Error::usage("nothing was asked for").mend("give --ad with --date, or --contact")),
     };
     let settings = Settings::load(&args.pipeline)?;
     let bot = args.bot.as_deref();
@@ -80,7 +80,7 @@ fn text(told: &Explanation, settings: &Settings, width: usize) -> String {
     for chapter in &told.chapters {
         if chapter.bot_id != bot {
             bot = &chapter.bot_id;
-            let zone = settings.bots.iter().find(|of| of.id == bot).map_or("UTC", |of| of.zone.name());
+            let zone = settings.bot(bot).map_or("UTC", |of| of.zone.name());
             lines.extend([String::new(), format!("Bot {}, local times of {zone}", visible(bot))]);
         }
         lines.extend([String::new(), chapter.title.clone()]);

@@ -56,7 +56,7 @@ pub(crate) struct Categories {
 pub(crate) struct BotCategories {
     pub bot_id: String,
     pub timezone: String,
-    /// Of the end of the days.
+    /// The conversion event at the end of the days.
     pub category_in_effect: Option<String>,
     /// Most conversions first.
     pub categories: Vec<CategoryRow>,

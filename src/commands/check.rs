@@ -179,7 +179,7 @@ fn check_output(output: &Lake, clock: &dyn Fn() -> DateTime<Utc>, report: &mut C
 fn check_table(lake: &Lake, listing: &Listing, mapping: &TableMapping, report: &mut CheckReport) {
     let table = mapping.table.name;
     for folder in &listing.strange_folders {
-        report.add(Level::Warning, table, format!("folder {folder} is no day, it is not read"));
+        report.add(Level::Warning, table, format!("folder {folder} is not a day, so it is not read"));
     }
     let Some((day, newest)) = listing.partitions.last_key_value() else { return };
     let mut readable = true;

@@ -60,7 +60,7 @@ struct AdOfBot<'a> {
     day: Day,
     bot: usize,
     setting: &'a Bot,
-    /// As published, if there is one.
+    /// The row as published; none where there is none.
     row: Option<&'a PublishedRow>,
     /// The day's rows of the ad, of all bots.
     rows_of_ad: &'a [PublishedRow],

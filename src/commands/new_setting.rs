@@ -56,7 +56,7 @@ pub(crate) struct NewSetting {
 pub(crate) fn new_setting(job: &Job<'_>, wish: &Wish<'_>, file: &str, text: &str, base: &Path) -> Result<NewSetting> {
     let settings = job.settings;
     known_bot(settings, wish.bot_id)?;
-    let bot = settings.bots.iter().find(|bot| bot.id == wish.bot_id).ok_or_else(|| Error::bug("a known bot is not there"))?;
+    let bot = settings.bot(wish.bot_id).ok_or_else(|| Error::bug("a known bot is not there"))?;
     if wish.category.trim().is_empty() {
         return Err(Error::usage("the category is blank").mend("name it as it stands in the events"));
     }
@@ -110,7 +110,7 @@ fn instant(bot: &Bot, text: &str) -> Result<(i64, String)> {
     }
     match DateTime::parse_from_rfc3339(text) {
         Ok(time) => Ok((time.timestamp_micros(), text.to_string())),
-        Err(error) => Err(Error::usage(format!("--effective-at {text:?} is no time with an offset"))
+        Err(error) => Err(Error::usage(format!("--effective-at {text:?} is not a time with an offset"))
             .source(error)
             .mend("write it as 2026-08-11T00:00:00Z, or as 2026-08-11 for the start of that day in the bot's zone")),
     }

@@ -50,7 +50,7 @@ pub struct PlanReport {
     pub days_without_history: Vec<Day>,
     /// What would be fetched from Meta; the days' figures may change with it.
     pub fetches: Vec<Fetch>,
-    /// Of the partitions to read; only their needed columns are fetched.
+    /// The bytes of the partitions to read, of which only the needed columns are fetched.
     pub bytes_at_most: u64,
     pub objects_at_most: u64,
     /// What looking took, over the network: all that a run makes which finds nothing to do.
@@ -160,7 +160,7 @@ impl<'a> Ahead<'a> {
         scan_insights::read_insights(&places, &mut self.survey, &mut self.calendar, &mut |error| failures.add(error)).map(Some)
     }
 
-    /// As a run marks the days that a changed alias table affects, in memory.
+    /// Marks the days that a changed alias table affects as a run would, but in memory.
     fn mark_changed_identities(&mut self) -> Result<()> {
         let Job { settings, lake, .. } = self.job;
         let identities = Identities::surveyed(lake, &self.survey.identities, settings)?;
@@ -174,7 +174,7 @@ impl<'a> Ahead<'a> {
         Ok(())
     }
 
-    /// As a run marks the days of ads that are at another place now, in memory. Returns the days of those that touches which are not
+    /// Marks the days of ads that are at another place now as a run would, but in memory. Returns the days of those that touches which are not
     /// read yet, from an instant on, may move.
     fn mark_moved_ads(&mut self, insights: Option<InsightsIndex>, from: Option<i64>) -> Result<AffectedDays> {
         // Figures that were read anew may say of every ad what they said before.

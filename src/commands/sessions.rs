@@ -47,7 +47,7 @@ pub(crate) struct SessionRow {
     pub opened_on: Day,
     pub opened_at: i64,
     pub ad_id: Option<String>,
-    /// As this message had it; the ad may have another by now.
+    /// The title as this message had it; the ad may have another by now.
     pub ad_title: Option<String>,
     /// None while it is open.
     pub closed_at: Option<i64>,
@@ -204,7 +204,7 @@ impl LastRunRows {
 /// The rows that an engine keeps; an error where it keeps none.
 pub(crate) fn kept_rows(engine: &dyn Engine) -> Result<&dyn KeptRows> {
     engine.rows().ok_or_else(|| {
-        Error::usage("the engine keeps no rows, so that nobody can be shown what is behind its figures")
+        Error::usage("the engine keeps no rows, so what is behind its figures cannot be shown")
             .with("engine", engine.kind().name())
             .mend("ask a pipeline with kind = \"embedded\" in [engine] and an output of its own, over the same lake")
     })

@@ -59,7 +59,8 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verification> {
     let in_range = planner.range().and_then(|range| range.intersection(days)).into_iter().flat_map(DayRange::iter);
     let (known, kept): (Vec<Day>, Vec<Day>) =
         in_range.partition(|day| !calendar.is_frozen(&settings.bots, *day) && planner.has_sources(*day));
-    for (day, table) in kept.into_iter().filter_map(|day| Some((day, planner.damaged_table(day)?))) {
+    let damaged = kept.into_iter().filter_map(|day| Some((day, planner.damaged_table(day)?)));
+    for (day, table) in damaged.chain(planner.damaged_outside(planner.range()).filter(|(day, _)| days.contains(*day))) {
         comparison.lost(day_object(table, day))?;
     }
     let (blocked, checked): (BTreeSet<Day>, BTreeSet<Day>) =
@@ -85,7 +86,7 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verification> {
     if !verification.differences.is_empty() {
         failures.add(
             Error::data(format!("{} published objects are not what the partitions give", verification.differences.len()))
-                .mend("run, or backfill these days"),
+                .mend("run again, or backfill these days"),
         );
     }
     verification.worst = failures.worst();

@@ -40,7 +40,7 @@ impl Hypothesis {
         let mut other = settings.clone();
         if let Some(days) = self.window_days {
             if !(1..=90).contains(&days) {
-                return Err(Error::usage(format!("--window-days is {days}, from 1 to 90 is possible")));
+                return Err(Error::usage(format!("--window-days is {days}, a number from 1 to 90 is needed")));
             }
             other.horizon = Horizon { days };
         }
@@ -74,7 +74,7 @@ pub(crate) fn what_if(job: &Job<'_>, hypothesis: &Hypothesis) -> Result<WhatIf> 
     known_bot(settings, &hypothesis.bot)?;
     let other = hypothesis.settings(settings)?;
     let bot_at = other.bots.iter().position(|bot| bot.id == hypothesis.bot);
-    let (Some(bot_at), Some(bot)) = (bot_at, settings.bots.iter().find(|bot| bot.id == hypothesis.bot)) else {
+    let (Some(bot_at), Some(bot)) = (bot_at, settings.bot(&hypothesis.bot)) else {
         return Err(Error::bug("a bot that was found is gone"));
     };
     let mut last = LastRun::survey(job)?;

@@ -152,7 +152,7 @@ fn within(value: &Placed<i64>, what: &str, least: i64, most: i64) -> Result<i64>
     if (least..=most).contains(&value.value) {
         return Ok(value.value);
     }
-    Err(value.error(format!("{what} is {}, from {least} to {most} is possible", value.value)))
+    Err(value.error(format!("{what} is {}, a number from {least} to {most} is needed", value.value)))
 }
 
 /// An address that the token may be sent to.

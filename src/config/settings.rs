@@ -50,7 +50,7 @@ impl Horizon {
         section.finish()?;
         match days {
             Some(days) if !(1..=90).contains(&days.value) => {
-                Err(days.error(format!("window_days is {}, from 1 to 90 is possible", days.value)))
+                Err(days.error(format!("window_days is {}, a number from 1 to 90 is needed", days.value)))
             }
             Some(days) => Ok(Horizon { days: days.value as i32 }),
             None => Ok(HORIZON),
@@ -64,6 +64,11 @@ const HORIZON: Horizon = Horizon { days: 90 };
 const DEFAULT_REJECTED_SHARE: f64 = 0.01;
 
 impl Settings {
+    /// The bot of this id; none where the pipeline names no such bot.
+    pub fn bot(&self, id: &str) -> Option<&Bot> {
+        self.bots.iter().find(|bot| bot.id == id)
+    }
+
     pub fn load(path: &Path) -> Result<Settings> {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|error| {
@@ -173,7 +178,7 @@ fn max_rejected_share(section: Option<Section<'_>>) -> Result<f64> {
 
 /// A usage error that names the nearest one where the pipeline has no such bot.
 pub fn known_bot(settings: &Settings, asked: &str) -> Result<()> {
-    if settings.bots.iter().any(|bot| bot.id == asked) {
+    if settings.bot(asked).is_some() {
         return Ok(());
     }
     if let Some(owner) = settings.bots.iter().find(|bot| bot.members.iter().any(|member| member == asked)) {

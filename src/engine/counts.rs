@@ -18,7 +18,7 @@ pub struct DayCounts {
     pub bot_days: BTreeMap<(Day, u32), BotCounts>,
     /// The ends of the sessions opened on a day, by ads or not; of contacts without a conversion event on the days asked for, as far as
     /// their other rows were looked at.
-    pub states: BTreeMap<(Day, u32), SessionStates>,
+    pub ends: BTreeMap<(Day, u32), SessionEnds>,
 }
 
 impl DayCounts {
@@ -48,7 +48,7 @@ impl DayCounts {
         self.conversations.retain(|day, _| days.contains(day));
         self.conversions.retain(|day, _| days.contains(day));
         self.bot_days.retain(|(day, _), _| days.contains(day));
-        self.states.retain(|(day, _), _| days.contains(day));
+        self.ends.retain(|(day, _), _| days.contains(day));
     }
 
     /// Adds the counts of other contacts, of the same ads and categories.
@@ -77,8 +77,8 @@ impl DayCounts {
         for (key, counts) in other.bot_days {
             self.bot_days.entry(key).or_default().add(counts);
         }
-        for (key, states) in other.states {
-            self.states.entry(key).or_default().add(states);
+        for (key, of_day) in other.ends {
+            self.ends.entry(key).or_default().add(of_day);
         }
     }
 }
@@ -124,9 +124,9 @@ impl BotCounts {
     }
 }
 
-/// How many sessions ended how: every touch is in exactly one state (rule 11).
+/// How many sessions ended how: every touch has exactly one end (rule 11).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SessionStates {
+pub struct SessionEnds {
     pub started: i64,
     pub converted: i64,
     pub superseded: i64,
@@ -134,8 +134,8 @@ pub struct SessionStates {
     pub open: i64,
 }
 
-impl SessionStates {
-    fn add(&mut self, other: SessionStates) {
+impl SessionEnds {
+    fn add(&mut self, other: SessionEnds) {
         self.started += other.started;
         self.converted += other.converted;
         self.superseded += other.superseded;

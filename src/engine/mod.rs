@@ -39,7 +39,7 @@ use crate::engine::request::{AttributeRequest, Attribution, ExtractRequest, Extr
 use crate::engine::rows::KeptRows;
 
 pub use crate::engine::counts::{
-    AdFacts, BotCounts, ConversationCount, ConversionCount, DayCounts, FactsOfAds, SessionStates, Told,
+    AdFacts, BotCounts, ConversationCount, ConversionCount, DayCounts, FactsOfAds, SessionEnds, Told,
 };
 
 /// What computes: raw partitions in, counts out. Everything else - what is stale, what is published, receipts, reports - is the same
@@ -69,7 +69,7 @@ pub use crate::engine::counts::{
 ///    versions that are there. A partition whose version is not the one of its receipt is lost and extracted again. An engine that
 ///    keeps nothing between runs names no version and lists none; it cannot count what has left the lake, and says so with an error.
 /// 5. *Counts are of the days asked for*, with bots, ads and categories numbered in any way: `DayCounts` says how. Every touch of those
-///    days ends in one state, which is checked (rule 11).
+///    days has one end, which is checked (rule 11).
 /// 6. *Rows behind a figure are an extra.* Where [`rows`](Engine::rows) gives none, `sessions`, `explain` and `conversion-event
 ///    categories` say so and what to do, and a run does without: after a change of aliases it builds every day again, and it does not ask
 ///    Meta for ads that the reports leave out.

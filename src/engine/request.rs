@@ -88,7 +88,7 @@ pub struct AttributeRequest<'a> {
 /// What came of it.
 #[derive(Debug)]
 pub struct Attribution {
-    /// Of the days asked for, and of no others.
+    /// The counts of the days asked for, and of no others.
     pub counts: DayCounts,
     pub ads: AdNews,
 }

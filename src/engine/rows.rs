@@ -123,8 +123,8 @@ pub type ReadEvents<'a> = &'a mut dyn FnMut(&HasTouch<'_>) -> Result<Vec<RecordB
 /// Conversions of one category in one bot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Yield {
-    /// Of ads.
+    /// The conversions of ads.
     pub conversions: i64,
-    /// Of touches without an ad id.
+    /// The conversions of touches without an ad id.
     pub unattributed_conversions: i64,
 }

@@ -70,19 +70,15 @@ pub struct EventCells<'a> {
 /// Rows as a table.
 pub fn table(rows: &[EventCells<'_>]) -> Result<RecordBatch> {
     let event_hash = |row: &EventCells<'_>| row.event.map(|event| short_hash_and(short_hash(event), row.category));
-    let batch = RecordBatch::try_new(
-        schema::conversions().schema,
-        vec![
-            Arc::new(rows.iter().map(|row| row.contact.map(short_hash)).collect::<Int64Array>()),
-            Arc::new(rows.iter().map(event_hash).collect::<Int64Array>()),
-            Arc::new(column(rows.iter().map(|row| Some(row.bot)))),
-            Arc::new(column(rows.iter().map(|row| row.contact))),
-            Arc::new(rows.iter().map(|row| row.occurred_at).collect::<Int64Array>()),
-            Arc::new(column(rows.iter().map(|row| Some(row.category)))),
-            Arc::new(column(rows.iter().map(|row| row.event))),
-        ],
-    );
-    batch.map_err(|error| Error::bug("conversion events do not fit their schema").source(error))
+    schema::conversions().batch(vec![
+        Arc::new(rows.iter().map(|row| row.contact.map(short_hash)).collect::<Int64Array>()),
+        Arc::new(rows.iter().map(event_hash).collect::<Int64Array>()),
+        Arc::new(column(rows.iter().map(|row| Some(row.bot)))),
+        Arc::new(column(rows.iter().map(|row| row.contact))),
+        Arc::new(rows.iter().map(|row| row.occurred_at).collect::<Int64Array>()),
+        Arc::new(column(rows.iter().map(|row| Some(row.category)))),
+        Arc::new(column(rows.iter().map(|row| row.event))),
+    ])
 }
 
 impl<'a> EventReader<'a> {

@@ -106,7 +106,7 @@ pub(crate) fn identities(settings: &Settings) -> Digest {
 
 /// The digest that receipts of version 0.1.0 hold of a raw table's partitions, read under these settings: the share of rows that may
 /// be rejected was among them. Such a receipt is as good as one of today, and is written anew by the first run that writes receipts.
-/// To be dropped with the release after the next: by then every output has been run by a version that renews them.
+/// This goes with the release after the next: by then every output has been run by a version that renews them.
 pub(crate) fn accepted_before(settings: &Settings, table: Raw) -> Digest {
     let columns = match table {
         Raw::Messages => &settings.messages.columns,

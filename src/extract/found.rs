@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, RecordBatch};
 use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
 
 use crate::base::bound::Bound;
 use crate::base::day::{Day, DayRange, LocalDays};
+use crate::base::dictionary::column;
 use crate::base::digest::Digest;
 use crate::base::error::{Error, Result};
 use crate::base::schema::{self, InputTable};
@@ -56,9 +57,9 @@ pub struct NotedRow {
     pub bot: usize,
     pub at: i64,
     pub attributed: bool,
-    /// Of the columns that counts depend on.
+    /// The digest of the columns that counts depend on.
     pub counted: Digest,
-    /// Of all columns.
+    /// The digest of all columns.
     pub whole: Digest,
 }
 
@@ -75,7 +76,7 @@ pub struct RawContent {
     pub out_of_scope: BTreeMap<String, u64>,
     /// The local days that the accepted rows fall on, per bot id, with a digest of the rows of each.
     pub days: BTreeMap<String, BTreeMap<Day, DayDigest>>,
-    /// Of all accepted rows in all columns.
+    /// The digest of all accepted rows in all columns.
     pub rows: Digest,
     pub warnings: BTreeSet<String>,
 }
@@ -218,16 +219,13 @@ impl SetAside {
         other.rows.into_iter().for_each(|(row, times)| *self.rows.entry(row).or_default() += times);
     }
 
-    /// As a table; none when there are none.
+    /// The rows as a table; none where there are none.
     pub(crate) fn table(&self, table: &InputTable) -> Result<Option<RecordBatch>> {
         if self.rows.is_empty() {
             return Ok(None);
         }
-        let rows = || self.rows.iter().flat_map(|(row, times)| std::iter::repeat_n(row, *times as usize));
-        let columns = (0..=self.columns.len())
-            .map(|i| Arc::new(rows().map(|row| row[i].as_deref()).collect::<StringArray>()) as ArrayRef)
-            .collect();
-        let batch = RecordBatch::try_new(schema::rejected(table).schema, columns);
-        batch.map(Some).map_err(|error| Error::bug("rejected rows do not fit their schema").source(error))
+        let rows: Vec<_> = self.rows.iter().flat_map(|(row, times)| std::iter::repeat_n(row, *times as usize)).collect();
+        let cells = |i: usize| Arc::new(column(rows.iter().map(|row| row[i].as_deref()))) as ArrayRef;
+        schema::rejected(table).batch((0..=self.columns.len()).map(cells).collect()).map(Some)
     }
 }

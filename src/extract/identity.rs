@@ -9,6 +9,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::DataType;
 
+use crate::base::dictionary::column;
 use crate::base::error::{Error, Result};
 use crate::base::schema;
 use crate::config::Settings;
@@ -95,12 +96,11 @@ impl Identities {
         }
         rows.sort_unstable();
         let columns: Vec<ArrayRef> = vec![
-            Arc::new(rows.iter().map(|row| row.0).collect::<StringArray>()),
-            Arc::new(rows.iter().map(|row| Some(row.1)).collect::<StringArray>()),
-            Arc::new(rows.iter().map(|row| Some(row.2)).collect::<StringArray>()),
+            Arc::new(column(rows.iter().map(|row| row.0))),
+            Arc::new(column(rows.iter().map(|row| Some(row.1.as_str())))),
+            Arc::new(column(rows.iter().map(|row| Some(row.2.as_str())))),
         ];
-        RecordBatch::try_new(schema::identities().schema, columns)
-            .map_err(|error| Error::bug("identities do not fit their schema").source(error))
+        schema::identities().batch(columns)
     }
 
     fn next(&self, bot: usize, contact: &str) -> Option<&str> {

@@ -45,10 +45,10 @@ use crate::lake::layout::Partition;
 
 /// A partition extracted. It may be refused all the same: then `refusal` says why, and only the rows set aside are of use.
 pub(crate) struct Extracted {
-    /// As `schema::touches()` or `schema::conversions()`.
+    /// The rows that count, as `schema::touches()` or `schema::conversions()`.
     pub rows: RecordBatch,
     pub content: RawContent,
-    /// As `schema::rejected()`; none where there are none.
+    /// The rows set aside, as `schema::rejected()`; none where there are none.
     pub set_aside: Option<RecordBatch>,
     pub refusal: Option<Error>,
 }

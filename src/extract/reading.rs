@@ -57,9 +57,27 @@ impl Reading {
     }
 }
 
-/// Whether the events of a partition that was read under this history of conversion settings are those of the history of now: what
-/// was added since begins after the last row that the partition may hold.
-pub(crate) fn history_holds(then: Digest, settings: &Settings, partition: Day) -> bool {
+/// The conversion settings of each bot, by its id, oldest first.
+pub(crate) type History = BTreeMap<String, Vec<ConversionSetting>>;
+
+pub(crate) fn history(settings: &Settings) -> History {
+    settings.bots.iter().map(|bot| (bot.id.clone(), bot.conversion_events.clone())).collect()
+}
+
+/// Whether the events of a partition that was read under a history of conversion settings are those of the history of now: for each
+/// bot both are the same until after the last row that the partition may hold. A bot that was not there had no rows
+/// ([`Reading::holds_under`]).
+pub(crate) fn history_holds(then: &History, settings: &Settings, partition: Day) -> bool {
+    let end = partition.plus(DAYS_AHEAD + 1).start_utc();
+    let until_end = |history: &[ConversionSetting]| history.partition_point(|setting| setting.effective_at < end);
+    settings.bots.iter().all(|bot| {
+        let now = &bot.conversion_events;
+        then.get(&bot.id).is_none_or(|then| then[..until_end(then)] == now[..until_end(now)])
+    })
+}
+
+/// The same of a history of which the digest alone is known, as version 0.1.0 kept it: what was added since begins after the last row.
+pub(crate) fn unnamed_history_holds(then: Digest, settings: &Settings, partition: Day) -> bool {
     let end = partition.plus(DAYS_AHEAD + 1).start_utc();
     let later = settings.bots.iter().flat_map(|bot| &bot.conversion_events).map(|setting| setting.effective_at);
     let later: BTreeSet<i64> = later.filter(|at| *at >= end).chain([i64::MAX]).collect();
@@ -116,12 +134,17 @@ mod tests {
             settings(&(bot("a", "", "UTC") + &events.iter().map(event).collect::<String>()))
         };
         const OLD: &str = "2026-01-01T00:00:00Z";
-        let then = fingerprints::conversion_history(&with(&[OLD]));
+        let (named, then) = (history(&with(&[OLD])), fingerprints::conversion_history(&with(&[OLD])));
         let partition: Day = "2026-03-10".parse().unwrap();
-        assert!(history_holds(then, &with(&[OLD]), partition));
-        assert!(history_holds(then, &with(&[OLD, "2026-03-13T00:00:00Z"]), partition));
-        assert!(history_holds(then, &with(&[OLD, "2026-04-01T00:00:00Z", "2026-05-01T00:00:00Z"]), partition));
-        assert!(!history_holds(then, &with(&[OLD, "2026-03-12T23:59:59Z"]), partition), "a row may lie after it");
-        assert!(!history_holds(then, &with(&["2026-01-02T00:00:00Z"]), partition));
+        let holds = |events: &[&str]| {
+            let of_digest = unnamed_history_holds(then, &with(events), partition);
+            assert_eq!(history_holds(&named, &with(events), partition), of_digest, "{events:?}");
+            of_digest
+        };
+        assert!(holds(&[OLD]));
+        assert!(holds(&[OLD, "2026-03-13T00:00:00Z"]));
+        assert!(holds(&[OLD, "2026-04-01T00:00:00Z", "2026-05-01T00:00:00Z"]));
+        assert!(!holds(&[OLD, "2026-03-12T23:59:59Z"]), "a row may lie after it");
+        assert!(!holds(&["2026-01-02T00:00:00Z"]));
     }
 }

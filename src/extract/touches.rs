@@ -179,21 +179,17 @@ pub struct TouchCells<'a> {
 
 /// Rows as a table.
 pub fn table(rows: &[TouchCells<'_>]) -> Result<RecordBatch> {
-    let batch = RecordBatch::try_new(
-        schema::touches().schema,
-        vec![
-            Arc::new(rows.iter().map(|row| short_hash(row.contact)).collect::<Int64Array>()),
-            Arc::new(rows.iter().map(|row| short_hash(row.message)).collect::<Int64Array>()),
-            Arc::new(column(rows.iter().map(|row| Some(row.bot)))),
-            Arc::new(column(rows.iter().map(|row| Some(row.contact)))),
-            Arc::new(rows.iter().map(|row| row.sent_at).collect::<Int64Array>()),
-            Arc::new(column(rows.iter().map(|row| Some(row.message)))),
-            Arc::new(column(rows.iter().map(|row| row.ad))),
-            Arc::new(column(rows.iter().map(|row| row.ad_type))),
-            Arc::new(column(rows.iter().map(|row| row.title))),
-        ],
-    );
-    batch.map_err(|error| Error::bug("touches do not fit their schema").source(error))
+    schema::touches().batch(vec![
+        Arc::new(rows.iter().map(|row| short_hash(row.contact)).collect::<Int64Array>()),
+        Arc::new(rows.iter().map(|row| short_hash(row.message)).collect::<Int64Array>()),
+        Arc::new(column(rows.iter().map(|row| Some(row.bot)))),
+        Arc::new(column(rows.iter().map(|row| Some(row.contact)))),
+        Arc::new(rows.iter().map(|row| row.sent_at).collect::<Int64Array>()),
+        Arc::new(column(rows.iter().map(|row| Some(row.message)))),
+        Arc::new(column(rows.iter().map(|row| row.ad))),
+        Arc::new(column(rows.iter().map(|row| row.ad_type))),
+        Arc::new(column(rows.iter().map(|row| row.title))),
+    ])
 }
 
 /// Why a time cannot be used (rule 18, and the span of days that the contract allows).

@@ -20,7 +20,7 @@ use crate::lake::{Lake, readable};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TrackedEvent {
     pub bot: usize,
-    /// As it came.
+    /// The id as it came.
     pub contact: String,
     pub occurred_at: i64,
     pub category: Option<String>,

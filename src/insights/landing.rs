@@ -5,15 +5,15 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, Date32Array, Decimal128Array, Int64Array, RecordBatch};
 use arrow::datatypes::{Date32Type, Decimal128Type, Int64Type};
 
 use crate::base::day::Day;
+use crate::base::dictionary::column;
 use crate::base::digest::Digest;
 use crate::base::error::{Error, Result};
-use crate::base::schema;
-
 use crate::base::money::rounded_millionths;
+use crate::base::schema;
 use crate::insights::row::InsightRow;
 use crate::insights::rows::ReachRow;
 
@@ -69,7 +69,7 @@ pub(crate) fn fingerprint(rows: &[InsightRow]) -> Digest {
 /// The landed table of one account and day, of rows sorted by ad.
 pub(crate) fn insights_table(rows: &[InsightRow]) -> Result<RecordBatch> {
     let text = |value: &dyn Fn(&InsightRow) -> Option<&String>| {
-        Arc::new(rows.iter().map(|row| value(row).map(String::as_str)).collect::<StringArray>()) as ArrayRef
+        Arc::new(column(rows.iter().map(|row| value(row).map(String::as_str)))) as ArrayRef
     };
     let count = |value: &dyn Fn(&InsightRow) -> Option<i64>| Arc::new(rows.iter().map(value).collect::<Int64Array>()) as ArrayRef;
     let columns = vec![
@@ -88,8 +88,7 @@ pub(crate) fn insights_table(rows: &[InsightRow]) -> Result<RecordBatch> {
         text(&|row| row.names.campaign_id.as_ref()),
         text(&|row| row.names.campaign_name.as_ref()),
     ];
-    RecordBatch::try_new(schema::insights().schema, columns)
-        .map_err(|error| Error::bug("insights do not fit their schema").source(error))
+    schema::insights().batch(columns)
 }
 
 fn money(values: impl Iterator<Item = Option<i64>>) -> Result<ArrayRef> {
@@ -100,9 +99,7 @@ fn money(values: impl Iterator<Item = Option<i64>>) -> Result<ArrayRef> {
 
 /// Rows of the table `reach`, in the order of its key.
 pub(crate) fn reach_table(rows: &[ReachTableRow]) -> Result<RecordBatch> {
-    let text = |value: &dyn Fn(&ReachTableRow) -> &str| {
-        Arc::new(rows.iter().map(|row| Some(value(row))).collect::<StringArray>()) as ArrayRef
-    };
+    let text = |value: &dyn Fn(&ReachTableRow) -> &str| Arc::new(column(rows.iter().map(|row| Some(value(row))))) as ArrayRef;
     let day = |value: &dyn Fn(&ReachTableRow) -> Day| {
         Arc::new(rows.iter().map(|row| Some(value(row).0)).collect::<Date32Array>()) as ArrayRef
     };
@@ -117,8 +114,7 @@ pub(crate) fn reach_table(rows: &[ReachTableRow]) -> Result<RecordBatch> {
         count(&|row| row.impressions),
         money(rows.iter().map(|row| row.frequency))?,
     ];
-    RecordBatch::try_new(schema::reach().schema, columns)
-        .map_err(|error| Error::bug("reach does not fit its schema").source(error))
+    schema::reach().batch(columns)
 }
 
 /// The rows of a published object of `reach`; none where it is not ours.

@@ -4,7 +4,7 @@
 //! partitions that are in them. As long as those are what they were, a run adds the new ones. Otherwise, or where the file is lost
 //! or of another version, everything is read again: nothing here is needed for a right answer.
 //!
-//! Of touches it goes like this: the run names the partitions that are known to the engine (`AttributeRequest::known`), which looks at the
+//! For touches: the run names the partitions that are known to the engine (`AttributeRequest::known`), which looks at the
 //! touches of the others and gives what those add (`AdNews::Added`). One case breaks the sum: a touch that counted until now turns out
 //! to be a copy of a new one. Then the engine looks at all touches and gives the whole (`AdNews::Whole`), as it does where nothing is
 //! known.
@@ -60,7 +60,7 @@ impl KeptFacts {
         Ok(read_json::<KeptFacts>(places.output, KEPT_FACTS)?.filter(is_true))
     }
 
-    /// Of all partitions that have a receipt.
+    /// What the touches of all partitions with a receipt say.
     pub(crate) fn of(settings: &Settings, survey: &Survey, facts: &FactsOfAds) -> KeptFacts {
         let partitions = survey.receipts.messages.iter().map(|(day, receipt)| (day, receipt.content.rows)).collect();
         let mut kept = KeptFacts { logic: FACTS_LOGIC, partitions, bots: bot_ids(settings), facts: BTreeMap::new() };
@@ -97,7 +97,7 @@ pub(crate) struct KeptInsights {
     /// The partitions, with the digest of what the index takes from them.
     pub partitions: BTreeMap<Day, Digest>,
     pub ads: BTreeMap<String, KnownAd>,
-    /// Of each account, with the first day that told it.
+    /// The currency of each account, with the first day that told it.
     pub currencies: BTreeMap<String, (String, Day)>,
 }
 
@@ -111,7 +111,7 @@ impl KeptInsights {
         Ok(read_json::<KeptInsights>(places.output, KEPT_INSIGHTS)?.filter(is_true))
     }
 
-    /// Of all partitions that have a receipt.
+    /// Keeps what the partitions with a receipt say of ads.
     pub(crate) fn keep(places: &Places<'_>, survey: &Survey, index: &InsightsIndex, before: Option<&KeptInsights>) -> Result<()> {
         let of = insights_settings(places.settings);
         let now = KeptInsights {

@@ -19,6 +19,8 @@ use crate::known::receipts::known_places;
 use crate::known::survey::{Lost, Survey};
 use crate::lake::{Lake, decode, read_json};
 use crate::plan::Planner;
+use crate::plan::reason::Reason;
+use crate::plan::receipt::DayReceipt;
 use crate::tables::ads::{self, AdIndex, AdPlaces};
 
 /// The days affected, each with the reason.
@@ -132,7 +134,14 @@ pub(crate) fn of_ads(places: &Places<'_>, survey: &Survey, ads: &AdIndex, planne
     let reason = |ad: &String| moved.get(ad).map(|reason| format!("{reason}: {ad}"));
     // Of a day that was built from what is not there now, nobody knows here which ads it has.
     let has_none = |day: Day| first.is_some_and(|first| day < first) && planner.staleness(day).is_none();
-    days_with(places.output, survey, &has_none, &reason).map(Moved::Affects)
+    let mut affected = days_with(places.output, survey, &has_none, &reason)?;
+    // What is not there as it was published may be put back.
+    let version = |day: &Day| survey.published.get("ad_days")?.get(day).map(|object| &object.version);
+    let is_away = |(day, receipt): &(Day, &DayReceipt)| version(day) != receipt.objects.get("ad_days");
+    for (day, _) in survey.receipts.days.iter().filter(is_away) {
+        affected.entry(day).or_insert_with(|| Reason::ObjectChanged("ad_days").to_string());
+    }
+    Ok(Moved::Affects(affected))
 }
 
 /// The published days with a row of an ad for which there is a reason. Those that are known to have none are not looked into.

@@ -14,7 +14,7 @@ use crate::engine::request::ExtractedPartition;
 use crate::extract::fingerprints::{self, insights_settings, raw_settings};
 use crate::extract::found::RawContent;
 use crate::extract::identity::Identities;
-use crate::extract::reading::{Reading, history_holds};
+use crate::extract::reading::{Reading, history, history_holds, unnamed_history_holds};
 use crate::insights::due::Due;
 use crate::insights::ledger::{self, Answered, Ledgers};
 use crate::known::job::Places;
@@ -174,8 +174,7 @@ impl Survey {
         let Some(insights) = &settings.insights else { return Ok(<_>::default()) };
         let listing = lake.partitions(&insights.path, None)?;
         if insights.columns.is_mapped("date") {
-            let (listing, sync_days) = KeptSyncDays::take(places, &insights.columns, listing)?;
-            return Ok((listing, None, sync_days));
+            return KeptSyncDays::take(places, &insights.columns, listing).map(|(listing, days)| (listing, None, days));
         }
         if insights.api.is_none() {
             return Ok((listing, None, KeptSyncDays::default()));
@@ -386,16 +385,22 @@ impl Survey {
         let watermark = calendar.last().map_or(i64::MIN, |last| last.next().start_utc());
         let read = |table: Raw| {
             let first = *self.raw(table).partitions.keys().next()?;
-            let days = self.receipts.raw(table).iter().map(|(day, _)| day).collect();
+            let read = self.receipts.raw(table).iter().map(|(day, _)| day);
+            // One that is refused now was read once, and its days were published.
+            let landed = self.raw(table).partitions.keys().copied();
+            let days = read.chain(landed.filter(|day| self.accepted.has_read(table.table(), *day))).collect();
             Some((table.table().to_string(), (first, days)))
         };
         let mut accepted = self.accepted.after(settings, watermark, Raw::BOTH.into_iter().filter_map(read).collect());
         let now = Raw::BOTH.map(|table| (raw_settings(settings, table).settings, Reading::of(settings, table)));
         accepted.readings.extend(now);
+        accepted.histories.insert(fingerprints::conversion_history(settings), history(settings));
         let receipts = || Raw::BOTH.into_iter().map(|table| self.receipts.raw(table));
-        let used = receipts().flat_map(|receipts| receipts.iter().chain(receipts.aside())).map(|(_, receipt)| receipt.settings);
-        let used: BTreeSet<Digest> = used.collect();
-        accepted.readings.retain(|digest, _| used.contains(digest));
+        let all = receipts().flat_map(|receipts| receipts.iter().chain(receipts.aside()));
+        let (readings, histories): (BTreeSet<Digest>, BTreeSet<Digest>) =
+            all.map(|(_, receipt)| (receipt.settings, receipt.history)).unzip();
+        accepted.readings.retain(|digest, _| readings.contains(digest));
+        accepted.histories.retain(|digest, _| histories.contains(digest));
         accepted
     }
 
@@ -419,9 +424,13 @@ impl Survey {
                         .get(&receipt.settings)
                         .is_some_and(|then| then.holds_under(&now.1, &receipt.content.out_of_scope))
                 };
+                let is_same_history = || match accepted.histories.get(&receipt.history) {
+                    Some(then) => history_holds(then, settings, day),
+                    None => unnamed_history_holds(receipt.history, settings, day),
+                };
                 receipt.logic == now.0.logic
                     && (receipt.settings == now.0.settings || is_read_alike())
-                    && (receipt.history == now.0.history || history_holds(receipt.history, settings, day))
+                    && (receipt.history == now.0.history || is_same_history())
             };
             let receipts = self.receipts.raw_mut(table);
             let aside = receipts.iter().filter(|(day, receipt)| is_retired(*day) && !holds(*day, receipt));

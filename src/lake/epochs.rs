@@ -142,7 +142,7 @@ impl Lake {
             Error::new(ErrorKind::Conflict, "the lock's object cannot be read")
                 .with("object", object)
                 .source(error)
-                .mend("look whether another run is at work; if none is, remove the object and run again")
+                .mend("see whether another run is at work; if none is, remove the object and run again")
         })
     }
 
@@ -250,5 +250,5 @@ fn epoch_object(number: u64) -> String {
 }
 
 fn json(value: &impl Serialize) -> Result<Vec<u8>> {
-    serde_json::to_vec(value).map_err(|error| Error::bug("a lock's holder is no JSON").source(error))
+    serde_json::to_vec(value).map_err(|error| Error::bug("a lock's holder cannot be written as JSON").source(error))
 }

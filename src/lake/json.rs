@@ -12,8 +12,8 @@ pub fn read_json<T: DeserializeOwned>(output: &Lake, object: &str) -> Result<Opt
 }
 
 pub fn write_json(output: &Lake, object: &str, value: &impl Serialize) -> Result<()> {
-    let mut bytes =
-        serde_json::to_vec(value).map_err(|error| Error::bug("a receipt is no JSON").with("object", object).source(error))?;
+    let mut bytes = serde_json::to_vec(value)
+        .map_err(|error| Error::bug("a receipt cannot be written as JSON").with("object", object).source(error))?;
     bytes.push(b'\n');
     output.publish(object, bytes.into()).map(drop)
 }

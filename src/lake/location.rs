@@ -89,7 +89,7 @@ impl Location {
 
     fn file_url(text: &str) -> Result<Location> {
         let url = Url::parse(text)
-            .map_err(|error| Error::usage("a file:// location is no URL").source(error).mend("write file:///path"))?;
+            .map_err(|error| Error::usage("a file:// location is not a valid URL").source(error).mend("write file:///path"))?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(holds_user());
         }

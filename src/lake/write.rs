@@ -26,7 +26,7 @@ impl Lake {
         }
     }
 
-    /// The same location, for landing objects in one of its folders: they are staged inside that folder, in one whose name begins
+    /// This location, for landing objects in one of its folders: they are staged inside that folder, in one whose name begins
     /// with `_`, which nobody reads. Whoever calls this is the only one to land there.
     pub fn landing(&self, folder: &str) -> Result<Lake> {
         let lake = Lake { staging: format!("{folder}/_staging"), ..self.clone() };

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::day::{Day, DayRange};
+use crate::base::day::{Day, DayRange, ranges};
 use crate::base::digest::Digest;
 use crate::base::error::{Error, Result};
 use crate::config::{Bot, ConversionSetting, Settings};
-use crate::extract::reading::Reading;
+use crate::extract::reading::{History, Reading};
 
 pub(crate) const ACCEPTED_OBJECT: &str = "state/accepted.json";
 
@@ -24,6 +24,9 @@ pub(crate) struct Accepted {
     /// What partitions were read under, by the digest in their receipts.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub readings: BTreeMap<Digest, Reading>,
+    /// The histories of conversion settings that events were read under, likewise.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub histories: BTreeMap<Digest, History>,
 }
 
 impl Accepted {
@@ -34,12 +37,14 @@ impl Accepted {
             partitions: BTreeMap::new(),
             conversion_events: self.conversion_events.clone(),
             readings: self.readings.clone(),
+            histories: self.histories.clone(),
         };
         for (table, (first_now, days_read)) in read {
             let before = self.partitions.get(&table).map(Vec::as_slice).unwrap_or_default();
             let retired = before.iter().filter_map(|(first, last)| DayRange::new(*first, (*last).min(first_now.plus(-1))));
             let days = retired.flat_map(DayRange::iter).chain(days_read.into_iter().filter(|day| *day >= first_now));
-            accepted.partitions.insert(table, ranges(days.collect()));
+            let all: BTreeSet<Day> = days.collect();
+            accepted.partitions.insert(table, ranges(all).iter().map(|range| (range.first, range.last)).collect());
         }
         for bot in &settings.bots {
             let past =
@@ -56,8 +61,13 @@ impl Accepted {
     /// Whether all of `now` is accepted. What version 0.1.0 accepted tells nothing of what partitions were read under, until there is
     /// something else to accept.
     pub(crate) fn covers(&self, now: &Accepted) -> bool {
-        let of_readings = self.readings.is_empty() || self.readings == now.readings;
+        let of_readings = self.readings.is_empty() || (self.readings == now.readings && self.histories == now.histories);
         of_readings && self.partitions == now.partitions && self.conversion_events == now.conversion_events
+    }
+
+    /// Whether a partition was read once.
+    pub(crate) fn has_read(&self, table: &str, day: Day) -> bool {
+        self.partitions.get(table).into_iter().flatten().any(|(first, last)| (*first..=*last).contains(&day))
     }
 
     /// The oldest partitions of a table, which were read once and have vanished since.
@@ -101,18 +111,6 @@ impl Accepted {
         }
         Ok(())
     }
-}
-
-/// Days as ranges from first to last.
-fn ranges(days: BTreeSet<Day>) -> Vec<(Day, Day)> {
-    let mut ranges: Vec<(Day, Day)> = Vec::new();
-    for day in days {
-        match ranges.last_mut() {
-            Some((_, last)) if last.next() == day => *last = day,
-            _ => ranges.push((day, day)),
-        }
-    }
-    ranges
 }
 
 /// The instant from which two histories differ.

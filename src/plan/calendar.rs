@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::base::day::{Day, DayRange};
+use crate::base::day::{Day, DayRange, ranges};
 use crate::base::error::Error;
 use crate::base::limits::AFFECTED_DAYS;
 use crate::base::schema::Raw;
@@ -150,16 +150,11 @@ impl Calendar {
         let Some(range) = self.first().zip(self.last()).and_then(|(first, last)| DayRange::new(first, last)) else {
             return Vec::new();
         };
-        let mut holes: Vec<(Raw, DayRange)> = Vec::new();
-        for table in Raw::BOTH {
-            for day in range.iter().filter(|day| !self.landed[&table].contains(day) && !self.is_settled(table, *day)) {
-                match holes.last_mut() {
-                    Some((known, days)) if *known == table && days.last.next() == day => days.last = day,
-                    _ => holes.push((table, DayRange { first: day, last: day })),
-                }
-            }
-        }
-        holes
+        let holes_of = |table: Raw| {
+            let missing = |day: &Day| !self.landed[&table].contains(day) && !self.is_settled(table, *day);
+            ranges(range.iter().filter(missing)).into_iter().map(move |days| (table, days))
+        };
+        Raw::BOTH.into_iter().flat_map(holes_of).collect()
     }
 
     /// Why this local day cannot be built: for some bot it overlaps a UTC day whose partition is missing or refused.
@@ -206,12 +201,12 @@ impl Calendar {
 /// The UTC days of which a partition is still waited for.
 pub(crate) struct AwaitedDays {
     days: Vec<Day>,
-    /// Of these and all later ones.
+    /// This day and all later ones are waited for too.
     all_from: Day,
 }
 
 impl AwaitedDays {
-    /// As [`Calendar::is_complete`].
+    /// Whether no partition of the day is waited for, as [`Calendar::is_complete`] says it.
     pub(crate) fn is_complete(&self, bot: &Bot, day: Day) -> bool {
         let utc = bot.zone.utc_days(day);
         let first = self.days.partition_point(|awaited| *awaited < utc.first.plus(-AFFECTED_DAYS));

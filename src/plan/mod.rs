@@ -285,7 +285,7 @@ impl<'a> Planner<'a> {
             let is_published = self.inputs.published.get("bot_days").is_some_and(|published| published.contains_key(&day));
             if self.is_kept_as_published(day) {
                 match self.damaged_table(day) {
-                    Some(table) if self.has_sources(day) => {
+                    Some(table) if self.can_be_made_again(day) => {
                         steps.days.push(DayStep { day, reason: Reason::ObjectChanged(table) });
                     }
                     Some(table) => steps.damaged.push((day, table)),
@@ -333,6 +333,22 @@ impl<'a> Planner<'a> {
             Raw::Messages => self.inputs.messages.get(*date).is_some(),
             Raw::Events => self.inputs.events.get(*date).is_some(),
         })
+    }
+
+    /// Whether all is there that a frozen day was made from, what Meta said of it too.
+    fn can_be_made_again(&self, day: Day) -> bool {
+        let has_figures = |receipt: &DayReceipt| receipt.insights == self.expected(day).insights;
+        let has_figures = || self.inputs.insights.get(day).is_some() || self.inputs.days.get(day).is_some_and(has_figures);
+        self.has_sources(day) && has_figures()
+    }
+
+    /// The published days outside the range that stay as they are, although a table's object is not there as it was published: what
+    /// they were made from was retired, with all rows before the range.
+    pub(crate) fn damaged_outside(&self, range: Option<DayRange>) -> impl Iterator<Item = (Day, &'static str)> {
+        let is_outside = move |day: &Day| range.is_none_or(|range| !range.contains(*day));
+        let stays = |day: &Day| self.is_kept_as_published(*day) || !self.has_sources(*day);
+        let days = self.inputs.days.iter().map(|(day, _)| day).filter(is_outside);
+        days.filter_map(|day| Some((day, self.damaged_table(day)?))).filter(move |(day, _)| stays(day))
     }
 
     /// Published days outside the range that no longer have a row. What retired partitions may have given stays as it is, so does what

@@ -20,7 +20,7 @@ use crate::plan::marks::Marks;
 pub(crate) struct PartitionReceipt<C> {
     pub inputs: Vec<Object>,
     pub settings: Digest,
-    /// Of the conversion settings, where they matter.
+    /// The digest of the conversion settings, where they matter.
     #[serde(default)]
     pub history: Digest,
     pub logic: u32,

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::base::day::Day;
+use crate::base::day::{Day, DayRange};
 use crate::base::schema::{LOGIC, Raw};
 use crate::insights::due::Due;
 use crate::plan::reason::DayStep;
@@ -85,8 +85,12 @@ impl<'a> Seen<'a> {
 
     /// The days to build, those kept back, and those that stay as published.
     pub(crate) fn steps(&self) -> Steps {
-        let days = self.planner.range().and_then(|range| self.wanted.of(range));
-        days.map(|days| self.planner.steps(days, self.wanted.is_backfill())).unwrap_or_default()
+        let range = self.planner.range();
+        let days = range.and_then(|range| self.wanted.of(range));
+        let mut steps = days.map(|days| self.planner.steps(days, self.wanted.is_backfill())).unwrap_or_default();
+        let is_wanted = |day: Day| self.wanted.of(DayRange { first: day, last: day }).is_some();
+        steps.damaged.extend(self.planner.damaged_outside(range).filter(|(day, _)| is_wanted(*day)));
+        steps
     }
 
     fn forget(&self) -> Option<Stage> {

@@ -120,7 +120,7 @@ fn nothing_published(asked: DayRange, there: &BTreeMap<Day, Object>) -> Error {
     match (there.keys().next(), there.keys().next_back()) {
         (Some(first), Some(last)) => {
             let published = DayRange { first: *first, last: *last };
-            error.mend(format!("published are {published}: ask for these, or build more days with `ctwa run`"))
+            error.mend(format!("ask for the published days, {published}, or build more with `ctwa run`"))
         }
         _ => error.mend("build the days with `ctwa run` first"),
     }

@@ -35,7 +35,7 @@ pub(crate) fn attribute_days(places: &Places<'_>, survey: &Survey, rules: Rules<
     let partitions = survey.extracted(Lost::Refused);
     let request = AttributeRequest { rules, partitions: &partitions, days: &days, known: &known };
     let Attribution { mut counts, ads } = places.engine.attribute(&request)?;
-    audit::states(&counts)?;
+    audit::ends(&counts)?;
     counts.merge(published);
     let facts = match ads {
         AdNews::Whole(facts) => facts,

@@ -272,14 +272,16 @@ impl<'a> Run<'a> {
             let content = moved::aliases_digest(identities, settings)?;
             now.marks = known.marks.step(content, affected, self.survey.built_under_aliases());
             output.publish(&now.table(), table)?;
-            let there = output.list(KNOWN_IDENTITIES)?.into_iter().map(|object| object.path);
-            now.left = there.filter(|path| *path != now.table()).collect();
+            now.left = vec![known.table()];
             write_json(output, IDENTITIES_RECEIPT, &now)?;
             self.survey.receipts.identities = Some(now.clone());
         }
-        for left in std::mem::take(&mut now.left) {
-            self.lock.remove(output, &left)?;
+        // Runs that were killed may have left some, too.
+        let kept = now.table();
+        for left in output.list(KNOWN_IDENTITIES)?.into_iter().filter(|object| object.path != kept) {
+            self.lock.remove(output, &left.path)?;
         }
+        now.left.clear();
         write_json(output, IDENTITIES_RECEIPT, &now)?;
         self.survey.receipts.identities = Some(now);
         Ok(())

@@ -53,7 +53,7 @@ pub struct RunReport {
     pub duplicate_touches: i64,
     pub unattributed_touches: i64,
     pub conversion_events: i64,
-    /// Of ads.
+    /// The conversions of ads.
     pub conversions: i64,
     /// What was fetched from Meta, by account.
     pub insights: BTreeMap<String, Pulled>,

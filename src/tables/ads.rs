@@ -7,11 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{ArrayRef, RecordBatch, TimestampMicrosecondArray};
 
 use serde::{Deserialize, Serialize};
 
 use crate::base::day::Day;
+use crate::base::dictionary::column;
 use crate::base::digest::Digest;
 use crate::base::error::Result;
 use crate::base::schema;
@@ -152,31 +153,35 @@ impl AdIndex {
             }
         }
         rows.sort_unstable_by_key(|(bot, ad, ..)| (*bot, *ad));
-        let text =
-            |value: &dyn Fn(usize) -> Option<String>| Arc::new((0..rows.len()).map(value).collect::<StringArray>()) as ArrayRef;
-        let told = |told: &Option<Told>| told.as_ref().map(|told| told.text.clone());
         let instant = |value: &dyn Fn(&AdFacts) -> i64| {
             let values: TimestampMicrosecondArray = rows.iter().map(|row| row.2.map(value)).collect();
             Arc::new(values.with_timezone("UTC")) as ArrayRef
         };
-        let known = |value: &dyn Fn(&KnownAd) -> Option<String>| text(&|i| rows[i].3.and_then(value));
+        let told = |value: fn(&AdFacts) -> &Option<Told>| {
+            text(rows.iter().map(move |row| row.2.and_then(|facts| value(facts).as_ref()).map(|told| told.text.as_str())))
+        };
+        let known = |value: fn(&KnownAd) -> Option<&str>| text(rows.iter().map(move |row| row.3.and_then(value)));
         let columns = vec![
-            text(&|i| rows[i].0.map(str::to_string)),
-            text(&|i| Some(rows[i].1.to_string())),
-            text(&|i| rows[i].2.and_then(|facts| told(&facts.ad_type))),
-            text(&|i| rows[i].2.and_then(|facts| told(&facts.title))),
+            text(rows.iter().map(|row| row.0)),
+            text(rows.iter().map(|row| Some(row.1))),
+            told(|facts| &facts.ad_type),
+            told(|facts| &facts.title),
             instant(&|facts| facts.first_conversation_at),
             instant(&|facts| facts.last_conversation_at),
-            known(&|ad| Some(ad.account.clone())),
-            known(&|ad| Some(ad.currency.clone())),
-            known(&|ad| ad.names.ad_name.clone()),
-            known(&|ad| ad.names.adset_id.clone()),
-            known(&|ad| ad.names.adset_name.clone()),
-            known(&|ad| ad.names.campaign_id.clone()),
-            known(&|ad| ad.names.campaign_name.clone()),
+            known(|ad| Some(&ad.account)),
+            known(|ad| Some(&ad.currency)),
+            known(|ad| ad.names.ad_name.as_deref()),
+            known(|ad| ad.names.adset_id.as_deref()),
+            known(|ad| ad.names.adset_name.as_deref()),
+            known(|ad| ad.names.campaign_id.as_deref()),
+            known(|ad| ad.names.campaign_name.as_deref()),
         ];
         schema::ads().batch(columns)
     }
+}
+
+fn text<'t>(cells: impl ExactSizeIterator<Item = Option<&'t str>> + Clone) -> ArrayRef {
+    Arc::new(column(cells))
 }
 
 /// The only bot that lists the account; of several, the one with the ad's earliest touch: by time, message id, and bot id.

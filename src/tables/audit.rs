@@ -1,11 +1,11 @@
 //! Audit: what must hold before a day is published.
 //!
-//! Keys are unique and sorted; every touch ends in exactly one state (rule 11); totals are conserved from the rows through the
+//! Keys are unique and sorted; every touch has exactly one end (rule 11); totals are conserved from the rows through the
 //! sessions to the tables; the spend in `ad_days` is the spend in the insights of listed accounts (rule 14). A failure is a data error: that day is not published.
 
 use crate::base::day::Day;
 use crate::base::error::{Error, Result};
-use crate::engine::{DayCounts, SessionStates};
+use crate::engine::{DayCounts, SessionEnds};
 use crate::insights::{AdFigures, InsightsIndex};
 use crate::tables::ad_days::{AdConversions, AdDay};
 use crate::tables::bot_days::BotDay;
@@ -24,17 +24,17 @@ pub(crate) fn failed(check: &str, found: String) -> Error {
 }
 
 /// Rule 11: per bot and day, the sessions opened against the touches counted.
-pub(crate) fn states(counts: &DayCounts) -> Result<()> {
-    for key in counts.bot_days.keys().chain(counts.states.keys()) {
+pub(crate) fn ends(counts: &DayCounts) -> Result<()> {
+    for key in counts.bot_days.keys().chain(counts.ends.keys()) {
         let touches = counts.bot_days.get(key).map_or(0, |of_bot| of_bot.touches + of_bot.unattributed_touches);
-        let SessionStates { started, converted, superseded, expired, open } = counts.states.get(key).copied().unwrap_or_default();
+        let SessionEnds { started, converted, superseded, expired, open } = counts.ends.get(key).copied().unwrap_or_default();
         if converted + superseded + expired + open != started || touches != started {
             let (day, bot) = key;
             let found = format!(
                 "bot {bot} on {day}: {touches} touches, {started} started, {converted} converted, {superseded} superseded, \
                  {expired} expired, {open} open"
             );
-            return Err(failed("every touch ends in exactly one state", found));
+            return Err(failed("every touch has exactly one end", found));
         }
     }
     Ok(())
@@ -182,14 +182,14 @@ mod tests {
     }
 
     #[test]
-    fn a_touch_without_a_state_is_found() {
+    fn a_touch_without_an_end_is_found() {
         let mut counts = DayCounts::default();
         counts.bot_days.insert((Day(1), 0), engine::BotCounts { touches: 2, ..engine::BotCounts::default() });
-        counts.states.insert((Day(1), 0), SessionStates { started: 2, converted: 1, superseded: 1, ..SessionStates::default() });
-        assert!(states(&counts).is_ok());
-        counts.states.insert((Day(1), 0), SessionStates { started: 2, converted: 1, ..SessionStates::default() });
-        assert!(states(&counts).is_err());
-        counts.states.insert((Day(1), 0), SessionStates { started: 1, converted: 1, ..SessionStates::default() });
-        assert!(states(&counts).is_err());
+        counts.ends.insert((Day(1), 0), SessionEnds { started: 2, converted: 1, superseded: 1, ..SessionEnds::default() });
+        assert!(ends(&counts).is_ok());
+        counts.ends.insert((Day(1), 0), SessionEnds { started: 2, converted: 1, ..SessionEnds::default() });
+        assert!(ends(&counts).is_err());
+        counts.ends.insert((Day(1), 0), SessionEnds { started: 1, converted: 1, ..SessionEnds::default() });
+        assert!(ends(&counts).is_err());
     }
 }

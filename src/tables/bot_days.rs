@@ -35,7 +35,7 @@ pub struct BotDay {
 pub struct ConversionEvents {
     /// With a contact.
     pub total: i64,
-    /// Of ads.
+    /// The conversions of ads.
     pub conversions: i64,
     pub unattributed_conversions: i64,
     pub organic: i64,

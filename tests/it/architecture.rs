@@ -146,11 +146,11 @@ const STAGES: &[(&str, &[&str])] = &[
         "AttributeRequest {",
         &["run/attribute.rs", "commands/plan.rs", "commands/verify.rs", "commands/what_if.rs", "engine/embedded/mod.rs"],
     ),
-    ("audit::states", &["run/attribute.rs"]),
+    ("audit::ends", &["run/attribute.rs"]),
     ("audit::day", &["run/building.rs"]),
     ("publish::footer", &["run/pull/reach.rs"]),
     ("Pull::start", &["run/reading.rs", "commands/insights.rs"]),
-    ("insights::insights(job", &["cli/insights.rs"]),
+    ("insights::insights", &["cli/insights.rs"]),
     ("report::write", &["cli/report.rs"]),
     ("run::run", &["cli/run.rs"]),
     ("check::check", &["cli/check.rs"]),
@@ -526,4 +526,21 @@ fn the_maps_name_every_room_and_file() {
         let wrong: Vec<&String> = unnamed.chain(gone).collect();
         assert!(wrong.is_empty(), "src/{own} does not show what is there: {wrong:?}");
     }
+}
+
+/// The glossary of lib.rs has each word once, on a line of its own.
+#[test]
+fn the_glossary_has_each_word_once() {
+    let sources = sources("src");
+    let text = &sources.iter().find(|source| source.path == "lib.rs").expect("there is a lib.rs").text;
+    let glossary =
+        text.split("**Words.**").nth(1).and_then(|rest| rest.split("**What always holds.**").next()).expect("a glossary");
+    let entries = glossary.lines().filter_map(|line| line.strip_prefix("//! - "));
+    let words: Vec<&str> = entries
+        .map(|entry| entry.strip_prefix('*').and_then(|rest| rest.split_once("*: ")).expect("- *word*: meaning").0)
+        .collect();
+    assert!(words.len() > 30, "the glossary is read: {words:?}");
+    let mut once = BTreeSet::new();
+    let again: Vec<&&str> = words.iter().filter(|word| !once.insert(**word)).collect();
+    assert!(again.is_empty(), "words that stand there twice: {again:?}");
 }

@@ -280,7 +280,7 @@ fn the_past_and_unknown_categories_are_refused() {
             &["Doação", "--effective-at", "2026-02-20T00:00:00Z"],
             &["another setting of the bot is effective at that very instant"],
         ),
-        (&["Doação", "--effective-at", "2026-04-01T00:00:00"], &["no time with an offset"]),
+        (&["Doação", "--effective-at", "2026-04-01T00:00:00"], &["not a time with an offset"]),
         (&["purchase", "--unseen", "--effective-at", "2026-03-04T23:59:59Z"], &["cannot change the past"]),
         (&[" "], &["the category is blank"]),
         (&["Doação", "--bot", "loja"], &["--bot"]),

@@ -3,6 +3,7 @@
 //!
 //! A failure prints the smallest input found and the seed, see `properties`.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::fs;
@@ -19,6 +20,7 @@ use proptest::sample::{Index, select};
 use proptest::test_runner::TestCaseError;
 
 use ctwa::base::day::{Day, DayRange};
+use ctwa::base::error::{Error, ErrorKind};
 use ctwa::commands;
 use ctwa::config::Settings;
 use ctwa::engine::select::{self, Site};
@@ -186,33 +188,57 @@ fn planned_run(lake: &Lake, world: &World, has_gone: bool) -> Checked {
     Ok(())
 }
 
+/// Does something with the job of a pipeline, which goes on while `stopped` says nothing.
+fn with_job<T>(
+    lake: &Lake,
+    wanted: Wanted,
+    stopped: &dyn Fn() -> ctwa::base::error::Result<()>,
+    work: impl FnOnce(&Job<'_>) -> ctwa::base::error::Result<T>,
+) -> ctwa::base::error::Result<T> {
+    let (settings, environment) = (Settings::load(&lake.pipeline)?, Environment::default());
+    let lake = ctwa::lake::Lake::open(&settings.lake, &environment)?;
+    let output = ctwa::lake::Lake::open_or_create(&settings.output, &environment)?;
+    let engine = select::engine(settings.engine, Site::new(&lake, &output));
+    work(&Job {
+        settings: &settings,
+        lake: &lake,
+        output: &output,
+        engine: engine.as_ref(),
+        wanted,
+        accept_history_change: false,
+        clock: &|| chrono::DateTime::UNIX_EPOCH,
+        stopped,
+        pause: None,
+        progress: &ctwa::base::progress::unheard,
+    })
+}
+
+/// In some nights a run is stopped before the one that is looked at: which, and where, follows from the step and its change.
+fn stopped(lake: &Lake, step: usize, change: &dyn Debug) -> Checked {
+    let mut dice = Dice((step + format!("{change:?}").len()) as u64);
+    let (is_stopped, stops_at, asked) = (dice.roll(3) == 0, 1 + dice.roll(5), Cell::new(0));
+    let stop = || {
+        asked.set(asked.get() + 1);
+        if asked.get() == stops_at { Err(Error::new(ErrorKind::Interrupted, "stopped")) } else { Ok(()) }
+    };
+    if is_stopped && let Err(error) = with_job(lake, Wanted::Through(None), &stop, ctwa_run::run) {
+        prop_assert_eq!(error.kind(), ErrorKind::NotReady, "{}", error);
+    }
+    Ok(())
+}
+
 /// What a plan says is what a run does, whatever the run is asked for: the same job, looked at and done.
 fn plan_is_run(lake: &Lake, wanted: Wanted, has_gone: bool) -> Checked {
-    let failed = |error: ctwa::base::error::Error| fail(error.to_string());
-    let settings = Settings::load(&lake.pipeline).map_err(failed)?;
-    let environment = Environment::default();
-    let done = |plan: bool| -> ctwa::base::error::Result<serde_json::Value> {
-        let lake = ctwa::lake::Lake::open(&settings.lake, &environment)?;
-        let output = ctwa::lake::Lake::open_or_create(&settings.output, &environment)?;
-        let engine = select::engine(settings.engine, Site::new(&lake, &output));
-        let job = Job {
-            settings: &settings,
-            lake: &lake,
-            output: &output,
-            engine: engine.as_ref(),
-            wanted,
-            accept_history_change: false,
-            clock: &|| chrono::DateTime::UNIX_EPOCH,
-            stopped: &|| Ok(()),
-            pause: None,
-            progress: &ctwa::base::progress::unheard,
-        };
-        let shown = if plan {
-            serde_json::to_value(commands::plan::plan(&job)?)
-        } else {
-            serde_json::to_value(ctwa_run::run(&job)?.report)
-        };
-        Ok(shown.expect("both are JSON"))
+    let failed = |error: Error| fail(error.to_string());
+    let done = |plan: bool| {
+        with_job(lake, wanted, &|| Ok(()), |job| {
+            let shown = if plan {
+                serde_json::to_value(commands::plan::plan(job)?)
+            } else {
+                serde_json::to_value(ctwa_run::run(job)?.report)
+            };
+            Ok(shown.expect("both are JSON"))
+        })
     };
     let plan = match done(true) {
         Ok(plan) => plan,
@@ -380,6 +406,8 @@ enum Change {
     /// A partition, not the first of its table, goes, and comes back two changes later.
     Away(Index),
     Window(i64),
+    /// A member counts as another bot's from now on.
+    Member(Index),
 }
 
 /// Changes, and for some of them the day through which the next run goes, which leaves the rest to the one after it.
@@ -397,6 +425,7 @@ fn changes() -> impl Strategy<Value = Vec<(Change, Option<Index>)>> {
         3 => dice().prop_map(Change::Lost),
         4 => any::<Index>().prop_map(Change::Away),
         1 => select(&[1, 30, 90][..]).prop_map(Change::Window),
+        1 => any::<Index>().prop_map(Change::Member),
     ];
     vec((change, proptest::option::weighted(0.3, any::<Index>())), 3..7)
 }
@@ -449,6 +478,13 @@ fn changed(world: &World, change: &Change, output: &Path) -> World {
         }
         Change::OtherFiles(_) | Change::Away(_) => {}
         Change::Window(days) => after.window_days = *days,
+        Change::Member(which) => {
+            let bots = after.bots.len();
+            let from = which.index(bots);
+            if let Some(member) = after.bots[from].members.pop() {
+                after.bots[(from + 1) % bots].members.push(member);
+            }
+        }
         Change::Lost(seed) => {
             let mut dice = Dice(*seed);
             let mut losable: Vec<PathBuf> = files(output).into_iter().filter(|path| !path.starts_with("state")).collect();
@@ -557,6 +593,7 @@ fn after_changes(world: &World, form: &Form, changes: &[(Change, Option<Index>)]
             prop_assert!([0, 3].contains(&ran.code), "{}, through {}: {:?}", what, day, ran);
             continue;
         }
+        stopped(&lake, step, change)?;
         planned_run(&lake, &after, std::mem::take(&mut has_gone)).map_err(|error| fail(format!("{what}: {error}")))?;
         let built = through_the_last_day(&after, &objects(&lake)?);
         same(&what, &after, &through_the_last_day(&after, &fresh(&after, &form, dir, &format!("fresh-{step}"))?), &built)?;
@@ -640,6 +677,7 @@ fn plans_are_runs(world: &World, form: &Form, changes: &[(Change, Asked)]) -> Ch
         pipeline(&after, form, dir, "nightly");
         let has_gone = world.message_days.iter().any(|day| !after.message_days.contains(day));
         world = after;
+        stopped(&lake, step, change)?;
         let what = |error: TestCaseError| fail(format!("after change {step}, {change:?}: {error}"));
         plan_is_run(&lake, asked.of(&world), has_gone).map_err(what)?;
         // What that run was not asked for is left to this one.
@@ -654,6 +692,143 @@ fn what_a_plan_says_is_what_a_run_does() {
     let change = changes().prop_map(|changes| changes.into_iter().map(|(change, _)| change).collect::<Vec<_>>());
     let changes = (change, vec(asked(), 7)).prop_map(|(changes, asked)| changes.into_iter().zip(asked).collect::<Vec<_>>());
     check(10, (worlds::world(), worlds::form(), changes), |(world, form, changes)| plans_are_runs(&world, &form, &changes));
+}
+
+// ----------------------------------------------------------------------------------------------------------- retention
+
+/// What happens to a lake that keeps its newest partitions only.
+#[derive(Clone, Debug)]
+enum Aging {
+    Change(Change),
+    /// The oldest partitions of those that are there go.
+    Retired(Index),
+    /// A partition cannot be read for a night.
+    Damaged(Index),
+}
+
+fn aging() -> impl Strategy<Value = Vec<Aging>> {
+    let change = prop_oneof![
+        3 => worlds::world().prop_map(|world| Change::Rows(Box::new(world))),
+        1 => dice().prop_map(Change::Fewer),
+        3 => worlds::world().prop_map(|world| Change::Identities(world.identities)),
+        3 => worlds::world().prop_map(|world| Change::Insights(world.insights)),
+        1 => any::<Index>().prop_map(Change::InsightsGone),
+    ];
+    let aging = prop_oneof![
+        4 => change.prop_map(Aging::Change),
+        3 => any::<Index>().prop_map(Aging::Retired),
+        1 => any::<Index>().prop_map(Aging::Damaged),
+    ];
+    vec(aging, 3..8)
+}
+
+fn since(world: &World, first: NaiveDate) -> World {
+    let kept: Vec<_> = arrivals_in_order(world).into_iter().filter(|(of, day)| *of == Table::Insights || *day >= first).collect();
+    landed_of(world, &kept)
+}
+
+/// Lands both partitions of every day: a hole is none any more once it lies before what has left.
+fn without_holes(mut world: World) -> World {
+    let all = || world.message_days.iter().chain(&world.event_days).copied();
+    let (first, last) = (all().min().expect("there are some"), all().max().expect("there are some"));
+    let days: Vec<NaiveDate> = first.iter_days().take_while(|day| *day <= last).collect();
+    (world.message_days, world.event_days) = (days.clone(), days);
+    world
+}
+
+/// The rows of partitions that have left go on counting: the days that do not lie with them are those of a build of the lake with all
+/// its partitions, and those that do stay as they were when these went.
+fn ages(world: &World, form: &Form, steps: &[Aging]) -> Checked {
+    let folder = folder()?;
+    let dir = folder.path();
+    // What has left is as it was then; of the others the world says what they are.
+    if world.message_days.is_empty() && world.event_days.is_empty() {
+        return Ok(());
+    }
+    let mut whole = without_holes(world.clone());
+    let mut landed = World { identities: Vec::new(), ..landed_of(world, &[]) };
+    let empty = landed.clone();
+    let lake = pipeline(world, form, dir, "nightly");
+    let ran = |what: &str, codes: &[i32]| {
+        lake::ctwa_expecting(&lake, codes, "run", &[]).map_err(|error| fail(format!("{what}: {error}")))
+    };
+    land(&landed, &whole, form, dir);
+    landed = whole.clone();
+    ran("at first", &[0])?;
+    let mut edge = whole.message_days[0];
+    let mut frozen = Objects::new();
+    for (step, aging) in steps.iter().enumerate() {
+        let what = format!("after {step}, {aging:?}");
+        match aging {
+            Aging::Change(change) => {
+                let after = changed(&whole, change, &lake.output);
+                let mut kept = whole.clone();
+                let (is_old, is_new) = (|day: &NaiveDate| *day < edge, |day: &NaiveDate| *day >= edge);
+                kept.messages.retain(|row| is_old(&row.partition));
+                kept.events.retain(|row| is_old(&row.partition));
+                kept.message_days.retain(is_old);
+                kept.event_days.retain(is_old);
+                let there = since(&after, edge);
+                kept.messages.extend(there.messages);
+                kept.events.extend(there.events);
+                kept.message_days.extend(after.message_days.into_iter().filter(is_new));
+                kept.event_days.extend(after.event_days.into_iter().filter(is_new));
+                (kept.identities, kept.insights) = (after.identities, after.insights);
+                whole = without_holes(kept);
+            }
+            Aging::Retired(which) => {
+                let last = *whole.message_days.last().expect("there are some");
+                let days = (last - edge).num_days();
+                if days > 0 {
+                    edge = edge + Days::new(which.index(days as usize + 1) as u64);
+                    let published = objects(&lake)?;
+                    let is_frozen = |name: &String| day_of(name).is_some_and(|day| day + Days::new(2) < edge);
+                    frozen = published.into_iter().filter(|(name, _)| is_frozen(name)).chain(frozen).collect();
+                }
+            }
+            Aging::Damaged(which) => {
+                let there = arrivals_in_order(&since(&whole, edge));
+                let raw: Vec<_> = there.into_iter().filter(|(table, _)| *table != Table::Insights).collect();
+                let (table, day) = raw[which.index(raw.len())];
+                let name = if table == Table::Messages { "messages" } else { "events" };
+                let partition = dir.join(format!("lake/{name}/date={day}"));
+                for file in files(&partition) {
+                    fs::write(partition.join(file), "no Parquet").expect("it can be written");
+                }
+                ran(&what, &[6])?;
+                // It is written anew.
+                let without = landed_of(
+                    &landed,
+                    &arrivals_in_order(&landed).into_iter().filter(|of| *of != (table, day)).collect::<Vec<_>>(),
+                );
+                land(&without, &landed, form, dir);
+            }
+        }
+        let after = since(&whole, edge);
+        land(&landed, &after, form, dir);
+        pipeline(&after, form, dir, "nightly");
+        landed = after;
+        stopped(&lake, step, aging)?;
+        ran(&what, &[0])?;
+        lake::ctwa_expecting(&lake, &[0], "plan", &["--check"]).map_err(|error| fail(format!("{what}: {error}")))?;
+        let found = objects(&lake)?;
+        let lost: Vec<&String> = frozen.keys().filter(|name| found.get(*name) != frozen.get(*name)).collect();
+        prop_assert!(lost.is_empty(), "{}: frozen, and changed: {:?}", what, lost);
+        let all = dir.join(format!("all-{step}"));
+        fs::create_dir(&all).map_err(|error| fail(error.to_string()))?;
+        land(&empty, &whole, form, &all);
+        // A bot's zone is at most a day away.
+        let is_free = |name: &String| day_of(name).is_none_or(|day| day > edge + Days::new(1));
+        let free = |objects: Objects| objects.into_iter().filter(|(name, _)| is_free(name)).collect::<Objects>();
+        let built = free(through_the_last_day(&landed, &found));
+        same(&what, &whole, &free(fresh(&whole, form, &all, "fresh")?), &built)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn what_has_left_the_lake_goes_on_counting() {
+    check(10, (worlds::world(), worlds::form(), aging()), |(world, form, steps)| ages(&world, &form, &steps));
 }
 
 // ---------------------------------------------------------------------------------------------------------------- idle

@@ -79,7 +79,7 @@ impl Events {
         number(&self.batch(event).event_hashes, event.row)
     }
 
-    /// As it came; none where the event has no contact.
+    /// The contact as it came; none where the event has none.
     pub fn contact<'a>(&'a self, event: &Event) -> Option<&'a str> {
         cell(&self.batch(event).contacts, event.row)
     }
@@ -101,7 +101,7 @@ impl Events {
         cell(&self.batch(event).events, event.row)
     }
 
-    /// As others see it.
+    /// The event as the engine's callers see it.
     pub(super) fn row<'a>(&'a self, event: &Event) -> EventRow<'a> {
         EventRow {
             bot: event.bot,

@@ -7,7 +7,7 @@ use polars::prelude::*;
 
 use crate::base::day::{Day, DayRange};
 use crate::base::error::Result;
-use crate::engine::counts::{BotCounts, ConversationCount, ConversionCount, DayCounts, SessionStates};
+use crate::engine::counts::{BotCounts, ConversationCount, ConversionCount, DayCounts, SessionEnds};
 use crate::engine::embedded::sessions::state;
 use crate::engine::embedded::settle::Settled;
 use crate::engine::embedded::shards::{ShardRows, codes, days_of, in_shards, local_days, shards_for};
@@ -73,7 +73,7 @@ fn count_sessions(counts: &mut DayCounts, sessions: &DataFrame, days: DayRange) 
     let opened = sessions.clone().lazy().filter(within("day", days));
     count_conversations(counts, opened.clone())?;
     count_conversions(counts, sessions.clone().lazy().filter(within("conversion_day", days)))?;
-    count_states(counts, opened)
+    count_ends(counts, opened)
 }
 
 fn within(day: &str, days: DayRange) -> Expr {
@@ -113,12 +113,12 @@ fn count_conversions(counts: &mut DayCounts, converted: LazyFrame) -> Result<()>
     Ok(())
 }
 
-fn count_states(counts: &mut DayCounts, opened: LazyFrame) -> Result<()> {
+fn count_ends(counts: &mut DayCounts, opened: LazyFrame) -> Result<()> {
     let states = opened.group_by(["bot", "day", "state"].map(col)).agg([len().alias("n")]).collect()?;
     let (bots, numbers, days) = (codes(&states, "bot")?, codes(&states, "n")?, days_of(&states, "day")?);
     for (i, end) in states.column("state")?.i32()?.iter().enumerate() {
         let (Some(bot), Some(day), Some(end), Some(n)) = (bots[i], days[i], end, numbers[i].map(i64::from)) else { continue };
-        let of_day: &mut SessionStates = counts.states.entry((day, bot)).or_default();
+        let of_day: &mut SessionEnds = counts.ends.entry((day, bot)).or_default();
         of_day.started += n;
         match end {
             state::CONVERTED => of_day.converted += n,
@@ -184,7 +184,7 @@ mod tests {
         let sharded = attribute_in_shards(&rules, days, &settled, 7).unwrap();
         assert_eq!(whole.conversions, sharded.conversions);
         assert_eq!(whole.conversations, sharded.conversations);
-        assert_eq!(whole.states, sharded.states);
+        assert_eq!(whole.ends, sharded.ends);
         assert_eq!(sharded.conversions[&Day(20_001)].iter().map(|row| row.count).collect::<Vec<_>>(), [20, 20]);
     }
 }

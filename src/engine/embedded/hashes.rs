@@ -14,7 +14,7 @@ pub(super) struct Hashes {
     beginnings: Vec<u64>,
 }
 
-/// Of a hash, as many as a processor's cache has bits to spare.
+/// How many bits of a hash are looked up first: as many as a processor's cache has room for.
 const BITS_OF_BEGINNING: u32 = 20;
 
 impl Hashes {

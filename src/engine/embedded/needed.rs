@@ -67,7 +67,7 @@ impl Needs<'_> {
     }
 }
 
-/// As many rows are never too many.
+/// How many rows are always loaded at once, however few are usual.
 const FEW_ROWS: u64 = 50_000;
 
 /// How many tables are read together.
@@ -116,7 +116,7 @@ impl<'a> NeededTables<'a> {
         rows.div_ceil(rows_at_once.min(usual).max(1)).max(1) as u32
     }
 
-    /// As many rows as so many tables have as a rule: each the median of those loaded.
+    /// How many rows so many tables usually have: each the median of those loaded.
     fn usual_rows(&self) -> u64 {
         let of = |table: Raw| {
             let of_table = self.wholes.iter().chain(&self.others).filter(|partition| partition.table == table);
@@ -162,7 +162,7 @@ struct Loading<'a, 'n> {
     output: &'n Lake,
     needs: &'n Needs<'a>,
     loaded: Loaded<'a>,
-    /// Of tables that are not loaded as a whole: copies may be among their other rows.
+    /// The rows of tables that are not loaded as a whole, among which copies may be.
     rest: Vec<Candidate<'n>>,
 }
 
@@ -264,7 +264,7 @@ pub(super) fn of_contacts(
 struct Candidate<'a> {
     partition: &'a ExtractedPartition<'a>,
     contacts: Int64Array,
-    /// Of messages, or of events.
+    /// The hashes of message ids, or of event ids.
     deliveries: Int64Array,
     rows: Vec<u32>,
 }

@@ -10,7 +10,7 @@ use polars::prelude::*;
 use crate::base::error::Result;
 use crate::config::Horizon;
 
-/// How a session ended; every touch ends in exactly one state.
+/// How a session ended; every touch has exactly one end.
 pub(crate) mod state {
     pub(crate) const CONVERTED: i32 = 0;
     pub(crate) const SUPERSEDED: i32 = 1;

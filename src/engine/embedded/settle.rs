@@ -32,7 +32,7 @@ pub fn settle(touches: Touches, events: Events) -> Result<Settled> {
 /// Whether a row counts, by its bot and its contact with the short hash of it.
 pub(super) type IsCounted<'a> = dyn Fn(u32, Option<(&str, i64)>) -> bool + Sync + 'a;
 
-/// The same for a part of the contacts: of the rows, those count that `counts` names; the others are there for their copies' sake.
+/// Settles a part of the contacts: the rows that `counts` names count, the others are there for their copies' sake.
 pub(super) fn settle_part(mut touches: Touches, mut events: Events, counts: &IsCounted<'_>) -> Result<Settled> {
     let (of_touches, dropped_events) = at_once(
         || -> Result<_> {

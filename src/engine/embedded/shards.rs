@@ -25,7 +25,7 @@ const ROWS_PER_SHARD: usize = 250_000;
 /// Fewer are not worth a second thread.
 const ROWS_PER_THREAD: usize = 50_000;
 
-/// As many shards as there are cores, or as memory needs.
+/// How many shards: as many as there are cores, or as memory needs.
 pub(super) fn shards_for(settled: &Settled) -> u32 {
     let rows = settled.touches.rows.len() + settled.events.rows.len();
     let threads = cores().min(rows / ROWS_PER_THREAD).max(1);

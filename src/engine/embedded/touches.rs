@@ -102,7 +102,7 @@ impl Touches {
         self.batch(touch).message_hashes.value(touch.row as usize)
     }
 
-    /// As it came, before identities are resolved.
+    /// The contact as it came, before identities are resolved.
     pub fn contact<'a>(&'a self, touch: &Touch) -> &'a str {
         self.batch(touch).contacts.value(touch.row as usize)
     }
@@ -132,7 +132,7 @@ impl Touches {
         self.batch(touch).titles.get(touch.row).map(|code| self.titles.text(code))
     }
 
-    /// As others see it.
+    /// The touch as the engine's callers see it.
     pub(super) fn row<'a>(&'a self, touch: &Touch) -> TouchRow<'a> {
         TouchRow {
             bot: touch.bot,

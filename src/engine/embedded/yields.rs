@@ -100,10 +100,10 @@ struct Columns {
     timelines: Vec<u32>,
     times: Vec<i64>,
     ranks: Vec<u32>,
-    /// Of touches.
+    /// The bots and ads of touches.
     bots: Vec<u32>,
     ads: Vec<Option<u32>>,
-    /// Of events.
+    /// The categories of events.
     categories: Vec<u32>,
 }
 
