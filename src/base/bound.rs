@@ -68,7 +68,10 @@ fn names(fields: &Fields) -> String {
     fields.iter().map(|field| field.name().as_str()).collect::<Vec<_>>().join(", ")
 }
 
-fn is_present(source: &ColumnSource, schema: &Schema) -> bool {
+pub(crate) fn is_present(source: &ColumnSource, schema: &Schema) -> bool {
+    if source.constant.is_some() {
+        return true;
+    }
     let Ok(field) = schema.field_with_name(&source.column) else { return false };
     match (&source.key, field.data_type()) {
         (Some(key), DataType::Struct(fields)) => fields.find(key).is_some(),
@@ -106,6 +109,7 @@ fn check_type(column: &MappedColumn, source: &ColumnSource, schema: &Schema) -> 
         (Some(_), kind) => return Err(mistyped(kind, "a struct, a map or JSON text")),
     };
     match column.spec.kind {
+        InputKind::Unchecked => Ok(()),
         InputKind::Text if is_text(leaf) => Ok(()),
         InputKind::Text => {
             Err(mistyped(leaf, "a text")
@@ -135,7 +139,8 @@ impl Bound {
     /// The columns (and fields, where a key may be one) that these contract columns are read from.
     pub fn paths(&self, names: &[&str]) -> Vec<(String, Option<String>)> {
         let sources = names.iter().filter_map(|name| self.sources.get(name)).flatten();
-        sources.map(|source| (source.column.clone(), source.key.clone())).collect()
+        let columns = sources.filter(|source| source.constant.is_none());
+        columns.map(|source| (source.column.clone(), source.key.clone())).collect()
     }
 
     /// Optional columns that the file lacks.
@@ -197,7 +202,16 @@ impl Bound {
         Ok(instants(&leaf, None)?.into_iter().map(text).collect())
     }
 
+    /// The values of each place that a contract column is read from, as they are stored.
+    pub(crate) fn stored(&self, name: &'static str, batch: &RecordBatch) -> Result<Vec<(&ColumnSource, ArrayRef)>> {
+        let sources = self.sources.get(name).into_iter().flatten();
+        sources.map(|source| Ok((source, self.leaf(name, source, batch)?))).collect()
+    }
+
     fn leaf(&self, name: &'static str, source: &ColumnSource, batch: &RecordBatch) -> Result<ArrayRef> {
+        if let Some(constant) = &source.constant {
+            return Ok(std::sync::Arc::new(StringArray::from(vec![constant.as_str(); batch.num_rows()])));
+        }
         let column =
             batch.column_by_name(&source.column).ok_or_else(|| Error::bug(format!("column {} was not read", source.column)))?;
         let Some(key) = &source.key else { return Ok(column.clone()) };

@@ -34,6 +34,10 @@ pub struct ColumnSource {
     pub unit: Option<TimeUnit>,
     /// Pairs of the lake's word and the contract's.
     pub values: Vec<(String, &'static str)>,
+    /// Whether an amount may be a float: then its shortest decimal text counts.
+    pub float: bool,
+    /// The value of every row, in place of a column.
+    pub constant: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,13 +68,14 @@ impl ColumnSource {
     }
 
     pub fn column(column: impl Into<String>) -> ColumnSource {
-        ColumnSource { column: column.into(), key: None, unit: None, values: Vec::new() }
+        ColumnSource { column: column.into(), key: None, unit: None, values: Vec::new(), float: false, constant: None }
     }
 }
 
 impl fmt::Display for ColumnSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.key {
+            _ if self.constant.is_some() => f.write_str("the constant value"),
             Some(key) => write!(f, "{}[{key:?}]", self.column),
             None => f.write_str(&self.column),
         }
@@ -85,11 +90,16 @@ impl TableMapping {
         TableMapping { table, columns: table.columns.iter().map(column).collect() }
     }
 
+    /// Whether the pipeline file says where a column is found.
+    pub fn is_mapped(&self, name: &str) -> bool {
+        self.columns.iter().any(|column| column.spec.name == name && column.mapped)
+    }
+
     /// The column that instants are read from, if it is one plain column, so that a footer's statistics tell their span.
     pub fn plain_instants(&self) -> Option<&ColumnSource> {
         let column = self.columns.iter().find(|column| column.spec.is_instant())?;
         match column.sources.as_slice() {
-            [only] if only.key.is_none() => Some(only),
+            [only] if only.key.is_none() && only.constant.is_none() => Some(only),
             _ => None,
         }
     }

@@ -52,6 +52,8 @@ pub struct InputColumn {
 pub enum InputKind {
     Text,
     Instant,
+    /// Of several types: who reads the column says which.
+    Unchecked,
 }
 
 impl InputColumn {
@@ -61,6 +63,10 @@ impl InputColumn {
 
     const fn instant(name: &'static str) -> InputColumn {
         InputColumn { name, kind: InputKind::Instant, required: true, words: &[] }
+    }
+
+    const fn unchecked(name: &'static str) -> InputColumn {
+        InputColumn { name, kind: InputKind::Unchecked, required: true, words: &[] }
     }
 
     const fn words(mut self, words: &'static [&'static str]) -> InputColumn {
@@ -104,6 +110,29 @@ pub static EVENTS: InputTable = InputTable {
     ],
 };
 
+/// Meta's figures, as whoever lands them has them.
+pub static INSIGHTS: InputTable = InputTable {
+    name: "insights",
+    columns: &[
+        InputColumn::unchecked("account_id"),
+        InputColumn::unchecked("ad_id"),
+        InputColumn::unchecked("currency"),
+        InputColumn::unchecked("spend"),
+        InputColumn::unchecked("impressions").optional(),
+        InputColumn::unchecked("reach").optional(),
+        InputColumn::unchecked("clicks").optional(),
+        InputColumn::unchecked("inline_link_clicks").optional(),
+        InputColumn::unchecked("messaging_conversations_started").optional(),
+        InputColumn::unchecked("ad_name").optional(),
+        InputColumn::unchecked("adset_id").optional(),
+        InputColumn::unchecked("adset_name").optional(),
+        InputColumn::unchecked("campaign_id").optional(),
+        InputColumn::unchecked("campaign_name").optional(),
+        InputColumn::unchecked("date").optional(),
+        InputColumn::instant("loaded_at").optional(),
+    ],
+};
+
 /// The number of each table's logic: raised when the same inputs give other rows, so that what older logic made is stale. A day's
 /// counts are read back from its published tables as long as its rows are what they were, so a mended rule heals nothing without it.
 pub struct Logic {
@@ -116,7 +145,7 @@ pub struct Logic {
     pub bot_days: u32,
 }
 
-pub const LOGIC: Logic = Logic { touches: 4, conversions: 2, insights: 2, ads: 1, ad_days: 2, ad_conversions: 2, bot_days: 2 };
+pub const LOGIC: Logic = Logic { touches: 4, conversions: 2, insights: 3, ads: 1, ad_days: 2, ad_conversions: 2, bot_days: 2 };
 
 /// Spend, costs, rates and frequencies: decimal(18,6).
 pub const MONEY_PRECISION: u8 = 18;

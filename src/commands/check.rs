@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::base::day::{Day, MICROS_PER_DAY};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::mapping::TableMapping;
-use crate::config::{MarketingApi, Settings};
+use crate::config::{Insights, MarketingApi, Settings};
 use crate::engine::select::{self, Site};
 use crate::extract::identity::{Identities, SetAsideAliases};
 use crate::insights::client::{Client, Token};
@@ -19,7 +19,7 @@ use crate::insights::wire::{AccountStatus, Until};
 use crate::insights::{self, InsightsIndex};
 use crate::known::job::Places;
 use crate::known::survey::Survey;
-use crate::lake::{Environment, Lake, Listing};
+use crate::lake::{Environment, Lake, Listing, Partition, readable};
 use crate::plan::calendar::not_landed;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -283,12 +283,25 @@ fn check_token(token: &Token, now: DateTime<Utc>, report: &mut CheckReport) {
     }
 }
 
+/// How many days of insights are read: a loader's look-back.
+const LOOKED_AT: usize = 40;
+
+/// The optional columns that a readable partition of others lacks.
+fn missing_columns(lake: &Lake, of: &Insights, partition: &Partition) -> Vec<&'static str> {
+    let Some(object) = partition.objects.first().filter(|_| of.api.is_none()) else { return Vec::new() };
+    let bound = lake.schema(object).and_then(|schema| of.columns.bind(&schema));
+    let missing = bound.map(|bound| bound.missing().to_vec()).unwrap_or_default();
+    let is_wanted = |column: &&str| !matches!(*column, "date" | "loaded_at");
+    // A file without rows may have no columns at all.
+    missing.into_iter().filter(is_wanted).collect()
+}
+
 fn check_insights(lake: &Lake, settings: &Settings, survey: &Survey, report: &mut CheckReport) {
     let listing = &survey.insights;
-    if settings.insights.is_none() {
+    let Some(of) = &settings.insights else {
         report.add(Level::Warning, "insights", "no source is named: every cost is NULL; add [insights]");
         return;
-    }
+    };
     let Some((day, newest)) = listing.partitions.last_key_value() else {
         match &survey.ledgers {
             Some(_) => report.add(Level::Ok, "insights", "no figure has been fetched from Meta yet"),
@@ -298,8 +311,19 @@ fn check_insights(lake: &Lake, settings: &Settings, survey: &Survey, report: &mu
     };
     let listed = settings.listed_accounts();
     let mut index = InsightsIndex::default();
-    let read = insights::read_partition(lake, newest).and_then(|rows| index.add(*day, rows, &listed));
-    if report.take("insights", read).is_none() {
+    let mut refused = Vec::new();
+    let looked_at = listing.partitions.values().rev().take(LOOKED_AT).collect::<Vec<_>>();
+    for partition in looked_at.into_iter().rev() {
+        let read = readable(|| insights::read_partition(lake, &of.columns, partition));
+        refused.extend(read.and_then(|rows| index.add(partition.day, rows, &listed)).err());
+    }
+    if !refused.is_empty() {
+        let others = refused.len() - 1;
+        // What is wrong with the newest is most likely to be wrong tonight.
+        report.take::<()>("insights", refused.pop().map_or(Ok(()), Err));
+        if others > 0 {
+            report.add(Level::Error, "insights", format!("{others} more of the newest {LOOKED_AT} days are refused likewise"));
+        }
         return;
     }
     report.add(
@@ -307,15 +331,19 @@ fn check_insights(lake: &Lake, settings: &Settings, survey: &Survey, report: &mu
         "insights",
         format!("{} partitions have landed, the newest ({day}) is readable", listing.partitions.len()),
     );
+    for column in missing_columns(lake, of, newest) {
+        report.add(Level::Warning, "insights", format!("optional column {column} is missing on {day}, it is NULL"));
+    }
     // Where we fetch them, the ledger tells what is whole, and the newest day is not over.
-    for account in listed.iter().filter(|account| survey.ledgers.is_none() && !index.is_whole(account, *day)) {
+    let says_nothing = |account: &str| survey.ledgers.is_none() && !of.absent_means_zero && !index.is_whole(account, *day);
+    for account in listed.iter().filter(|account| says_nothing(account)) {
         report.add(Level::Warning, "insights", format!("account {account} has no row on {day}: its cost of that day is NULL"));
     }
     for (account, rows) in &index.unlisted_accounts {
         report.add(
             Level::Warning,
             "insights",
-            format!("account {account} has {rows} rows on {day} and no bot lists it: they are left out"),
+            format!("account {account} has {rows} rows in the newest days and no bot lists it: they are left out"),
         );
     }
 }

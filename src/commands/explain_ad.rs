@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use crate::base::day::{Day, DayRange};
-use crate::base::error::Result;
+use crate::base::error::{ErrorKind, Result};
 use crate::base::schema::Raw;
 use crate::commands::evidence::{Chapter, Evidence, cell};
 use crate::commands::story::{Fact, PublishedRow, Teller, spend};
@@ -219,7 +219,11 @@ impl AdOfBot<'_> {
     fn money(&self) -> Result<Vec<Fact>> {
         let Some(row) = self.row else { return Ok(Vec::new()) };
         let evidence = self.evidence;
-        let meta = insights_of(&evidence.job.places(), &evidence.known.last.survey, self.day)?;
+        let meta = match insights_of(&evidence.job.places(), &evidence.known.last.survey, self.day) {
+            // A refused partition says nothing.
+            Err(error) if error.kind() == ErrorKind::Data => Vec::new(),
+            meta => meta?,
+        };
         let account = cell(row, "account_id");
         let own = meta.iter().find(|meta| meta.ad == self.ad && Some(meta.account.as_str()) == account);
         let is_whole = meta.iter().any(|meta| Some(meta.account.as_str()) == account);

@@ -90,7 +90,7 @@ fn pull_all(
         InsightsRequest::Days(days) => pull.all_days(days, &mut fail)?,
         InsightsRequest::Due => pull.days(first, &mut fail)?,
     }
-    (survey.insights, survey.ledgers) = in_lake::insights(job.lake, job.settings, &survey.receipts.insights)?;
+    (survey.insights, survey.ledgers, survey.sync_days) = in_lake::insights(&job.places(), &survey.receipts.insights)?;
     // A partition that is refused is the next run's to tell.
     let insights = scan_insights::read_insights(&places, &mut survey, &mut calendar, &mut |_| {})?;
     pull.left_out_ads(&touched_ads(&places, &survey, &insights)?, &mut fail)?;

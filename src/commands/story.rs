@@ -416,7 +416,7 @@ pub(crate) fn spend(
                 format!("Spend is not on this row: account {account} is another bot's, or another bot was clicked first"),
             ),
             None => {
-                fact("spend unknown", format!("Spend is not known: Meta's figures of account {account} for this day have not landed"))
+                fact("spend unknown", format!("Spend is not known: Meta's figures of account {account} for this day have not landed, or are refused"))
             }
         },
     }

@@ -94,6 +94,11 @@ impl<'a> Section<'a> {
             .with("at", self.source.place(item.span()))
     }
 
+    /// Where a key stands, if it does.
+    pub fn place_of(&self, key: &'static str) -> Option<Placed<()>> {
+        self.item(key).map(|item| Placed { value: (), place: self.source.place(item.span()) })
+    }
+
     /// An error about this whole section.
     pub fn error(&self, message: impl Into<String>) -> Error {
         Error::usage(message).with("at", &self.place)
@@ -126,6 +131,14 @@ impl<'a> Section<'a> {
         match item.as_integer() {
             Some(value) => Ok(Some(Placed { value, place: self.source.place(item.span()) })),
             None => Err(self.mistyped(key, item, "a whole number")),
+        }
+    }
+
+    pub fn flag(&self, key: &'static str) -> Result<Option<Placed<bool>>> {
+        let Some(item) = self.item(key) else { return Ok(None) };
+        match item.as_bool() {
+            Some(value) => Ok(Some(Placed { value, place: self.source.place(item.span()) })),
+            None => Err(self.mistyped(key, item, "true or false")),
         }
     }
 

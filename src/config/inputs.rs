@@ -129,7 +129,7 @@ fn partitioned_input(
     Ok(PartitionedInput { path, layout, zone, allow_missing, columns })
 }
 
-fn mapping(section: &Section<'_>, table: &'static schema::InputTable) -> Result<TableMapping> {
+pub(super) fn mapping(section: &Section<'_>, table: &'static schema::InputTable) -> Result<TableMapping> {
     let mut columns = Vec::new();
     for column in table.columns {
         let sources = section.alternatives(column.name, |alternative| match alternative {
@@ -149,12 +149,25 @@ fn mapping(section: &Section<'_>, table: &'static schema::InputTable) -> Result<
 }
 
 fn column_source(section: &Section<'_>, column: &schema::InputColumn) -> Result<ColumnSource> {
+    if let Some(constant) = section.text("value")? {
+        section.finish()?;
+        if constant.value.trim().is_empty() {
+            return Err(constant.error("`value` is blank").mend("write the value that every row has"));
+        }
+        return Ok(ColumnSource { constant: Some(constant.value), ..ColumnSource::column(column.name) });
+    }
     let name = section.required_text("column")?.value;
     let key = section.text("key")?.map(|key| key.value);
     let unit = section.text("unit")?.map(|unit| time_unit(unit, column)).transpose()?;
     let values = translated_words(section, column)?;
+    let float = match section.flag("float")? {
+        Some(float) if column.name != "spend" => {
+            return Err(float.error(format!("`float` is for amounts, {} is none", column.name)).mend("remove it"));
+        }
+        float => float.is_some_and(|float| float.value),
+    };
     section.finish()?;
-    Ok(ColumnSource { column: name, key, unit, values })
+    Ok(ColumnSource { column: name, key, unit, values, float, constant: None })
 }
 
 fn time_unit(unit: Placed<String>, column: &schema::InputColumn) -> Result<TimeUnit> {

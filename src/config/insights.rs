@@ -5,9 +5,11 @@
 use std::path::Path;
 
 use super::document::Section;
-use super::inputs::layout;
+use super::inputs::{layout, mapping};
 use super::marketing_api::MarketingApi;
 use crate::base::error::Result;
+use crate::base::mapping::TableMapping;
+use crate::base::schema::INSIGHTS;
 use crate::lake::Layout;
 
 /// Meta's figures in the lake.
@@ -15,6 +17,10 @@ use crate::lake::Layout;
 pub struct Insights {
     pub path: String,
     pub layout: Layout,
+    /// Where the columns of a landed table are found.
+    pub columns: TableMapping,
+    /// Whether an account without a row on a landed day spent nothing.
+    pub absent_means_zero: bool,
     /// How they are fetched; none where somebody's loader lands them.
     pub api: Option<MarketingApi>,
 }
@@ -27,17 +33,38 @@ impl Insights {
         match source.value.as_str() {
             "landed" => {
                 let layout = layout(&section, None)?;
+                let columns = section.section("columns")?.map(|columns| mapping(&columns, &INSIGHTS)).transpose()?;
+                let absent_means_zero = section.flag("absent_means_zero")?.is_some_and(|flag| flag.value);
                 section.finish()?;
-                Ok(Insights { path, layout, api: None })
+                let columns = only_named(columns.unwrap_or_else(|| TableMapping::identity(&INSIGHTS)));
+                Ok(Insights { path, layout, columns, absent_means_zero, api: None })
             }
             "marketing-api" => {
+                for key in ["columns", "absent_means_zero"] {
+                    if let Some(place) = section.place_of(key) {
+                        return Err(place.error(format!("`{key}` is for insights that others land")).mend("remove it"));
+                    }
+                }
                 let api = MarketingApi::read(&section, base)?;
                 section.finish()?;
-                Ok(Insights { path, layout: Layout::default(), api: Some(api) })
+                let columns = only_named(TableMapping::identity(&INSIGHTS));
+                Ok(Insights { path, layout: Layout::default(), columns, absent_means_zero: false, api: Some(api) })
             }
             other => Err(source
                 .error(format!("insights source {other:?} is not known"))
                 .mend("write source = \"landed\" or source = \"marketing-api\"")),
         }
     }
+}
+
+/// The columns of which a table can have one of that name by chance: they are read only where the pipeline file names them.
+const ONLY_NAMED: [&str; 2] = ["date", "loaded_at"];
+
+fn only_named(mut columns: TableMapping) -> TableMapping {
+    for column in &mut columns.columns {
+        if ONLY_NAMED.contains(&column.spec.name) && !column.mapped {
+            column.sources.clear();
+        }
+    }
+    columns
 }

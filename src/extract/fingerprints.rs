@@ -72,9 +72,12 @@ pub(crate) fn conversion_history_of(bots: impl Iterator<Item = Bot>) -> Digest {
     Digest::of_texts(bots.map(|bot| format!("{} {}", quoted(&bot.id), list(bot.conversion_events.iter().map(setting)))))
 }
 
-/// The settings that matter to landed insights: the accounts that are listed.
+/// The settings that matter to landed insights: the accounts that are listed, and where the columns are found.
 pub(crate) fn insights(settings: &Settings) -> Digest {
-    Digest::of_texts(settings.listed_accounts())
+    let mapping = settings.insights.as_ref().map(|insights| &insights.columns);
+    let mapped = mapping.filter(|mapping| mapping.columns.iter().any(|column| column.mapped)).map(self::mapping);
+    let accounts = settings.listed_accounts().into_iter().map(str::to_string);
+    Digest::of_texts(accounts.chain(mapped))
 }
 
 /// The settings that matter to every published day.
@@ -89,6 +92,7 @@ pub(crate) fn days(settings: &Settings) -> Digest {
     // Who lands the insights says which days of them are whole.
     let landed_by = match &settings.insights {
         None => "none",
+        Some(insights) if insights.absent_means_zero => "landed, absent means zero",
         Some(insights) if insights.api.is_none() => "landed",
         Some(_) => "fetched",
     };
@@ -120,8 +124,13 @@ pub(crate) fn accepted_before(settings: &Settings, table: Raw) -> Digest {
 }
 
 /// Where the values of a table's columns come from, and whose its days are.
-pub(crate) fn columns(of: &PartitionedInput) -> Digest {
+pub(crate) fn columns_and_days(of: &PartitionedInput) -> Digest {
     Digest::of_texts(input(of))
+}
+
+/// Where the values of a table's columns come from.
+pub(crate) fn columns(table: &TableMapping) -> Digest {
+    Digest::of_texts([mapping(table)])
 }
 
 /// Where the values of a table's columns come from, and whose its days are, where those are not of UTC.
@@ -149,6 +158,7 @@ fn input_column(column: &InputColumn) -> String {
     let kind = match column.kind {
         InputKind::Text => "Text",
         InputKind::Instant => "Instant",
+        InputKind::Unchecked => "Unchecked",
     };
     let (name, words) = (quoted(column.name), list(column.words.iter().map(|word| quoted(word))));
     format!("InputColumn {{ name: {name}, kind: {kind}, required: {}, words: {words} }}", column.required)
@@ -161,12 +171,17 @@ fn source(source: &ColumnSource) -> String {
         TimeUnit::Millisecond => "Millisecond".to_string(),
         TimeUnit::Microsecond => "Microsecond".to_string(),
     };
+    let of_later_versions = [
+        source.float.then(|| ", float".to_string()),
+        source.constant.as_deref().map(|constant| format!(", constant: {}", quoted(constant))),
+    ];
     format!(
-        "TextSource {{ column: {}, key: {}, unit: {}, values: {} }}",
+        "TextSource {{ column: {}, key: {}, unit: {}, values: {}{} }}",
         quoted(&source.column),
         some(source.key.as_deref().map(quoted)),
         some(source.unit.map(unit)),
         list(source.values.iter().map(|(theirs, ours)| format!("({}, {})", quoted(theirs), quoted(ours)))),
+        of_later_versions.into_iter().flatten().collect::<String>(),
     )
 }
 

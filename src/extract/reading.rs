@@ -32,7 +32,7 @@ impl Reading {
             let members = bot.members.iter().cloned().collect();
             (bot.id.clone(), BotReading { members, zone: bot.zone.name().to_string() })
         };
-        Reading { mapping: fingerprints::columns(settings.raw(table)), bots: settings.bots.iter().map(bot).collect() }
+        Reading { mapping: fingerprints::columns_and_days(settings.raw(table)), bots: settings.bots.iter().map(bot).collect() }
     }
 
     /// Whether rows that were read under this would be the same, for the bots of `now`, if they were read under that. What was left out

@@ -9,8 +9,9 @@ use crate::base::day::Day;
 use crate::base::digest::Digest;
 use crate::base::error::{Error, Result};
 use crate::base::limits::FINAL_AFTER_DAYS;
-use crate::insights::landed::{AdNames, InsightRow, MetaFigures};
+use crate::config::Insights;
 use crate::insights::ledger::Ledgers;
+use crate::insights::row::{AdNames, InsightRow, MetaFigures};
 
 /// What a landed insights partition was found to hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +69,10 @@ pub struct InsightsIndex {
     fetched: Option<Ledgers>,
     /// Days of an account with at least one row.
     with_rows: HashSet<(String, Day)>,
+    /// The landed days on which an account without a row spent nothing.
+    whole: HashSet<Day>,
+    /// Days whose figures are not known, whatever was fetched: their partitions are refused.
+    refused: BTreeSet<Day>,
     /// The newest landed partition.
     newest: Option<Day>,
     /// Rows of accounts that no bot lists.
@@ -92,6 +97,15 @@ pub struct KnownAd {
     pub names: AdNames,
 }
 
+impl InsightsContent {
+    /// Whether an account without a row on the partition's day spent nothing. Where folders are days of a sync, a folder without rows
+    /// says nothing of the day.
+    pub(crate) fn is_whole(&self, insights: &Insights) -> bool {
+        let has_rows = || !(self.accounts.is_empty() && self.unlisted_accounts.is_empty());
+        insights.absent_means_zero && (!insights.columns.is_mapped("date") || has_rows())
+    }
+}
+
 impl InsightsIndex {
     pub fn new(fetched: Option<Ledgers>) -> InsightsIndex {
         InsightsIndex { fetched, ..InsightsIndex::default() }
@@ -107,6 +121,16 @@ impl InsightsIndex {
     /// The currency of each account, with the first day that told it.
     pub fn currencies(&self) -> impl Iterator<Item = (&String, &(String, Day))> {
         self.currencies.iter()
+    }
+
+    /// Notes a landed day on which an account without a row spent nothing.
+    pub fn note_whole(&mut self, day: Day) {
+        self.whole.insert(day);
+    }
+
+    /// Notes a day whose partition is refused.
+    pub fn note_refused(&mut self, day: Day) {
+        self.refused.insert(day);
     }
 
     /// Notes a landed day, of which these accounts have rows.
@@ -176,11 +200,15 @@ impl InsightsIndex {
         Ok(())
     }
 
-    /// Whether all figures of an account's day are known: fetched by us, or landed by others with at least one row.
+    /// Whether all figures of an account's day are known: fetched by us, or landed by others with at least one row, or where the
+    /// pipeline says that who has none spent nothing.
     pub fn is_whole(&self, account: &str, day: Day) -> bool {
+        if self.refused.contains(&day) {
+            return false;
+        }
         match &self.fetched {
             Some(ledgers) => ledgers.is_whole(account, day),
-            None => self.with_rows.contains(&(account.to_string(), day)),
+            None => self.whole.contains(&day) || self.with_rows.contains(&(account.to_string(), day)),
         }
     }
 

@@ -1,277 +1,259 @@
-//! Landed rows, read strictly: one partition of the insights table.
+//! Landed figures, read strictly: one day of the insights table.
 //!
-//! In: a partition `date=YYYY-MM-DD` by the figure's own day, one row per (account, ad), in the contract's columns. Out: rows sorted by
-//! account and ad. Money is exact: whole millionths of the currency's major unit, never through a float, never rounded. A partition
-//! that breaks the contract is refused as a whole, with an error that names what is wrong.
+//! In: the files that have rows of a day, through the pipeline's mapping. The day is the folder's, or the column's that is mapped as
+//! `date`. Out: one row per (account, ad), sorted. Money is exact: whole millionths of the currency's major unit, never through a
+//! float unless the mapping asks for it, never rounded. A day that breaks the contract is refused as a whole, with an error that
+//! names what is wrong and what would do.
 
-use std::collections::HashSet;
+use std::cell::OnceCell;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Decimal128Type, Int64Type};
-use serde::{Deserialize, Serialize};
+use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
 
-use crate::base::error::{Error, Result};
-use crate::base::limits::LARGEST_COUNT;
-use crate::base::money::{decimal_text, inexact, parse_money, rescale};
-use crate::lake::Lake;
-use crate::lake::Partition;
+use crate::base::bound::{Bound, describe, is_present};
+use crate::base::cells::Instant;
+use crate::base::day::Day;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::mapping::{ColumnSource, MappedColumn, TableMapping};
+use crate::base::object::Object;
+use crate::insights::columns::{Cells, Columns};
+use crate::insights::repeated::{BREAKDOWNS, LandedRow, may_be_load_time, once};
+use crate::insights::row::{AdNames, InsightRow, MetaFigures};
+use crate::lake::{Lake, Partition, ReadPlan};
 
-/// A row of the insights table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InsightRow {
-    /// The account's id, with the `act_` prefix.
-    pub account: String,
-    pub ad: String,
-    pub currency: String,
-    pub figures: MetaFigures,
-    pub names: AdNames,
+/// The columns that say which day a figure is of, where loaders name it themselves.
+const OWN_DAYS: [&str; 2] = ["date_start", "date"];
+
+/// Names under which others know a required column.
+const OTHER_NAMES: [(&str, &[&str]); 4] = [
+    ("account_id", &["ad_account_id", "account"]),
+    ("ad_id", &["adid", "ad", "id"]),
+    ("currency", &["account_currency", "ad_account_currency", "currency_code"]),
+    ("spend", &["amount_spent", "spend_amount", "cost", "costs", "spent"]),
+];
+
+/// Reads the rows of a day: every row checked, one for each key.
+pub fn read_partition(lake: &Lake, mapping: &TableMapping, partition: &Partition) -> Result<Vec<InsightRow>> {
+    let (mut rows, mut load_times): (Vec<LandedRow>, Vec<String>) = (Vec::new(), Vec::new());
+    let here = |error: Error| error.with("table", "insights");
+    for object in partition.to_read()? {
+        let read = read_object(lake, mapping, object, |file, batch| {
+            load_times.extend_from_slice(&file.load_times);
+            rows.extend(rows_of(file, &batch, partition.day)?);
+            Ok(())
+        });
+        read.map_err(|error| here(error).with("day", partition.day))?;
+    }
+    once(partition.day, rows, &load_times).map_err(here)
 }
 
-/// Meta's figures of one ad on one day. None: not reported.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct MetaFigures {
-    /// Millionths of the currency's major unit.
-    pub spend: i64,
-    pub impressions: Option<i64>,
-    pub reach: Option<i64>,
-    pub clicks: Option<i64>,
-    pub inline_link_clicks: Option<i64>,
-    pub meta_conversations: Option<i64>,
+/// The days that a file has rows of, where `date` is mapped.
+pub(super) fn days_in(lake: &Lake, mapping: &TableMapping, object: &Object) -> Result<Vec<Day>> {
+    let mut days = Vec::new();
+    read_object(lake, mapping, object, |file, batch| {
+        let columns = Columns { bound: &file.bound, batch: &batch };
+        for day in columns.days("date")? {
+            let day = day.unwrap_or_else(|| Err(blank("date")))?;
+            if !days.contains(&day) {
+                days.push(day);
+            }
+        }
+        Ok(())
+    })?;
+    days.sort_unstable();
+    Ok(days)
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AdNames {
-    pub ad_name: Option<String>,
-    pub adset_id: Option<String>,
-    pub adset_name: Option<String>,
-    pub campaign_id: Option<String>,
-    pub campaign_name: Option<String>,
+/// A file, as the mapping reads it.
+struct File {
+    bound: Bound,
+    is_day_mapped: bool,
+    /// Columns that say whose day a figure is, though nobody mapped them.
+    own_days: Vec<&'static str>,
+    breakdowns: Vec<&'static str>,
+    load_times: Vec<String>,
 }
 
-/// The columns that are read: those that must be there, the counts and the names.
-const REQUIRED: [&str; 4] = ["account_id", "ad_id", "currency", "spend"];
+impl File {
+    fn new(mapping: &TableMapping, schema: &Schema) -> Result<File> {
+        let missing: Vec<&MappedColumn> = mapping.columns.iter().filter(|column| is_missing(column, schema)).collect();
+        if !missing.is_empty() {
+            return Err(all_missing(&missing, schema));
+        }
+        let has = |column: &&&'static str| schema.field_with_name(column).is_ok();
+        let is_day_mapped = mapping.is_mapped("date");
+        let names = schema.fields().iter().map(|field| field.name());
+        Ok(File {
+            bound: mapping.bind(schema)?,
+            is_day_mapped,
+            own_days: OWN_DAYS.iter().filter(|_| !is_day_mapped).filter(has).copied().collect(),
+            breakdowns: BREAKDOWNS.iter().filter(has).copied().collect(),
+            load_times: names.filter(|name| may_be_load_time(name)).cloned().collect(),
+        })
+    }
+
+    fn plan(&self, mapping: &TableMapping) -> ReadPlan {
+        let names: Vec<&str> = mapping.columns.iter().map(|column| column.spec.name).collect();
+        let mut columns = self.bound.paths(&names);
+        columns.extend(self.own_days.iter().chain(&self.breakdowns).map(|column| (column.to_string(), None)));
+        ReadPlan { columns, filter: None }
+    }
+}
+
+fn read_object(
+    lake: &Lake,
+    mapping: &TableMapping,
+    object: &Object,
+    mut each: impl FnMut(&File, RecordBatch) -> Result<()>,
+) -> Result<()> {
+    let cell: OnceCell<File> = OnceCell::new();
+    let scanned = lake.read_batches(
+        object,
+        |schema| {
+            let file = File::new(mapping, schema)?;
+            let plan = file.plan(mapping);
+            let _ = cell.set(file);
+            Ok(plan)
+        },
+        |batch| match cell.get() {
+            Some(file) => each(file, batch),
+            None => Err(Error::bug("a batch came before its schema")),
+        },
+    );
+    scanned.or_else(|error| {
+        // A file without rows may have any schema, or none.
+        let is_empty =
+            error.kind() == ErrorKind::Data && cell.get().is_none() && matches!(lake.stored_span(object, ""), Ok((0, ..)));
+        if is_empty { Ok(()) } else { Err(error) }
+    })
+}
+
+fn is_missing(column: &MappedColumn, schema: &Schema) -> bool {
+    // What the pipeline file names has to be there, also where the contract asks for nothing.
+    let is_needed = column.spec.required || column.mapped && matches!(column.spec.name, "date" | "loaded_at");
+    is_needed && !column.sources.iter().any(|source| is_present(source, schema))
+}
+
+/// All columns that a file lacks, with those that it has and a mapping to paste.
+fn all_missing(missing: &[&MappedColumn], schema: &Schema) -> Error {
+    let names: Vec<&str> = missing.iter().map(|column| column.spec.name).collect();
+    let wanted = |column: &&&MappedColumn| {
+        let places: Vec<String> = column.sources.iter().map(ColumnSource::to_string).collect();
+        format!("{} is read from {}", column.spec.name, places.join(", "))
+    };
+    let mapped: Vec<String> = missing.iter().filter(|column| column.mapped).map(|column| wanted(&column)).collect();
+    // Other files may have the column under its own name.
+    let line = |column: &&MappedColumn| match near(column.spec.name, schema) {
+        Some(near) if !column.mapped => format!("{name} = [{name:?}, {near:?}]", name = column.spec.name),
+        near => format!("{} = {:?}", column.spec.name, near.unwrap_or("...")),
+    };
+    let lines = missing.iter().map(line).collect::<Vec<_>>().join(", ");
+    let columns = if names.len() == 1 { "required column" } else { "required columns" };
+    let verb = if names.len() == 1 { "is" } else { "are" };
+    let error = Error::data(format!("{columns} {} {verb} missing", names.join(", ")));
+    let error = if mapped.is_empty() { error } else { error.with("mapping", mapped.join("; ")) };
+    error.with("columns it has", describe(schema)).mend(format!("name its columns in [insights.columns]: {lines}"))
+}
+
+/// The column that most likely is the one of another name.
+fn near<'s>(name: &str, schema: &'s Schema) -> Option<&'s str> {
+    let has = |wanted: &str| schema.fields().iter().find(|field| field.name().eq_ignore_ascii_case(wanted));
+    let known = OTHER_NAMES.iter().filter(|(column, _)| *column == name).flat_map(|(_, others)| *others);
+    let found = has(name).or_else(|| known.copied().find_map(has));
+    let alike = || schema.fields().iter().find(|field| field.name().to_ascii_lowercase().contains(name));
+    found.or_else(alike).map(|field| field.name().as_str())
+}
+
+fn blank(column: &'static str) -> Error {
+    Error::data(format!("{column} is blank")).with("column", column).mend("fill it, or remove the row")
+}
+
+/// The rows of a batch that are of this day.
+fn rows_of(file: &File, batch: &RecordBatch, day: Day) -> Result<Vec<LandedRow>> {
+    let columns = Columns { bound: &file.bound, batch };
+    check_own_days(file, batch, day)?;
+    let days = columns.days("date")?;
+    let (accounts, ads, currencies) = (columns.ids("account_id")?, columns.ids("ad_id")?, columns.texts("currency")?);
+    let mut spend = columns.amounts("spend")?;
+    let mut counts = COUNTS.into_iter().map(|name| columns.counts(name)).collect::<Result<Vec<_>>>()?;
+    let mut name_cells = NAMES.into_iter().map(|name| columns.texts(name)).collect::<Result<Vec<_>>>()?;
+    let loaded_at = file.bound.instants("loaded_at", batch)?;
+    let breakdowns = breakdowns(file, batch)?;
+    let mut rows = Vec::with_capacity(batch.num_rows());
+    for (row, of_row) in days.into_iter().enumerate() {
+        if file.is_day_mapped && of_row.unwrap_or_else(|| Err(blank("date")))? != day {
+            continue;
+        }
+        let key = |cells: &[Option<String>], column: &'static str| cells[row].clone().ok_or_else(|| blank(column));
+        let (account, ad) = (with_prefix(&key(&accounts, "account_id")?), key(&ads, "ad_id")?);
+        let here = |error: Error| error.with("account", &account).with("ad", &ad);
+        let mut count = |i: usize| counts[i][row].take().transpose().map_err(here);
+        let mut name = |i: usize| name_cells[i][row].take();
+        let figures = MetaFigures {
+            spend: spend[row].take().unwrap_or_else(|| Err(no_spend())).map_err(here)?,
+            impressions: count(0)?,
+            reach: count(1)?,
+            clicks: count(2)?,
+            inline_link_clicks: count(3)?,
+            meta_conversations: count(4)?,
+        };
+        let names =
+            AdNames { ad_name: name(0), adset_id: name(1), adset_name: name(2), campaign_id: name(3), campaign_name: name(4) };
+        let loaded_at = match loaded_at[row] {
+            Instant::At(micros) => Some(micros),
+            Instant::Absent => None,
+            Instant::Unreadable => {
+                let error = Error::data("loaded_at is no time").with("column", "loaded_at");
+                return Err(here(error.mend("write it as a timestamp, or as RFC 3339 text")));
+            }
+        };
+        let currency = key(&currencies, "currency").map_err(here)?;
+        rows.push(LandedRow {
+            row: InsightRow { account, ad, currency, figures, names },
+            loaded_at,
+            breakdown: breakdowns.iter().map(|(column, cells)| (*column, cells[row].clone().unwrap_or_default())).collect(),
+        });
+    }
+    Ok(rows)
+}
+
 const COUNTS: [&str; 5] = ["impressions", "reach", "clicks", "inline_link_clicks", "messaging_conversations_started"];
 const NAMES: [&str; 5] = ["ad_name", "adset_id", "adset_name", "campaign_id", "campaign_name"];
 
-/// Reads a partition: every row checked, no key twice.
-pub fn read_partition(lake: &Lake, partition: &Partition) -> Result<Vec<InsightRow>> {
-    let mut rows = Vec::new();
-    let mut keys = HashSet::new();
-    for object in partition.to_read()? {
-        let read = lake.read_rows(object, &REQUIRED, &[COUNTS, NAMES].concat(), |batch| {
-            for row in rows_of(&batch)? {
-                if !keys.insert((row.account.clone(), row.ad.clone())) {
-                    return Err(Error::data("two rows for one account, ad and day")
-                        .with("account", &row.account)
-                        .with("ad", &row.ad)
-                        .mend("keep one of them: figures are neither added nor chosen"));
-                }
-                rows.push(row);
-            }
-            Ok(())
-        });
-        read.map_err(|error| error.with("table", "insights").with("day", partition.day))?;
-    }
-    rows.sort_unstable_by(|a, b| (&a.account, &a.ad).cmp(&(&b.account, &b.ad)));
-    Ok(rows)
+fn no_spend() -> Error {
+    Error::data("spend is null").with("column", "spend").mend("fill it, or remove the row: a day without a row is 0")
 }
 
-fn rows_of(batch: &RecordBatch) -> Result<Vec<InsightRow>> {
-    let (accounts, ads, currencies) = (required(batch, "account_id")?, required(batch, "ad_id")?, required(batch, "currency")?);
-    let spend = spend(batch)?;
-    let counts: Vec<CountColumn> = COUNTS.into_iter().map(|name| counts_of(batch, name)).collect::<Result<_>>()?;
-    let names: Vec<Option<StringArray>> = NAMES.into_iter().map(|name| optional_text(batch, name)).collect::<Result<_>>()?;
-    let filled = |array: &StringArray, row: usize| {
-        array.is_valid(row).then(|| array.value(row)).filter(|text| !text.trim().is_empty()).map(str::to_string)
-    };
-    let mut rows = Vec::with_capacity(batch.num_rows());
-    for row in 0..batch.num_rows() {
-        let key = |array: &StringArray, column: &'static str| {
-            filled(array, row).ok_or_else(|| {
-                Error::data(format!("{column} is blank")).with("column", column).mend("fill it, or remove the row")
-            })
-        };
-        let account = key(&accounts, "account_id")?;
-        let account = format!("act_{}", account.strip_prefix("act_").unwrap_or(&account));
-        let ad = key(&ads, "ad_id")?;
-        let here = |error: Error| error.with("account", &account).with("ad", &ad);
-        let count = |i: usize| counts[i](row).map_err(here);
-        let name = |i: usize| names[i].as_ref().and_then(|array| filled(array, row));
-        rows.push(InsightRow {
-            currency: key(&currencies, "currency").map_err(here)?,
-            figures: MetaFigures {
-                spend: spend(row).map_err(here)?,
-                impressions: count(0)?,
-                reach: count(1)?,
-                clicks: count(2)?,
-                inline_link_clicks: count(3)?,
-                meta_conversations: count(4)?,
-            },
-            names: AdNames {
-                ad_name: name(0),
-                adset_id: name(1),
-                adset_name: name(2),
-                campaign_id: name(3),
-                campaign_name: name(4),
-            },
-            account,
-            ad,
-        });
-    }
-    Ok(rows)
+/// An account's id with the prefix, whatever the case of the one it has.
+fn with_prefix(account: &str) -> String {
+    let bare = account.get(..4).filter(|prefix| prefix.eq_ignore_ascii_case("act_")).map_or(account, |_| &account[4..]);
+    format!("act_{bare}")
 }
 
-fn cast(array: &ArrayRef, kind: &DataType) -> Result<ArrayRef> {
-    arrow::compute::cast(array, kind).map_err(|error| Error::bug("a checked column cannot be cast").source(error))
+/// The values of the breakdown columns, as text.
+fn breakdowns(file: &File, batch: &RecordBatch) -> Result<Vec<(&'static str, Cells<String>)>> {
+    file.breakdowns.iter().map(|column| Ok((*column, own_texts(batch, column)?))).collect()
 }
 
-fn is_text(kind: &DataType) -> bool {
-    match kind {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
-        DataType::Dictionary(_, value) => is_text(value),
-        _ => false,
-    }
+/// A column of the file that no mapping names, as text; nothing where it cannot be shown as one.
+fn own_texts(batch: &RecordBatch, column: &'static str) -> Result<Cells<String>> {
+    let nothing = || Ok(vec![None; batch.num_rows()]);
+    let Some(stored) = batch.column_by_name(column) else { return nothing() };
+    let Ok(texts) = arrow::compute::cast(stored, &arrow::datatypes::DataType::Utf8) else { return nothing() };
+    let texts = arrow::array::AsArray::as_string::<i32>(&texts);
+    Ok(texts.iter().map(|text| text.map(str::to_string)).collect())
 }
 
-fn column<'b>(batch: &'b RecordBatch, name: &'static str) -> Result<&'b ArrayRef> {
-    batch.column_by_name(name).ok_or_else(|| Error::bug(format!("column {name} was not read")))
-}
-
-fn required(batch: &RecordBatch, name: &'static str) -> Result<StringArray> {
-    text(column(batch, name)?, name)
-}
-
-fn optional_text(batch: &RecordBatch, name: &'static str) -> Result<Option<StringArray>> {
-    batch.column_by_name(name).map(|array| text(array, name)).transpose()
-}
-
-fn text(array: &ArrayRef, name: &'static str) -> Result<StringArray> {
-    if !is_text(array.data_type()) && array.data_type() != &DataType::Null {
-        return Err(Error::data(format!("{name} is {}, a text is needed", array.data_type()))
-            .with("column", name)
-            .mend("cast it to text: ids are texts, and a number type may have changed them"));
-    }
-    Ok(cast(array, &DataType::Utf8)?.as_string::<i32>().clone())
-}
-
-type AmountColumn = Box<dyn Fn(usize) -> Result<i64>>;
-type CountColumn = Box<dyn Fn(usize) -> Result<Option<i64>>>;
-
-fn spend(batch: &RecordBatch) -> Result<AmountColumn> {
-    let array = column(batch, "spend")?;
-    let missing =
-        || Error::data("spend is null").with("column", "spend").mend("fill it, or remove the row: a day without a row is 0");
-    match array.data_type() {
-        DataType::Decimal32(_, scale) | DataType::Decimal64(_, scale) | DataType::Decimal128(_, scale) => {
-            let scale = *scale;
-            let wide = cast(array, &DataType::Decimal128(38, scale))?;
-            Ok(Box::new(move |row| {
-                let values = wide.as_primitive::<Decimal128Type>();
-                if values.is_null(row) {
-                    return Err(missing());
-                }
-                rescale(values.value(row), scale).ok_or_else(|| inexact(&decimal_text(values.value(row), scale)))
-            }))
-        }
-        kind if is_text(kind) => {
-            let texts = text(array, "spend")?;
-            Ok(Box::new(move |row| {
-                if texts.is_null(row) || texts.value(row).trim().is_empty() {
-                    return Err(missing());
-                }
-                parse_money(texts.value(row))
-            }))
-        }
-        kind => {
-            let error =
-                Error::data(format!("spend is {kind}, a decimal or the text Meta sends is needed")).with("column", "spend");
-            Err(error
-                .mend("write it as decimal(18,6), for example CAST(spend AS DECIMAL(18,6)): money never goes through a float"))
+/// The folder is the figures' own day, or the mapping has to say which column is.
+fn check_own_days(file: &File, batch: &RecordBatch, day: Day) -> Result<()> {
+    for column in &file.own_days {
+        let texts = own_texts(batch, column)?;
+        let days = texts.iter().flatten().filter_map(|text| text.get(..10)?.parse::<Day>().ok());
+        if let Some(other) = days.into_iter().find(|other| *other != day) {
+            return Err(Error::data(format!("{column} is {other} in the folder of {day}: folders are the figures' own days"))
+                .with("column", column)
+                .mend(format!("say which column has the figures' day, in [insights.columns]: date = {column:?}")));
         }
     }
-}
-
-fn counts_of(batch: &RecordBatch, name: &'static str) -> Result<CountColumn> {
-    let Some(array) = batch.column_by_name(name) else { return Ok(Box::new(|_| Ok(None))) };
-    match array.data_type() {
-        DataType::Null => Ok(Box::new(|_| Ok(None))),
-        kind if kind.is_integer() => {
-            let (array, wide) = (array.clone(), cast(array, &DataType::Int64)?);
-            Ok(Box::new(move |row| {
-                let values = wide.as_primitive::<Int64Type>();
-                let is_count = values.is_valid(row) && (0..=LARGEST_COUNT).contains(&values.value(row));
-                match array.is_valid(row) {
-                    false => Ok(None),
-                    true if is_count => Ok(Some(values.value(row))),
-                    true => {
-                        let text = cast(&array.slice(row, 1), &DataType::Utf8)?;
-                        Err(no_count(name, text.as_string::<i32>().value(0)))
-                    }
-                }
-            }))
-        }
-        kind if is_text(kind) => {
-            let texts = text(array, name)?;
-            Ok(Box::new(move |row| match texts.is_valid(row).then(|| texts.value(row).trim()) {
-                None | Some("") => Ok(None),
-                Some(text) => parse_count(text).map(Some).ok_or_else(|| no_count(name, text)),
-            }))
-        }
-        kind => Err(Error::data(format!("{name} is {kind}, an integer or a text of digits is needed")).with("column", name)),
-    }
-}
-
-/// The count that a text of digits says; none where it is no count, or too large.
-pub(super) fn parse_count(text: &str) -> Option<i64> {
-    let is_count = text.bytes().all(|b| b.is_ascii_digit());
-    text.parse().ok().filter(|count| is_count && (0..=LARGEST_COUNT).contains(count))
-}
-
-fn no_count(name: &'static str, text: &str) -> Error {
-    let (wrong, mend) = if text.bytes().all(|b| b.is_ascii_digit()) {
-        (format!("{name} {text} is more than {LARGEST_COUNT}"), "look at the loader: no ad has so many in a day")
-    } else {
-        (format!("{name} {text:?} is not a count"), "write a whole number, or leave it NULL")
-    };
-    Error::data(wrong).with("column", name).mend(mend)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use arrow::array::{Int32Array, Int64Array, UInt64Array};
-
-    use super::*;
-
-    #[test]
-    fn a_count_is_bounded_in_every_form() {
-        let of = |array: ArrayRef| -> Vec<String> {
-            let rows = array.len();
-            let batch = RecordBatch::try_from_iter([("clicks", array)]).unwrap();
-            let counts = counts_of(&batch, "clicks").unwrap();
-            (0..rows).map(|row| counts(row).map_or_else(|error| error.to_string(), |count| format!("{count:?}"))).collect()
-        };
-        let (most, more, most_of_i64) = (LARGEST_COUNT, LARGEST_COUNT + 1, i64::MAX);
-        let too_many = |count: &dyn std::fmt::Display| {
-            format!("clicks {count} is more than {most} (column clicks); look at the loader: no ad has so many in a day")
-        };
-        let negative = "clicks \"-1\" is not a count (column clicks); write a whole number, or leave it NULL".to_string();
-        let known = [format!("{:?}", Some(most)), "None".to_string()];
-        let integers = Int64Array::from(vec![Some(most), None, Some(more), Some(most_of_i64), Some(-1)]);
-        let expected = [&known[..], &[too_many(&more), too_many(&most_of_i64), negative.clone()]].concat();
-        assert_eq!(of(Arc::new(integers)), expected);
-        let texts: Vec<Option<String>> = vec![
-            Some(most.to_string()),
-            Some(" ".into()),
-            Some(more.to_string()),
-            Some(most_of_i64.to_string()),
-            Some("-1".into()),
-        ];
-        assert_eq!(of(Arc::new(StringArray::from(texts))), expected);
-        assert_eq!(of(Arc::new(UInt64Array::from(vec![u64::MAX]))), [too_many(&u64::MAX)]);
-        let beyond = "9".repeat(40);
-        assert_eq!(of(Arc::new(StringArray::from(vec![beyond.as_str()]))), [too_many(&beyond)]);
-        assert_eq!(of(Arc::new(Int32Array::from(vec![Some(0), Some(-1)]))), ["Some(0)".to_string(), negative]);
-    }
+    Ok(())
 }

@@ -14,7 +14,7 @@ use crate::base::digest::Digest;
 use crate::base::error::{Error, Result};
 use crate::base::money::rounded_millionths;
 use crate::base::schema;
-use crate::insights::landed::InsightRow;
+use crate::insights::row::InsightRow;
 use crate::insights::rows::ReachRow;
 
 /// A row of `reach`, in the order of its key.
@@ -144,7 +144,7 @@ pub(crate) fn reach_rows(batch: &RecordBatch) -> Option<Vec<ReachTableRow>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::insights::landed::{AdNames, MetaFigures};
+    use crate::insights::row::{AdNames, MetaFigures};
 
     #[test]
     fn reach_reads_back_as_it_was_written() {

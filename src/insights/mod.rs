@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! client.rs        what is asked of Meta's API
+//! columns.rs       landed columns, read exactly
 //! due.rs           what is to be fetched
 //! graph.rs         paced, repeated, page by page
 //! graph_error.rs   what an error means
@@ -13,14 +14,18 @@
 //! landed.rs        landed rows, read strictly
 //! landing.rs       fetched rows as tables
 //! ledger.rs        what was fetched, and when
+//! repeated.rs      several rows with one key
 //! report_run.rs    too large: asynchronously
+//! row.rs           a row of the insights table
 //! rows.rs          Meta's rows, read strictly
 //! split.rs         too large: smaller questions
+//! sync_days.rs     which days the files of a sync have rows of
 //! throttle.rs      how long to wait for limits
 //! wire.rs          Meta's JSON, read strictly
 //! ```
 
 pub mod client;
+mod columns;
 pub(crate) mod due;
 pub mod graph;
 pub mod graph_error;
@@ -29,11 +34,15 @@ pub(crate) mod index;
 pub(crate) mod landed;
 pub(crate) mod landing;
 pub(crate) mod ledger;
+mod repeated;
 pub(crate) mod report_run;
+pub(crate) mod row;
 pub mod rows;
 pub(crate) mod split;
+pub(crate) mod sync_days;
 pub(crate) mod throttle;
 pub mod wire;
 
 pub use index::{AdFigures, InsightsContent, InsightsIndex, KnownAd, content};
-pub use landed::{AdNames, InsightRow, MetaFigures, read_partition};
+pub use landed::read_partition;
+pub use row::{AdNames, InsightRow, MetaFigures};

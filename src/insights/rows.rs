@@ -10,7 +10,8 @@ use crate::base::day::{Day, DayRange};
 use crate::base::error::{Error, Result};
 use crate::base::limits::LARGEST_COUNT;
 use crate::base::money::parse_money;
-use crate::insights::landed::{AdNames, InsightRow, MetaFigures, parse_count};
+use crate::insights::columns::parse_count;
+use crate::insights::row::{AdNames, InsightRow, MetaFigures};
 use crate::insights::wire::{JsonObject, account_id, id, object, odd, optional_text, text};
 
 /// The figures of a day, beside the keys; `date_start` and `date_stop` come by themselves.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::base::day::Zone;
 use crate::base::error::{Error, Result};
-use crate::insights::landed::AdNames;
+use crate::insights::row::AdNames;
 
 pub type JsonObject = Map<String, Value>;
 

@@ -13,7 +13,9 @@ use crate::config::{PartitionedInput, Settings};
 use crate::extract::identity::Identities;
 use crate::insights::InsightsContent;
 use crate::insights::ledger::{self, Answered, Ledgers};
+use crate::known::job::Places;
 use crate::known::receipts::Book;
+use crate::known::sync_days::KeptSyncDays;
 use crate::lake::{Files, Lake, Listed, Listing};
 use crate::plan::receipt::{PartitionReceipt, Receipts};
 
@@ -23,6 +25,7 @@ pub(super) struct InLake {
     pub events: Listing,
     pub insights: Listing,
     pub ledgers: Option<Ledgers>,
+    pub sync_days: KeptSyncDays,
     pub identities: Vec<Object>,
     pub aliases_left_out: Option<String>,
 }
@@ -47,7 +50,8 @@ impl<'a> ListedTables<'a> {
         Ok(ListedTables { messages, events, insights, identities })
     }
 
-    pub(super) fn settled(self, lake: &Lake, settings: &Settings, receipts: &Book) -> Result<InLake> {
+    pub(super) fn settled(self, places: &Places<'_>, receipts: &Book) -> Result<InLake> {
+        let Places { settings, lake, .. } = *places;
         let table = |table: &'static str, input: &PartitionedInput, listed: Listed<'_>, known: &Receipts<_>| {
             let listing = listed.settled(lake, &|day, object| is_known(known, day, object));
             let listing = listing.map_err(|error| error.with("table", table))?;
@@ -63,13 +67,13 @@ impl<'a> ListedTables<'a> {
         };
         let messages = table("messages", &settings.messages, self.messages, &receipts.messages)?;
         let events = table("events", &settings.events, self.events, &receipts.events)?;
-        let (insights, ledgers) = self.insights.settled(lake, settings, &receipts.insights)?;
+        let (insights, ledgers, sync_days) = self.insights.settled(places, &receipts.insights)?;
         let known_aliases = receipts.identities.as_ref().map(|receipt| receipt.inputs.as_slice()).unwrap_or_default();
         let (identities, aliases_left_out) = match self.identities.zip(settings.identities.as_ref()) {
             Some((files, input)) => Identities::settled(lake, input, files, known_aliases)?,
             None => (Vec::new(), None),
         };
-        Ok(InLake { messages, events, insights, ledgers, identities, aliases_left_out })
+        Ok(InLake { messages, events, insights, ledgers, sync_days, identities, aliases_left_out })
     }
 }
 
@@ -96,14 +100,17 @@ impl<'a> ListedInsights<'a> {
     /// What is no longer there counts as never fetched.
     fn settled(
         self,
-        lake: &Lake,
-        settings: &Settings,
+        places: &Places<'_>,
         receipts: &Receipts<PartitionReceipt<InsightsContent>>,
-    ) -> Result<(Listing, Option<Ledgers>)> {
-        let Some((listed, insights)) = self.listed.zip(settings.insights.as_ref()) else { return Ok((Listing::default(), None)) };
+    ) -> Result<(Listing, Option<Ledgers>, KeptSyncDays)> {
+        let Places { settings, lake, .. } = *places;
+        let Some((listed, insights)) = self.listed.zip(settings.insights.as_ref()) else { return Ok(<_>::default()) };
         let listing = listed.settled(lake, &|day, object| is_known(receipts, day, object));
         let listing = listing.map_err(|error| error.with("table", "insights"))?;
-        let Some(mut ledgers) = self.ledgers else { return Ok((listing, None)) };
+        if insights.columns.is_mapped("date") {
+            return KeptSyncDays::take(places, &insights.columns, listing).map(|(listing, days)| (listing, None, days));
+        }
+        let Some(mut ledgers) = self.ledgers else { return Ok((listing, None, KeptSyncDays::default())) };
         let mut lost = BTreeSet::new();
         for (account, known) in &mut ledgers.accounts {
             known.ledger.days.retain(|day, fetched| {
@@ -120,15 +127,14 @@ impl<'a> ListedInsights<'a> {
         ledgers
             .ads
             .retain(|_, asked| asked.answered != Answered::Found || lost.range(asked.since..=asked.until).next().is_none());
-        Ok((listing, Some(ledgers)))
+        Ok((listing, Some(ledgers), KeptSyncDays::default()))
     }
 }
 
 /// The landed insights, and where we fetch them, what was fetched.
 pub(crate) fn insights(
-    lake: &Lake,
-    settings: &Settings,
+    places: &Places<'_>,
     receipts: &Receipts<PartitionReceipt<InsightsContent>>,
-) -> Result<(Listing, Option<Ledgers>)> {
-    ListedInsights::list(lake, settings)?.settled(lake, settings, receipts)
+) -> Result<(Listing, Option<Ledgers>, KeptSyncDays)> {
+    ListedInsights::list(places.lake, places.settings)?.settled(places, receipts)
 }

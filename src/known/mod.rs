@@ -8,6 +8,7 @@
 //! moved.rs       which days a changed alias or ad affects
 //! receipts.rs    what stored things were made from, as it lies there
 //! survey.rs      what is there, by listings and receipts only
+//! sync_days.rs   which days the files of a sync have rows of
 //! ```
 
 pub(crate) mod ad_memory;
@@ -17,3 +18,4 @@ pub mod job;
 pub(crate) mod moved;
 pub(crate) mod receipts;
 pub(crate) mod survey;
+pub(crate) mod sync_days;

@@ -19,6 +19,7 @@ use crate::insights::ledger::Ledgers;
 use crate::known::in_lake::ListedTables;
 use crate::known::job::Places;
 use crate::known::receipts::Book;
+use crate::known::sync_days::KeptSyncDays;
 use crate::lake::layout::{ADS_OBJECT, rejected_partition};
 use crate::lake::{Lake, Listing, read_json};
 use crate::plan::accepted::{ACCEPTED_OBJECT, Accepted};
@@ -48,6 +49,8 @@ pub(crate) struct Survey {
     pub accepted: Accepted,
     /// What was fetched from Meta; none where others land the insights.
     pub ledgers: Option<Ledgers>,
+    /// Which days the files of a sync have rows of, where the folders are not the figures' days; and as it was kept.
+    pub sync_days: KeptSyncDays,
 }
 
 /// What to do about rows that have a receipt and are not stored any more.
@@ -113,13 +116,14 @@ impl Survey {
         let Places { settings, lake, output, engine } = *places;
         let (listed, stored) = at_once(|| ListedTables::list(lake, settings), || InOutput::take(output, settings, engine))?;
         let stored = stored?;
-        let landed = listed?.settled(lake, settings, &stored.receipts)?;
+        let landed = listed?.settled(places, &stored.receipts)?;
         let rejected = stored.rejected.iter().filter_map(|object| rejected_partition(&object.path));
         let leavings = stored.rows.keys().copied().chain(rejected).collect();
         let mut survey = Survey {
             leavings,
             insights: landed.insights,
             ledgers: landed.ledgers,
+            sync_days: landed.sync_days,
             identities: landed.identities,
             aliases_left_out: landed.aliases_left_out,
             published_ads: stored.ads.into_iter().find(|object| object.path == ADS_OBJECT),

@@ -122,6 +122,11 @@ impl Calendar {
         self.refused.insert((table, day));
     }
 
+    /// The days whose insights are refused: no count waits for them.
+    pub(crate) fn refused_insights(&self) -> impl Iterator<Item = Day> + '_ {
+        self.refused_insights.iter().copied()
+    }
+
     pub(crate) fn refuse_insights(&mut self, day: Day) {
         self.refused_insights.insert(day);
     }
@@ -176,9 +181,6 @@ impl Calendar {
                     blockers.insert(Blocker { table: table.table(), day: of, refused });
                 }
             }
-        }
-        if self.refused_insights.contains(&day) {
-            blockers.insert(Blocker { table: "insights", day, refused: true });
         }
         blockers.into_iter().collect()
     }

@@ -136,15 +136,19 @@ impl<'a> Planner<'a> {
 
     fn expected_of(&self, day: Day) -> DayReceipt {
         let bots = || self.inputs.settings.bots.iter().zip(self.rows().iter());
-        let insights = self.inputs.insights.get(day).map(|receipt| &receipt.content.accounts);
+        let content = self.inputs.insights.get(day).map(|receipt| &receipt.content);
+        let insights = content.map(|content| &content.accounts);
+        let of_settings = self.inputs.settings.insights.as_ref();
+        let all_whole = content.zip(of_settings).is_some_and(|(content, of)| content.is_whole(of));
+        let fetched = self.inputs.fetched.filter(|_| !self.inputs.calendar.are_insights_refused(day));
         let figures = insights.into_iter().flatten().map(|(account, figures)| format!("{account} {figures}"));
         // Where others land the table, a day with rows is whole: the figures tell.
-        let whole =
-            self.inputs.fetched.into_iter().flat_map(|ledgers| ledgers.whole_on(day)).map(|account| format!("{account} whole"));
+        let whole = fetched.into_iter().flat_map(|ledgers| ledgers.whole_on(day)).map(|account| format!("{account} whole"));
+        let whole = whole.chain(all_whole.then(|| "all whole".to_string()));
         let newest = self.inputs.insights.last();
         let is_whole = |account: &str| match self.inputs.fetched {
-            Some(ledgers) => ledgers.is_whole(account, day),
-            None => insights.is_some_and(|accounts| accounts.contains_key(account)),
+            Some(_) => fetched.is_some_and(|ledgers| ledgers.is_whole(account, day)),
+            None => all_whole || insights.is_some_and(|accounts| accounts.contains_key(account)),
         };
         let is_final = |account: &str| match self.inputs.fetched {
             Some(ledgers) => ledgers.is_final(account, day),

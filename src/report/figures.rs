@@ -24,7 +24,7 @@ use crate::config::Bot;
 
 use super::amount::Amount;
 use super::meaning::Meaning;
-use super::model::{By, Grain, ReportRequest, ReportRow};
+use super::model::{By, Grain, ReportRequest, ReportRow, TakenOver};
 use super::published::{Key, Published, PublishedAdDay};
 use super::sums::{Summed, Sums, exact_count};
 use super::tally::{AdTally, Tally};
@@ -143,6 +143,17 @@ fn row(meaning: &Meaning, by: By, key: Key, added_up: &AddedUp<'_>) -> Result<Re
     let conversations_with_spend = of_ad_days("conversations", sums.conversations_with_spend)?;
     let conversations_when_configured = of_ad_days("conversations", sums.conversations_when_configured)?;
     let conversions_with_spend = converted(sums.conversions_with_spend)?;
+    let cost_per_conversation = Amount(sums.spend).per(conversations_with_spend);
+    let cost_per_conversion = Amount(sums.spend_when_configured).per(conversions_with_spend);
+    let conversion_rate = Amount::share(conversions, conversations_when_configured);
+    let has_other_spend = sums.spend_when_configured != sums.spend || sums.conversions_with_spend != sums.conversions;
+    let shown = [
+        ("cost_per_conversation", cost_per_conversation, conversations_with_spend != conversations, sums.spend_days),
+        ("cost_per_conversion", cost_per_conversion, has_other_spend, sums.both_days),
+        ("conversion_rate", conversion_rate, conversations_when_configured != conversations, sums.conversions_days),
+    ];
+    let is_other = |(_, figure, is_other, _): &(&str, Option<Amount>, bool, i64)| figure.is_some() && *is_other;
+    let taken_over = shown.into_iter().filter(is_other).map(|(column, _, _, days)| TakenOver { column, days, of: added_up.days });
     let ad = meaning.ads.get(&key);
     Ok(ReportRow {
         date: added_up.date,
@@ -154,14 +165,15 @@ fn row(meaning: &Meaning, by: By, key: Key, added_up: &AddedUp<'_>) -> Result<Re
         spend: (sums.spend_days > 0).then_some(Amount(sums.spend)),
         reach: exact_reach,
         conversations,
-        cost_per_conversation: Amount(sums.spend).per(conversations_with_spend),
+        cost_per_conversation,
         conversions: (sums.conversions_days > 0).then_some(conversions),
-        cost_per_conversion: Amount(sums.spend_when_configured).per(conversions_with_spend),
-        conversion_rate: Amount::share(conversions, conversations_when_configured),
+        cost_per_conversion,
+        conversion_rate,
         reach_min: exact_reach.or(sums.reach_max_of_day),
         reach_max: exact_reach.map_or_else(|| reach(sums.reach_sum), |exact| Ok(Some(exact)))?,
         spend_unknown_days: added_up.days - sums.spend_days,
         unconfigured_days: added_up.days - added_up.configured_days,
+        taken_over: taken_over.collect(),
     })
 }
 

@@ -62,7 +62,7 @@ pub(super) struct Report {
     pub notes: Vec<String>,
 }
 
-/// One line of the report; the fields are [`COLUMNS`].
+/// One line of the report; the fields are [`COLUMNS`], but for what a note says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ReportRow {
     /// None with range grain, where the column is absent.
@@ -84,6 +84,17 @@ pub(super) struct ReportRow {
     pub reach_max: Option<i64>,
     pub spend_unknown_days: i64,
     pub unconfigured_days: i64,
+    /// The costs and rates that are not the quotient of the sums beside them. No column: a note says it.
+    pub taken_over: Vec<TakenOver>,
+}
+
+/// A cost or rate that is taken over fewer days than the sums beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct TakenOver {
+    pub column: &'static str,
+    /// Days on which both of its figures are known.
+    pub days: i64,
+    pub of: i64,
 }
 
 /// The columns in order, with what their cells are. `date` is there with day grain only.

@@ -1,10 +1,12 @@
 //! What the figures alone do not say, a sentence each: days that are missing or not complete, conversations that may still convert,
 //! ads that are not shown.
 
+use std::collections::BTreeMap;
+
 use crate::base::day::{Day, DayRange, written_ranges};
 use crate::config::Settings;
 
-use super::model::{By, ReportRequest, ReportRow};
+use super::model::{By, ReportRequest, ReportRow, TakenOver};
 use super::published::Published;
 
 /// The notes on these rows; `hidden_ads` would be shown with `all_ads`.
@@ -38,6 +40,7 @@ pub(super) fn notes(
             settings.horizon.days
         ));
     }
+    notes.extend(taken_over_fewer_days(rows));
     for ad in &request.ads {
         if !rows.iter().any(|row| row.ad_id == *ad) {
             notes.push(format!("ad {ad:?} has no figure to show in the range"));
@@ -51,6 +54,29 @@ pub(super) fn notes(
         ));
     }
     notes
+}
+
+/// How many ads a note names.
+const NAMED: usize = 10;
+
+/// The costs and rates that are not the quotient of the sums beside them (rule 13), those over as many days together.
+fn taken_over_fewer_days(rows: &[ReportRow]) -> Vec<String> {
+    let mut taken_alike: BTreeMap<TakenOver, Vec<&str>> = BTreeMap::new();
+    for row in rows {
+        for taken in &row.taken_over {
+            taken_alike.entry(*taken).or_default().push(&row.ad_id);
+        }
+    }
+    let sentence = |(TakenOver { column, days, of }, ads): (TakenOver, Vec<&str>)| {
+        let named = ads.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+        let more = if ads.len() > NAMED { format!(" and {} more", ads.len() - NAMED) } else { String::new() };
+        format!(
+            "{column} is taken over {days} of {of} days, those on which both its figures are known, and is not the quotient of the \
+             sums beside it: {} {named}{more}",
+            if ads.len() == 1 { "ad" } else { "ads" }
+        )
+    };
+    taken_alike.into_iter().map(sentence).collect()
 }
 
 /// The days that are asked for and not published.

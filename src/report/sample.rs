@@ -40,6 +40,7 @@ pub(super) fn row() -> ReportRow {
         reach_min: Some(10),
         reach_max: Some(30),
         spend_unknown_days: 0,
+        taken_over: Vec::new(),
         unconfigured_days: 3,
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct Sums {
     pub reach_sum: Option<i128>,
     pub conversions_days: i64,
     pub spend_days: i64,
+    /// Days on which spend and conversions are known.
+    pub both_days: i64,
 }
 
 impl Sums {
@@ -51,6 +53,7 @@ impl Sums {
         if let (Some(conversions), Some(spend)) = (day.conversions, day.spend) {
             self.conversions_with_spend += conversions;
             self.spend_when_configured += spend;
+            self.both_days += 1;
         }
         self.add_reach(day.reach, day.reach.map(i128::from));
     }
@@ -73,6 +76,7 @@ impl Sums {
         self.spend_when_configured += other.spend_when_configured;
         self.conversions_days += other.conversions_days;
         self.spend_days += other.spend_days;
+        self.both_days += other.both_days;
         self.add_reach(other.reach_max_of_day, other.reach_sum);
     }
 }

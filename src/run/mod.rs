@@ -325,6 +325,7 @@ impl<'a> Run<'a> {
             self.report.insights = pull.pulled;
             self.report.warnings.extend(pull.warnings);
         }
+        self.report.note_refused_insights(&self.calendar);
         let mut worst = self.failures.worst();
         self.report.failures = std::mem::take(&mut self.failures.list);
         self.report.note_inputs(&self.survey);

@@ -65,8 +65,8 @@ impl Run<'_> {
 
     /// The insights after a pull.
     fn look_at_insights(&mut self) -> Result<InsightsIndex> {
-        (self.survey.insights, self.survey.ledgers) =
-            in_lake::insights(self.job.lake, self.job.settings, &self.survey.receipts.insights)?;
+        (self.survey.insights, self.survey.ledgers, self.survey.sync_days) =
+            in_lake::insights(&self.job.places(), &self.survey.receipts.insights)?;
         let landed = self.survey.unread(self.job.settings).into_iter().filter(|step| step.table == "insights");
         self.note_partitions(&landed.collect::<Vec<_>>());
         self.scan_insights()

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::base::day::{Day, DayRange};
+use crate::base::day::{Day, DayRange, written_ranges};
 use crate::base::failures::Failure;
 use crate::base::schema::Raw;
 use crate::config::Settings;
@@ -14,6 +14,7 @@ use crate::extract::identity::SetAsideAliases;
 use crate::known::survey::Survey;
 use crate::lake::Requests;
 use crate::plan::Steps;
+use crate::plan::calendar::Calendar;
 use crate::plan::reason::DayStep;
 use crate::plan::stages::PartitionStep;
 use crate::run::publish::PublishedObject;
@@ -101,6 +102,17 @@ impl RunReport {
         if let Some((first, last)) = steps.without_sources.first().zip(steps.without_sources.last()) {
             let warning = "stay as published: partitions that they were made from were retired";
             self.warnings.insert(format!("days {first}..{last} {warning}"));
+        }
+    }
+
+    /// Days that are published without Meta's figures.
+    pub(crate) fn note_refused_insights(&mut self, calendar: &Calendar) {
+        let days: Vec<Day> = calendar.refused_insights().collect();
+        if !days.is_empty() {
+            self.warnings.insert(format!(
+                "insights of {} are refused: what comes from Meta is unknown there, conversations and conversions are counted",
+                written_ranges(days)
+            ));
         }
     }
 

@@ -29,6 +29,7 @@ pub(crate) fn insights(
         None => None,
     };
     let Some(index) = index else { return all_insights(places, survey, calendar, fail) };
+    survey.sync_days.keep(places.output)?;
     survey.receipts.insights.write(places.output)?;
     KeptInsights::keep(places, survey, &index, kept.as_ref())?;
     Ok(index)
@@ -42,6 +43,7 @@ pub(crate) fn all_insights(
     fail: &mut dyn FnMut(Error),
 ) -> Result<InsightsIndex> {
     let index = read_insights(places, survey, calendar, fail);
+    survey.sync_days.keep(places.output)?;
     survey.receipts.insights.write(places.output)?;
     let index = index?;
     KeptInsights::keep(places, survey, &index, None)?;
@@ -85,6 +87,9 @@ fn read_new_insights(
     }
     for (day, receipt) in scan.survey.receipts.insights.iter() {
         scan.index.note_landed(day, receipt.content.accounts.keys());
+        if places.settings.insights.as_ref().is_some_and(|insights| receipt.content.is_whole(insights)) {
+            scan.index.note_whole(day);
+        }
     }
     Ok(Some(scan.index))
 }
@@ -101,7 +106,7 @@ pub(crate) fn add_figures(
     let is_missing = |day: &Day| !index.days.contains_key(day) && survey.receipts.insights.get(*day).is_some();
     let missing = days.into_iter().filter(is_missing).filter_map(|day| survey.insights.partitions.get(&day));
     let missing: Vec<&Partition> = missing.collect();
-    let all_rows = on_all_cores(&missing, |partition| readable(|| insights::read_partition(places.lake, partition)));
+    let all_rows = on_all_cores(&missing, |partition| rows_of(places, partition));
     for (partition, rows) in missing.into_iter().zip(all_rows) {
         index.add_figures(partition.day, rows.map_err(|error| error.with("day", partition.day))?, &listed);
     }
@@ -111,7 +116,12 @@ pub(crate) fn add_figures(
 /// Meta's figures of one day; none where no partition of it has landed.
 pub(crate) fn insights_of(places: &Places<'_>, survey: &Survey, day: Day) -> Result<Vec<InsightRow>> {
     let partition = survey.insights.partitions.get(&day);
-    partition.map_or(Ok(Vec::new()), |partition| readable(|| insights::read_partition(places.lake, partition)))
+    partition.map_or(Ok(Vec::new()), |partition| rows_of(places, partition))
+}
+
+fn rows_of(places: &Places<'_>, partition: &Partition) -> Result<Vec<InsightRow>> {
+    let Some(of) = &places.settings.insights else { return Ok(Vec::new()) };
+    readable(|| insights::read_partition(places.lake, &of.columns, partition))
 }
 
 /// Reads all landed insights, oldest first.
@@ -135,7 +145,7 @@ pub(crate) fn read_insights(
 fn read_partitions(places: &Places<'_>, partitions: &[Partition]) -> Vec<Result<(Vec<InsightRow>, InsightsContent)>> {
     let listed = places.settings.listed_accounts();
     on_all_cores(partitions, |partition| {
-        let rows = readable(|| insights::read_partition(places.lake, partition))?;
+        let rows = rows_of(places, partition)?;
         let content = insights::content(&rows, &listed);
         Ok((rows, content))
     })
@@ -165,6 +175,9 @@ impl InsightsScan<'_> {
         });
         match added {
             Ok(content) => {
+                if self.places.settings.insights.as_ref().is_some_and(|insights| content.is_whole(insights)) {
+                    self.index.note_whole(day);
+                }
                 let of = insights_settings(self.places.settings);
                 self.survey.receipts.insights.set(day, PartitionReceipt::new(partition.objects, of, None, content));
             }
@@ -172,6 +185,7 @@ impl InsightsScan<'_> {
             Err(error) => {
                 self.survey.receipts.insights.forget(day);
                 self.calendar.refuse_insights(day);
+                self.index.note_refused(day);
                 (self.fail)(error);
             }
         }

@@ -327,7 +327,7 @@ fn other_days_and_ads_have_their_reasons() {
         "Money",
         "spend unknown",
         "[14]",
-        "Spend is not known: Meta's figures of account act_2 for this day have not landed",
+        "Spend is not known: Meta's figures of account act_2 for this day have not landed, or are refused",
     );
     tells(
         "D",

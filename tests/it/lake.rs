@@ -141,12 +141,16 @@ pub fn write(world: &World, form: &Form, dir: &Path) -> Lake {
         let rows: Vec<&Event> = world.events.iter().filter(|row| row.partition == day).collect();
         write_day(&root.join("events"), day, rows, form, 1_000 + index as u64, |rows| event_columns(rows, form));
     }
-    let mut insight_days: Vec<NaiveDate> = world.insights.iter().map(|row| row.date).collect();
+    let landed = world.empty_insight_days.iter().copied();
+    let mut insight_days: Vec<NaiveDate> = world.insights.iter().map(|row| row.date).chain(landed).collect();
     insight_days.sort();
     insight_days.dedup();
     for (index, &day) in insight_days.iter().enumerate() {
         let rows: Vec<&Insight> = world.insights.iter().filter(|row| row.date == day).collect();
         write_day(&root.join("insights"), day, rows, form, 2_000 + index as u64, |rows| insight_columns(rows, form));
+        if world.refused_insights.contains(&day) {
+            fs::write(root.join(format!("insights/date={day}/part-z.parquet")), "no Parquet").expect("the partition is written");
+        }
     }
     if !world.identities.is_empty() {
         let rows = shuffled(world.identities.iter().collect(), form, 3_000);
@@ -185,8 +189,13 @@ fn pipeline_toml(world: &World, form: &Form, name: &str, output: Option<&str>) -
     if !world.identities.is_empty() {
         toml += "\n[inputs.identities]\npath = \"identities\"\n";
     }
-    if !world.insights.is_empty() {
-        toml += &format!("\n[insights]\nsource = \"landed\"\npath = \"insights\"\n{partition}\n");
+    // Where they are fetched, who asks for that writes the section.
+    if !(world.insights.is_empty() && world.empty_insight_days.is_empty()) {
+        toml += "\n[insights]\nsource = \"landed\"\npath = \"insights\"\n";
+        toml += &format!("{partition}\nabsent_means_zero = {}\n", world.absent_means_zero);
+        if world.insights.iter().any(|row| row.loaded_at.is_some()) {
+            toml += "columns = { loaded_at = \"loaded_at\" }\n";
+        }
     }
     if let Some(output) = output {
         toml += &format!("\n[output]\nurl = {}\n", text(output));
@@ -374,7 +383,7 @@ pub fn insight_columns(rows: &[&Insight], form: &Form) -> Columns {
                 .expect("decimal(18,6) is a type"),
         ),
     };
-    let columns = vec![
+    let mut columns = vec![
         ("account_id", Arc::new(rows.iter().map(|row| Some(account(row))).collect::<StringArray>()) as ArrayRef),
         ("ad_id", strings(rows.iter().map(|row| Some(row.ad_id.as_str())))),
         ("currency", strings(rows.iter().map(|row| Some(row.currency.as_str())))),
@@ -390,6 +399,9 @@ pub fn insight_columns(rows: &[&Insight], form: &Form) -> Columns {
         ("campaign_id", text(|row| &row.campaign_id)),
         ("campaign_name", text(|row| &row.campaign_name)),
     ];
+    if rows.iter().any(|row| row.loaded_at.is_some()) {
+        columns.push(("loaded_at", times(&rows.iter().map(|row| row.loaded_at).collect::<Vec<_>>(), TimeForm::MicrosUtc)));
+    }
     let required = ["account_id", "ad_id", "currency", "spend"];
     let optional: Vec<&str> = columns.iter().map(|(name, _)| *name).filter(|name| !required.contains(name)).collect();
     without_empty(columns, &optional, form)

@@ -17,6 +17,7 @@ mod faults;
 mod forms;
 mod graph;
 mod lake;
+mod landed_insights;
 mod layouts;
 mod network;
 mod nights;

@@ -109,6 +109,7 @@ struct Rejected {
 pub fn tables(world: &World) -> Result<Tables, Refusal> {
     let zones = zones(world)?;
     let contacts = Contacts::new(world);
+    let world = &readable_insights(world);
     check_insights(world)?;
 
     let mut rejected = Vec::new();
@@ -616,6 +617,42 @@ fn is_complete(world: &World, zone: Tz, date: NaiveDate) -> bool {
 
 // --------------------------------------------------------------------------------------------------------------- money
 
+/// A world without insights is a pipeline without a source.
+fn has_source(world: &World) -> bool {
+    world.fetched.is_some() || !world.insights.is_empty() || !world.empty_insight_days.is_empty()
+}
+
+/// The days with a partition that is not refused.
+fn landed_insight_days(world: &World) -> BTreeSet<NaiveDate> {
+    let days = world.insights.iter().map(|row| row.date).chain(world.empty_insight_days.iter().copied());
+    days.filter(|day| !world.refused_insights.contains(day)).collect()
+}
+
+/// The world with one row of insights for each key (14), and none of refused partitions (19). Its `empty_insight_days` are all days
+/// with a partition.
+fn readable_insights(world: &World) -> World {
+    let mut readable = world.clone();
+    readable.empty_insight_days.extend(world.insights.iter().map(|row| row.date));
+    readable.insights.clear();
+    for row in &world.insights {
+        let same_key =
+            |other: &&Insight| (&other.account_id, &other.ad_id, other.date) == (&row.account_id, &row.ad_id, row.date);
+        let rivals: Vec<&Insight> = world.insights.iter().filter(same_key).collect();
+        let greatest = rivals.iter().map(|rival| rival.loaded_at).max().flatten();
+        let latest: Vec<&&Insight> = rivals.iter().filter(|rival| rival.loaded_at == greatest).collect();
+        if latest.iter().any(|rival| format!("{rival:?}") != format!("{:?}", latest[0])) {
+            readable.refused_insights.push(row.date);
+        }
+        let is_taken = readable.insights.iter().any(|taken| same_key(&taken));
+        if !is_taken {
+            readable.insights.push((*latest[0]).clone());
+        }
+    }
+    let refused = readable.refused_insights.clone();
+    readable.insights.retain(|row| !refused.contains(&row.date));
+    readable
+}
+
 fn check_insights(world: &World) -> Result<(), Refusal> {
     for (index, one) in world.insights.iter().enumerate() {
         for other in &world.insights[..index] {
@@ -676,12 +713,17 @@ impl Money<'_> {
             .map(|touch| touch.bot_id.clone())
     }
 
-    /// Whole when its fetch completed; landed by others, when it has at least one row.
+    /// Whole when its fetch completed; landed by others, when it has at least one row, or when its partition is there and who has
+    /// no row spent nothing. Never when the partition is refused (19).
     fn is_whole(&self, account_id: &str, date: NaiveDate) -> bool {
+        if self.world.refused_insights.contains(&date) {
+            return false;
+        }
         if let Some(fetched) = &self.world.fetched {
             return fetched.contains_key(&(account_id.to_owned(), date));
         }
-        self.world.insights.iter().any(|row| row.account_id == account_id && row.date == date)
+        let has_row = |row: &Insight| row.account_id == account_id && row.date == date;
+        self.world.insights.iter().any(has_row) || self.world.absent_means_zero && self.world.empty_insight_days.contains(&date)
     }
 }
 
@@ -879,14 +921,12 @@ impl DayView<'_> {
         let is_late = |date: NaiveDate| (date - self.date).num_days() >= RESTATE_DAYS;
         match &self.world.fetched {
             Some(fetched) => bot.ad_accounts.iter().all(|account_id| is_late(fetched[&(account_id.clone(), self.date)])),
-            None => self.world.insights.iter().any(|row| is_late(row.date)),
+            None => landed_insight_days(self.world).into_iter().any(is_late),
         }
     }
 
     fn insights_status(&self, bot: &Bot) -> &'static str {
-        // A world without insights is a pipeline without a source.
-        let has_source = self.world.fetched.is_some() || !self.world.insights.is_empty();
-        if !has_source || bot.ad_accounts.is_empty() {
+        if !has_source(self.world) || bot.ad_accounts.is_empty() {
             "none"
         } else if bot.ad_accounts.iter().any(|account_id| !self.money.is_whole(account_id, self.date)) {
             "missing"

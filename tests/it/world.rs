@@ -25,6 +25,12 @@ pub struct World {
     pub events: Vec<Event>,
     pub identities: Vec<Identity>,
     pub insights: Vec<Insight>,
+    /// Landed partitions of insights without a row.
+    pub empty_insight_days: Vec<NaiveDate>,
+    /// Partitions of insights that cannot be read.
+    pub refused_insights: Vec<NaiveDate>,
+    /// Who has no row on a landed day spent nothing (14).
+    pub absent_means_zero: bool,
     /// The days of accounts whose figures were fetched to the end, each with the account's date when they were fetched last. None:
     /// others land them.
     pub fetched: Option<BTreeMap<(String, NaiveDate), NaiveDate>>,
@@ -93,4 +99,5 @@ pub struct Insight {
     pub adset_name: Option<String>,
     pub campaign_id: Option<String>,
     pub campaign_name: Option<String>,
+    pub loaded_at: Option<i64>,
 }

@@ -334,6 +334,7 @@ fn insight(days: i64) -> BoxedStrategy<Insight> {
             adset_name: names.2,
             campaign_id: names.3,
             campaign_name: names.4,
+            loaded_at: None,
         })
         .boxed()
 }
@@ -371,7 +372,7 @@ fn world_of(days: i64, rows: usize) -> BoxedStrategy<World> {
                 (bots(days), Just(window_days), identities(), forms(), landed(days), partition_zones()),
                 (vec(message(days, shared.clone()), 0..rows), echoes()),
                 (vec(event(days, shared), 0..rows), event_echoes()),
-                prop_oneof![1 => Just(Vec::new()), 4 => vec(insight(days), 1..20)],
+                (prop_oneof![1 => Just(Vec::new()), 4 => vec(insight(days), 1..20)], any::<bool>()),
             )
         })
         .prop_map(
@@ -379,8 +380,9 @@ fn world_of(days: i64, rows: usize) -> BoxedStrategy<World> {
                 (bots, window_days, identities, forms, landed, partition_zones),
                 (mut messages, echoes),
                 (mut events, event_echoes),
-                mut insights,
+                insights,
             )| {
+                let (mut insights, absent_means_zero) = insights;
                 let (message_days, event_days, allow_missing) = landed;
                 for (of, shift, late, echo) in echoes {
                     if !messages.is_empty() {
@@ -413,6 +415,9 @@ fn world_of(days: i64, rows: usize) -> BoxedStrategy<World> {
                     events,
                     identities,
                     insights,
+                    empty_insight_days: Vec::new(),
+                    refused_insights: Vec::new(),
+                    absent_means_zero,
                     fetched: None,
                 }
             },

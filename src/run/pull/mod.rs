@@ -19,6 +19,7 @@ use tracing::{info, warn};
 
 use crate::base::day::{Day, DayRange};
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::mapping::TableMapping;
 use crate::base::object::Object;
 use crate::base::schema;
 use crate::config::MarketingApi;
@@ -281,7 +282,8 @@ impl<'a> Pull<'a> {
     fn landed(&self, account: &str, day: Day) -> Result<Vec<InsightRow>> {
         let path = ledger::day_object(self.folder, account, day);
         let Some(object) = self.objects.get(&path) else { return Ok(Vec::new()) };
-        insights::read_partition(&self.lake, &Partition::of(day, vec![object.clone()]))
+        let columns = TableMapping::identity(&schema::INSIGHTS);
+        insights::read_partition(&self.lake, &columns, &Partition::of(day, vec![object.clone()]))
     }
 
     /// Replaces an account's rows of a day where they are others; gives the entry with the object's version.

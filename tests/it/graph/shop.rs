@@ -236,6 +236,7 @@ impl Shop {
                 adset_name: Some(format!("ad set {}", of.adset)),
                 campaign_id: Some(of.campaign.clone()),
                 campaign_name: Some(format!("campaign {}", of.campaign)),
+                loaded_at: None,
             });
         }
         rows

@@ -262,6 +262,7 @@ pub fn insights(dice: &mut Dice) -> Vec<Insight> {
                     adset_name: Some(adset_name.into()),
                     campaign_id: Some(campaign_id.into()),
                     campaign_name: Some(campaign_name.into()),
+                    loaded_at: None,
                 });
             }
         }

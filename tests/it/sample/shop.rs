@@ -342,6 +342,7 @@ impl Shop {
             identities: self.identities,
             insights,
             fetched: None,
+            ..World::default()
         }
     }
 }
