@@ -367,9 +367,8 @@ impl Survey {
                     Some(then) => history_holds(then, settings, day),
                     None => unnamed_history_holds(receipt.history, settings, day),
                 };
-                receipt.logic == now.0.logic
-                    && (receipt.settings == now.0.settings || is_read_alike())
-                    && (receipt.history == now.0.history || is_same_history())
+                // What an earlier version made of them is the best that will ever be known.
+                (receipt.settings == now.0.settings || is_read_alike()) && (receipt.history == now.0.history || is_same_history())
             };
             let receipts = self.receipts.raw_mut(table);
             let aside = receipts.iter().filter(|(day, receipt)| is_retired(*day) && !holds(*day, receipt));

@@ -236,7 +236,7 @@ fn breakdown_rows_are_refused_whatever_they_say() {
 #[test]
 fn keys_that_do_not_fit_are_usage_errors_with_their_place() {
     for (lines, says) in [
-        ("columns = { curency = \"c\" }", "did you mean `currency`?"),
+        ("columns = { currency_ = \"c\" }", "did you mean `currency`?"),
         ("absent_means_zero = \"yes\"", "`insights.absent_means_zero` is string, true or false is needed"),
         ("columns = { clicks = { column = \"c\", float = true } }", "`float` is for amounts"),
     ] {
