@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use super::document::{Section, nearest};
 use crate::base::error::Result;
 
-/// The forms of a pipeline, as places in [`FORMS`].
+/// The forms of a pipeline, as places in the list of forms that are known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Forms(Vec<usize>);
 
