@@ -138,7 +138,7 @@ fn oracle_does_not_see_the_order_of_rows() {
 fn random_worlds_reach_every_rule() {
     let mut runner = TestRunner::deterministic();
     let mut met = std::collections::BTreeMap::new();
-    for _ in 0..300 {
+    for _ in 0..1500 {
         let world = worlds::world().new_tree(&mut runner).expect("the strategy makes worlds").current();
         let tables = oracle::tables(&world).expect("the oracle takes the strategy's worlds");
         let mut meet = |what: &'static str, there: bool| *met.entry(what).or_insert(0u32) += u32::from(there);
@@ -167,7 +167,7 @@ fn random_worlds_reach_every_rule() {
         meet("no rows at all", bot_days.is_empty());
     }
     let never: Vec<_> = met.iter().filter(|(_, times)| **times < 3).collect();
-    assert!(never.is_empty(), "of 300 worlds, hardly any has: {never:?} (all: {met:?})");
+    assert!(never.is_empty(), "of 1500 worlds, hardly any has: {never:?} (all: {met:?})");
 }
 
 // ---------------------------------------------------------------------------------------------------------- the binary
