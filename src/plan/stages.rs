@@ -5,6 +5,7 @@
 //! pays for no other. A stage that was done is no longer among them, nor is one that this run tried in vain.
 
 use std::collections::BTreeSet;
+use std::iter;
 
 use serde::Serialize;
 
@@ -76,11 +77,9 @@ impl<'a> Seen<'a> {
     /// What there is to do, in order.
     pub(crate) fn stages(&'a self) -> impl Iterator<Item = Stage> + 'a {
         let first = [Seen::forget, Seen::read, Seen::pull, Seen::identities, Seen::accept, Seen::ads];
-        let days = || self.steps().days.into_iter().filter(|step| !self.tried.days.contains(&step.day)).map(Stage::Build);
-        let removals = || self.planner.removals(self.planner.range()).into_iter().map(Stage::Remove);
-        let last: [Box<dyn Fn() -> Vec<Stage> + 'a>; 2] =
-            [Box::new(move || days().collect()), Box::new(move || removals().collect())];
-        first.into_iter().filter_map(|stage| stage(self)).chain(last.into_iter().flat_map(|stages| stages()))
+        let days = iter::once_with(|| self.builds()).flatten();
+        let removals = iter::once_with(|| self.removals()).flatten();
+        first.into_iter().filter_map(|stage| stage(self)).chain(days).chain(removals)
     }
 
     /// The days to build, those kept back, and those that stay as published.
@@ -123,6 +122,15 @@ impl<'a> Seen<'a> {
 
     fn ads(&self) -> Option<Stage> {
         self.ads_are_stale().then_some(Stage::Ads)
+    }
+
+    fn builds(&self) -> impl Iterator<Item = Stage> + 'a {
+        let Seen { tried, .. } = *self;
+        self.steps().days.into_iter().filter(|step| !tried.days.contains(&step.day)).map(Stage::Build)
+    }
+
+    fn removals(&self) -> impl Iterator<Item = Stage> + use<> {
+        self.planner.removals(self.planner.range()).into_iter().map(Stage::Remove)
     }
 
     pub(crate) fn ads_are_stale(&self) -> bool {

@@ -8,15 +8,15 @@ use crate::base::day::Day;
 use crate::base::error::Result;
 use crate::base::schema::Raw;
 use crate::config::Settings;
-use crate::engine::embedded::conversion_events::Events;
+use crate::engine::embedded::conversion_events::{Event, Events};
 use crate::engine::embedded::left_out;
 use crate::engine::embedded::needed::{self, Loaded};
-use crate::engine::embedded::settle::settle;
-use crate::engine::embedded::touches::Touches;
+use crate::engine::embedded::settle::{Held, settle};
+use crate::engine::embedded::touches::{Touch, Touches};
 use crate::engine::embedded::working;
 use crate::engine::embedded::yields::yields;
 use crate::engine::request::{ExtractedPartition, Rules};
-use crate::engine::rows::{EventRow, ReadEvents, Rows, SettledRows, TouchRow, Yield, YieldsRequest};
+use crate::engine::rows::{ReadEvents, Rows, SettledRows, Yield, YieldsRequest};
 use crate::lake::Lake;
 
 /// The rows of these partitions, or those of some contacts.
@@ -88,20 +88,12 @@ struct Unsettled {
     events: Events,
 }
 
-impl Rows for Unsettled {
-    fn touches(&self) -> u32 {
-        self.touches.rows.len() as u32
+impl Held for Unsettled {
+    fn touches(&self) -> (&Touches, &[Touch]) {
+        (&self.touches, &self.touches.rows)
     }
 
-    fn touch(&self, number: u32) -> TouchRow<'_> {
-        self.touches.row(&self.touches.rows[number as usize])
-    }
-
-    fn events(&self) -> u32 {
-        self.events.rows.len() as u32
-    }
-
-    fn event(&self, number: u32) -> EventRow<'_> {
-        self.events.row(&self.events.rows[number as usize])
+    fn events(&self) -> (&Events, &[Event]) {
+        (&self.events, &self.events.rows)
     }
 }

@@ -96,41 +96,51 @@ fn ad_facts(touches: &Touches) -> FactsOfAds {
     facts
 }
 
-impl Rows for Settled {
+/// Rows that lie among those of [`Touches`] and [`Events`].
+pub(super) trait Held {
+    fn touches(&self) -> (&Touches, &[Touch]);
+    fn events(&self) -> (&Events, &[Event]);
+}
+
+impl<H: Held> Rows for H {
     fn touches(&self) -> u32 {
-        self.touches.rows.len() as u32
+        Held::touches(self).1.len() as u32
     }
 
     fn touch(&self, number: u32) -> TouchRow<'_> {
-        self.touches.row(&self.touches.rows[number as usize])
+        let (touches, rows) = Held::touches(self);
+        touches.row(&rows[number as usize])
     }
 
     fn events(&self) -> u32 {
-        self.events.rows.len() as u32
+        Held::events(self).1.len() as u32
     }
 
     fn event(&self, number: u32) -> EventRow<'_> {
-        self.events.row(&self.events.rows[number as usize])
+        let (events, rows) = Held::events(self);
+        events.row(&rows[number as usize])
+    }
+}
+
+impl Held for Settled {
+    fn touches(&self) -> (&Touches, &[Touch]) {
+        (&self.touches, &self.touches.rows)
+    }
+
+    fn events(&self) -> (&Events, &[Event]) {
+        (&self.events, &self.events.rows)
     }
 }
 
 /// The copies that were dropped.
 pub(super) struct Copies<'a>(pub &'a Settled);
 
-impl Rows for Copies<'_> {
-    fn touches(&self) -> u32 {
-        self.0.dropped_touches.len() as u32
+impl Held for Copies<'_> {
+    fn touches(&self) -> (&Touches, &[Touch]) {
+        (&self.0.touches, &self.0.dropped_touches)
     }
 
-    fn touch(&self, number: u32) -> TouchRow<'_> {
-        self.0.touches.row(&self.0.dropped_touches[number as usize])
-    }
-
-    fn events(&self) -> u32 {
-        self.0.dropped_events.len() as u32
-    }
-
-    fn event(&self, number: u32) -> EventRow<'_> {
-        self.0.events.row(&self.0.dropped_events[number as usize])
+    fn events(&self) -> (&Events, &[Event]) {
+        (&self.0.events, &self.0.dropped_events)
     }
 }
