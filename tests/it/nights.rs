@@ -797,10 +797,10 @@ fn ages(world: &World, form: &Form, steps: &[Aging]) -> Checked {
                 let raw: Vec<_> = there.into_iter().filter(|(table, _)| *table != Table::Insights).collect();
                 let (table, day) = raw[which.index(raw.len())];
                 let name = if table == Table::Messages { "messages" } else { "events" };
-                let partition = dir.join(format!("lake/{name}/date={day}"));
-                for file in files(&partition) {
-                    fs::write(partition.join(file), "no Parquet").expect("it can be written");
-                }
+                let its = |file: usize| dir.join("lake").join(name).join(form.lay.path(day, file));
+                let damaged: Vec<PathBuf> = (0..form.files_per_day).map(its).filter(|file| file.exists()).collect();
+                prop_assert!(!damaged.is_empty(), "{}: nothing of {} lies there", what, day);
+                damaged.iter().for_each(|file| fs::write(file, "no Parquet").expect("it can be written"));
                 ran(&what, &[6])?;
                 // It is written anew.
                 let without = landed_of(
