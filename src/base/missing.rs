@@ -1,0 +1,143 @@
+//! Columns that a file lacks: what is said of them, with those that it has and a mapping to paste.
+
+use arrow::datatypes::{DataType, FieldRef, Fields, Schema};
+
+use crate::base::error::{Error, Result};
+use crate::base::folders;
+use crate::base::mapping::{ColumnSource, MappedColumn, TableMapping};
+use crate::base::places::{self, File};
+use crate::base::schema::InputTable;
+
+/// Names under which others know a column, in small letters and without signs between.
+const OTHER_NAMES: [(&str, &[&str]); 12] = [
+    ("account_id", &["adaccountid", "account"]),
+    ("ad_id", &["adid", "ad", "sourceid", "referralsourceid", "id"]),
+    ("ad_type", &["sourcetype", "referralsourcetype", "type"]),
+    ("ad_title", &["headline", "referralheadline", "title"]),
+    ("ctwa_clid", &["clid", "clickid", "referralctwaclid"]),
+    ("currency", &["accountcurrency", "adaccountcurrency", "currencycode"]),
+    ("spend", &["amountspent", "spendamount", "cost", "costs", "spent"]),
+    ("bot_id", &["bot", "owneridentity", "businessid", "phonenumberid"]),
+    ("contact_id", &["contact", "identity", "waid", "customerid", "userid", "from"]),
+    ("message_id", &["wamid", "id"]),
+    ("sent_at", &["timestamp", "time", "createdat", "sentdate", "date"]),
+    ("occurred_at", &["timestamp", "time", "createdat", "eventtime", "storagedate", "date"]),
+];
+
+/// How like two names are that may mean the same.
+const ALIKE: f64 = 0.9;
+
+/// An optional column that a file lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Missing {
+    pub name: &'static str,
+    /// Where the mapping looks for it, if the pipeline file says so.
+    named: Option<String>,
+    /// The line that would map what the file has in its place, as it seems.
+    line: Option<String>,
+    section: &'static str,
+}
+
+impl Missing {
+    pub(super) fn of(table: &InputTable, column: &MappedColumn, schema: &Schema) -> Missing {
+        let named = column.mapped.then(|| wanted(column));
+        let line = near(column, schema).map(|near| line(column, Some(&near)));
+        Missing { name: column.spec.name, named, line, section: table.section }
+    }
+
+    /// What is said of it, beside where it is missing.
+    pub(crate) fn text(&self, place: &str) -> String {
+        let named = self.named.as_ref().map(|named| format!(" ({named})")).unwrap_or_default();
+        let line = self.line.as_ref().map(|line| format!("; if it is that, write in [{}.columns]: {line}", self.section));
+        format!("optional column {}{named} is missing{place}, it is NULL{}", self.name, line.unwrap_or_default())
+    }
+}
+
+/// Where the mapping looks for a column.
+fn wanted(column: &MappedColumn) -> String {
+    let places: Vec<String> = column.sources.iter().map(ColumnSource::to_string).collect();
+    format!("{} is read from {}", column.spec.name, places.join(", "))
+}
+
+/// All columns that a file lacks and has to have.
+pub(super) fn error(mapping: &TableMapping, missing: &[&MappedColumn], file: File<'_>) -> Error {
+    let names: Vec<&str> = missing.iter().map(|column| column.spec.name).collect();
+    let (columns, verb) = if names.len() == 1 { ("column", "is") } else { ("columns", "are") };
+    let error = Error::data(format!("required {columns} {} {verb} missing", names.join(", "))).with("table", mapping.table.name);
+    let error = if names.len() == 1 { error.with("column", names[0]) } else { error };
+    let named: Vec<String> = missing.iter().filter(|column| column.mapped).map(|column| wanted(column)).collect();
+    let error = if named.is_empty() { error } else { error.with("mapping", named.join("; ")) };
+    let error = error.with("columns it has", describe(file.schema));
+    let looks_at_folders = missing.iter().flat_map(|column| &column.sources).any(|source| source.partition.is_some());
+    let keys = folders::keys_of(file.path);
+    let error = if looks_at_folders { error.with("folder keys it has", format!("{keys:?}")) } else { error };
+    let lines = missing.iter().map(|column| match near(column, file.schema) {
+        None if keys.iter().any(|key| key.eq_ignore_ascii_case(column.spec.name)) => {
+            format!("{name} = {{ partition = {name:?} }}", name = column.spec.name)
+        }
+        near => line(column, near.as_deref()),
+    });
+    let lines = lines.collect::<Vec<_>>().join(", ");
+    let section = mapping.table.section;
+    error.mend(if missing.len() == 1 || mapping.columns.iter().any(|column| column.mapped) {
+        format!("name {} in [{section}.columns]: {lines}", if missing.len() == 1 { "its column" } else { "its columns" })
+    } else {
+        format!("name its columns in [{section}]: columns = {{ {lines} }}")
+    })
+}
+
+/// The line that maps a column. Other files may have it where it is looked for now.
+fn line(column: &MappedColumn, near: Option<&str>) -> String {
+    let name = column.spec.name;
+    match near {
+        Some(near) if !column.mapped => format!("{name} = [{name:?}, {near}]"),
+        near => format!("{name} = {}", near.unwrap_or("\"...\"")),
+    }
+}
+
+/// A name as names are compared here.
+fn bare(name: &str) -> String {
+    name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// The place of a file that most likely is what a mapping looks for, as the pipeline file writes it.
+fn near(column: &MappedColumn, schema: &Schema) -> Option<String> {
+    let places: Vec<(String, Vec<&str>)> =
+        places::all(schema).into_iter().map(|steps| (bare(steps.last().unwrap_or(&"")), steps)).collect();
+    let looked_for = column.sources.iter().filter(|source| source.is_plain()).map(|source| bare(&source.column));
+    let names: Vec<String> = looked_for.chain([bare(column.spec.name)]).collect();
+    let has = |name: &str| places.iter().find(|(known, _)| known == name);
+    let others = OTHER_NAMES.iter().filter(|(name, _)| *name == column.spec.name).flat_map(|(_, others)| *others);
+    let whole = |name: &String| places.iter().find(|(_, steps)| bare(&steps.concat()) == *name);
+    let likeness =
+        |(known, _): &&(String, Vec<&str>)| names.iter().map(|name| strsim::jaro_winkler(known, name)).fold(0.0, f64::max);
+    let alike = || places.iter().filter(|place| likeness(place) >= ALIKE).max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    let holds = || places.iter().find(|(known, _)| names.iter().any(|name| name.len() > 2 && known.contains(name.as_str())));
+    let found = names.iter().find_map(|name| has(name).or_else(|| whole(name)));
+    let (_, steps) = found.or_else(|| others.copied().find_map(has)).or_else(alike).or_else(holds)?;
+    Some(match steps.as_slice() {
+        [name] => format!("{name:?}"),
+        [outer, key] => format!("{{ column = {outer:?}, key = {key:?} }}"),
+        [outer, keys @ ..] => format!("{{ column = {outer:?}, key = {keys:?} }}"),
+        [] => return None,
+    })
+}
+
+/// The columns of a file, with the fields of structs, as an error names them.
+pub(crate) fn describe(schema: &Schema) -> String {
+    let name = |field: &FieldRef| match field.data_type() {
+        DataType::Struct(fields) => format!("{}{{{}}}", field.name(), names(fields)),
+        _ => field.name().clone(),
+    };
+    if schema.fields().is_empty() { "none".to_string() } else { schema.fields().iter().map(name).collect::<Vec<_>>().join(", ") }
+}
+
+fn names(fields: &Fields) -> String {
+    fields.iter().map(|field| field.name().as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// The columns among these that a file has to have.
+pub(super) fn check(mapping: &TableMapping, missing: &[&MappedColumn], file: File<'_>) -> Result<()> {
+    let needed: Vec<&MappedColumn> = missing.iter().copied().filter(|column| column.is_needed()).collect();
+    if needed.is_empty() { Ok(()) } else { Err(error(mapping, &needed, file)) }
+}
