@@ -24,8 +24,8 @@ const OTHER_NAMES: [(&str, &[&str]); 12] = [
     ("occurred_at", &["timestamp", "time", "createdat", "eventtime", "storagedate", "date"]),
 ];
 
-/// How like two names are that may mean the same.
-const ALIKE: f64 = 0.9;
+/// How like two names are that may mean the same, in thousandths.
+const ALIKE: u32 = 900;
 
 /// An optional column that a file lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,9 +109,10 @@ fn near(column: &MappedColumn, schema: &Schema) -> Option<String> {
     let has = |name: &str| places.iter().find(|(known, _)| known == name);
     let others = OTHER_NAMES.iter().filter(|(name, _)| *name == column.spec.name).flat_map(|(_, others)| *others);
     let whole = |name: &String| places.iter().find(|(_, steps)| bare(&steps.concat()) == *name);
-    let likeness =
-        |(known, _): &&(String, Vec<&str>)| names.iter().map(|name| strsim::jaro_winkler(known, name)).fold(0.0, f64::max);
-    let alike = || places.iter().filter(|place| likeness(place) >= ALIKE).max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    let likeness = |(known, _): &&(String, Vec<&str>)| {
+        names.iter().map(|name| (strsim::jaro_winkler(known, name) * 1_000.0) as u32).max().unwrap_or_default()
+    };
+    let alike = || places.iter().filter(|place| likeness(place) >= ALIKE).max_by_key(likeness);
     let holds = || places.iter().find(|(known, _)| names.iter().any(|name| name.len() > 2 && known.contains(name.as_str())));
     let found = names.iter().find_map(|name| has(name).or_else(|| whole(name)));
     let (_, steps) = found.or_else(|| others.copied().find_map(has)).or_else(alike).or_else(holds)?;

@@ -377,4 +377,34 @@ timezone = "UTC"
             assert_eq!(quoted(text), format!("{text:?}"));
         }
     }
+
+    #[test]
+    fn another_place_is_another_reading() {
+        let of = |ad: &str, alias: &str| {
+            let text = format!(
+                "name = 'n'\n[lake]\nurl = 'lake'\n[inputs.messages.columns]\n{ad}\n[inputs.identities]\n{alias}\n[[bots]]\nid = 'a'\n\
+                 timezone = 'UTC'\n"
+            );
+            let settings = Settings::parse("test.toml", &text, Path::new("/")).unwrap();
+            (columns_and_days(&settings.messages), identities(&settings))
+        };
+        let plain = of("", "");
+        assert_eq!(of("", "path = 'elsewhere'"), plain);
+        let places = [
+            "ad_id = 'm'",
+            "ad_id = { column = 'm', key = 'k' }",
+            "ad_id = { column = 'm', key = ['k', 'l'] }",
+            "ad_id = { column = 'm', key = ['k, l'] }",
+            "ad_id = { partition = 'm' }",
+            "ad_id = { value = 'm' }",
+            "sent_at = { column = 'sent_at', zone = 'America/Sao_Paulo' }",
+            "sent_at = { column = 'sent_at', zone = '-03:00' }",
+        ];
+        let mut digests: Vec<Digest> = places.iter().map(|place| of(place, "").0).chain([plain.0]).collect();
+        assert_eq!(of(places[1], "").0, of("ad_id = { column = 'm', key = ['k'] }", "").0, "the same place");
+        digests.sort_unstable();
+        digests.dedup();
+        assert_eq!(digests.len(), places.len() + 1);
+        assert_ne!(of("", "columns = { alias = 'from' }").1, plain.1);
+    }
 }

@@ -632,7 +632,13 @@ fn rows_of_unknown_bots_are_listed_and_not_fatal() {
 
 #[test]
 fn an_optional_column_that_is_missing_is_a_warning() {
-    for (table, column) in [("messages", "direction"), ("messages", "ctwa_clid"), ("events", "event_id")] {
+    for (table, column) in [
+        ("messages", "direction"),
+        ("messages", "ctwa_clid"),
+        ("messages", "ad_type"),
+        ("messages", "ad_title"),
+        ("events", "event_id"),
+    ] {
         let scene = Scene::new();
         scene.land_without(table, column);
         let (code, report) = scene.json("run", &[]);
