@@ -49,7 +49,7 @@ impl TableMapping {
             bound.unreadable_json.insert(column.spec.name, AtomicU64::new(0));
         }
         missing::check(self, &missing, file)?;
-        bound.missing = missing.into_iter().map(|column| Missing::of(self.table, column, schema)).collect();
+        bound.missing = missing.into_iter().map(|column| Missing::of(self, column, file)).collect();
         Ok(bound)
     }
 }
@@ -228,7 +228,7 @@ impl Bound {
 
 /// What the texts of a place have to be.
 fn exact(source: &ColumnSource) -> Exact {
-    if source.values.is_empty() { Exact::Ids } else { Exact::Translated }
+    if source.values.is_empty() { Exact::Plain } else { Exact::Translated }
 }
 
 /// True and false in a column of words say nothing until the pipeline file says which is which.

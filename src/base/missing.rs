@@ -6,7 +6,6 @@ use crate::base::error::{Error, Result};
 use crate::base::folders;
 use crate::base::mapping::{ColumnSource, MappedColumn, TableMapping};
 use crate::base::places::{self, File};
-use crate::base::schema::InputTable;
 
 /// Names under which others know a column, in small letters and without signs between.
 const OTHER_NAMES: [(&str, &[&str]); 12] = [
@@ -39,10 +38,10 @@ pub(crate) struct Missing {
 }
 
 impl Missing {
-    pub(super) fn of(table: &InputTable, column: &MappedColumn, schema: &Schema) -> Missing {
+    pub(super) fn of(mapping: &TableMapping, column: &MappedColumn, file: File<'_>) -> Missing {
         let named = column.mapped.then(|| wanted(column));
-        let line = near(column, schema).map(|near| line(column, Some(&near)));
-        Missing { name: column.spec.name, named, line, section: table.section }
+        let line = near(mapping, column, file).map(|near| line(column, Some(&near)));
+        Missing { name: column.spec.name, named, line, section: mapping.table.section }
     }
 
     /// What is said of it, beside where it is missing.
@@ -71,12 +70,7 @@ pub(super) fn error(mapping: &TableMapping, missing: &[&MappedColumn], file: Fil
     let looks_at_folders = missing.iter().flat_map(|column| &column.sources).any(|source| source.partition.is_some());
     let keys = folders::keys_of(file.path);
     let error = if looks_at_folders { error.with("folder keys it has", format!("{keys:?}")) } else { error };
-    let lines = missing.iter().map(|column| match near(column, file.schema) {
-        None if keys.iter().any(|key| key.eq_ignore_ascii_case(column.spec.name)) => {
-            format!("{name} = {{ partition = {name:?} }}", name = column.spec.name)
-        }
-        near => line(column, near.as_deref()),
-    });
+    let lines = missing.iter().map(|column| line(column, near(mapping, column, file).as_deref()));
     let lines = lines.collect::<Vec<_>>().join(", ");
     let section = mapping.table.section;
     error.mend(if missing.len() == 1 || mapping.columns.iter().any(|column| column.mapped) {
@@ -101,11 +95,23 @@ fn bare(name: &str) -> String {
 }
 
 /// The place of a file that most likely is what a mapping looks for, as the pipeline file writes it.
-fn near(column: &MappedColumn, schema: &Schema) -> Option<String> {
+fn near(mapping: &TableMapping, column: &MappedColumn, file: File<'_>) -> Option<String> {
+    let own = bare(column.spec.name);
+    if let Some(key) = folders::keys_of(file.path).into_iter().find(|key| bare(key) == own) {
+        return Some(format!("{{ partition = {key:?} }}"));
+    }
+    let others_have: Vec<&str> = mapping
+        .columns
+        .iter()
+        .filter(|other| other.spec.name != column.spec.name)
+        .flat_map(|other| other.sources.iter().filter(|source| source.is_plain()).map(|source| source.column.as_str()))
+        .collect();
+    let is_free =
+        |steps: &Vec<&str>| !matches!(steps[..], [only] if others_have.iter().any(|name| name.eq_ignore_ascii_case(only)));
     let places: Vec<(String, Vec<&str>)> =
-        places::all(schema).into_iter().map(|steps| (bare(steps.last().unwrap_or(&"")), steps)).collect();
+        places::all(file.schema).into_iter().filter(is_free).map(|steps| (bare(steps.last().unwrap_or(&"")), steps)).collect();
     let looked_for = column.sources.iter().filter(|source| source.is_plain()).map(|source| bare(&source.column));
-    let names: Vec<String> = looked_for.chain([bare(column.spec.name)]).collect();
+    let names: Vec<String> = looked_for.chain([own]).collect();
     let has = |name: &str| places.iter().find(|(known, _)| known == name);
     let others = OTHER_NAMES.iter().filter(|(name, _)| *name == column.spec.name).flat_map(|(_, others)| *others);
     let whole = |name: &String| places.iter().find(|(_, steps)| bare(&steps.concat()) == *name);
@@ -141,4 +147,38 @@ fn names(fields: &Fields) -> String {
 pub(super) fn check(mapping: &TableMapping, missing: &[&MappedColumn], file: File<'_>) -> Result<()> {
     let needed: Vec<&MappedColumn> = missing.iter().copied().filter(|column| column.is_needed()).collect();
     if needed.is_empty() { Ok(()) } else { Err(error(mapping, &needed, file)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::Field;
+
+    use super::*;
+    use crate::base::schema::{INSIGHTS, MESSAGES};
+
+    /// The place that is proposed for a column, of a file with these columns.
+    fn proposed(table: &'static crate::base::schema::InputTable, column: &str, names: &[&str], path: &str) -> Option<String> {
+        let fields: Vec<Field> = names.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect();
+        let schema = Schema::new(fields);
+        let mapping = TableMapping::identity(table);
+        let column = mapping.columns.iter().find(|known| known.spec.name == column).unwrap();
+        near(&mapping, column, File { schema: &schema, path })
+    }
+
+    #[test]
+    fn what_is_proposed_is_like_what_is_missing() {
+        let of = |column: &str, names: &[&str]| proposed(&MESSAGES, column, names, "messages/date=2026-03-01/a.parquet");
+        let some = |name: &str| Some(format!("{name:?}"));
+        assert_eq!(of("message_id", &["id", "messageID", "x"]), some("messageID"));
+        assert_eq!(of("ad_id", &["referral.source_id", "x"]), some("referral.source_id"));
+        assert_eq!(of("direction", &["x", "message_direction"]), some("message_direction"));
+        assert_eq!(of("direction", &["x", "direcion"]), some("direcion"));
+        assert_eq!(of("sent_at", &["x", "Timestamp"]), some("Timestamp"));
+        assert_eq!(of("direction", &["bot_id", "content"]), None);
+        let insights = |column: &str, names: &[&str]| proposed(&INSIGHTS, column, names, "a.parquet");
+        assert_eq!(insights("adset_name", &["ad_name", "adset_id", "campaign_name"]), None, "those are other columns");
+        assert_eq!(insights("adset_name", &["ad_name", "adsetname"]), some("adsetname"));
+        let in_folder = proposed(&MESSAGES, "bot_id", &["bot"], "messages/date=2026-03-01/Bot_Id=x/a.parquet");
+        assert_eq!(in_folder.as_deref(), Some("{ partition = \"Bot_Id\" }"));
+    }
 }

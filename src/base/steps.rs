@@ -52,7 +52,7 @@ pub(super) fn into(column: &ArrayRef, key: &str) -> Result<(ArrayRef, u64)> {
         DataType::Map(..) => Ok((map_value(column.as_map(), key)?, 0)),
         _ if is_empty(column) => Ok((Arc::new(StringArray::new_null(column.len())), 0)),
         _ if is_text(kind) || is_binary(kind) || matches!(kind, DataType::Dictionary(..)) => {
-            let texts = types::texts(column, Exact::Ids).map_err(|inexact| inexact.error("JSON text", "JSON text"))?;
+            let texts = types::texts(column, Exact::Plain).map_err(|inexact| inexact.error("JSON text", "JSON text"))?;
             let (values, unreadable) = json_values(&texts, key);
             Ok((Arc::new(values), unreadable))
         }
@@ -75,7 +75,7 @@ fn pair_value(column: &ArrayRef, key: &str) -> Result<ArrayRef> {
     let lists: &ListArray = lists.as_list();
     let Some((key_at, value_at, _)) = pair(lists.data_type()) else { return Err(Error::bug("a list of pairs has none")) };
     let pairs = lists.values().as_struct();
-    let keys = types::texts(pairs.column(key_at), Exact::Ids).map_err(|inexact| inexact.error("a key", "a key"))?;
+    let keys = types::texts(pairs.column(key_at), Exact::Plain).map_err(|inexact| inexact.error("a key", "a key"))?;
     let offsets = lists.value_offsets();
     let is_it = |at: &usize| pairs.is_valid(*at) && keys.is_valid(*at) && keys.value(*at) == key;
     let entry = |row: usize| {

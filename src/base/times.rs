@@ -36,7 +36,7 @@ pub(super) fn of_column(name: &str, source: &ColumnSource, stored: &ArrayRef) ->
             Err(_) => return Err(mistyped(name, source, stored)),
         },
         kind if is_binary(kind) || is_decimal(kind) => {
-            let texts = types::texts(stored, Exact::Ids).map_err(|inexact| inexact.error(name, &source.to_string()))?;
+            let texts = types::texts(stored, Exact::Plain).map_err(|inexact| inexact.error(name, &source.to_string()))?;
             std::sync::Arc::new(texts)
         }
         _ => stored.clone(),
@@ -60,7 +60,7 @@ fn place_in(zone: ArrivalZone, stored: &ArrayRef, times: &mut [Instant]) {
         }
         DataType::Utf8 => place_texts(zone, stored.as_string::<i32>(), times),
         kind if is_text(kind) => {
-            if let Ok(texts) = types::texts(stored, Exact::Ids) {
+            if let Ok(texts) = types::texts(stored, Exact::Plain) {
                 place_texts(zone, &texts, times);
             }
         }

@@ -15,7 +15,8 @@ use crate::base::error::{Error, Result};
 /// What a column's values are, beside their type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exact {
-    Ids,
+    /// Ids and texts.
+    Plain,
     /// Words that the mapping translates, true and false among them.
     Translated,
 }
@@ -183,7 +184,7 @@ mod tests {
 
     #[test]
     fn every_exact_type_has_its_text() {
-        let ids = |stored: ArrayRef| match texts(&stored, Exact::Ids) {
+        let ids = |stored: ArrayRef| match texts(&stored, Exact::Plain) {
             Ok(texts) => texts.iter().map(|text| text.unwrap_or("NULL").to_string()).collect::<Vec<_>>().join(" "),
             Err(inexact) => inexact.error("ad_id", "ad_id").to_string(),
         };
@@ -219,21 +220,21 @@ mod tests {
     #[test]
     fn another_type_is_read_only_where_it_has_no_value() {
         let nothing = || Ok(vec![None, None]);
-        assert_eq!(read(Float64Array::from(vec![None::<f64>, None]), Exact::Ids), nothing());
-        assert_eq!(read(BooleanArray::from(vec![None, None]), Exact::Ids), nothing());
-        assert_eq!(read(Date32Array::from(vec![None, None]), Exact::Ids), nothing());
-        let error = read(Float64Array::from(vec![None, Some(1.5e17)]), Exact::Ids).unwrap_err();
+        assert_eq!(read(Float64Array::from(vec![None::<f64>, None]), Exact::Plain), nothing());
+        assert_eq!(read(BooleanArray::from(vec![None, None]), Exact::Plain), nothing());
+        assert_eq!(read(Date32Array::from(vec![None, None]), Exact::Plain), nothing());
+        let error = read(Float64Array::from(vec![None, Some(1.5e17)]), Exact::Plain).unwrap_err();
         assert!(
             error.starts_with("ad_id is Float64, a text is needed; it holds 1.5e17; cast it to text or to an integer"),
             "{error}"
         );
-        let error = read(BooleanArray::from(vec![false]), Exact::Ids).unwrap_err();
+        let error = read(BooleanArray::from(vec![false]), Exact::Plain).unwrap_err();
         assert!(error.contains("ad_id is Boolean, a text is needed; it holds false"), "{error}");
         assert_eq!(read(BooleanArray::from(vec![true, false]), Exact::Translated), some(&["true", "false"]));
-        let error = read(BinaryArray::from(vec![&b"ok"[..], b"\xff\x1b"]), Exact::Ids).unwrap_err();
+        let error = read(BinaryArray::from(vec![&b"ok"[..], b"\xff\x1b"]), Exact::Plain).unwrap_err();
         assert!(error.contains("its bytes ff1b are no UTF-8 text"), "{error}");
         let bytes = FixedSizeBinaryArray::try_from_iter([[7u8; 16]].into_iter()).unwrap();
-        assert!(read(bytes, Exact::Ids).unwrap_err().contains("FixedSizeBinary(16)"), "16 bytes need not be a UUID");
+        assert!(read(bytes, Exact::Plain).unwrap_err().contains("FixedSizeBinary(16)"), "16 bytes need not be a UUID");
     }
 
     #[test]

@@ -90,7 +90,7 @@ fn filled(texts: &StringArray) -> Cells<String> {
 
 /// A column of any type that holds a text or an id exactly, as text.
 fn exact_texts(name: &'static str, source: &ColumnSource, stored: &ArrayRef) -> Result<Cells<String>> {
-    let texts = types::texts(stored, Exact::Ids);
+    let texts = types::texts(stored, Exact::Plain);
     let texts = texts.map_err(|inexact| inexact.error(name, &source.to_string()).with("column", &source.column))?;
     Ok(filled(&texts))
 }
@@ -99,7 +99,7 @@ fn exact_texts(name: &'static str, source: &ColumnSource, stored: &ArrayRef) -> 
 fn number_texts(stored: &ArrayRef) -> Option<Cells<String>> {
     let kind = stored.data_type();
     let is_number = is_decimal(kind) || is_text(kind) || is_binary(kind) || kind.is_integer();
-    let texts = is_number.then(|| types::texts(stored, Exact::Ids).ok()).flatten()?;
+    let texts = is_number.then(|| types::texts(stored, Exact::Plain).ok()).flatten()?;
     Some(filled(&texts))
 }
 
