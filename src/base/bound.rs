@@ -18,7 +18,7 @@ use crate::base::missing::{self, Missing};
 use crate::base::places::{File, Found};
 use crate::base::schema::{InputColumn, InputKind, InputTable};
 use crate::base::types::{self, Exact};
-use crate::base::{steps, times};
+use crate::base::{steps, time_columns};
 
 impl TableMapping {
     /// Checks the mapping against a file of this schema at this path: what is required is there. Types are judged with the rows, as a
@@ -87,7 +87,7 @@ impl Bound {
         let is_sure = is_uuid
             || kind.is_some_and(|kind| match column.kind {
                 InputKind::Text => types::is_exact(&kind, exact(&source)),
-                InputKind::Instant => times::holds_times(&kind, &source),
+                InputKind::Instant => time_columns::holds_times(&kind, &source),
                 InputKind::Unchecked => true,
             });
         if !is_sure && self.doubtful.last() != Some(&column.name) {
@@ -170,7 +170,7 @@ impl Bound {
         let mut answer = vec![Instant::Absent; batch.num_rows()];
         for source in self.sources.get(name).into_iter().flatten() {
             let leaf = self.leaf(name, source, batch)?;
-            for (known, next) in answer.iter_mut().zip(times::of_column(name, source, &leaf)?) {
+            for (known, next) in answer.iter_mut().zip(time_columns::of_column(name, source, &leaf)?) {
                 if *known == Instant::Absent {
                     *known = next;
                 }

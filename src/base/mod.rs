@@ -22,7 +22,7 @@
 //! schema.rs       every table
 //! steps.rs        what lies inside a column
 //! stored_text.rs  values stored as texts
-//! times.rs        the times of a column
+//! time_columns.rs the times of a column, in every type
 //! types.rs        which types hold a text exactly
 //! ```
 
@@ -47,5 +47,5 @@ pub mod progress;
 pub mod schema;
 mod steps;
 mod stored_text;
-mod times;
+mod time_columns;
 pub(crate) mod types;
