@@ -3,149 +3,144 @@
 //! [`TableMapping::bind`] checks a mapping against the schema of a file; the [`Bound`] mapping then reads batches of that file. Blank
 //! texts are null; others are kept untrimmed. Instants become whole microseconds since the epoch, finer ones truncated.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Fields, Schema};
+use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Schema};
 use chrono::DateTime;
 
-use crate::base::cells::{Instant, as_text, instants, json_values, map_value, struct_field};
+use crate::base::cells::{Instant, as_text, instants};
 use crate::base::error::{Error, Result};
 use crate::base::mapping::{ColumnSource, MappedColumn, TableMapping};
-use crate::base::schema::InputKind;
+use crate::base::missing::{self, Missing};
+use crate::base::places::{File, Found};
+use crate::base::schema::{InputColumn, InputKind, InputTable};
+use crate::base::types::{self, Exact};
+use crate::base::{steps, time_columns};
 
 impl TableMapping {
-    /// Checks the mapping against a file: required columns are there, and every column has a type that can be read.
-    pub fn bind(&self, schema: &Schema) -> Result<Bound> {
-        let mut bound = Bound { sources: BTreeMap::new(), missing: Vec::new(), unreadable_json: BTreeMap::new() };
+    /// Checks the mapping against a file of this schema at this path: what is required is there. Types are judged with the rows, as a
+    /// column without a value may have any.
+    pub fn bind(&self, schema: &Schema, path: &str) -> Result<Bound> {
+        let file = File { schema, path };
+        let mut bound = Bound {
+            table: self.table,
+            sources: BTreeMap::new(),
+            missing: Vec::new(),
+            uuids: BTreeSet::new(),
+            doubtful: Vec::new(),
+            without_zone: Vec::new(),
+            unreadable_json: BTreeMap::new(),
+        };
+        let mut missing: Vec<&MappedColumn> = Vec::new();
         for column in &self.columns {
             let mut sources = Vec::new();
             for source in &column.sources {
-                if is_present(source, schema) {
-                    check_type(column, source, schema)?;
-                    sources.push(source.clone());
+                if let Some(found) = file.find(source).map_err(|error| error.with("table", self.table.name))? {
+                    sources.push(bound.note(column.spec, found));
                 }
             }
-            if sources.is_empty() {
-                if column.spec.required {
-                    return Err(self.missing(column, schema));
-                }
-                bound.missing.push(column.spec.name);
+            if sources.is_empty() && !column.sources.is_empty() {
+                missing.push(column);
             }
             bound.sources.insert(column.spec.name, sources);
             bound.unreadable_json.insert(column.spec.name, AtomicU64::new(0));
         }
+        missing::check(self, &missing, file)?;
+        bound.missing = missing.into_iter().map(|column| Missing::of(self, column, file)).collect();
         Ok(bound)
-    }
-
-    fn missing(&self, column: &MappedColumn, schema: &Schema) -> Error {
-        let wanted: Vec<String> = column.sources.iter().map(ColumnSource::to_string).collect();
-        let error =
-            Error::data(format!("required column {} is missing: no {} in the file", column.spec.name, wanted.join(" nor ")))
-                .with("table", self.table.name)
-                .with("column", column.spec.name)
-                .with("columns it has", describe(schema));
-        let section = format!("[inputs.{}.columns]", self.table.name);
-        error.mend(if column.mapped {
-            format!("correct {} in {section}", column.spec.name)
-        } else {
-            format!("name its column in {section}: {} = \"...\"", column.spec.name)
-        })
-    }
-}
-
-/// The columns of a file, with the fields of structs, as an error names them.
-pub(crate) fn describe(schema: &Schema) -> String {
-    let name = |field: &arrow::datatypes::FieldRef| match field.data_type() {
-        DataType::Struct(fields) => format!("{}{{{}}}", field.name(), names(fields)),
-        _ => field.name().clone(),
-    };
-    schema.fields().iter().map(name).collect::<Vec<_>>().join(", ")
-}
-
-fn names(fields: &Fields) -> String {
-    fields.iter().map(|field| field.name().as_str()).collect::<Vec<_>>().join(", ")
-}
-
-pub(crate) fn is_present(source: &ColumnSource, schema: &Schema) -> bool {
-    if source.constant.is_some() {
-        return true;
-    }
-    let Ok(field) = schema.field_with_name(&source.column) else { return false };
-    match (&source.key, field.data_type()) {
-        (Some(key), DataType::Struct(fields)) => fields.find(key).is_some(),
-        _ => true,
-    }
-}
-
-fn is_text(kind: &DataType) -> bool {
-    match kind {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => true,
-        DataType::Dictionary(_, value) => is_text(value),
-        _ => false,
-    }
-}
-
-fn check_type(column: &MappedColumn, source: &ColumnSource, schema: &Schema) -> Result<()> {
-    let mistyped = |found: &DataType, needed: &str| {
-        Error::data(format!("{source} is {found}, {needed} is needed for {}", column.spec.name)).with("column", &source.column)
-    };
-    let outer = match schema.field_with_name(&source.column) {
-        Ok(field) => field.data_type(),
-        Err(_) => return Ok(()),
-    };
-    let leaf = match (&source.key, outer) {
-        (None, kind) => kind,
-        (Some(key), DataType::Struct(fields)) => match fields.find(key) {
-            Some((_, field)) => field.data_type(),
-            None => return Ok(()),
-        },
-        (Some(_), DataType::Map(entries, _)) => match entries.data_type() {
-            DataType::Struct(pair) if pair.len() == 2 && is_text(pair[0].data_type()) => pair[1].data_type(),
-            other => return Err(mistyped(other, "a map with text keys")),
-        },
-        (Some(_), kind) if is_text(kind) => kind,
-        (Some(_), kind) => return Err(mistyped(kind, "a struct, a map or JSON text")),
-    };
-    match column.spec.kind {
-        InputKind::Unchecked => Ok(()),
-        InputKind::Text if is_text(leaf) => Ok(()),
-        InputKind::Text => {
-            Err(mistyped(leaf, "a text")
-                .mend("cast it to text in the table: ids are texts, and a number type may have changed them"))
-        }
-        InputKind::Instant => match leaf {
-            DataType::Timestamp(..) => Ok(()),
-            kind if is_text(kind) => Ok(()),
-            kind if kind.is_integer() && source.unit.is_some() => Ok(()),
-            kind if kind.is_integer() => Err(mistyped(kind, "a timestamp, or an integer with a unit,").mend(format!(
-                "say what it counts: {} = {{ column = {:?}, unit = \"s\" }} (or \"ms\", \"us\")",
-                column.spec.name, source.column
-            ))),
-            kind => Err(mistyped(kind, "a timestamp, RFC 3339 text or an integer with a unit")),
-        },
     }
 }
 
 /// A mapping that fits one file.
 pub struct Bound {
+    table: &'static InputTable,
+    /// Under the names that the file has.
     sources: BTreeMap<&'static str, Vec<ColumnSource>>,
-    missing: Vec<&'static str>,
+    missing: Vec<Missing>,
+    /// The places that hold UUIDs in 16 bytes.
+    uuids: BTreeSet<(String, Vec<String>)>,
+    /// The contract columns of a type that is read only where it has no value.
+    doubtful: Vec<&'static str>,
+    /// What is to be said of times that name no zone.
+    without_zone: Vec<String>,
     unreadable_json: BTreeMap<&'static str, AtomicU64>,
 }
 
 impl Bound {
+    /// Takes what the schema says of a place.
+    fn note(&mut self, column: &'static InputColumn, found: Found) -> ColumnSource {
+        let Found { source, kind, is_uuid } = found;
+        if is_uuid {
+            self.uuids.insert((source.column.clone(), source.key.clone()));
+        }
+        if matches!(kind, Some(DataType::Timestamp(_, None))) && column.is_instant() && source.zone.is_none() {
+            let line = format!("{} = {}", column.name, source.entry("zone = \"America/Sao_Paulo\""));
+            let text = format!(
+                "the times of {} name no zone and are read as UTC; where they are of another, say so: {line}",
+                column.name
+            );
+            self.without_zone.push(text);
+        }
+        let is_sure = is_uuid
+            || kind.is_some_and(|kind| match column.kind {
+                InputKind::Text => types::is_exact(&kind, exact(&source)),
+                InputKind::Instant => time_columns::holds_times(&kind, &source),
+                InputKind::Unchecked => true,
+            });
+        if !is_sure && self.doubtful.last() != Some(&column.name) {
+            self.doubtful.push(column.name);
+        }
+        source
+    }
+
     /// The columns (and fields, where a key may be one) that these contract columns are read from.
     pub fn paths(&self, names: &[&str]) -> Vec<(String, Option<String>)> {
         let sources = names.iter().filter_map(|name| self.sources.get(name)).flatten();
         let columns = sources.filter(|source| source.constant.is_none());
-        columns.map(|source| (source.column.clone(), source.key.clone())).collect()
+        columns.map(|source| (source.column.clone(), source.key.first().cloned())).collect()
     }
 
     /// Optional columns that the file lacks.
-    pub fn missing(&self) -> &[&'static str] {
+    pub(crate) fn missing(&self) -> &[Missing] {
         &self.missing
+    }
+
+    /// Contract columns of a type that is read only where it has no value.
+    pub(crate) fn doubtful(&self) -> &[&'static str] {
+        &self.doubtful
+    }
+
+    /// What is to be said of times that name no zone.
+    pub(crate) fn without_zone(&self) -> &[String] {
+        &self.without_zone
+    }
+
+    /// Reads a contract column as what it has to be, for the error alone.
+    pub(crate) fn check(&self, name: &'static str, batch: &RecordBatch) -> Result<()> {
+        match self.spec(name).map(|column| column.kind) {
+            Some(InputKind::Text) => self.text(name, batch).map(drop),
+            Some(InputKind::Instant) => self.instants(name, batch).map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    fn spec(&self, name: &str) -> Option<&'static InputColumn> {
+        self.table.columns.iter().find(|column| column.name == name)
+    }
+
+    /// The values of a place as texts.
+    fn texts(&self, name: &'static str, source: &ColumnSource, leaf: &ArrayRef) -> Result<StringArray> {
+        types::texts(leaf, exact(source)).map_err(|inexact| {
+            let is_boolean = leaf.data_type() == &DataType::Boolean;
+            let error = match self.spec(name).filter(|column| is_boolean && !column.words.is_empty()) {
+                Some(column) => untranslated(column, source),
+                None => inexact.error(name, &source.to_string()),
+            };
+            error.with("column", &source.column)
+        })
     }
 
     /// Contract columns with cells that should be JSON and are not, and how many.
@@ -157,7 +152,7 @@ impl Bound {
     pub fn text(&self, name: &'static str, batch: &RecordBatch) -> Result<StringArray> {
         let mut answers: Vec<StringArray> = Vec::new();
         for source in self.sources.get(name).into_iter().flatten() {
-            let leaf = as_text(&self.leaf(name, source, batch)?)?;
+            let leaf = self.texts(name, source, &self.leaf(name, source, batch)?)?;
             answers.push(translated(leaf, source));
         }
         if let [only] = &answers[..]
@@ -175,7 +170,7 @@ impl Bound {
         let mut answer = vec![Instant::Absent; batch.num_rows()];
         for source in self.sources.get(name).into_iter().flatten() {
             let leaf = self.leaf(name, source, batch)?;
-            for (known, next) in answer.iter_mut().zip(instants(&leaf, source.unit)?) {
+            for (known, next) in answer.iter_mut().zip(time_columns::of_column(name, source, &leaf)?) {
                 if *known == Instant::Absent {
                     *known = next;
                 }
@@ -210,23 +205,41 @@ impl Bound {
 
     fn leaf(&self, name: &'static str, source: &ColumnSource, batch: &RecordBatch) -> Result<ArrayRef> {
         if let Some(constant) = &source.constant {
-            return Ok(std::sync::Arc::new(StringArray::from(vec![constant.as_str(); batch.num_rows()])));
+            return Ok(Arc::new(StringArray::from(vec![constant.as_str(); batch.num_rows()])));
         }
         let column =
             batch.column_by_name(&source.column).ok_or_else(|| Error::bug(format!("column {} was not read", source.column)))?;
-        let Some(key) = &source.key else { return Ok(column.clone()) };
-        match column.data_type() {
-            DataType::Struct(_) => struct_field(column.as_struct(), key),
-            DataType::Map(..) => map_value(column.as_map(), key),
-            _ => {
-                let (values, unreadable) = json_values(&as_text(column)?, key);
-                if let Some(count) = self.unreadable_json.get(name) {
-                    count.fetch_add(unreadable, Ordering::Relaxed);
-                }
-                Ok(std::sync::Arc::new(values))
+        let mut leaf = column.clone();
+        for key in &source.key {
+            let (inner, unreadable) = steps::into(&leaf, key).map_err(|error| {
+                Error::data(format!("{name} is read from {source}: {}", error.message()))
+                    .with("column", &source.column)
+                    .mend(error.mend_text().unwrap_or_default())
+            })?;
+            if let Some(count) = self.unreadable_json.get(name) {
+                count.fetch_add(unreadable, Ordering::Relaxed);
             }
+            leaf = inner;
         }
+        let is_uuid = !self.uuids.is_empty() && self.uuids.contains(&(source.column.clone(), source.key.clone()));
+        Ok(if is_uuid { types::uuid_texts(&leaf) } else { leaf })
     }
+}
+
+/// What the texts of a place have to be.
+fn exact(source: &ColumnSource) -> Exact {
+    if source.values.is_empty() { Exact::Plain } else { Exact::Translated }
+}
+
+/// True and false in a column of words say nothing until the pipeline file says which is which.
+fn untranslated(column: &InputColumn, source: &ColumnSource) -> Error {
+    let words = column.words.join(" or ");
+    let values: Vec<String> =
+        column.words.iter().zip(["false", "true"]).map(|(word, theirs)| format!("{word} = [{theirs:?}]")).collect();
+    let entry = source.entry(&format!("values = {{ {} }}", values.join(", ")));
+    let name = column.name;
+    Error::data(format!("{name} is true or false in {source}, and nothing says which of them is {words}"))
+        .mend(format!("say so: {name} = {entry}, or the other way round"))
 }
 
 /// Whether trimming leaves nothing. Most texts begin with a letter or a digit.

@@ -9,15 +9,21 @@
 //! digest.rs       whether something is still what it was
 //! error.rs        kind, what, to what, the mend
 //! failures.rs     what goes wrong without stopping a run
+//! folders.rs      what the folders of a path say
 //! limits.rs       copies, late rows, how many days a row affects; the largest count
 //! mapping.rs      where the lake's columns are found
 //! memory.rs       how the allocator keeps it
+//! missing.rs      columns that a file lacks
 //! money.rs        exact decimals from text
 //! object.rs       what a listing shows
 //! parallel.rs     several items at once
+//! places.rs       where a file has what a mapping names
 //! progress.rs     how far a long step is
 //! schema.rs       every table
+//! steps.rs        what lies inside a column
 //! stored_text.rs  values stored as texts
+//! time_columns.rs the times of a column, in every type
+//! types.rs        which types hold a text exactly
 //! ```
 
 pub mod arrival;
@@ -28,12 +34,18 @@ pub(crate) mod dictionary;
 pub mod digest;
 pub mod error;
 pub(crate) mod failures;
+pub(crate) mod folders;
 pub(crate) mod limits;
 pub(crate) mod mapping;
 pub(crate) mod memory;
+pub(crate) mod missing;
 pub mod money;
 pub mod object;
 pub(crate) mod parallel;
+mod places;
 pub mod progress;
 pub mod schema;
+mod steps;
 mod stored_text;
+mod time_columns;
+pub(crate) mod types;

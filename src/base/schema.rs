@@ -35,6 +35,8 @@ pub const DAY_TABLES: [&str; 3] = ["ad_conversions", "ad_days", "bot_days"];
 #[derive(Debug)]
 pub struct InputTable {
     pub name: &'static str,
+    /// The section of the pipeline file that maps its columns is `columns` of this one.
+    pub section: &'static str,
     pub columns: &'static [InputColumn],
 }
 
@@ -46,6 +48,8 @@ pub struct InputColumn {
     pub required: bool,
     /// The words the column may hold, for columns that hold words.
     pub words: &'static [&'static str],
+    /// Read only where the pipeline file names it: a table can have one of that name by chance.
+    pub only_named: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,15 +62,15 @@ pub enum InputKind {
 
 impl InputColumn {
     const fn text(name: &'static str) -> InputColumn {
-        InputColumn { name, kind: InputKind::Text, required: true, words: &[] }
+        InputColumn { name, kind: InputKind::Text, required: true, words: &[], only_named: false }
     }
 
     const fn instant(name: &'static str) -> InputColumn {
-        InputColumn { name, kind: InputKind::Instant, required: true, words: &[] }
+        InputColumn { name, kind: InputKind::Instant, required: true, words: &[], only_named: false }
     }
 
     const fn unchecked(name: &'static str) -> InputColumn {
-        InputColumn { name, kind: InputKind::Unchecked, required: true, words: &[] }
+        InputColumn { name, kind: InputKind::Unchecked, required: true, words: &[], only_named: false }
     }
 
     const fn words(mut self, words: &'static [&'static str]) -> InputColumn {
@@ -79,6 +83,12 @@ impl InputColumn {
         self
     }
 
+    const fn only_named(mut self) -> InputColumn {
+        self.required = false;
+        self.only_named = true;
+        self
+    }
+
     pub fn is_instant(&self) -> bool {
         self.kind == InputKind::Instant
     }
@@ -86,6 +96,7 @@ impl InputColumn {
 
 pub static MESSAGES: InputTable = InputTable {
     name: "messages",
+    section: "inputs.messages",
     columns: &[
         InputColumn::text("bot_id"),
         InputColumn::text("message_id"),
@@ -93,14 +104,15 @@ pub static MESSAGES: InputTable = InputTable {
         InputColumn::instant("sent_at"),
         InputColumn::text("direction").words(&["received", "sent"]).optional(),
         InputColumn::text("ad_id"),
-        InputColumn::text("ad_type").words(&["ad", "post"]),
-        InputColumn::text("ad_title"),
+        InputColumn::text("ad_type").words(&["ad", "post"]).optional(),
+        InputColumn::text("ad_title").optional(),
         InputColumn::text("ctwa_clid").optional(),
     ],
 };
 
 pub static EVENTS: InputTable = InputTable {
     name: "events",
+    section: "inputs.events",
     columns: &[
         InputColumn::text("bot_id"),
         InputColumn::text("contact_id"),
@@ -110,9 +122,17 @@ pub static EVENTS: InputTable = InputTable {
     ],
 };
 
+/// Which ids stand for which contacts.
+pub static IDENTITIES: InputTable = InputTable {
+    name: "identities",
+    section: "inputs.identities",
+    columns: &[InputColumn::text("bot_id"), InputColumn::text("alias"), InputColumn::text("contact_id")],
+};
+
 /// Meta's figures, as whoever lands them has them.
 pub static INSIGHTS: InputTable = InputTable {
     name: "insights",
+    section: "insights",
     columns: &[
         InputColumn::unchecked("account_id"),
         InputColumn::unchecked("ad_id"),
@@ -128,8 +148,8 @@ pub static INSIGHTS: InputTable = InputTable {
         InputColumn::unchecked("adset_name").optional(),
         InputColumn::unchecked("campaign_id").optional(),
         InputColumn::unchecked("campaign_name").optional(),
-        InputColumn::unchecked("date").optional(),
-        InputColumn::instant("loaded_at").optional(),
+        InputColumn::unchecked("date").only_named(),
+        InputColumn::instant("loaded_at").only_named(),
     ],
 };
 
@@ -145,7 +165,7 @@ pub struct Logic {
     pub bot_days: u32,
 }
 
-pub const LOGIC: Logic = Logic { touches: 4, conversions: 2, insights: 3, ads: 1, ad_days: 2, ad_conversions: 2, bot_days: 2 };
+pub const LOGIC: Logic = Logic { touches: 4, conversions: 3, insights: 3, ads: 1, ad_days: 2, ad_conversions: 2, bot_days: 2 };
 
 /// Spend, costs, rates and frequencies: decimal(18,6).
 pub const MONEY_PRECISION: u8 = 18;

@@ -314,7 +314,7 @@ fn read_partition(
         lake.read_batches(
             object,
             |schema| {
-                let fitting = mapping.bind(schema)?;
+                let fitting = mapping.bind(schema, &object.path)?;
                 let plan = ReadPlan { columns: fitting.paths(wanted), filter: None };
                 let _ = bound.set(fitting);
                 Ok(plan)

@@ -4,12 +4,17 @@
 //! Looks at Meta's token and ad accounts where we fetch from there, at the lake's folders and gaps, at the schema of each table's newest partition against the mapping, at the whole alias
 //! table, at the newest insights, and at the output. Each finding says what was looked at and what to do.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::base::bound::Bound;
 use crate::base::day::{Day, MICROS_PER_DAY};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::mapping::TableMapping;
+use crate::base::missing::Missing;
+use crate::base::object::Object;
 use crate::config::{Insights, MarketingApi, Settings};
 use crate::engine::select::{self, Site};
 use crate::extract::identity::{Identities, SetAsideAliases};
@@ -19,7 +24,7 @@ use crate::insights::wire::{AccountStatus, Until};
 use crate::insights::{self, InsightsIndex};
 use crate::known::job::Places;
 use crate::known::survey::Survey;
-use crate::lake::{Environment, Lake, Listing, Partition, readable};
+use crate::lake::{Environment, Lake, Listing, Partition, ReadPlan, readable};
 use crate::plan::calendar::not_landed;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -185,6 +190,21 @@ fn check_output(output: &Lake, clock: &dyn Fn() -> DateTime<Utc>, report: &mut C
     }
 }
 
+/// The mapping bound to a file, whose columns of doubtful types are read; none of a file without rows.
+fn fitting(lake: &Lake, mapping: &TableMapping, object: &Object) -> Result<Option<Bound>> {
+    let Some(schema) = lake.schema(object)? else { return Ok(None) };
+    let bound = mapping.bind(&schema, &object.path).map_err(|error| error.with("object", &object.path))?;
+    if !bound.doubtful().is_empty() {
+        let plan = || ReadPlan { columns: bound.paths(bound.doubtful()), filter: None };
+        lake.read_batches(
+            object,
+            |_| Ok(plan()),
+            |batch| bound.doubtful().iter().try_for_each(|column| bound.check(column, &batch)),
+        )?;
+    }
+    Ok(Some(bound))
+}
+
 fn check_table(lake: &Lake, listing: &Listing, mapping: &TableMapping, report: &mut CheckReport) {
     let table = mapping.table.name;
     for (day, partition) in &listing.partitions {
@@ -192,21 +212,21 @@ fn check_table(lake: &Lake, listing: &Listing, mapping: &TableMapping, report: &
     }
     let Some((day, newest)) = listing.partitions.last_key_value() else { return };
     let mut readable = true;
+    let mut without_zone = BTreeSet::new();
     for object in &newest.objects {
-        let bound =
-            lake.schema(object).and_then(|schema| mapping.bind(&schema).map_err(|error| error.with("object", &object.path)));
-        match report.take(table, bound) {
-            Some(bound) => {
+        match report.take(table, fitting(lake, mapping, object)) {
+            Some(Some(bound)) => {
                 for column in bound.missing() {
-                    report.add(
-                        Level::Warning,
-                        table,
-                        format!("optional column {column} is missing in {}, it is NULL", object.path),
-                    );
+                    report.add(Level::Warning, table, column.text(&format!(" in {}", object.path)));
                 }
+                without_zone.extend(bound.without_zone().iter().cloned());
             }
+            Some(None) => {}
             None => readable = false,
         }
+    }
+    for text in without_zone {
+        report.add(Level::Ok, table, text);
     }
     if readable {
         report.add(
@@ -287,13 +307,10 @@ fn check_token(token: &Token, now: DateTime<Utc>, report: &mut CheckReport) {
 const LOOKED_AT: usize = 40;
 
 /// The optional columns that a readable partition of others lacks.
-fn missing_columns(lake: &Lake, of: &Insights, partition: &Partition) -> Vec<&'static str> {
+fn missing_columns(lake: &Lake, of: &Insights, partition: &Partition) -> Vec<Missing> {
     let Some(object) = partition.objects.first().filter(|_| of.api.is_none()) else { return Vec::new() };
-    let bound = lake.schema(object).and_then(|schema| of.columns.bind(&schema));
-    let missing = bound.map(|bound| bound.missing().to_vec()).unwrap_or_default();
-    let is_wanted = |column: &&str| !matches!(*column, "date" | "loaded_at");
-    // A file without rows may have no columns at all.
-    missing.into_iter().filter(is_wanted).collect()
+    let Ok(Some(schema)) = lake.schema(object) else { return Vec::new() };
+    of.columns.bind(&schema, &object.path).map(|bound| bound.missing().to_vec()).unwrap_or_default()
 }
 
 fn check_insights(lake: &Lake, settings: &Settings, survey: &Survey, report: &mut CheckReport) {
@@ -332,7 +349,7 @@ fn check_insights(lake: &Lake, settings: &Settings, survey: &Survey, report: &mu
         format!("{} partitions have landed, the newest ({day}) is readable", listing.partitions.len()),
     );
     for column in missing_columns(lake, of, newest) {
-        report.add(Level::Warning, "insights", format!("optional column {column} is missing on {day}, it is NULL"));
+        report.add(Level::Warning, "insights", column.text(&format!(" on {day}")));
     }
     // Where we fetch them, the ledger tells what is whole, and the newest day is not over.
     let says_nothing = |account: &str| survey.ledgers.is_none() && !of.absent_means_zero && !index.is_whole(account, *day);

@@ -36,6 +36,7 @@ pub(super) struct Inputs {
 pub struct AliasInput {
     pub path: String,
     pub ignore: Vec<Glob>,
+    pub columns: TableMapping,
 }
 
 impl Inputs {
@@ -54,8 +55,9 @@ impl Inputs {
 fn identities(section: Section<'_>) -> Result<AliasInput> {
     let path = section.text("path")?.map_or("identities".to_string(), |path| path.value);
     let ignore = ignored(&section)?;
+    let columns = columns(&section, &schema::IDENTITIES)?;
     section.finish()?;
-    Ok(AliasInput { path, ignore })
+    Ok(AliasInput { path, ignore, columns })
 }
 
 /// How the files of a table lie in its folder; `marker` stands in the section, or not.
@@ -121,15 +123,20 @@ fn partitioned_input(
         .into_iter()
         .map(|day| day.try_map(|text| text.parse::<Day>()).map(|day| day.value))
         .collect::<Result<_>>()?;
-    let columns = match section.section("columns")? {
-        Some(columns) => mapping(&columns, table)?,
-        None => TableMapping::identity(table),
-    };
+    let columns = columns(&section, table)?;
     section.finish()?;
     Ok(PartitionedInput { path, layout, zone, allow_missing, columns })
 }
 
-pub(super) fn mapping(section: &Section<'_>, table: &'static schema::InputTable) -> Result<TableMapping> {
+/// Where the columns of a table are found, as its section says.
+pub(super) fn columns(section: &Section<'_>, table: &'static schema::InputTable) -> Result<TableMapping> {
+    match section.section("columns")? {
+        Some(columns) => mapping(&columns, table),
+        None => Ok(TableMapping::identity(table)),
+    }
+}
+
+fn mapping(section: &Section<'_>, table: &'static schema::InputTable) -> Result<TableMapping> {
     let mut columns = Vec::new();
     for column in table.columns {
         let sources = section.alternatives(column.name, |alternative| match alternative {
@@ -141,7 +148,7 @@ pub(super) fn mapping(section: &Section<'_>, table: &'static schema::InputTable)
                 return Err(section.error(format!("`{}` is an empty list", column.name)).mend("name at least one column"));
             }
             Some(sources) => MappedColumn { spec: column, sources, mapped: true },
-            None => MappedColumn { spec: column, sources: vec![ColumnSource::column(column.name)], mapped: false },
+            None => MappedColumn::own(column),
         });
     }
     section.finish()?;
@@ -156,8 +163,14 @@ fn column_source(section: &Section<'_>, column: &schema::InputColumn) -> Result<
         }
         return Ok(ColumnSource { constant: Some(constant.value), ..ColumnSource::column(column.name) });
     }
-    let name = section.required_text("column")?.value;
-    let key = section.text("key")?.map(|key| key.value);
+    let (name, key, partition) = match section.text("partition")? {
+        Some(key) if key.value.trim().is_empty() => {
+            return Err(key.error("`partition` is blank").mend("name the key of a folder, such as bot_id of bot_id=shop/"));
+        }
+        Some(key) => (column.name.to_string(), Vec::new(), Some(key.value)),
+        None => (section.required_text("column")?.value, steps(section)?, None),
+    };
+    let zone = section.text("zone")?.map(|zone| time_zone(zone, column)).transpose()?;
     let unit = section.text("unit")?.map(|unit| time_unit(unit, column)).transpose()?;
     let values = translated_words(section, column)?;
     let float = match section.flag("float")? {
@@ -167,7 +180,29 @@ fn column_source(section: &Section<'_>, column: &schema::InputColumn) -> Result<
         float => float.is_some_and(|float| float.value),
     };
     section.finish()?;
-    Ok(ColumnSource { column: name, key, unit, values, float, constant: None })
+    Ok(ColumnSource { column: name, key, partition, unit, zone, values, float, constant: None })
+}
+
+/// The keys under which a value lies inside a column, from the outermost to the innermost.
+fn steps(section: &Section<'_>) -> Result<Vec<String>> {
+    let keys = section.alternatives("key", |alternative| match alternative {
+        Alternative::Text(key) if key.is_empty() => Err(section.error("`key` is empty").mend("name what lies inside the column")),
+        Alternative::Text(key) => Ok(key),
+        Alternative::Section(other) => Err(other.error("`key` is a table, texts are needed")),
+    })?;
+    match keys {
+        Some(keys) if keys.is_empty() => {
+            Err(section.error("`key` is an empty list").mend("name what lies inside the column, or remove it"))
+        }
+        keys => Ok(keys.unwrap_or_default()),
+    }
+}
+
+fn time_zone(zone: Placed<String>, column: &schema::InputColumn) -> Result<ArrivalZone> {
+    if !column.is_instant() {
+        return Err(zone.error(format!("`zone` is for times, {} is none", column.name)).mend("remove it"));
+    }
+    Ok(zone.try_map(|text| text.parse::<ArrivalZone>())?.value)
 }
 
 fn time_unit(unit: Placed<String>, column: &schema::InputColumn) -> Result<TimeUnit> {

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use super::document::Section;
-use super::inputs::{layout, mapping};
+use super::inputs::{columns, layout};
 use super::marketing_api::MarketingApi;
 use crate::base::error::Result;
 use crate::base::mapping::TableMapping;
@@ -33,10 +33,9 @@ impl Insights {
         match source.value.as_str() {
             "landed" => {
                 let layout = layout(&section, None)?;
-                let columns = section.section("columns")?.map(|columns| mapping(&columns, &INSIGHTS)).transpose()?;
+                let columns = columns(&section, &INSIGHTS)?;
                 let absent_means_zero = section.flag("absent_means_zero")?.is_some_and(|flag| flag.value);
                 section.finish()?;
-                let columns = only_named(columns.unwrap_or_else(|| TableMapping::identity(&INSIGHTS)));
                 Ok(Insights { path, layout, columns, absent_means_zero, api: None })
             }
             "marketing-api" => {
@@ -47,7 +46,7 @@ impl Insights {
                 }
                 let api = MarketingApi::read(&section, base)?;
                 section.finish()?;
-                let columns = only_named(TableMapping::identity(&INSIGHTS));
+                let columns = TableMapping::identity(&INSIGHTS);
                 Ok(Insights { path, layout: Layout::default(), columns, absent_means_zero: false, api: Some(api) })
             }
             other => Err(source
@@ -55,16 +54,4 @@ impl Insights {
                 .mend("write source = \"landed\" or source = \"marketing-api\"")),
         }
     }
-}
-
-/// The columns of which a table can have one of that name by chance: they are read only where the pipeline file names them.
-const ONLY_NAMED: [&str; 2] = ["date", "loaded_at"];
-
-fn only_named(mut columns: TableMapping) -> TableMapping {
-    for column in &mut columns.columns {
-        if ONLY_NAMED.contains(&column.spec.name) && !column.mapped {
-            column.sources.clear();
-        }
-    }
-    columns
 }

@@ -3,15 +3,19 @@
 //! In: the rows of the table, in any order. Out: [`Identities`]. Each alias is followed once, and what is kept grows with the table, not
 //! with the bots: of a bot that has no rows of its own, nothing is kept.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use arrow::array::{Array, AsArray, RecordBatch, StringArray};
-use arrow::datatypes::DataType;
+use arrow::array::{Array, StringArray};
 use foldhash::fast::FixedState;
 
+use crate::base::bound::Bound;
 use crate::base::error::{Error, Result};
+use crate::base::mapping::TableMapping;
+use crate::base::object::Object;
 use crate::config::Forms;
 use crate::extract::identity::{Ends, Identities, LOOP, SetAsideAlias, SetAsideAliases, TWO_TARGETS};
+use crate::lake::{Lake, ReadPlan};
 
 /// The rows of the table, as they come.
 pub struct AliasRows {
@@ -27,27 +31,45 @@ impl AliasRows {
         AliasRows { forms, of_bot: vec![Ends::default(); bots], of_every_bot: Ends::default(), two_targets: Vec::new() }
     }
 
-    /// Adds rows of the table.
-    pub fn add(&mut self, batch: &RecordBatch, bots: &BTreeMap<&str, usize>) -> Result<()> {
-        let text = |name: &'static str| -> Result<StringArray> {
-            let column = batch.column_by_name(name).ok_or_else(|| Error::bug(format!("column {name} was not read")))?;
-            match column.data_type() {
-                DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..) | DataType::Null => {}
-                other => return Err(Error::data(format!("{name} is {other}, a text is needed")).with("column", name)),
-            }
-            let cast = arrow::compute::cast(column, &DataType::Utf8);
-            Ok(cast.map_err(|error| Error::bug("a text column cannot be cast").source(error))?.as_string::<i32>().clone())
-        };
-        let (ids, aliases, contacts) = (text("bot_id")?, text("alias")?, text("contact_id")?);
-        for row in 0..batch.num_rows() {
-            let bot = match cell(&ids, row) {
+    /// Adds the rows of a file of the table.
+    pub(crate) fn read(
+        &mut self,
+        lake: &Lake,
+        columns: &TableMapping,
+        object: &Object,
+        bots: &BTreeMap<&str, usize>,
+    ) -> Result<()> {
+        let cell: OnceCell<Bound> = OnceCell::new();
+        let names: Vec<&str> = columns.columns.iter().map(|column| column.spec.name).collect();
+        lake.read_batches(
+            object,
+            |schema| {
+                let bound = columns.bind(schema, &object.path)?;
+                let plan = ReadPlan { columns: bound.paths(&names), filter: None };
+                let _ = cell.set(bound);
+                Ok(plan)
+            },
+            |batch| match cell.get() {
+                Some(bound) => {
+                    let text = |name| bound.text(name, &batch);
+                    self.add([&text("bot_id")?, &text("alias")?, &text("contact_id")?], bots)
+                }
+                None => Err(Error::bug("a batch came before its schema")),
+            },
+        )
+    }
+
+    /// Adds rows of the table: the ids of bots, aliases and contacts.
+    pub fn add(&mut self, [ids, aliases, contacts]: [&StringArray; 3], bots: &BTreeMap<&str, usize>) -> Result<()> {
+        for row in 0..ids.len() {
+            let bot = match cell(ids, row) {
                 None => None,
                 Some(id) => match bots.get(id) {
                     Some(bot) => Some(*bot),
                     None => continue,
                 },
             };
-            let (Some(alias), Some(contact)) = (cell(&aliases, row), cell(&contacts, row)) else {
+            let (Some(alias), Some(contact)) = (cell(aliases, row), cell(contacts, row)) else {
                 return Err(Error::data("an identity has no alias or no contact").mend("remove the row, or fill it"));
             };
             self.note(bot, self.forms.of(alias).into_owned(), self.forms.of(contact).into_owned());

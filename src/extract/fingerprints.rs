@@ -99,10 +99,13 @@ pub(crate) fn days(settings: &Settings) -> Digest {
     Digest::of_texts([settings.horizon.days.to_string(), landed_by.to_string()].into_iter().chain(bots))
 }
 
-/// The settings that matter to who an id stands for: which ids count as which bot's.
+/// The settings that matter to who an id stands for: which ids count as which bot's, and where the columns of the alias table are
+/// found, if the pipeline file says so.
 pub(crate) fn identities(settings: &Settings) -> Digest {
     let bot = |bot: &Bot| format!("{} {}", quoted(&bot.id), list(bot.members.iter().map(|member| quoted(member))));
-    Digest::of_texts(settings.bots.iter().map(bot))
+    let mapped = settings.identities.as_ref().map(|input| &input.columns);
+    let mapped = mapped.filter(|columns| columns.columns.iter().any(|column| column.mapped)).map(mapping);
+    Digest::of_texts(settings.bots.iter().map(bot).chain(mapped))
 }
 
 /// The settings that say what of an id is not the contact, and who counts nowhere; none where there are none.
@@ -161,7 +164,9 @@ fn input_column(column: &InputColumn) -> String {
         InputKind::Unchecked => "Unchecked",
     };
     let (name, words) = (quoted(column.name), list(column.words.iter().map(|word| quoted(word))));
-    format!("InputColumn {{ name: {name}, kind: {kind}, required: {}, words: {words} }}", column.required)
+    // Versions before asked for these two: what they read is the same.
+    let required = column.required || matches!(column.name, "ad_type" | "ad_title");
+    format!("InputColumn {{ name: {name}, kind: {kind}, required: {required}, words: {words} }}")
 }
 
 fn source(source: &ColumnSource) -> String {
@@ -171,14 +176,21 @@ fn source(source: &ColumnSource) -> String {
         TimeUnit::Millisecond => "Millisecond".to_string(),
         TimeUnit::Microsecond => "Microsecond".to_string(),
     };
+    let key = match source.key.as_slice() {
+        [] => None,
+        [only] => Some(quoted(only)),
+        steps => Some(list(steps.iter().map(|step| quoted(step)))),
+    };
     let of_later_versions = [
         source.float.then(|| ", float".to_string()),
         source.constant.as_deref().map(|constant| format!(", constant: {}", quoted(constant))),
+        source.partition.as_deref().map(|folder| format!(", partition: {}", quoted(folder))),
+        source.zone.map(|zone| format!(", zone: {zone}")),
     ];
     format!(
         "TextSource {{ column: {}, key: {}, unit: {}, values: {}{} }}",
         quoted(&source.column),
-        some(source.key.as_deref().map(quoted)),
+        some(key),
         some(source.unit.map(unit)),
         list(source.values.iter().map(|(theirs, ours)| format!("({}, {})", quoted(theirs), quoted(ours)))),
         of_later_versions.into_iter().flatten().collect::<String>(),
@@ -364,5 +376,35 @@ timezone = "UTC"
         for text in ["", "it's", "\"", "\\", "\n\t\0", "e\u{301}", "\u{301}", "日本 🎉", "\u{200b}\u{a0}\u{e000}", "ação"] {
             assert_eq!(quoted(text), format!("{text:?}"));
         }
+    }
+
+    #[test]
+    fn another_place_is_another_reading() {
+        let of = |ad: &str, alias: &str| {
+            let text = format!(
+                "name = 'n'\n[lake]\nurl = 'lake'\n[inputs.messages.columns]\n{ad}\n[inputs.identities]\n{alias}\n[[bots]]\nid = 'a'\n\
+                 timezone = 'UTC'\n"
+            );
+            let settings = Settings::parse("test.toml", &text, Path::new("/")).unwrap();
+            (columns_and_days(&settings.messages), identities(&settings))
+        };
+        let plain = of("", "");
+        assert_eq!(of("", "path = 'elsewhere'"), plain);
+        let places = [
+            "ad_id = 'm'",
+            "ad_id = { column = 'm', key = 'k' }",
+            "ad_id = { column = 'm', key = ['k', 'l'] }",
+            "ad_id = { column = 'm', key = ['k, l'] }",
+            "ad_id = { partition = 'm' }",
+            "ad_id = { value = 'm' }",
+            "sent_at = { column = 'sent_at', zone = 'America/Sao_Paulo' }",
+            "sent_at = { column = 'sent_at', zone = '-03:00' }",
+        ];
+        let mut digests: Vec<Digest> = places.iter().map(|place| of(place, "").0).chain([plain.0]).collect();
+        assert_eq!(of(places[1], "").0, of("ad_id = { column = 'm', key = ['k'] }", "").0, "the same place");
+        digests.sort_unstable();
+        digests.dedup();
+        assert_eq!(digests.len(), places.len() + 1);
+        assert_ne!(of("", "columns = { alias = 'from' }").1, plain.1);
     }
 }

@@ -37,7 +37,7 @@ impl PartitionObjects<'_> {
         let read = self.lake.read_batches(
             object,
             |schema| {
-                let bound = Arc::new(self.input.columns.bind(schema)?);
+                let bound = Arc::new(self.input.columns.bind(schema, &object.path)?);
                 let columns = bound.paths(self.tested);
                 let of_test = bound.clone();
                 let filter = Filter { columns, test: Box::new(move |batch| test(&of_test, batch)) };
@@ -53,7 +53,7 @@ impl PartitionObjects<'_> {
         read.map_err(|error| error.with("table", table.name).with("day", self.day))?;
         if let Some(bound) = cell.get() {
             for column in bound.missing() {
-                warnings.insert(format!("{}: optional column {column} is missing, it is NULL", table.name));
+                warnings.insert(format!("{}: {}", table.name, column.text("")));
             }
             for (column, _) in bound.unreadable_json() {
                 warnings.insert(format!("{}: some cells of {column} are not JSON objects, they are NULL", table.name));

@@ -15,6 +15,7 @@ use crate::base::error::{Error, Result};
 use crate::base::limits::LARGEST_COUNT;
 use crate::base::mapping::ColumnSource;
 use crate::base::money::parse_money;
+use crate::base::types::{self, Exact, is_binary, is_decimal, is_empty, is_text};
 
 /// A value per row.
 pub(super) type Cells<T> = Vec<Option<T>>;
@@ -34,7 +35,7 @@ impl Columns<'_> {
         let mut found: Cells<T> = Vec::new();
         found.resize_with(self.batch.num_rows(), || None);
         for (source, stored) in self.bound.stored(name, self.batch)? {
-            if stored.null_count() == stored.len() || stored.data_type() == &DataType::Null {
+            if is_empty(&stored) {
                 continue;
             }
             for (cell, next) in found.iter_mut().zip(read(source, &stored)?) {
@@ -87,48 +88,19 @@ fn filled(texts: &StringArray) -> Cells<String> {
     texts.iter().map(|text| text.filter(|text| !text.trim().is_empty()).map(str::to_string)).collect()
 }
 
-fn is_text(kind: &DataType) -> bool {
-    match kind {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
-        DataType::Dictionary(_, value) => is_text(value),
-        _ => false,
-    }
-}
-
-fn is_binary(kind: &DataType) -> bool {
-    matches!(kind, DataType::Binary | DataType::LargeBinary | DataType::BinaryView)
-}
-
-fn is_decimal(kind: &DataType) -> bool {
-    matches!(kind, DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) | DataType::Decimal256(..))
-}
-
-/// A whole decimal without its zeros behind the point; another as it is.
-fn whole(text: &str) -> &str {
-    match text.split_once('.') {
-        Some((whole, fraction)) if fraction.bytes().all(|digit| digit == b'0') => whole,
-        _ => text,
-    }
-}
-
 /// A column of any type that holds a text or an id exactly, as text.
 fn exact_texts(name: &'static str, source: &ColumnSource, stored: &ArrayRef) -> Result<Cells<String>> {
+    let texts = types::texts(stored, Exact::Plain);
+    let texts = texts.map_err(|inexact| inexact.error(name, &source.to_string()).with("column", &source.column))?;
+    Ok(filled(&texts))
+}
+
+/// Amounts and counts as texts; none where the type is another.
+fn number_texts(stored: &ArrayRef) -> Option<Cells<String>> {
     let kind = stored.data_type();
-    if is_decimal(kind) {
-        return Ok(as_text(stored)?.iter().map(|text| text.map(|text| whole(text).to_string())).collect());
-    }
-    if is_text(kind) || kind.is_integer() {
-        return Ok(filled(&as_text(stored)?));
-    }
-    if is_binary(kind) {
-        let texts = as_text(stored)?;
-        if texts.null_count() == stored.null_count() {
-            return Ok(filled(&texts));
-        }
-    }
-    Err(Error::data(format!("{name} is {kind}, a text is needed"))
-        .with("column", &source.column)
-        .mend("cast it to text where it is exact: ids are texts, and a float may have changed them"))
+    let is_number = is_decimal(kind) || is_text(kind) || is_binary(kind) || kind.is_integer();
+    let texts = is_number.then(|| types::texts(stored, Exact::Plain).ok()).flatten()?;
+    Some(filled(&texts))
 }
 
 fn checked_id(name: &'static str, id: &str) -> Result<String> {
@@ -158,8 +130,8 @@ fn float_texts(stored: &ArrayRef) -> Option<Cells<String>> {
 
 fn amount_texts(name: &'static str, source: &ColumnSource, stored: &ArrayRef) -> Result<Cells<String>> {
     let kind = stored.data_type();
-    if is_decimal(kind) || is_text(kind) || kind.is_integer() {
-        return Ok(filled(&as_text(stored)?));
+    if let Some(texts) = number_texts(stored) {
+        return Ok(texts);
     }
     let error =
         Error::data(format!("{name} is {kind}, a decimal or the text Meta sends is needed")).with("column", &source.column);
@@ -176,11 +148,8 @@ fn amount_texts(name: &'static str, source: &ColumnSource, stored: &ArrayRef) ->
 
 fn count_texts(name: &'static str, stored: &ArrayRef) -> Result<Cells<String>> {
     let kind = stored.data_type();
-    if kind.is_integer() || is_text(kind) {
-        return Ok(filled(&as_text(stored)?));
-    }
-    if is_decimal(kind) {
-        return Ok(as_text(stored)?.iter().map(|text| text.map(|text| whole(text).to_string())).collect());
+    if let Some(texts) = number_texts(stored) {
+        return Ok(texts);
     }
     float_texts(stored).ok_or_else(|| {
         Error::data(format!("{name} is {kind}, a whole number or a text of digits is needed"))
@@ -248,8 +217,8 @@ mod tests {
         let names = ["account_id", "ad_id", "currency", "spend"].into_iter().filter(|other| *other != name);
         let batch = RecordBatch::try_from_iter(names.map(|name| (name, text())).chain([(name, array.clone())])).unwrap();
         let mut mapping = TableMapping::identity(&INSIGHTS);
-        mapping.columns.iter_mut().for_each(|column| column.sources[0].float = float);
-        let bound = mapping.bind(&Schema::clone(&batch.schema())).unwrap();
+        mapping.columns.iter_mut().flat_map(|column| &mut column.sources).for_each(|source| source.float = float);
+        let bound = mapping.bind(&Schema::clone(&batch.schema()), "").unwrap();
         read(&Columns { bound: &bound, batch: &batch })
     }
 

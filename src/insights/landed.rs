@@ -10,11 +10,11 @@ use std::cell::OnceCell;
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 
-use crate::base::bound::{Bound, describe, is_present};
+use crate::base::bound::Bound;
 use crate::base::cells::Instant;
 use crate::base::day::Day;
-use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::mapping::{ColumnSource, MappedColumn, TableMapping};
+use crate::base::error::{Error, Result};
+use crate::base::mapping::TableMapping;
 use crate::base::object::Object;
 use crate::insights::columns::{Cells, Columns};
 use crate::insights::repeated::{BREAKDOWNS, LandedRow, may_be_load_time, once};
@@ -23,14 +23,6 @@ use crate::lake::{Lake, Partition, ReadPlan};
 
 /// The columns that say which day a figure is of, where loaders name it themselves.
 const OWN_DAYS: [&str; 2] = ["date_start", "date"];
-
-/// Names under which others know a required column.
-const OTHER_NAMES: [(&str, &[&str]); 4] = [
-    ("account_id", &["ad_account_id", "account"]),
-    ("ad_id", &["adid", "ad", "id"]),
-    ("currency", &["account_currency", "ad_account_currency", "currency_code"]),
-    ("spend", &["amount_spent", "spend_amount", "cost", "costs", "spent"]),
-];
 
 /// Reads the rows of a day: every row checked, one for each key.
 pub fn read_partition(lake: &Lake, mapping: &TableMapping, partition: &Partition) -> Result<Vec<InsightRow>> {
@@ -69,25 +61,22 @@ struct File {
     bound: Bound,
     is_day_mapped: bool,
     /// Columns that say whose day a figure is, though nobody mapped them.
-    own_days: Vec<&'static str>,
-    breakdowns: Vec<&'static str>,
+    own_days: Vec<String>,
+    /// Columns that split a figure, each with its name in the file.
+    breakdowns: Vec<(&'static str, String)>,
     load_times: Vec<String>,
 }
 
 impl File {
-    fn new(mapping: &TableMapping, schema: &Schema) -> Result<File> {
-        let missing: Vec<&MappedColumn> = mapping.columns.iter().filter(|column| is_missing(column, schema)).collect();
-        if !missing.is_empty() {
-            return Err(all_missing(&missing, schema));
-        }
-        let has = |column: &&&'static str| schema.field_with_name(column).is_ok();
+    fn new(mapping: &TableMapping, schema: &Schema, path: &str) -> Result<File> {
+        let own = |column: &str| schema.fields().iter().map(|field| field.name()).find(|name| name.eq_ignore_ascii_case(column));
         let is_day_mapped = mapping.is_mapped("date");
         let names = schema.fields().iter().map(|field| field.name());
         Ok(File {
-            bound: mapping.bind(schema)?,
+            bound: mapping.bind(schema, path)?,
             is_day_mapped,
-            own_days: OWN_DAYS.iter().filter(|_| !is_day_mapped).filter(has).copied().collect(),
-            breakdowns: BREAKDOWNS.iter().filter(has).copied().collect(),
+            own_days: OWN_DAYS.iter().filter(|_| !is_day_mapped).filter_map(|column| own(column).cloned()).collect(),
+            breakdowns: BREAKDOWNS.iter().filter_map(|column| Some((*column, own(column)?.clone()))).collect(),
             load_times: names.filter(|name| may_be_load_time(name)).cloned().collect(),
         })
     }
@@ -95,7 +84,8 @@ impl File {
     fn plan(&self, mapping: &TableMapping) -> ReadPlan {
         let names: Vec<&str> = mapping.columns.iter().map(|column| column.spec.name).collect();
         let mut columns = self.bound.paths(&names);
-        columns.extend(self.own_days.iter().chain(&self.breakdowns).map(|column| (column.to_string(), None)));
+        let own = self.own_days.iter().chain(self.breakdowns.iter().map(|(_, name)| name));
+        columns.extend(own.map(|column| (column.clone(), None)));
         ReadPlan { columns, filter: None }
     }
 }
@@ -107,10 +97,10 @@ fn read_object(
     mut each: impl FnMut(&File, RecordBatch) -> Result<()>,
 ) -> Result<()> {
     let cell: OnceCell<File> = OnceCell::new();
-    let scanned = lake.read_batches(
+    lake.read_batches(
         object,
         |schema| {
-            let file = File::new(mapping, schema)?;
+            let file = File::new(mapping, schema, &object.path)?;
             let plan = file.plan(mapping);
             let _ = cell.set(file);
             Ok(plan)
@@ -119,49 +109,7 @@ fn read_object(
             Some(file) => each(file, batch),
             None => Err(Error::bug("a batch came before its schema")),
         },
-    );
-    scanned.or_else(|error| {
-        // A file without rows may have any schema, or none.
-        let is_empty =
-            error.kind() == ErrorKind::Data && cell.get().is_none() && matches!(lake.stored_span(object, ""), Ok((0, ..)));
-        if is_empty { Ok(()) } else { Err(error) }
-    })
-}
-
-fn is_missing(column: &MappedColumn, schema: &Schema) -> bool {
-    // What the pipeline file names has to be there, also where the contract asks for nothing.
-    let is_needed = column.spec.required || column.mapped && matches!(column.spec.name, "date" | "loaded_at");
-    is_needed && !column.sources.iter().any(|source| is_present(source, schema))
-}
-
-/// All columns that a file lacks, with those that it has and a mapping to paste.
-fn all_missing(missing: &[&MappedColumn], schema: &Schema) -> Error {
-    let names: Vec<&str> = missing.iter().map(|column| column.spec.name).collect();
-    let wanted = |column: &&&MappedColumn| {
-        let places: Vec<String> = column.sources.iter().map(ColumnSource::to_string).collect();
-        format!("{} is read from {}", column.spec.name, places.join(", "))
-    };
-    let mapped: Vec<String> = missing.iter().filter(|column| column.mapped).map(|column| wanted(&column)).collect();
-    // Other files may have the column under its own name.
-    let line = |column: &&MappedColumn| match near(column.spec.name, schema) {
-        Some(near) if !column.mapped => format!("{name} = [{name:?}, {near:?}]", name = column.spec.name),
-        near => format!("{} = {:?}", column.spec.name, near.unwrap_or("...")),
-    };
-    let lines = missing.iter().map(line).collect::<Vec<_>>().join(", ");
-    let columns = if names.len() == 1 { "required column" } else { "required columns" };
-    let verb = if names.len() == 1 { "is" } else { "are" };
-    let error = Error::data(format!("{columns} {} {verb} missing", names.join(", ")));
-    let error = if mapped.is_empty() { error } else { error.with("mapping", mapped.join("; ")) };
-    error.with("columns it has", describe(schema)).mend(format!("name its columns in [insights.columns]: {lines}"))
-}
-
-/// The column that most likely is the one of another name.
-fn near<'s>(name: &str, schema: &'s Schema) -> Option<&'s str> {
-    let has = |wanted: &str| schema.fields().iter().find(|field| field.name().eq_ignore_ascii_case(wanted));
-    let known = OTHER_NAMES.iter().filter(|(column, _)| *column == name).flat_map(|(_, others)| *others);
-    let found = has(name).or_else(|| known.copied().find_map(has));
-    let alike = || schema.fields().iter().find(|field| field.name().to_ascii_lowercase().contains(name));
-    found.or_else(alike).map(|field| field.name().as_str())
+    )
 }
 
 fn blank(column: &'static str) -> Error {
@@ -232,11 +180,11 @@ fn with_prefix(account: &str) -> String {
 
 /// The values of the breakdown columns, as text.
 fn breakdowns(file: &File, batch: &RecordBatch) -> Result<Vec<(&'static str, Cells<String>)>> {
-    file.breakdowns.iter().map(|column| Ok((*column, own_texts(batch, column)?))).collect()
+    file.breakdowns.iter().map(|(column, name)| Ok((*column, own_texts(batch, name)?))).collect()
 }
 
 /// A column of the file that no mapping names, as text; nothing where it cannot be shown as one.
-fn own_texts(batch: &RecordBatch, column: &'static str) -> Result<Cells<String>> {
+fn own_texts(batch: &RecordBatch, column: &str) -> Result<Cells<String>> {
     let nothing = || Ok(vec![None; batch.num_rows()]);
     let Some(stored) = batch.column_by_name(column) else { return nothing() };
     let Ok(texts) = arrow::compute::cast(stored, &arrow::datatypes::DataType::Utf8) else { return nothing() };

@@ -1,7 +1,9 @@
 //! The alias table, read: as it landed, and as the published days know it.
 
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::mapping::TableMapping;
 use crate::base::object::Object;
+use crate::base::schema::IDENTITIES;
 use crate::config::{AliasInput, Forms, Settings};
 use crate::extract::aliases::AliasRows;
 use crate::extract::identity::Identities;
@@ -17,15 +19,21 @@ impl Identities {
 
     /// Reads the table as it was surveyed; no alias where the pipeline names none.
     pub fn surveyed(lake: &Lake, objects: &[Object], settings: &Settings) -> Result<Identities> {
-        Identities::of_objects(lake, objects, settings, &settings.forms)?.check_share(settings.max_rejected_share)
+        let own = TableMapping::identity(&IDENTITIES);
+        let columns = settings.identities.as_ref().map_or(&own, |input| &input.columns);
+        Identities::of_objects(lake, objects, (settings, columns), &settings.forms)?.check_share(settings.max_rejected_share)
     }
 
-    fn of_objects(lake: &Lake, objects: &[Object], settings: &Settings, forms: &Forms) -> Result<Identities> {
+    fn of_objects(
+        lake: &Lake,
+        objects: &[Object],
+        (settings, columns): (&Settings, &TableMapping),
+        forms: &Forms,
+    ) -> Result<Identities> {
         let bots = settings.bot_by_id();
         let mut rows = AliasRows::new(settings.bots.len(), forms.clone());
         for object in objects {
-            lake.read_rows(object, &["bot_id", "alias", "contact_id"], &[], |batch| rows.add(&batch, &bots))
-                .map_err(|error| error.with("table", "identities"))?;
+            rows.read(lake, columns, object, &bots).map_err(|error| error.with("table", "identities"))?;
         }
         Ok(rows.followed())
     }
@@ -38,7 +46,8 @@ impl Identities {
             return Ok(None);
         }
         // Its ids are in forms already.
-        match Identities::of_objects(output, &found, settings, &Forms::default()) {
+        let columns = TableMapping::identity(&IDENTITIES);
+        match Identities::of_objects(output, &found, (settings, &columns), &Forms::default()) {
             Err(error) if error.kind() == ErrorKind::Data => Ok(None),
             known => known.map(|known| Some(known.in_forms(settings.forms.clone()))),
         }

@@ -1,8 +1,9 @@
 //! Guesses: the pattern that would fit a path which fits none of a table's.
 
 use super::names::is_parquet;
-use super::pattern::{decoded, ends_of_time};
+use super::pattern::ends_of_time;
 use crate::base::day::Day;
+use crate::base::folders::decoded;
 
 /// A pattern that fits the path below a table's folder, and the day it gives.
 pub(super) fn guess(path: &str) -> Option<(String, Day)> {

@@ -8,6 +8,7 @@ use std::fmt;
 use super::names::is_parquet;
 use crate::base::day::Day;
 use crate::base::error::{Error, Result};
+use crate::base::folders::decoded;
 
 /// The folders of a table's days.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,26 +124,6 @@ pub(super) fn is_ignored(ignore: &[Glob], names: &[String]) -> bool {
 /// A name of a path as names are compared.
 pub(super) fn compared(name: &str) -> String {
     decoded(name).trim().to_lowercase()
-}
-
-/// A name without its URL encoding.
-pub(super) fn decoded(name: &str) -> String {
-    let digit = |byte: Option<&u8>| byte.and_then(|byte| (*byte as char).to_digit(16));
-    let bytes = name.as_bytes();
-    let (mut decoded, mut at) = (Vec::with_capacity(bytes.len()), 0);
-    while let Some(byte) = bytes.get(at) {
-        match (byte, digit(bytes.get(at + 1)), digit(bytes.get(at + 2))) {
-            (b'%', Some(high), Some(low)) => {
-                decoded.push((high * 16 + low) as u8);
-                at += 3;
-            }
-            _ => {
-                decoded.push(*byte);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8(decoded).unwrap_or_else(|_| name.to_string())
 }
 
 /// Plain text and `*`.

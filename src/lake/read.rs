@@ -20,6 +20,7 @@ use parquet::arrow::arrow_reader::{
     ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowFilter, RowSelectionPolicy,
 };
 use parquet::arrow::async_reader::{AsyncFileReader, MetadataFetch, ParquetRecordBatchStreamBuilder};
+use parquet::basic::LogicalType;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::statistics::Statistics;
@@ -28,10 +29,10 @@ use parquet::schema::types::SchemaDescriptor;
 use super::failure::Operation;
 use super::objects::bytes_of;
 use super::open::Lake;
-use crate::base::bound::describe;
 use crate::base::error::{Error, Result};
 use crate::base::object::Object;
 use crate::base::parallel::{on_all_cores, while_waiting};
+use crate::base::types::as_uuid;
 
 const ROWS_PER_BATCH: usize = 65_536;
 
@@ -78,8 +79,35 @@ fn mask(columns: &[ColumnPath], parquet: &SchemaDescriptor) -> ProjectionMask {
     ProjectionMask::leaves(parquet, (0..parquet.num_columns()).filter(|leaf| wanted(*leaf)).collect::<Vec<_>>())
 }
 
+/// The schema, with what only the file's own says: which columns of 16 bytes, and fields of structs, are UUIDs.
+fn with_uuids(schema: &Schema, parquet: &SchemaDescriptor) -> Schema {
+    let paths = parquet.columns().iter().filter(|leaf| leaf.logical_type_ref() == Some(&LogicalType::Uuid));
+    let paths: Vec<&[String]> = paths.map(|leaf| leaf.path().parts()).collect();
+    if paths.is_empty() {
+        return schema.clone();
+    }
+    Schema::new_with_metadata(marked(schema.fields(), &paths, &mut Vec::new()), schema.metadata().clone())
+}
+
+fn marked<'f>(fields: &'f Fields, paths: &[&[String]], above: &mut Vec<&'f str>) -> Fields {
+    let mark = |field: &'f Arc<Field>| {
+        above.push(field.name());
+        let field = match field.data_type() {
+            DataType::Struct(inner) => {
+                Arc::new(field.as_ref().clone().with_data_type(DataType::Struct(marked(inner, paths, above))))
+            }
+            _ if paths.iter().any(|path| path.iter().map(String::as_str).eq(above.iter().copied())) => Arc::new(as_uuid(field)),
+            _ => field.clone(),
+        };
+        above.pop();
+        field
+    };
+    fields.iter().map(mark).collect()
+}
+
 impl Lake {
-    /// Reads an object once, batch by batch. `plan` is asked with the object's schema; `each` gets the batches.
+    /// Reads an object once, batch by batch. `plan` is asked with the object's schema; `each` gets the batches. Of an object without
+    /// rows, whose schema may be any, neither is asked.
     pub fn read_batches(
         &self,
         object: &Object,
@@ -92,8 +120,10 @@ impl Lake {
         self.wait(async {
             let builder =
                 ParquetRecordBatchStreamBuilder::new(reader).await.map_err(|error| self.parquet_error(error, object))?;
-            let schema = builder.schema().clone();
-            let plan = plan(&schema).map_err(here)?;
+            if builder.metadata().file_metadata().num_rows() == 0 {
+                return Ok(());
+            }
+            let plan = plan(&with_uuids(builder.schema(), builder.parquet_schema())).map_err(here)?;
             let columns = plan.columns.clone();
             let projection = mask(&plan.columns, builder.parquet_schema());
             // An error of the test would lose its kind inside the Parquet reader.
@@ -134,11 +164,13 @@ impl Lake {
         })
     }
 
-    /// The schema in an object's footer.
-    pub fn schema(&self, object: &Object) -> Result<arrow::datatypes::SchemaRef> {
+    /// The schema in an object's footer; none of an object without rows, whose schema may be any.
+    pub fn schema(&self, object: &Object) -> Result<Option<Schema>> {
         let reader = self.object_reader(self.object_path(&object.path)?, object);
         let opened = self.wait(ParquetRecordBatchStreamBuilder::new(reader));
-        opened.map(|builder| builder.schema().clone()).map_err(|error| self.parquet_error(error, object))
+        let builder = opened.map_err(|error| self.parquet_error(error, object))?;
+        let has_rows = builder.metadata().file_metadata().num_rows() > 0;
+        Ok(has_rows.then(|| with_uuids(builder.schema(), builder.parquet_schema())))
     }
 
     /// The number of rows and the schema that an object's footer states, and what it says of a column of integers or timestamps as
@@ -165,28 +197,6 @@ impl Lake {
         };
         let rows = opened.metadata().file_metadata().num_rows();
         Ok((rows, opened.schema().clone(), spans.and_then(|spans| spans.into_iter().reduce(together))))
-    }
-
-    /// All rows of an object in these columns; optional ones it lacks are left out.
-    pub fn read_rows(
-        &self,
-        object: &Object,
-        required: &[&'static str],
-        optional: &[&'static str],
-        each: impl FnMut(RecordBatch) -> Result<()>,
-    ) -> Result<()> {
-        let present = |schema: &Schema| {
-            let has = |column: &&&'static str| schema.field_with_name(column).is_ok();
-            if let Some(missing) = required.iter().find(|column| !has(column)) {
-                return Err(Error::data(format!("required column {missing} is missing"))
-                    .with("column", missing)
-                    .with("columns it has", describe(schema))
-                    .mend("write the table in the contract's columns"));
-            }
-            let columns = required.iter().chain(optional).filter(has).map(|column| (column.to_string(), None)).collect();
-            Ok(ReadPlan { columns, filter: None })
-        };
-        self.read_batches(object, present, each)
     }
 
     /// Does work on several items at once, of which each reads. On a local disk that keeps the processor busy, elsewhere it waits.

@@ -8,10 +8,9 @@ use std::env;
 use std::path::Path;
 use std::time::Instant;
 
-use arrow::array::RecordBatch;
+use arrow::array::StringArray;
 use chrono::{Days, NaiveDate};
 
-use ctwa::base::schema;
 use ctwa::config::Forms;
 use ctwa::extract::aliases::AliasRows;
 
@@ -123,12 +122,11 @@ fn alias_tables_are_followed_in_linear_time() {
     let people = (0..number).map(|i| row(format!("a{i}"), format!("c{}", i / 3))).collect::<Vec<_>>();
     for (name, rows) in [("aliases", people), ("a chain", chain(8_000)), ("a long chain", chain(number))] {
         let followed = |rows: &[Identity]| {
-            let text = |cell: &dyn Fn(&Identity) -> Option<&str>| lake::strings(rows.iter().map(cell));
-            let columns =
-                vec![text(&|row| row.bot_id.as_deref()), text(&|row| Some(&row.alias)), text(&|row| Some(&row.contact_id))];
-            let batch = RecordBatch::try_new(schema::identities().schema, columns).expect("rows of the alias table");
+            let text = |cell: &dyn Fn(&Identity) -> Option<&str>| rows.iter().map(cell).collect::<StringArray>();
+            let bots = text(&|row| row.bot_id.as_deref());
+            let (aliases, contacts) = (text(&|row| Some(&row.alias)), text(&|row| Some(&row.contact_id)));
             let mut table = AliasRows::new(BOTS, Forms::default());
-            table.add(&batch, &BTreeMap::new()).expect("every alias has a contact");
+            table.add([&bots, &aliases, &contacts], &BTreeMap::new()).expect("every alias has a contact");
             table.followed()
         };
         #[expect(clippy::disallowed_methods, reason = "a measurement, printed and not judged")]

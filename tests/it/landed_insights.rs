@@ -59,7 +59,7 @@ fn other_names_are_mapped_and_all_missing_ones_are_named_at_once() {
         for text in [
             "required columns currency, spend are missing",
             "columns it has account_id, ad_id, account_currency, amount_spent",
-            "[insights.columns]: currency = [\"currency\", \"account_currency\"], spend = [\"spend\", \"amount_spent\"]",
+            "[insights]: columns = { currency = [\"currency\", \"account_currency\"], spend = [\"spend\", \"amount_spent\"] }",
         ] {
             assert!(said.contains(text), "{command} lacks {text:?}\n{said}");
         }

@@ -19,6 +19,7 @@ mod graph;
 mod lake;
 mod landed_insights;
 mod layouts;
+mod mapping;
 mod network;
 mod nights;
 mod oracle;

@@ -1,0 +1,156 @@
+//! Steps into a column: a struct field, the value of a map's key, of a key in a list of pairs, or of a key in JSON text, whichever
+//! the column is.
+//!
+//! A list of pairs is a list of structs that have a field `key`, `k` or `name` and a field `value` or `v`, whatever the case of the
+//! letters and whatever else they have.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, ListArray, StringArray, UInt64Array};
+use arrow::compute::{cast, take};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields};
+
+use crate::base::cells::{json_values, map_value, struct_field};
+use crate::base::error::{Error, Result};
+use crate::base::types::{self, Exact, is_binary, is_empty, is_text};
+
+const KEYS: [&str; 3] = ["key", "k", "name"];
+const VALUES: [&str; 2] = ["value", "v"];
+
+/// The fields of a list's pairs; none where it has none.
+pub(super) fn pair(kind: &DataType) -> Option<(usize, usize, &FieldRef)> {
+    let (DataType::List(element) | DataType::LargeList(element) | DataType::FixedSizeList(element, _)) = kind else {
+        return None;
+    };
+    let DataType::Struct(fields) = element.data_type() else { return None };
+    let place = |names: &[&str]| names.iter().find_map(|name| named(fields, name));
+    let (key, value) = (place(&KEYS)?, place(&VALUES)?);
+    let is_key = is_text(fields[key].data_type()) || is_binary(fields[key].data_type());
+    is_key.then_some((key, value, &fields[value]))
+}
+
+fn named(fields: &Fields, name: &str) -> Option<usize> {
+    fields.iter().position(|field| field.name().eq_ignore_ascii_case(name))
+}
+
+/// The values of a map's keys, or of a list's pairs.
+pub(super) fn value_field(kind: &DataType) -> Option<&FieldRef> {
+    match kind {
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(pair) if pair.len() == 2 => Some(&pair[1]),
+            _ => None,
+        },
+        kind => pair(kind).map(|(.., value)| value),
+    }
+}
+
+/// What lies under a key of a column, and how many of its texts are not JSON.
+pub(super) fn into(column: &ArrayRef, key: &str) -> Result<(ArrayRef, u64)> {
+    let kind = column.data_type();
+    match kind {
+        DataType::Struct(_) => Ok((struct_field(column.as_struct(), key)?, 0)),
+        DataType::Map(..) => Ok((map_value(column.as_map(), key)?, 0)),
+        _ if is_empty(column) => Ok((Arc::new(StringArray::new_null(column.len())), 0)),
+        _ if is_text(kind) || is_binary(kind) || matches!(kind, DataType::Dictionary(..)) => {
+            let texts = types::texts(column, Exact::Plain).map_err(|inexact| inexact.error("JSON text", "JSON text"))?;
+            let (values, unreadable) = json_values(&texts, key);
+            Ok((Arc::new(values), unreadable))
+        }
+        _ if pair(kind).is_some() => Ok((pair_value(column, key)?, 0)),
+        _ => Err(Error::data(format!(
+            "it is {kind}, and to look for {key:?} in it a struct, a map, a list of key/value structs or JSON text is needed"
+        ))
+        .mend("correct the mapping, or remove its key")),
+    }
+}
+
+/// The value of the last pair with a key, as in a map.
+fn pair_value(column: &ArrayRef, key: &str) -> Result<ArrayRef> {
+    let bug = |error| Error::bug("a list of pairs cannot be read").source(error);
+    let cast_to_list = |element: &Arc<Field>| cast(column, &DataType::List(element.clone())).map_err(bug);
+    let lists = match column.data_type() {
+        DataType::LargeList(element) | DataType::FixedSizeList(element, _) => cast_to_list(element)?,
+        _ => column.clone(),
+    };
+    let lists: &ListArray = lists.as_list();
+    let Some((key_at, value_at, _)) = pair(lists.data_type()) else { return Err(Error::bug("a list of pairs has none")) };
+    let pairs = lists.values().as_struct();
+    let keys = types::texts(pairs.column(key_at), Exact::Plain).map_err(|inexact| inexact.error("a key", "a key"))?;
+    let offsets = lists.value_offsets();
+    let is_it = |at: &usize| pairs.is_valid(*at) && keys.is_valid(*at) && keys.value(*at) == key;
+    let entry = |row: usize| {
+        let of_row = offsets[row] as usize..offsets[row + 1] as usize;
+        lists.is_valid(row).then(|| of_row.rev().find(is_it)).flatten().map(|at| at as u64)
+    };
+    let indices: UInt64Array = (0..lists.len()).map(entry).collect();
+    take(pairs.column(value_at), &indices, None).map_err(bug)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{
+        FixedSizeListArray, Int64Array, LargeListArray, LargeStringArray, MapBuilder, StringBuilder, StructArray,
+    };
+    use arrow::buffer::{NullBuffer, OffsetBuffer};
+
+    use super::*;
+
+    fn pairs(names: [&str; 2], rows: &[(&str, Option<&str>)]) -> StructArray {
+        let keys: ArrayRef = Arc::new(StringArray::from_iter_values(rows.iter().map(|(key, _)| key)));
+        let values: ArrayRef = Arc::new(rows.iter().map(|(_, value)| *value).collect::<StringArray>());
+        let other: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows.len() as i64));
+        let field = |name: &str, kind| Arc::new(Field::new(name, kind, true));
+        StructArray::from(vec![
+            (field("at", DataType::Int64), other),
+            (field(names[0], DataType::Utf8), keys),
+            (field(names[1], DataType::Utf8), values),
+        ])
+    }
+
+    fn element(pairs: &StructArray) -> FieldRef {
+        Arc::new(Field::new("element", pairs.data_type().clone(), true))
+    }
+
+    fn found(column: impl Array + 'static, key: &str) -> Vec<Option<String>> {
+        let (values, _) = into(&(Arc::new(column) as ArrayRef), key).unwrap();
+        values.as_string::<i32>().iter().map(|text| text.map(str::to_string)).collect()
+    }
+
+    #[test]
+    fn a_key_is_found_whatever_the_column_is() {
+        let expected = [Some("B".to_string()), None, None];
+        let rows = [("id", Some("A")), ("id", Some("B")), ("x", Some("C"))];
+        let nulls = || Some(NullBuffer::from(vec![true, true, false]));
+        for names in [["key", "value"], ["K", "v"], ["Name", "Value"], ["name", "v"]] {
+            let all = pairs(names, &rows);
+            let list = ListArray::new(element(&all), OffsetBuffer::new(vec![0, 2, 3, 3].into()), Arc::new(all.clone()), nulls());
+            assert_eq!(found(list.clone(), "id"), expected, "{names:?}");
+            assert_eq!(found(list.slice(1, 1), "x"), [Some("C".to_string())], "a part of a batch");
+            let large = LargeListArray::new(element(&all), OffsetBuffer::new(vec![0, 2, 3, 3].into()), Arc::new(all), nulls());
+            assert_eq!(found(large, "id"), expected, "{names:?}");
+        }
+        let all = pairs(["key", "value"], &rows);
+        let fixed = FixedSizeListArray::new(element(&all), 1, Arc::new(all), None);
+        assert_eq!(found(fixed, "id"), [Some("A".to_string()), Some("B".to_string()), None]);
+        let mut map = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
+        for (key, value) in &rows[..2] {
+            map.keys().append_value(key);
+            map.values().append_option(*value);
+        }
+        map.append(true).unwrap();
+        map.append(true).unwrap();
+        map.append(false).unwrap();
+        assert_eq!(found(map.finish(), "id"), expected);
+        assert_eq!(found(LargeStringArray::from(vec![Some(r#"{"id": "A", "id": "B"}"#), Some("{}"), None]), "id"), expected);
+        assert_eq!(found(Int64Array::from(vec![None, None]), "id"), [None, None], "no value, of whatever type");
+    }
+
+    #[test]
+    fn what_holds_no_keys_is_an_error() {
+        let error = into(&(Arc::new(Int64Array::from(vec![1])) as ArrayRef), "id").unwrap_err().to_string();
+        assert!(error.contains("it is Int64, and to look for \"id\" in it a struct, a map"), "{error}");
+        let all = pairs(["from", "to"], &[("a", None)]);
+        let list = ListArray::new(element(&all), OffsetBuffer::new(vec![0, 1].into()), Arc::new(all), None);
+        assert!(into(&(Arc::new(list) as ArrayRef), "id").is_err());
+    }
+}
