@@ -8,7 +8,7 @@ use crate::base::day::{Day, DayRange, MICROS_PER_SECOND, Zone};
 use crate::base::error::{Error, Result};
 use crate::base::limits::{DAYS_AHEAD, DAYS_LATE};
 
-/// A zone of days of arrival.
+/// A zone of days of arrival, or of times that name none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ArrivalZone {
     #[default]
@@ -68,6 +68,15 @@ impl ArrivalZone {
             ArrivalZone::Utc => Day::of_instant(micros),
             ArrivalZone::Offset(seconds) => Day::of_instant(micros.saturating_add(seconds * MICROS_PER_SECOND)),
             ArrivalZone::Named(zone) => zone.local_day(micros),
+        }
+    }
+
+    /// The instant at which clocks of the zone show a time, in microseconds as if they were UTC.
+    pub(crate) fn instant_of(self, local: i64) -> i64 {
+        match self {
+            ArrivalZone::Utc => local,
+            ArrivalZone::Offset(seconds) => local.saturating_sub(seconds * MICROS_PER_SECOND),
+            ArrivalZone::Named(zone) => zone.instant_of(local),
         }
     }
 

@@ -200,6 +200,24 @@ impl Zone {
             .map_or(0, |utc| i64::from(self.0.offset_from_utc_datetime(&utc.naive_utc()).fix().local_minus_utc()))
     }
 
+    /// The instant at which the zone's clocks show a time, in microseconds as if they were UTC. Of a time that they show twice it is
+    /// the earlier one; for a time that they skip, the instant of the change.
+    pub(crate) fn instant_of(self, local: i64) -> i64 {
+        let seconds = local.div_euclid(MICROS_PER_SECOND);
+        let day = MICROS_PER_DAY / MICROS_PER_SECOND;
+        let [before, after] = [seconds.saturating_sub(day), seconds.saturating_add(day)].map(|seconds| self.offset(seconds));
+        let shown = |offset: &i64| self.offset(seconds.saturating_sub(*offset)) == *offset;
+        if let Some(offset) = [before.max(after), before.min(after)].into_iter().find(shown) {
+            return local.saturating_sub(offset * MICROS_PER_SECOND);
+        }
+        let (mut unchanged, mut changed) = (seconds.saturating_sub(before.max(after)), seconds.saturating_sub(before.min(after)));
+        while changed - unchanged > 1 {
+            let halfway = unchanged + (changed - unchanged) / 2;
+            if self.offset(halfway) == before { unchanged = halfway } else { changed = halfway }
+        }
+        changed.saturating_mul(MICROS_PER_SECOND)
+    }
+
     /// An instant as RFC 3339 text with the zone's offset at it.
     pub fn time(self, micros: i64) -> String {
         match DateTime::from_timestamp_micros(micros) {

@@ -13,6 +13,8 @@ use crate::base::schema::{InputColumn, InputTable};
 pub struct TableMapping {
     pub table: &'static InputTable,
     pub columns: Vec<MappedColumn>,
+    /// Words that mean nothing in the table, as they are without white space around them.
+    pub null_words: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -48,7 +50,7 @@ pub enum TimeUnit {
 }
 
 impl TimeUnit {
-    pub(super) fn to_micros(self, value: i64) -> Option<i64> {
+    pub(crate) fn to_micros(self, value: i64) -> Option<i64> {
         match self {
             TimeUnit::Second => value.checked_mul(1_000_000),
             TimeUnit::Millisecond => value.checked_mul(1_000),
@@ -87,7 +89,7 @@ impl TableMapping {
     pub fn identity(table: &'static InputTable) -> TableMapping {
         let column =
             |spec: &'static InputColumn| MappedColumn { spec, sources: vec![ColumnSource::column(spec.name)], mapped: false };
-        TableMapping { table, columns: table.columns.iter().map(column).collect() }
+        TableMapping { table, columns: table.columns.iter().map(column).collect(), null_words: Vec::new() }
     }
 
     /// Whether the pipeline file says where a column is found.

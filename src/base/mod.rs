@@ -9,6 +9,8 @@
 //! digest.rs       whether something is still what it was
 //! error.rs        kind, what, to what, the mend
 //! failures.rs     what goes wrong without stopping a run
+//! ids.rs          what an id is
+//! json.rs         one value out of a JSON text
 //! limits.rs       copies, late rows, how many days a row affects; the largest count
 //! mapping.rs      where the lake's columns are found
 //! memory.rs       how the allocator keeps it
@@ -18,6 +20,7 @@
 //! progress.rs     how far a long step is
 //! schema.rs       every table
 //! stored_text.rs  values stored as texts
+//! times.rs        instants, from what is stored of them
 //! ```
 
 pub mod arrival;
@@ -28,6 +31,8 @@ pub(crate) mod dictionary;
 pub mod digest;
 pub mod error;
 pub(crate) mod failures;
+pub(crate) mod ids;
+mod json;
 pub(crate) mod limits;
 pub(crate) mod mapping;
 pub(crate) mod memory;
@@ -37,3 +42,4 @@ pub(crate) mod parallel;
 pub mod progress;
 pub mod schema;
 mod stored_text;
+pub(crate) mod times;
