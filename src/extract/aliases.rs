@@ -112,9 +112,9 @@ impl AliasRows {
     }
 }
 
-/// The text of a cell; none where it is blank.
+/// The id in a cell, trimmed; none where it is blank.
 fn cell(array: &StringArray, row: usize) -> Option<&str> {
-    array.is_valid(row).then(|| array.value(row)).filter(|text| !text.trim().is_empty())
+    array.is_valid(row).then(|| array.value(row).trim()).filter(|text| !text.is_empty())
 }
 
 /// The aliases for all bots, by what they stand for; nobody asks where no bot has rows of its own.

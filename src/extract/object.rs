@@ -9,10 +9,11 @@ use arrow::array::{BooleanArray, RecordBatch};
 
 use crate::base::bound::Bound;
 use crate::base::day::Day;
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::object::Object;
 use crate::config::PartitionedInput;
 use crate::extract::keys::KeyUses;
+use crate::extract::refusal::{line_of, named, unit_of};
 use crate::extract::words::FewWords;
 use crate::lake::{Filter, Lake, ReadPlan};
 
@@ -72,7 +73,12 @@ impl PartitionObjects<'_> {
                 None => Err(Error::bug("a batch came before its schema")),
             },
         );
-        read.map_err(|error| error.with("table", table.name).with("day", self.day))?;
+        let here = |error: Error| error.with("object", &object.path).with("table", table.name).with("day", self.day);
+        read.map_err(|error| match cell.get() {
+            // The mapping does not fit the file.
+            None if error.kind() == ErrorKind::Data => here(self.without_unit(object).unwrap_or(error)),
+            _ => here(error),
+        })?;
         if let Some(bound) = cell.get() {
             let missing = |column: &&str| format!("{}: optional column {column} is missing, it is NULL", table.name);
             oddities.warnings.extend(bound.missing().iter().map(missing));
@@ -83,6 +89,24 @@ impl PartitionObjects<'_> {
             oddities.keys.add(keys);
         }
         Ok(())
+    }
+
+    /// What to say of whole numbers that are times, where the mapping names no unit and the file's footer tells one of them.
+    fn without_unit(&self, object: &Object) -> Option<Error> {
+        let mapping = &self.input.columns;
+        let source = mapping.plain_instants().filter(|source| source.unit.is_none())?;
+        let (_, schema, stored) = self.lake.stored_span(object, &source.column).ok()?;
+        let kind = schema.field_with_name(&source.column).ok().map(|field| field.data_type()).filter(|kind| kind.is_integer())?;
+        let column = mapping.columns.iter().find(|column| column.spec.is_instant())?.spec.name;
+        let (number, allowed) = (stored?.high, self.input.zone.allowed_instants(self.day));
+        let (name, unit) = named(unit_of(number, &allowed)?);
+        let error = Error::data(format!("{source} is {kind}, and the mapping does not say what it counts"));
+        Some(
+            error.with("column", &source.column).with("such as", number).mend(format!(
+                "{number} looks like Unix {name}: write {}",
+                line_of(mapping, column, &format!("unit = {unit:?}"))
+            )),
+        )
     }
 
     /// The words that a column of an object holds, but for those of the contract.

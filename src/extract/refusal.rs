@@ -109,8 +109,7 @@ impl<'a> Refusal<'a> {
 
     /// The line of the mapping that reads a column so.
     fn line(&self, column: &str, more: &str) -> String {
-        let source = self.sources(column).first().map_or_else(|| format!("column = {column:?}"), place_of);
-        format!("{column} = {{ {source}, {more} }} in [inputs.{}.columns]", self.mapping().table.name)
+        line_of(self.mapping(), column, more)
     }
 
     /// A cell that says what is wrong: of times one that is right in another unit, for some may be absurd in any.
@@ -243,18 +242,25 @@ impl<'a> Refusal<'a> {
     }
 }
 
+/// The line of a mapping that reads a column so.
+pub(super) fn line_of(mapping: &TableMapping, column: &str, more: &str) -> String {
+    let source = mapping.columns.iter().find(|of| of.spec.name == column).and_then(|of| of.sources.first());
+    let place = source.map_or_else(|| format!("column = {column:?}"), place_of);
+    format!("{column} = {{ {place}, {more} }} in [inputs.{}.columns]", mapping.table.name)
+}
+
 fn far_away(place: &str) -> String {
     format!("{place} lies more than 400 days before the partition's day or more than 2 days after it: mend it in the loader")
 }
 
 /// The unit in which a number is one of these instants.
-fn unit_of(number: i64, allowed: &Range<i64>) -> Option<TimeUnit> {
+pub(super) fn unit_of(number: i64, allowed: &Range<i64>) -> Option<TimeUnit> {
     let units = [TimeUnit::Second, TimeUnit::Millisecond, TimeUnit::Microsecond];
     units.into_iter().find(|unit| unit.to_micros(number).is_some_and(|micros| allowed.contains(&micros)))
 }
 
 /// What a unit is called, and how the mapping writes it.
-fn named(unit: TimeUnit) -> (&'static str, &'static str) {
+pub(super) fn named(unit: TimeUnit) -> (&'static str, &'static str) {
     match unit {
         TimeUnit::Second => ("seconds", "s"),
         TimeUnit::Millisecond => ("milliseconds", "ms"),
