@@ -215,19 +215,27 @@ impl Bound {
 
     /// The same, with the rows of which the time lies in what should be JSON and is not: they are unreadable.
     pub(crate) fn times(&self, name: &'static str, batch: &RecordBatch) -> Result<(Vec<Instant>, Faults)> {
-        let mut answer = vec![(Instant::Absent, None); batch.num_rows()];
+        let (mut answer, mut faulty) = (Vec::new(), BTreeMap::new());
         for source in self.sources.get(name).into_iter().flatten() {
             let leaf = self.leaf(name, source, batch)?;
-            for (row, next) in instants(&leaf.array, source.unit, None)?.into_iter().enumerate() {
-                let fault = leaf.faults.of(row).filter(|fault| *fault == Fault::NoJson);
-                if answer[row] == (Instant::Absent, None) {
-                    answer[row] = (if fault.is_some() { Instant::Unreadable } else { next }, fault);
+            let mut next = instants(&leaf.array, source.unit, None)?;
+            for (row, _) in leaf.faults.rows().filter(|(_, fault)| *fault == Fault::NoJson) {
+                next[row] = Instant::Unreadable;
+                if answer.get(row).is_none_or(|known| *known == Instant::Absent) {
+                    faulty.insert(row, Fault::NoJson);
                 }
             }
+            if answer.is_empty() {
+                answer = next;
+            } else {
+                let places = answer.iter_mut().zip(next).filter(|(known, _)| **known == Instant::Absent);
+                places.for_each(|(known, further)| *known = further);
+            }
         }
+        answer.resize(batch.num_rows(), Instant::Absent);
         let mut faults = Faults::default();
-        answer.iter().enumerate().for_each(|(row, (_, fault))| fault.iter().for_each(|fault| faults.push(row, *fault)));
-        Ok((answer.into_iter().map(|(instant, _)| instant).collect(), faults))
+        faulty.into_iter().for_each(|(row, fault)| faults.push(row, fault));
+        Ok((answer, faults))
     }
 
     /// Some cells of a contract column as they came: of the first source that is not blank.

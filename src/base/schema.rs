@@ -145,7 +145,7 @@ pub struct Logic {
     pub bot_days: u32,
 }
 
-pub const LOGIC: Logic = Logic { touches: 4, conversions: 2, insights: 3, ads: 1, ad_days: 2, ad_conversions: 2, bot_days: 2 };
+pub const LOGIC: Logic = Logic { touches: 4, conversions: 3, insights: 3, ads: 1, ad_days: 2, ad_conversions: 2, bot_days: 2 };
 
 /// Spend, costs, rates and frequencies: decimal(18,6).
 pub const MONEY_PRECISION: u8 = 18;

@@ -10,6 +10,7 @@
 //! conversion_events.rs    conversion events
 //! fingerprints.rs         the settings that matter to what was read
 //! found.rs                counts and digests
+//! hints.rs                the unit that a number looks like
 //! identity.rs             who an id stands for
 //! keys.rs                 keys that no row has
 //! object.rs               one object, row by row
@@ -25,6 +26,7 @@ pub mod aliases;
 pub mod conversion_events;
 pub(crate) mod fingerprints;
 pub(crate) mod found;
+mod hints;
 pub mod identity;
 pub(crate) mod keys;
 mod object;

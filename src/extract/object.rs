@@ -12,8 +12,8 @@ use crate::base::day::Day;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::object::Object;
 use crate::config::PartitionedInput;
+use crate::extract::hints::{line_of, named, unit_of};
 use crate::extract::keys::KeyUses;
-use crate::extract::refusal::{line_of, named, unit_of};
 use crate::extract::words::FewWords;
 use crate::lake::{Filter, Lake, ReadPlan};
 

@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use crate::base::error::{Error, Result};
 use crate::base::ids::{NoId, WORDS_FOR_NOTHING, no_id};
-use crate::base::mapping::{ColumnSource, TableMapping, TimeUnit};
+use crate::base::mapping::{ColumnSource, TableMapping};
 use crate::base::times::{Instant, TIME_FORMS, text_instant, whole_number, written_time};
 use crate::config::PartitionedInput;
 use crate::extract::found::RawContent;
+use crate::extract::hints::{line_of, named, place_of, unit_of};
 use crate::extract::object::PartitionObjects;
 use crate::extract::set_aside::{
     ABSURD_TIME, NO_TIME, Reason, RowsOfReason, SetAside, UNKNOWN_DIRECTION, UNREADABLE_ID, UNREADABLE_JSON, UNREADABLE_TIME,
@@ -242,30 +243,8 @@ impl<'a> Refusal<'a> {
     }
 }
 
-/// The line of a mapping that reads a column so.
-pub(super) fn line_of(mapping: &TableMapping, column: &str, more: &str) -> String {
-    let source = mapping.columns.iter().find(|of| of.spec.name == column).and_then(|of| of.sources.first());
-    let place = source.map_or_else(|| format!("column = {column:?}"), place_of);
-    format!("{column} = {{ {place}, {more} }} in [inputs.{}.columns]", mapping.table.name)
-}
-
 fn far_away(place: &str) -> String {
     format!("{place} lies more than 400 days before the partition's day or more than 2 days after it: mend it in the loader")
-}
-
-/// The unit in which a number is one of these instants.
-pub(super) fn unit_of(number: i64, allowed: &Range<i64>) -> Option<TimeUnit> {
-    let units = [TimeUnit::Second, TimeUnit::Millisecond, TimeUnit::Microsecond];
-    units.into_iter().find(|unit| unit.to_micros(number).is_some_and(|micros| allowed.contains(&micros)))
-}
-
-/// What a unit is called, and how the mapping writes it.
-pub(super) fn named(unit: TimeUnit) -> (&'static str, &'static str) {
-    match unit {
-        TimeUnit::Second => ("seconds", "s"),
-        TimeUnit::Millisecond => ("milliseconds", "ms"),
-        TimeUnit::Microsecond => ("microseconds", "us"),
-    }
 }
 
 /// What went wrong with a stored timestamp that would be one of these instants in another unit.
@@ -277,14 +256,6 @@ fn scaled(micros: i64, allowed: &Range<i64>) -> Option<&'static str> {
         Some("numbers were stored in a coarser unit than they count")
     } else {
         None
-    }
-}
-
-/// A place of the mapping, as the pipeline file writes it.
-fn place_of(source: &ColumnSource) -> String {
-    match &source.key {
-        Some(key) => format!("column = {:?}, key = {key:?}", source.column),
-        None => format!("column = {:?}", source.column),
     }
 }
 
@@ -363,18 +334,5 @@ mod tests {
         ] {
             assert_eq!(guessed(word, column), expected, "{word} in {column}");
         }
-    }
-
-    #[test]
-    fn a_number_has_the_unit_in_which_it_is_near_its_day() {
-        let allowed = crate::base::arrival::ArrivalZone::Utc.allowed_instants("2026-10-20".parse().unwrap());
-        let unit = |number| unit_of(number, &allowed).map(|unit| named(unit).1);
-        assert_eq!(unit(1_792_497_600), Some("s"));
-        assert_eq!(unit(1_792_497_600_000), Some("ms"));
-        assert_eq!(unit(1_792_497_600_000_000), Some("us"));
-        assert_eq!(unit(1_792_497_600_000_000_000), None);
-        assert_eq!(unit(0), None);
-        assert_eq!(scaled(1_792_497_600_000, &allowed), Some("numbers were stored in a finer unit than they count"));
-        assert_eq!(scaled(0, &allowed), None);
     }
 }

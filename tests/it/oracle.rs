@@ -360,6 +360,11 @@ impl<'a> Contacts<'a> {
     fn new(world: &'a World) -> Self {
         let mut targets: BTreeMap<(Option<String>, String), BTreeSet<String>> = BTreeMap::new();
         for Identity { bot_id, alias, contact_id } in &world.identities {
+            // What is no id stands for nobody.
+            let cells = [bot_id.clone(), Some(alias.clone()), Some(contact_id.clone())];
+            if cells.iter().any(|cell| id_cell(&[], cell) == Cell::Unreadable) {
+                continue;
+            }
             let bot_id = match present(bot_id) {
                 None => None,
                 Some(bot_id) => match named_bot(world, bot_id.trim()) {

@@ -340,6 +340,9 @@ fn identities() -> impl Strategy<Value = Vec<Identity>> {
         ("shop", "bia", "alias-1"),
         ("-", "alias-1", "caio"),
         ("-", "551187654321", "ana"),
+        // Not one person.
+        ("-", "bia", "nan"),
+        ("shop", "alias-2", "5.5E+12"),
         ("loja", "+55 (11) 98765-4321", "bia"),
     ];
     subsequence(rows, 0..=9).prop_map(|rows| {
