@@ -1,22 +1,24 @@
 //! A mapping bound to one file: the lake's columns, read as the contract's.
 //!
 //! [`TableMapping::bind`] checks a mapping against the schema of a file; the [`Bound`] mapping then reads batches of that file. Blank
-//! texts are null; others are kept untrimmed. Instants become whole microseconds since the epoch, finer ones truncated.
+//! texts and words that mean nothing are null; ids are trimmed, other texts are kept as they came. Cells that should hold JSON or an id
+//! and do not are told apart from those that hold nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, StringBuilder};
 use arrow::datatypes::{DataType, Schema};
 use chrono::DateTime;
 
-use crate::base::cells::{Instant, as_text, instants};
+use crate::base::cells::{Fault, Faults, Leaf, TextCells, arrow_bug, as_text, keys_met};
 use crate::base::error::{Error, Result};
+use crate::base::ids::{IdCell, id_cell, is_of_ids};
 use crate::base::mapping::{ColumnSource, MappedColumn, TableMapping};
 use crate::base::missing::{self, Missing};
 use crate::base::places::{File, Found};
 use crate::base::schema::{InputColumn, InputKind, InputTable};
+use crate::base::times::{Instant, instants};
 use crate::base::types::{self, Exact};
 use crate::base::{steps, time_columns};
 
@@ -32,7 +34,8 @@ impl TableMapping {
             uuids: BTreeSet::new(),
             doubtful: Vec::new(),
             without_zone: Vec::new(),
-            unreadable_json: BTreeMap::new(),
+            null_words: self.null_words.clone(),
+            keys: Mutex::default(),
         };
         let mut missing: Vec<&MappedColumn> = Vec::new();
         for column in &self.columns {
@@ -46,12 +49,28 @@ impl TableMapping {
                 missing.push(column);
             }
             bound.sources.insert(column.spec.name, sources);
-            bound.unreadable_json.insert(column.spec.name, AtomicU64::new(0));
         }
         missing::check(self, &missing, file)?;
         bound.missing = missing.into_iter().map(|column| Missing::of(self, column, file)).collect();
         Ok(bound)
     }
+}
+
+/// How a key that the mapping names is met in the rows of a file.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KeyUse {
+    /// Rows that were looked at, those that were looked at twice counted twice.
+    pub rows: u64,
+    pub with_key: u64,
+    /// Some keys that are there, where it was in no row.
+    pub met: Vec<String>,
+}
+
+/// A cell as it came, for people to look at.
+pub(crate) struct RawCell {
+    pub text: String,
+    /// Whether it is a whole cell that should hold JSON.
+    pub is_whole: bool,
 }
 
 /// A mapping that fits one file.
@@ -66,7 +85,9 @@ pub struct Bound {
     doubtful: Vec<&'static str>,
     /// What is to be said of times that name no zone.
     without_zone: Vec<String>,
-    unreadable_json: BTreeMap<&'static str, AtomicU64>,
+    null_words: Vec<String>,
+    /// By contract column and place in it.
+    keys: Mutex<BTreeMap<(&'static str, String), KeyUse>>,
 }
 
 impl Bound {
@@ -143,86 +164,165 @@ impl Bound {
         })
     }
 
-    /// Contract columns with cells that should be JSON and are not, and how many.
-    pub fn unreadable_json(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        self.unreadable_json.iter().map(|(name, count)| (*name, count.load(Ordering::Relaxed))).filter(|(_, count)| *count > 0)
+    /// The keys that were looked for so far, by contract column and place.
+    pub(crate) fn keys(&self) -> BTreeMap<(&'static str, String), KeyUse> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A contract column as text: the first source that is not blank, else null.
+    /// A contract column as text: the first source that is not blank, else null; null where that cannot be read.
     pub fn text(&self, name: &'static str, batch: &RecordBatch) -> Result<StringArray> {
-        let mut answers: Vec<StringArray> = Vec::new();
+        self.cells(name, batch).map(|cells| cells.texts)
+    }
+
+    /// A contract column as text, with what cannot be read: the first source that is not blank.
+    pub(crate) fn cells(&self, name: &'static str, batch: &RecordBatch) -> Result<TextCells> {
+        self.cells_as(name, batch, is_of_ids(name))
+    }
+
+    /// A contract column of ids as text, whatever the texts are.
+    pub(crate) fn unchecked_ids(&self, name: &'static str, batch: &RecordBatch) -> Result<StringArray> {
+        self.cells_as(name, batch, false).map(|cells| cells.texts)
+    }
+
+    fn cells_as(&self, name: &'static str, batch: &RecordBatch, is_id: bool) -> Result<TextCells> {
+        let mut places: Vec<(StringArray, Faults)> = Vec::new();
         for source in self.sources.get(name).into_iter().flatten() {
-            let leaf = self.texts(name, source, &self.leaf(name, source, batch)?)?;
-            answers.push(translated(leaf, source));
+            let leaf = self.leaf(name, source, batch)?;
+            places.push((translated(self.texts(name, source, &leaf.array)?, source), leaf.faults));
         }
-        if let [only] = &answers[..]
-            && !only.iter().flatten().any(is_blank)
+        if let [(texts, faults)] = &places[..]
+            && faults.is_empty()
+            && texts.iter().flatten().all(|text| stays(text, is_id))
         {
-            return Ok(only.clone());
+            return Ok(TextCells { texts: texts.clone(), faults: Faults::default() });
         }
-        let value =
-            |row: usize| answers.iter().filter(|a| a.is_valid(row)).map(|a| a.value(row)).find(|text| !text.trim().is_empty());
-        Ok((0..batch.num_rows()).map(value).collect())
+        let (mut found, mut faulty) = (StringBuilder::with_capacity(batch.num_rows(), 0), Faults::default());
+        for row in 0..batch.num_rows() {
+            match places.iter().find_map(|(texts, faults)| text_cell(texts, faults, row, is_id)) {
+                None => found.append_null(),
+                Some(Ok(text)) => found.append_value(text),
+                Some(Err(fault)) => {
+                    found.append_null();
+                    faulty.push(row, fault);
+                }
+            }
+        }
+        Ok(TextCells { texts: found.finish(), faults: faulty })
     }
 
     /// A contract column as instants: the first source that has one.
     pub fn instants(&self, name: &'static str, batch: &RecordBatch) -> Result<Vec<Instant>> {
-        let mut answer = vec![Instant::Absent; batch.num_rows()];
-        for source in self.sources.get(name).into_iter().flatten() {
-            let leaf = self.leaf(name, source, batch)?;
-            for (known, next) in answer.iter_mut().zip(time_columns::of_column(name, source, &leaf)?) {
-                if *known == Instant::Absent {
-                    *known = next;
-                }
-            }
-        }
-        Ok(answer)
+        self.times(name, batch).map(|(instants, _)| instants)
     }
 
-    /// A time column as it stands in the file, for rows that are set aside.
-    pub fn raw_text(&self, name: &'static str, batch: &RecordBatch) -> Result<StringArray> {
-        let Some(source) = self.sources.get(name).and_then(|sources| sources.first()) else {
-            return Ok(StringArray::new_null(batch.num_rows()));
-        };
-        let leaf = self.leaf(name, source, batch)?;
-        if !matches!(leaf.data_type(), DataType::Timestamp(..)) {
-            return as_text(&leaf);
-        }
-        let text = |instant| match instant {
-            Instant::At(micros) => {
-                DateTime::from_timestamp_micros(micros).map(|time| time.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))
+    /// The same, with the rows of which the time lies in what should be JSON and is not: they are unreadable.
+    pub(crate) fn times(&self, name: &'static str, batch: &RecordBatch) -> Result<(Vec<Instant>, Faults)> {
+        let (mut answer, mut faulty) = (Vec::new(), BTreeMap::new());
+        for source in self.sources.get(name).into_iter().flatten() {
+            let leaf = self.leaf(name, source, batch)?;
+            let mut next = time_columns::of_column(name, source, &leaf.array)?;
+            for (row, _) in leaf.faults.rows().filter(|(_, fault)| *fault == Fault::NoJson) {
+                next[row] = Instant::Unreadable;
+                if answer.get(row).is_none_or(|known| *known == Instant::Absent) {
+                    faulty.insert(row, Fault::NoJson);
+                }
             }
-            Instant::Absent | Instant::Unreadable => None,
-        };
-        Ok(instants(&leaf, None)?.into_iter().map(text).collect())
+            if answer.is_empty() {
+                answer = next;
+            } else {
+                let places = answer.iter_mut().zip(next).filter(|(known, _)| **known == Instant::Absent);
+                places.for_each(|(known, further)| *known = further);
+            }
+        }
+        answer.resize(batch.num_rows(), Instant::Absent);
+        let mut faults = Faults::default();
+        faulty.into_iter().for_each(|(row, fault)| faults.push(row, fault));
+        Ok((answer, faults))
+    }
+
+    /// Some cells of a contract column as they came: of the first source that is not blank.
+    pub(crate) fn as_they_came(&self, name: &'static str, batch: &RecordBatch, rows: &[usize]) -> Result<Vec<Option<RawCell>>> {
+        let mut cells: Vec<Option<RawCell>> = Vec::new();
+        cells.resize_with(rows.len(), || None);
+        for source in self.sources.get(name).into_iter().flatten() {
+            let leaf = self.stored_leaf(name, source, batch)?;
+            let values = shown(&leaf.array)?;
+            let column = batch.column_by_name(&source.column).filter(|_| !leaf.faults.is_empty());
+            let whole = column.map(as_text).transpose()?;
+            for (cell, row) in cells.iter_mut().zip(rows).filter(|(cell, _)| cell.is_none()) {
+                let is_whole = leaf.faults.of(*row) == Some(Fault::NoJson);
+                let of = if is_whole { whole.as_ref() } else { Some(&values) };
+                let text = of.filter(|texts| texts.is_valid(*row)).map(|texts| texts.value(*row));
+                *cell = text.filter(|text| !text.trim().is_empty()).map(|text| RawCell { text: text.to_string(), is_whole });
+            }
+        }
+        Ok(cells)
     }
 
     /// The values of each place that a contract column is read from, as they are stored.
     pub(crate) fn stored(&self, name: &'static str, batch: &RecordBatch) -> Result<Vec<(&ColumnSource, ArrayRef)>> {
         let sources = self.sources.get(name).into_iter().flatten();
-        sources.map(|source| Ok((source, self.leaf(name, source, batch)?))).collect()
+        let stored = |source| {
+            let leaf = self.leaf(name, source, batch)?;
+            match leaf.faults.rows().find(|(_, fault)| *fault == Fault::NoJson) {
+                Some((row, _)) => Err(no_json(name, source, batch, row)),
+                None => Ok((source, leaf.array)),
+            }
+        };
+        sources.map(stored).collect()
     }
 
-    fn leaf(&self, name: &'static str, source: &ColumnSource, batch: &RecordBatch) -> Result<ArrayRef> {
+    /// What lies at a place, without the words that mean nothing.
+    fn leaf(&self, name: &'static str, source: &ColumnSource, batch: &RecordBatch) -> Result<Leaf> {
+        let Leaf { array, faults } = self.stored_leaf(name, source, batch)?;
+        if self.null_words.is_empty() || source.constant.is_some() {
+            return Ok(Leaf { array, faults });
+        }
+        Ok(Leaf { array: without_words(array, &self.null_words)?, faults })
+    }
+
+    fn stored_leaf(&self, name: &'static str, source: &ColumnSource, batch: &RecordBatch) -> Result<Leaf> {
         if let Some(constant) = &source.constant {
-            return Ok(Arc::new(StringArray::from(vec![constant.as_str(); batch.num_rows()])));
+            let constant: ArrayRef = Arc::new(StringArray::from(vec![constant.as_str(); batch.num_rows()]));
+            return Ok(constant.into());
         }
         let column =
             batch.column_by_name(&source.column).ok_or_else(|| Error::bug(format!("column {} was not read", source.column)))?;
-        let mut leaf = column.clone();
-        for key in &source.key {
-            let (inner, unreadable) = steps::into(&leaf, key).map_err(|error| {
+        let mut leaf = Leaf::from(column.clone());
+        let mut rest = source.key.as_slice();
+        while !rest.is_empty() {
+            // A whole cell may be a word for nothing.
+            let outer = without_words(leaf.array, &self.null_words)?;
+            let step = steps::into(&outer, rest).map_err(|error| {
                 Error::data(format!("{name} is read from {source}: {}", error.message()))
                     .with("column", &source.column)
                     .mend(error.mend_text().unwrap_or_default())
             })?;
-            if let Some(count) = self.unreadable_json.get(name) {
-                count.fetch_add(unreadable, Ordering::Relaxed);
+            if let Some(with_key) = step.with_key {
+                self.note_key(name, source, &outer, with_key, rest)?;
             }
-            leaf = inner;
+            (leaf, rest) = (step.leaf, &rest[step.taken..]);
         }
         let is_uuid = !self.uuids.is_empty() && self.uuids.contains(&(source.column.clone(), source.key.clone()));
-        Ok(if is_uuid { types::uuid_texts(&leaf) } else { leaf })
+        Ok(if is_uuid { types::uuid_texts(&leaf.array).into() } else { leaf })
+    }
+
+    fn note_key(
+        &self,
+        name: &'static str,
+        source: &ColumnSource,
+        column: &ArrayRef,
+        with_key: u64,
+        path: &[String],
+    ) -> Result<()> {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = keys.entry((name, source.to_string())).or_default();
+        known.rows += column.len() as u64;
+        known.with_key += with_key;
+        if known.with_key == 0 && known.met.is_empty() {
+            known.met = keys_met(column, path)?;
+        }
+        Ok(())
     }
 }
 
@@ -240,6 +340,73 @@ fn untranslated(column: &InputColumn, source: &ColumnSource) -> Error {
     let name = column.name;
     Error::data(format!("{name} is true or false in {source}, and nothing says which of them is {words}"))
         .mend(format!("say so: {name} = {entry}, or the other way round"))
+}
+
+fn no_json(name: &str, source: &ColumnSource, batch: &RecordBatch, row: usize) -> Error {
+    let cell = batch.column_by_name(&source.column).and_then(|column| as_text(column).ok());
+    let text = cell.map(|texts| texts.value(row).chars().take(200).collect::<String>()).unwrap_or_default();
+    Error::data(format!("{source} cannot be read for {name}: a cell holds {text:?}, which is no JSON object"))
+        .with("column", &source.column)
+        .mend("write the column as JSON, json.dumps(...) in Python and not str(...)")
+}
+
+/// Values without the cells that are one of these words.
+fn without_words(array: ArrayRef, words: &[String]) -> Result<ArrayRef> {
+    let has_words = !matches!(array.data_type(), DataType::Null | DataType::Timestamp(..)) && !array.data_type().is_nested();
+    if words.is_empty() || !has_words {
+        return Ok(array);
+    }
+    let texts = as_text(&array)?;
+    let is_word: BooleanArray =
+        texts.iter().map(|text| Some(text.is_some_and(|text| words.iter().any(|word| word == text.trim())))).collect();
+    if is_word.true_count() == 0 {
+        return Ok(array);
+    }
+    arrow::compute::nullif(&array, &is_word).map_err(arrow_bug)
+}
+
+/// Values as texts to look at: times in a form that people read.
+fn shown(array: &ArrayRef) -> Result<StringArray> {
+    if array.data_type().is_nested() {
+        let text = |row: usize| array.is_valid(row).then(|| types::shown(array, row));
+        return Ok((0..array.len()).map(text).collect());
+    }
+    if !matches!(array.data_type(), DataType::Timestamp(..)) {
+        return as_text(array);
+    }
+    let text = |instant| match instant {
+        Instant::At(micros) => {
+            DateTime::from_timestamp_micros(micros).map(|time| time.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))
+        }
+        Instant::Absent | Instant::Unreadable => None,
+    };
+    Ok(instants(array, None, None)?.into_iter().map(text).collect())
+}
+
+/// Whether a cell is read as it stands.
+fn stays(text: &str, is_id: bool) -> bool {
+    match is_id {
+        true => matches!(id_cell(text), IdCell::Id(id) if id.len() == text.len()),
+        false => !is_blank(text),
+    }
+}
+
+/// What a place has in a row: none where it is blank.
+fn text_cell<'t>(texts: &'t StringArray, faults: &Faults, row: usize, is_id: bool) -> Option<Result<&'t str, Fault>> {
+    match faults.of(row) {
+        Some(Fault::NoJson) => return Some(Err(Fault::NoJson)),
+        Some(Fault::NoId) if is_id => return Some(Err(Fault::NoId)),
+        _ => {}
+    }
+    let text = texts.is_valid(row).then(|| texts.value(row)).filter(|text| !is_blank(text))?;
+    if !is_id {
+        return Some(Ok(text));
+    }
+    match id_cell(text) {
+        IdCell::Blank => None,
+        IdCell::Id(id) => Some(Ok(id)),
+        IdCell::Unreadable => Some(Err(Fault::NoId)),
+    }
 }
 
 /// Whether trimming leaves nothing. Most texts begin with a letter or a digit.

@@ -1,26 +1,78 @@
-//! Cells of the lake's files: texts, instants, and what lies in structs, maps and JSON texts.
+//! Cells of the lake's files: what lies in structs, maps and JSON texts, and what cannot be read of it.
 
-use std::borrow::Cow;
-use std::fmt;
-
-use arrow::array::{Array, ArrayRef, AsArray, StringArray, StructArray, UInt64Array};
+use arrow::array::{Array, ArrayRef, AsArray, StringArray, StringBuilder, StructArray, UInt64Array};
 use arrow::datatypes::DataType;
-use chrono::DateTime;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
 
 use crate::base::error::{Error, Result};
-use crate::base::mapping::{TimeUnit, timestamp_micros};
+use crate::base::json::{JsonValue, json_keys, json_value};
 
-/// What a cell of a time column holds.
+/// What is wrong with a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Instant {
-    At(i64),
-    Absent,
-    Unreadable,
+pub(crate) enum Fault {
+    /// It should hold JSON and does not.
+    NoJson,
+    /// It should hold an id and holds something else.
+    NoId,
 }
 
-fn arrow_bug(error: arrow::error::ArrowError) -> Error {
+/// The rows of a column that have a fault, in order. Most columns have none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Faults(Vec<(u32, Fault)>);
+
+impl Faults {
+    /// Of a row after all that are known.
+    pub(crate) fn push(&mut self, row: usize, fault: Fault) {
+        self.0.push((row as u32, fault));
+    }
+
+    pub(crate) fn of(&self, row: usize) -> Option<Fault> {
+        if self.0.is_empty() {
+            return None;
+        }
+        self.0.binary_search_by_key(&(row as u32), |(known, _)| *known).ok().map(|place| self.0[place].1)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (usize, Fault)> {
+        self.0.iter().map(|(row, fault)| (*row as usize, *fault))
+    }
+}
+
+/// What is stored at one place that a column is read from.
+pub(crate) struct Leaf {
+    pub array: ArrayRef,
+    pub faults: Faults,
+}
+
+impl From<ArrayRef> for Leaf {
+    fn from(array: ArrayRef) -> Leaf {
+        Leaf { array, faults: Faults::default() }
+    }
+}
+
+/// A contract column as text.
+#[derive(Clone, Debug)]
+pub(crate) struct TextCells {
+    /// Null where there is nothing, and where there is a fault.
+    pub texts: StringArray,
+    pub faults: Faults,
+}
+
+impl TextCells {
+    pub(crate) fn get(&self, row: usize) -> Option<&str> {
+        self.texts.is_valid(row).then(|| self.texts.value(row))
+    }
+
+    /// Whether there is something, readable or not.
+    pub(crate) fn is_there(&self, row: usize) -> bool {
+        self.texts.is_valid(row) || self.faults.of(row).is_some()
+    }
+}
+
+pub(super) fn arrow_bug(error: arrow::error::ArrowError) -> Error {
     Error::bug("an Arrow kernel refused a column it was checked for").source(error)
 }
 
@@ -41,7 +93,8 @@ pub(super) fn struct_field(column: &StructArray, key: &str) -> Result<ArrayRef> 
     }
 }
 
-pub(super) fn map_value(column: &arrow::array::MapArray, key: &str) -> Result<ArrayRef> {
+/// The value of a key in each map, and in how many maps the key is.
+pub(super) fn map_value(column: &arrow::array::MapArray, key: &str) -> Result<(ArrayRef, u64)> {
     let keys = as_text(column.keys())?;
     let offsets = column.offsets();
     let entry = |row: usize| {
@@ -55,100 +108,57 @@ pub(super) fn map_value(column: &arrow::array::MapArray, key: &str) -> Result<Ar
             .map(|i| i as u64)
     };
     let indices: UInt64Array = (0..column.len()).map(entry).collect();
-    arrow::compute::take(column.values(), &indices, None).map_err(arrow_bug)
+    let with_key = (indices.len() - indices.null_count()) as u64;
+    Ok((arrow::compute::take(column.values(), &indices, None).map_err(arrow_bug)?, with_key))
 }
 
-/// The value of a key in each JSON text, and how many texts are not JSON objects.
-pub(super) fn json_values(texts: &StringArray, key: &str) -> (StringArray, u64) {
-    let mut unreadable = 0;
-    let values = texts
-        .iter()
-        .map(|text| {
-            let text = text.filter(|text| !text.trim().is_empty())?;
-            match json_value(text, key) {
-                Ok(value) => value,
-                Err(_) => {
-                    unreadable += 1;
-                    None
-                }
+/// The value under a path in each JSON text, and in how many texts it is.
+pub(super) fn json_values<K: AsRef<str>>(texts: &StringArray, path: &[K]) -> (Leaf, u64) {
+    let (mut values, mut faults, mut with_key) = (StringBuilder::new(), Faults::default(), 0);
+    for (row, text) in texts.iter().enumerate() {
+        let Some(text) = text.filter(|text| !text.trim().is_empty()) else {
+            values.append_null();
+            continue;
+        };
+        let found = json_value(text, path);
+        with_key += u64::from(matches!(&found, Ok(found) if *found != JsonValue::NoKey));
+        match found {
+            Ok(JsonValue::NoKey | JsonValue::Null) => values.append_null(),
+            Ok(JsonValue::Text(value)) => values.append_value(value),
+            Ok(JsonValue::Number(value)) => values.append_value(value),
+            Ok(JsonValue::Other(value)) => {
+                values.append_value(value);
+                faults.push(row, Fault::NoId);
             }
-        })
-        .collect();
-    (values, unreadable)
-}
-
-fn json_value(text: &str, key: &str) -> serde_json::Result<Option<String>> {
-    struct OneKey<'k>(&'k str);
-    impl<'de> Visitor<'de> for OneKey<'_> {
-        type Value = Option<&'de RawValue>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a JSON object")
-        }
-
-        fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut found = None;
-            while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-                if key == self.0 {
-                    found = Some(map.next_value::<&RawValue>()?);
-                } else {
-                    map.next_value::<IgnoredAny>()?;
-                }
+            Err(_) => {
+                values.append_null();
+                faults.push(row, Fault::NoJson);
             }
-            Ok(found)
         }
     }
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let raw = serde::Deserializer::deserialize_any(&mut deserializer, OneKey(key))?;
-    deserializer.end()?;
-    match raw.map(RawValue::get) {
-        None | Some("null") => Ok(None),
-        Some(found) if found.starts_with('"') => serde_json::from_str(found).map(Some),
-        // A number keeps every digit it was written with.
-        Some(found) => Ok(Some(found.to_string())),
-    }
+    (Leaf { array: std::sync::Arc::new(values.finish()), faults }, with_key)
 }
 
-pub(super) fn instants(leaf: &ArrayRef, unit: Option<TimeUnit>) -> Result<Vec<Instant>> {
-    match leaf.data_type() {
-        DataType::Timestamp(found, _) => {
-            let values = arrow::compute::cast(leaf, &DataType::Int64).map_err(arrow_bug)?;
-            let values = values.as_primitive::<arrow::datatypes::Int64Type>();
-            let micros = |value: i64| timestamp_micros(*found, value);
-            Ok(values
-                .iter()
-                .map(|value| value.map_or(Instant::Absent, |value| micros(value).map_or(Instant::Unreadable, Instant::At)))
-                .collect())
-        }
-        kind if kind.is_integer() => {
-            let unit = unit.ok_or_else(|| Error::bug("an integer time without a unit passed the check"))?;
-            let values = arrow::compute::cast(leaf, &DataType::Int64).map_err(arrow_bug)?;
-            let wide = values.as_primitive::<arrow::datatypes::Int64Type>();
-            let instant = |row: usize| match (leaf.is_valid(row), wide.is_valid(row)) {
-                (false, _) => Instant::Absent,
-                (true, false) => Instant::Unreadable,
-                (true, true) => unit.to_micros(wide.value(row)).map_or(Instant::Unreadable, Instant::At),
-            };
-            Ok((0..leaf.len()).map(instant).collect())
-        }
-        _ => Ok(as_text(leaf)?.iter().map(|text| text.map_or(Instant::Absent, |text| text_instant(text, unit))).collect()),
-    }
-}
+/// As many texts tell which keys there are.
+const TEXTS_LOOKED_AT: usize = 64;
 
-fn text_instant(text: &str, unit: Option<TimeUnit>) -> Instant {
-    let trimmed = text.trim();
-    if trimmed.is_empty() {
-        return Instant::Absent;
-    }
-    let micros = match unit {
-        Some(unit) => trimmed.parse::<i64>().ok().and_then(|value| unit.to_micros(value)),
-        None => DateTime::parse_from_rfc3339(trimmed).ok().map(|time| time.timestamp_micros()),
+/// Keys that some of the texts or maps have where the last key of a path should be.
+pub(super) fn keys_met<K: AsRef<str>>(column: &ArrayRef, path: &[K]) -> Result<Vec<String>> {
+    let mut keys: Vec<String> = match column.data_type() {
+        DataType::Map(..) => {
+            let keys = as_text(&column.as_map().keys().slice(0, column.as_map().keys().len().min(16 * TEXTS_LOOKED_AT)))?;
+            keys.iter().flatten().map(str::to_string).collect()
+        }
+        kind if kind.is_nested() => Vec::new(),
+        _ => {
+            let texts = as_text(column)?;
+            let some = texts.iter().flatten().filter(|text| !text.trim().is_empty()).take(TEXTS_LOOKED_AT);
+            some.flat_map(|text| json_keys(text, path)).collect()
+        }
     };
-    micros.map_or(Instant::Unreadable, Instant::At)
+    keys.sort_unstable();
+    keys.dedup();
+    Ok(keys)
 }
 
 #[cfg(test)]
@@ -156,25 +166,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_json_key_is_read_without_touching_its_digits() {
-        let text = r##"{"a": {"b": 1}, "#wa.referral.source_id": 120226305854810727, "t": "x\"y", "n": null}"##;
-        assert_eq!(json_value(text, "#wa.referral.source_id").unwrap().as_deref(), Some("120226305854810727"));
-        assert_eq!(json_value(text, "t").unwrap().as_deref(), Some("x\"y"));
-        assert_eq!(json_value(text, "n").unwrap(), None);
-        assert_eq!(json_value(text, "b").unwrap(), None);
-        assert_eq!(json_value("null", "b").unwrap(), None);
-        assert!(json_value("{\"b\": ", "b").is_err());
-        assert!(json_value("[1]", "b").is_err());
-    }
-
-    #[test]
-    fn times_are_read_in_every_form() {
-        assert_eq!(text_instant("2025-03-01T02:30:00.1234567Z", None), Instant::At(1_740_796_200_123_456));
-        assert_eq!(text_instant("2025-02-28T23:30:00-03:00", None), Instant::At(1_740_796_200_000_000));
-        assert_eq!(text_instant("1740796200", Some(TimeUnit::Second)), Instant::At(1_740_796_200_000_000));
-        assert_eq!(text_instant("1740796200123", Some(TimeUnit::Millisecond)), Instant::At(1_740_796_200_123_000));
-        assert_eq!(text_instant("soon", None), Instant::Unreadable);
-        assert_eq!(text_instant("9223372036854775807", Some(TimeUnit::Second)), Instant::Unreadable);
-        assert_eq!(text_instant(" ", None), Instant::Absent);
+    fn a_text_that_is_no_json_is_a_fault_and_a_blank_one_is_nothing() {
+        let texts = StringArray::from(vec![
+            Some(r#"{"k": "a"}"#),
+            Some(" "),
+            None,
+            Some("{'k': 'a'}"),
+            Some(r#"{"k": {"x": 1}}"#),
+            Some(r#"{"k": 1.2e17}"#),
+            Some(r#"{"other": 1}"#),
+            Some(r#"{"k": false}"#),
+            Some(r#"{"k": null}"#),
+        ]);
+        let (leaf, with_key) = json_values(&texts, &["k"]);
+        let expected = [Some("a"), None, None, None, Some("{\"x\": 1}"), Some("1.2e17"), None, Some("false"), None];
+        assert_eq!(leaf.array.as_string::<i32>().iter().collect::<Vec<_>>(), expected);
+        assert_eq!(leaf.faults.rows().collect::<Vec<_>>(), [(3, Fault::NoJson), (4, Fault::NoId), (7, Fault::NoId)]);
+        assert_eq!([0, 3, 4].map(|row| leaf.faults.of(row)), [None, Some(Fault::NoJson), Some(Fault::NoId)]);
+        assert_eq!(with_key, 5);
     }
 }

@@ -14,6 +14,8 @@ use crate::base::schema::{InputColumn, InputTable};
 pub struct TableMapping {
     pub table: &'static InputTable,
     pub columns: Vec<MappedColumn>,
+    /// Words that mean nothing in the table, as they are without white space around them.
+    pub null_words: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -54,7 +56,7 @@ pub enum TimeUnit {
 }
 
 impl TimeUnit {
-    pub(super) fn to_micros(self, value: i64) -> Option<i64> {
+    pub(crate) fn to_micros(self, value: i64) -> Option<i64> {
         match self {
             TimeUnit::Second => value.checked_mul(1_000_000),
             TimeUnit::Millisecond => value.checked_mul(1_000),
@@ -94,15 +96,19 @@ impl ColumnSource {
         self.key.is_empty() && self.partition.is_none() && self.constant.is_none()
     }
 
-    /// The entry of the pipeline file that names this place, with more to say of it.
-    pub(crate) fn entry(&self, more: &str) -> String {
-        let place = match (&self.partition, self.key.as_slice()) {
+    /// The place, as the pipeline file writes it.
+    pub(crate) fn place(&self) -> String {
+        match (&self.partition, self.key.as_slice()) {
             (Some(key), _) => format!("partition = {key:?}"),
             (None, []) => format!("column = {:?}", self.column),
             (None, [key]) => format!("column = {:?}, key = {key:?}", self.column),
             (None, keys) => format!("column = {:?}, key = {keys:?}", self.column),
-        };
-        format!("{{ {place}, {more} }}")
+        }
+    }
+
+    /// The entry of the pipeline file that names this place, with more to say of it.
+    pub(crate) fn entry(&self, more: &str) -> String {
+        format!("{{ {}, {more} }}", self.place())
     }
 }
 
@@ -135,7 +141,7 @@ impl MappedColumn {
 impl TableMapping {
     /// Every column under its own name.
     pub fn identity(table: &'static InputTable) -> TableMapping {
-        TableMapping { table, columns: table.columns.iter().map(MappedColumn::own).collect() }
+        TableMapping { table, columns: table.columns.iter().map(MappedColumn::own).collect(), null_words: Vec::new() }
     }
 
     /// Whether the pipeline file says where a column is found.

@@ -10,6 +10,8 @@
 //! error.rs        kind, what, to what, the mend
 //! failures.rs     what goes wrong without stopping a run
 //! folders.rs      what the folders of a path say
+//! ids.rs          what an id is
+//! json.rs         one value out of a JSON text
 //! limits.rs       copies, late rows, how many days a row affects; the largest count
 //! mapping.rs      where the lake's columns are found
 //! memory.rs       how the allocator keeps it
@@ -23,6 +25,7 @@
 //! steps.rs        what lies inside a column
 //! stored_text.rs  values stored as texts
 //! time_columns.rs the times of a column, in every type
+//! times.rs        instants, from what is stored of them
 //! types.rs        which types hold a text exactly
 //! ```
 
@@ -35,6 +38,8 @@ pub mod digest;
 pub mod error;
 pub(crate) mod failures;
 pub(crate) mod folders;
+pub(crate) mod ids;
+mod json;
 pub(crate) mod limits;
 pub(crate) mod mapping;
 pub(crate) mod memory;
@@ -48,4 +53,5 @@ pub mod schema;
 mod steps;
 mod stored_text;
 mod time_columns;
+pub(crate) mod times;
 pub(crate) mod types;

@@ -396,9 +396,10 @@ pub(crate) fn rejected_identities() -> Table {
     Table { name: "rejected", key: &[], schema: schema(&columns) }
 }
 
-/// Rows set aside, as they came (times as text), with the reason.
+/// Rows set aside, as they came (times as text), with the reason, the column at fault and its cell.
 pub fn rejected(table: &InputTable) -> Table {
-    let mut columns = vec![("reason", DataType::Utf8, NEVER_NULL)];
+    let mut columns =
+        vec![("reason", DataType::Utf8, NEVER_NULL), ("column", DataType::Utf8, NEVER_NULL), ("value", DataType::Utf8, NULLABLE)];
     columns.extend(table.columns.iter().map(|column| (column.name, DataType::Utf8, NULLABLE)));
     Table { name: "rejected", key: &[], schema: schema(&columns) }
 }

@@ -10,7 +10,7 @@ use arrow::array::{Array, ArrayRef, AsArray, ListArray, StringArray, UInt64Array
 use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, Field, FieldRef, Fields};
 
-use crate::base::cells::{json_values, map_value, struct_field};
+use crate::base::cells::{Leaf, json_values, map_value, struct_field};
 use crate::base::error::{Error, Result};
 use crate::base::types::{self, Exact, is_binary, is_empty, is_text};
 
@@ -44,19 +44,30 @@ pub(super) fn value_field(kind: &DataType) -> Option<&FieldRef> {
     }
 }
 
-/// What lies under a key of a column, and how many of its texts are not JSON.
-pub(super) fn into(column: &ArrayRef, key: &str) -> Result<(ArrayRef, u64)> {
+/// What lies under some of the keys of a path.
+pub(super) struct Step {
+    pub leaf: Leaf,
+    /// In how many rows the first key is, where the schema does not tell; of JSON text all keys.
+    pub with_key: Option<u64>,
+    /// How many keys were followed.
+    pub taken: usize,
+}
+
+/// What lies under the first key of a path in a column; in JSON text under the whole path.
+pub(super) fn into(column: &ArrayRef, path: &[String]) -> Result<Step> {
+    let Some(key) = path.first() else { return Err(Error::bug("a path has no key")) };
     let kind = column.data_type();
+    let one = |leaf: ArrayRef, with_key| Ok(Step { leaf: leaf.into(), with_key, taken: 1 });
     match kind {
-        DataType::Struct(_) => Ok((struct_field(column.as_struct(), key)?, 0)),
-        DataType::Map(..) => Ok((map_value(column.as_map(), key)?, 0)),
-        _ if is_empty(column) => Ok((Arc::new(StringArray::new_null(column.len())), 0)),
+        DataType::Struct(_) => one(struct_field(column.as_struct(), key)?, None),
+        DataType::Map(..) => map_value(column.as_map(), key).and_then(|(values, with_key)| one(values, Some(with_key))),
+        _ if is_empty(column) => one(Arc::new(StringArray::new_null(column.len())), Some(0)),
         _ if is_text(kind) || is_binary(kind) || matches!(kind, DataType::Dictionary(..)) => {
             let texts = types::texts(column, Exact::Plain).map_err(|inexact| inexact.error("JSON text", "JSON text"))?;
-            let (values, unreadable) = json_values(&texts, key);
-            Ok((Arc::new(values), unreadable))
+            let (leaf, with_key) = json_values(&texts, path);
+            Ok(Step { leaf, with_key: Some(with_key), taken: path.len() })
         }
-        _ if pair(kind).is_some() => Ok((pair_value(column, key)?, 0)),
+        _ if pair(kind).is_some() => pair_value(column, key).and_then(|(values, with_key)| one(values, Some(with_key))),
         _ => Err(Error::data(format!(
             "it is {kind}, and to look for {key:?} in it a struct, a map, a list of key/value structs or JSON text is needed"
         ))
@@ -64,8 +75,8 @@ pub(super) fn into(column: &ArrayRef, key: &str) -> Result<(ArrayRef, u64)> {
     }
 }
 
-/// The value of the last pair with a key, as in a map.
-fn pair_value(column: &ArrayRef, key: &str) -> Result<ArrayRef> {
+/// The value of the last pair with a key, as in a map, and in how many lists the key is.
+fn pair_value(column: &ArrayRef, key: &str) -> Result<(ArrayRef, u64)> {
     let bug = |error| Error::bug("a list of pairs cannot be read").source(error);
     let cast_to_list = |element: &Arc<Field>| cast(column, &DataType::List(element.clone())).map_err(bug);
     let lists = match column.data_type() {
@@ -83,7 +94,8 @@ fn pair_value(column: &ArrayRef, key: &str) -> Result<ArrayRef> {
         lists.is_valid(row).then(|| of_row.rev().find(is_it)).flatten().map(|at| at as u64)
     };
     let indices: UInt64Array = (0..lists.len()).map(entry).collect();
-    take(pairs.column(value_at), &indices, None).map_err(bug)
+    let with_key = (indices.len() - indices.null_count()) as u64;
+    Ok((take(pairs.column(value_at), &indices, None).map_err(bug)?, with_key))
 }
 
 #[cfg(test)]
@@ -112,7 +124,7 @@ mod tests {
     }
 
     fn found(column: impl Array + 'static, key: &str) -> Vec<Option<String>> {
-        let (values, _) = into(&(Arc::new(column) as ArrayRef), key).unwrap();
+        let values = into(&(Arc::new(column) as ArrayRef), &[key.to_string()]).unwrap().leaf.array;
         values.as_string::<i32>().iter().map(|text| text.map(str::to_string)).collect()
     }
 
@@ -147,10 +159,11 @@ mod tests {
 
     #[test]
     fn what_holds_no_keys_is_an_error() {
-        let error = into(&(Arc::new(Int64Array::from(vec![1])) as ArrayRef), "id").unwrap_err().to_string();
+        let id = ["id".to_string()];
+        let error = into(&(Arc::new(Int64Array::from(vec![1])) as ArrayRef), &id).err().unwrap().to_string();
         assert!(error.contains("it is Int64, and to look for \"id\" in it a struct, a map"), "{error}");
         let all = pairs(["from", "to"], &[("a", None)]);
         let list = ListArray::new(element(&all), OffsetBuffer::new(vec![0, 1].into()), Arc::new(all), None);
-        assert!(into(&(Arc::new(list) as ArrayRef), "id").is_err());
+        assert!(into(&(Arc::new(list) as ArrayRef), &id).is_err());
     }
 }

@@ -1,14 +1,12 @@
 //! Times of a column, in every type that holds them, with the zone that the pipeline file names for those without one.
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
-use chrono::NaiveDateTime;
 
-use crate::base::arrival::ArrivalZone;
-use crate::base::cells::{Instant, instants};
 use crate::base::error::{Error, Result};
 use crate::base::mapping::ColumnSource;
+use crate::base::times::{Instant, instants};
 use crate::base::types::{self, Exact, is_binary, is_decimal, is_empty, is_text};
 
 /// Whether a type holds times, with or without a unit.
@@ -41,52 +39,7 @@ pub(super) fn of_column(name: &str, source: &ColumnSource, stored: &ArrayRef) ->
         }
         _ => stored.clone(),
     };
-    let mut times = instants(&stored, source.unit)?;
-    if let Some(zone) = source.zone {
-        place_in(zone, &stored, &mut times);
-    }
-    Ok(times)
-}
-
-/// Reads times without a zone as those of a zone's clocks.
-fn place_in(zone: ArrivalZone, stored: &ArrayRef, times: &mut [Instant]) {
-    match stored.data_type() {
-        DataType::Timestamp(_, None) => {
-            for time in times {
-                if let Instant::At(local) = time {
-                    *time = Instant::At(zone.instant_of(*local));
-                }
-            }
-        }
-        DataType::Utf8 => place_texts(zone, stored.as_string::<i32>(), times),
-        kind if is_text(kind) => {
-            if let Ok(texts) = types::texts(stored, Exact::Plain) {
-                place_texts(zone, &texts, times);
-            }
-        }
-        _ => {}
-    }
-}
-
-fn place_texts(zone: ArrivalZone, texts: &arrow::array::StringArray, times: &mut [Instant]) {
-    for (row, time) in times.iter_mut().enumerate() {
-        if *time == Instant::Unreadable
-            && texts.is_valid(row)
-            && let Some(local) = local_time(texts.value(row))
-        {
-            *time = Instant::At(zone.instant_of(local));
-        }
-    }
-}
-
-/// A time without a zone, in microseconds as if it were UTC.
-fn local_time(text: &str) -> Option<i64> {
-    let text = text.trim();
-    let form = if text.contains(['T', 't']) { "%Y-%m-%dT%H:%M:%S%.f" } else { "%Y-%m-%d %H:%M:%S%.f" };
-    let fraction = text.rsplit_once('.').map_or("", |(_, fraction)| fraction);
-    let is_exact = fraction.len() <= 9 && !text.ends_with('.');
-    let time = NaiveDateTime::parse_from_str(&text.replacen('t', "T", 1), form).ok().filter(|_| is_exact)?;
-    Some(time.and_utc().timestamp_micros())
+    instants(&stored, source.unit, source.zone)
 }
 
 fn mistyped(name: &str, source: &ColumnSource, stored: &ArrayRef) -> Error {
@@ -120,7 +73,9 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
+    use crate::base::arrival::ArrivalZone;
     use crate::base::mapping::TimeUnit;
+    use crate::base::times::text_instant;
 
     fn read(stored: impl Array + 'static, source: &ColumnSource) -> Result<Vec<Instant>> {
         of_column("sent_at", source, &(Arc::new(stored) as ArrayRef))
@@ -131,7 +86,10 @@ mod tests {
     }
 
     fn local(text: &str) -> i64 {
-        local_time(text).unwrap_or_else(|| panic!("{text}"))
+        match text_instant(text, None, Some(&ArrivalZone::Utc)) {
+            Instant::At(micros) => micros,
+            other => panic!("{text}: {other:?}"),
+        }
     }
 
     #[test]
@@ -169,7 +127,8 @@ mod tests {
         let plain = ColumnSource::column("t");
         assert_eq!(read(StringArray::from(vec!["2026-03-01 09:00:00"]), &plain).unwrap(), [Instant::Unreadable]);
         for odd in ["2026-03-01", "2026-02-30 09:00:00", "2026-03-01 09:00", "soon", "2026-03-01 09:00:00.", "09:00:00"] {
-            assert_eq!(local_time(odd), None, "{odd}");
+            let source = in_zone("America/Sao_Paulo");
+            assert_eq!(read(StringArray::from(vec![odd]), &source).unwrap(), [Instant::Unreadable], "{odd}");
         }
     }
 

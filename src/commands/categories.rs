@@ -16,7 +16,6 @@ use arrow::array::{Array, RecordBatch};
 use serde::Serialize;
 
 use crate::base::bound::Bound;
-use crate::base::cells::Instant;
 use crate::base::day::{Day, DayRange};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failures::Failures;
@@ -24,6 +23,7 @@ use crate::base::limits::{AFFECTED_DAYS, DAYS_AHEAD};
 use crate::base::parallel::on_all_cores;
 use crate::base::progress::Progress;
 use crate::base::schema::Raw;
+use crate::base::times::Instant;
 use crate::commands::sessions::kept_rows;
 use crate::engine::request::{Extraction, Rules};
 use crate::engine::rows::{HasTouch, Yield, YieldsRequest};

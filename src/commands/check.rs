@@ -15,9 +15,11 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::mapping::TableMapping;
 use crate::base::missing::Missing;
 use crate::base::object::Object;
+use crate::base::schema::Raw;
 use crate::config::{Insights, MarketingApi, Settings};
 use crate::engine::select::{self, Site};
 use crate::extract::identity::{Identities, SetAsideAliases};
+use crate::extract::keys::KeyWarnings;
 use crate::insights::client::{Client, Token};
 use crate::insights::graph::Waiting;
 use crate::insights::wire::{AccountStatus, Until};
@@ -26,6 +28,7 @@ use crate::known::job::Places;
 use crate::known::survey::Survey;
 use crate::lake::{Environment, Lake, Listing, Partition, ReadPlan, readable};
 use crate::plan::calendar::not_landed;
+use crate::run::scan;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -101,6 +104,7 @@ pub(crate) fn check(settings: &Settings, environment: &Environment, clock: &dyn 
     for (listing, mapping) in [(&survey.messages, &settings.messages.columns), (&survey.events, &settings.events.columns)] {
         check_table(&lake, listing, mapping, &mut report);
     }
+    check_rows(&places, &survey, &mut report);
     let calendar = survey.calendar(settings);
     report.take("conversion events", survey.accepted.protect(settings, calendar.last()));
     for hole in calendar.holes() {
@@ -234,6 +238,31 @@ fn check_table(lake: &Lake, listing: &Listing, mapping: &TableMapping, report: &
             table,
             format!("{} partitions have landed, the newest ({day}) fits the mapping", listing.partitions.len()),
         );
+    }
+}
+
+/// Reads the newest partition of each table as a run would, and keeps nothing of it.
+fn check_rows(places: &Places<'_>, survey: &Survey, report: &mut CheckReport) {
+    for table in Raw::BOTH {
+        let name = table.table();
+        let receipts = survey.receipts.raw(table);
+        let mut keys = KeyWarnings::default();
+        let newest = survey.raw(table).partitions.iter().next_back().filter(|(_, newest)| newest.fault.is_none());
+        let known = receipts.iter().filter(|(day, _)| newest.is_none_or(|(of, _)| of != day));
+        known.for_each(|(day, receipt)| keys.add(day, &receipt.content.keys_in_no_row));
+        let newest = newest.map(|(day, newest)| (*day, newest.clone()));
+        let listing = Listing { partitions: newest.into_iter().collect(), ..Listing::default() };
+        let is_wrong = |finding: &Finding| finding.level == Level::Error && finding.subject == name;
+        // What is wrong with its schema was said.
+        let read = if report.findings.iter().any(is_wrong) { Vec::new() } else { scan::for_now(places, table, &listing) };
+        for (partition, extracted) in read {
+            let refused = extracted.and_then(|of| of.refusal.map_or(Ok(of.content), Err));
+            let refused = refused.map_err(|error| error.with("table", name).with("day", partition.day));
+            if let Some(content) = report.take(name, refused) {
+                keys.add(partition.day, &content.keys_in_no_row);
+            }
+        }
+        keys.texts(name).into_iter().for_each(|text| report.add(Level::Warning, name, text));
     }
 }
 

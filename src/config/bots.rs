@@ -69,8 +69,10 @@ pub(super) fn read(root: &Section<'_>) -> Result<Vec<Bot>> {
 }
 
 fn bot(section: Section<'_>) -> Result<ReadBot> {
-    let id = section.required_text("id")?;
-    let members = section.texts("members")?;
+    let id = section.required_text("id")?.value.trim().to_string();
+    let members =
+        section.texts("members")?.into_iter().map(|Placed { value, place }| Placed { value: value.trim().to_string(), place });
+    let members: Vec<Placed<String>> = members.collect();
     let zone = section.required_text("timezone")?.try_map(|name| name.parse::<Zone>())?.value;
     let test_contacts = test_contacts(&section)?;
     let ad_accounts = ad_accounts(&section)?;
@@ -78,7 +80,7 @@ fn bot(section: Section<'_>) -> Result<ReadBot> {
     section.finish()?;
     let place = section.place().to_string();
     let bot = Bot {
-        id: id.value,
+        id,
         members: members.iter().map(|member| member.value.clone()).collect(),
         zone,
         test_contacts,

@@ -123,9 +123,22 @@ fn partitioned_input(
         .into_iter()
         .map(|day| day.try_map(|text| text.parse::<Day>()).map(|day| day.value))
         .collect::<Result<_>>()?;
-    let columns = columns(&section, table)?;
+    let columns = TableMapping { null_words: null_words(&section)?, ..columns(&section, table)? };
     section.finish()?;
     Ok(PartitionedInput { path, layout, zone, allow_missing, columns })
+}
+
+/// The words that mean nothing in a table (rule 18).
+pub(super) fn null_words(section: &Section<'_>) -> Result<Vec<String>> {
+    let mut words = Vec::new();
+    for word in section.texts("null_words")? {
+        let trimmed = word.value.trim().to_string();
+        if trimmed.is_empty() {
+            return Err(word.error("a word of `null_words` is blank").mend("remove it: blank cells mean nothing anyway"));
+        }
+        words.push(trimmed);
+    }
+    Ok(words)
 }
 
 /// Where the columns of a table are found, as its section says.
@@ -152,7 +165,7 @@ fn mapping(section: &Section<'_>, table: &'static schema::InputTable) -> Result<
         });
     }
     section.finish()?;
-    Ok(TableMapping { table, columns })
+    Ok(TableMapping { table, columns, null_words: Vec::new() })
 }
 
 fn column_source(section: &Section<'_>, column: &schema::InputColumn) -> Result<ColumnSource> {

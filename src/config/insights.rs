@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use super::document::Section;
-use super::inputs::{columns, layout};
+use super::inputs::{columns, layout, null_words};
 use super::marketing_api::MarketingApi;
 use crate::base::error::Result;
 use crate::base::mapping::TableMapping;
@@ -35,11 +35,13 @@ impl Insights {
                 let layout = layout(&section, None)?;
                 let columns = columns(&section, &INSIGHTS)?;
                 let absent_means_zero = section.flag("absent_means_zero")?.is_some_and(|flag| flag.value);
+                let null_words = null_words(&section)?;
                 section.finish()?;
+                let columns = TableMapping { null_words, ..columns };
                 Ok(Insights { path, layout, columns, absent_means_zero, api: None })
             }
             "marketing-api" => {
-                for key in ["columns", "absent_means_zero"] {
+                for key in ["columns", "null_words", "absent_means_zero"] {
                     if let Some(place) = section.place_of(key) {
                         return Err(place.error(format!("`{key}` is for insights that others land")).mend("remove it"));
                     }

@@ -11,10 +11,11 @@ use foldhash::fast::FixedState;
 
 use crate::base::bound::Bound;
 use crate::base::error::{Error, Result};
+use crate::base::ids::no_id;
 use crate::base::mapping::TableMapping;
 use crate::base::object::Object;
 use crate::config::Forms;
-use crate::extract::identity::{Ends, Identities, LOOP, SetAsideAlias, SetAsideAliases, TWO_TARGETS};
+use crate::extract::identity::{Ends, Identities, LOOP, NO_ID, SetAsideAlias, SetAsideAliases, TWO_TARGETS};
 use crate::lake::{Lake, ReadPlan};
 
 /// The rows of the table, as they come.
@@ -23,12 +24,14 @@ pub struct AliasRows {
     of_bot: Vec<Ends>,
     of_every_bot: Ends,
     two_targets: Vec<SetAsideAlias>,
+    no_ids: Vec<SetAsideAlias>,
 }
 
 impl AliasRows {
     /// No alias yet, for so many bots.
     pub fn new(bots: usize, forms: Forms) -> AliasRows {
-        AliasRows { forms, of_bot: vec![Ends::default(); bots], of_every_bot: Ends::default(), two_targets: Vec::new() }
+        let (two_targets, no_ids) = (Vec::new(), Vec::new());
+        AliasRows { forms, of_bot: vec![Ends::default(); bots], of_every_bot: Ends::default(), two_targets, no_ids }
     }
 
     /// Adds the rows of a file of the table.
@@ -51,7 +54,7 @@ impl AliasRows {
             },
             |batch| match cell.get() {
                 Some(bound) => {
-                    let text = |name| bound.text(name, &batch);
+                    let text = |name| bound.unchecked_ids(name, &batch);
                     self.add([&text("bot_id")?, &text("alias")?, &text("contact_id")?], bots)
                 }
                 None => Err(Error::bug("a batch came before its schema")),
@@ -62,16 +65,20 @@ impl AliasRows {
     /// Adds rows of the table: the ids of bots, aliases and contacts.
     pub fn add(&mut self, [ids, aliases, contacts]: [&StringArray; 3], bots: &BTreeMap<&str, usize>) -> Result<()> {
         for row in 0..ids.len() {
-            let bot = match cell(ids, row) {
-                None => None,
-                Some(id) => match bots.get(id) {
-                    Some(bot) => Some(*bot),
-                    None => continue,
-                },
-            };
+            let id = cell(ids, row);
+            let bot = id.and_then(|id| bots.get(id).copied());
+            // Of a bot that the pipeline does not name.
+            if bot.is_none() && id.is_some_and(|id| no_id(id).is_none()) {
+                continue;
+            }
             let (Some(alias), Some(contact)) = (cell(aliases, row), cell(contacts, row)) else {
                 return Err(Error::data("an identity has no alias or no contact").mend("remove the row, or fill it"));
             };
+            if [id, Some(alias), Some(contact)].into_iter().flatten().any(|id| no_id(id).is_some()) {
+                // All whose contact is the word for nothing would be one.
+                self.no_ids.push(SetAsideAlias { reason: NO_ID, bot, alias: alias.to_string(), contact: contact.to_string() });
+                continue;
+            }
             self.note(bot, self.forms.of(alias).into_owned(), self.forms.of(contact).into_owned());
         }
         Ok(())
@@ -94,7 +101,9 @@ impl AliasRows {
 
     /// Follows every alias to its end.
     pub fn followed(self) -> Identities {
-        let AliasRows { forms, mut of_bot, mut of_every_bot, two_targets: mut rows } = self;
+        let AliasRows { forms, mut of_bot, mut of_every_bot, two_targets: mut rows, mut no_ids } = self;
+        no_ids.sort_unstable();
+        no_ids.dedup();
         rows.sort_unstable();
         rows.dedup();
         for row in &rows {
@@ -102,7 +111,7 @@ impl AliasRows {
             // It stands for itself, in spite of what rows for all bots say.
             targets.insert(row.alias.clone(), row.alias.clone());
         }
-        let set_aside_of = of_every_bot.len() + of_bot.iter().map(HashMap::len).sum::<usize>();
+        let set_aside_of = no_ids.len() + of_every_bot.len() + of_bot.iter().map(HashMap::len).sum::<usize>();
         let mut every = Chains::default();
         for alias in of_every_bot.keys() {
             let is_end = |id: &str| !of_every_bot.contains_key(id);
@@ -128,15 +137,16 @@ impl AliasRows {
             rows.extend(chains.looped.iter().map(|alias| looped(Some(bot), alias, next(alias).unwrap_or(alias))));
             own_ends.push(chains.owned());
         }
+        rows.extend(no_ids);
         rows.sort_unstable();
         let set_aside = SetAsideAliases { rows, of: set_aside_of };
         Identities::new(forms, every.owned(), own_ends, set_aside)
     }
 }
 
-/// The text of a cell; none where it is blank.
+/// The id in a cell, trimmed; none where it is blank.
 fn cell(array: &StringArray, row: usize) -> Option<&str> {
-    array.is_valid(row).then(|| array.value(row)).filter(|text| !text.trim().is_empty())
+    array.is_valid(row).then(|| array.value(row).trim()).filter(|text| !text.is_empty())
 }
 
 /// The aliases for all bots, by what they stand for; nobody asks where no bot has rows of its own.

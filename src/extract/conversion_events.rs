@@ -7,30 +7,33 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, BooleanArray, Int64Array, RecordBatch, StringArray};
+use arrow::array::{BooleanArray, Int64Array, RecordBatch, StringArray};
 use foldhash::fast::FixedState;
 
 use crate::base::bound::Bound;
-use crate::base::cells::Instant;
 use crate::base::day::Day;
 use crate::base::dictionary::column;
 use crate::base::digest::{Digest, short_hash, short_hash_and};
 use crate::base::error::{Error, Result};
 use crate::base::parallel::at_once;
 use crate::base::schema;
-use crate::extract::found::{NotedRow, RawContent, Read, Scope, SetAside};
+use crate::base::times::Instant;
+use crate::extract::found::{NotedRow, RawContent, Read, Scope};
+use crate::extract::set_aside::{Reason, SetAside};
 use crate::extract::touches::{cell, time_fault};
 
 const COLUMNS: [&str; 5] = ["bot_id", "contact_id", "category", "occurred_at", "event_id"];
 
-/// Which rows could be conversion events: some setting of some bot names their category.
+/// Which rows could be conversion events: some setting of some bot names their category, or nobody can read it.
 pub(crate) fn could_convert(
     bound: &Bound,
     categories: &HashSet<String, FixedState>,
     batch: &RecordBatch,
 ) -> Result<BooleanArray> {
-    let cells = bound.text("category", batch)?;
-    Ok(cells.iter().map(|category| Some(category.is_some_and(|category| categories.contains(category)))).collect())
+    let cells = bound.cells("category", batch)?;
+    let named = |category: Option<&str>| category.is_some_and(|category| categories.contains(category));
+    let could = |(row, category): (usize, Option<&str>)| Some(named(category) || cells.faults.of(row).is_some());
+    Ok(cells.texts.iter().enumerate().map(could).collect())
 }
 
 /// Takes the batches of one events partition.
@@ -84,22 +87,24 @@ pub fn table(rows: &[EventCells<'_>]) -> Result<RecordBatch> {
 }
 
 impl<'a> EventReader<'a> {
-    pub(crate) fn new(scope: &'a Scope<'a>, day: Day) -> EventReader<'a> {
+    /// For the rows of an object, or of those that are appended.
+    pub(crate) fn new(scope: &'a Scope<'a>, day: Day, object: Option<&str>) -> EventReader<'a> {
         let allowed = scope.settings.events.zone.allowed_instants(day);
-        let set_aside = SetAside::new(&COLUMNS, "occurred_at");
+        let set_aside = SetAside::new(&COLUMNS, object);
         EventReader { scope, allowed, rows: Vec::new(), batches: Vec::new(), content: RawContent::default(), set_aside }
     }
 
     /// A batch in which [`could_convert`] holds for every row.
     pub(crate) fn take(&mut self, bound: &Bound, batch: &RecordBatch) -> Result<()> {
-        let text = |name| bound.text(name, batch);
-        let (bots, contacts, categories, events) = (text("bot_id")?, text("contact_id")?, text("category")?, text("event_id")?);
-        let times = bound.instants("occurred_at", batch)?;
+        let cells = |name| bound.cells(name, batch);
+        let (bots, contacts, categories, events) =
+            (cells("bot_id")?, cells("contact_id")?, cells("category")?, cells("event_id")?);
+        let (times, time_faults) = bound.times("occurred_at", batch)?;
+        let columns = [("category", &categories), ("contact_id", &contacts), ("event_id", &events), ("bot_id", &bots)];
         let batch_of_rows = self.batches.len() as u32;
         let mut reasons = Vec::new();
         for (row, time) in times.into_iter().enumerate() {
-            let category = categories.value(row);
-            let bot = match self.scope.bot(bots.is_valid(row).then(|| bots.value(row))) {
+            let bot = match self.scope.bot(bots.get(row)) {
                 Ok(bot) => bot,
                 Err(stranger) => {
                     self.content.count_out_of_scope(stranger);
@@ -107,28 +112,32 @@ impl<'a> EventReader<'a> {
                 }
             };
             let setting = bot.map(|index| &self.scope.settings.bots[index]);
-            if setting.is_some_and(|of| !of.names_category(category)) {
+            let category = categories.get(row);
+            if setting.is_some_and(|of| category.is_some_and(|category| !of.names_category(category))) {
                 continue;
             }
-            let reason = if bot.is_none() { Some("no_bot") } else { time_fault(time, &self.allowed) };
+            let reason = Reason::of_cells(&columns, ("occurred_at", &time_faults), row).or_else(|| match bot {
+                None => Some(Reason::new("no_bot", "bot_id")),
+                Some(_) => time_fault(time, &self.allowed).map(|name| Reason::new(name, "occurred_at")),
+            });
             match (reason, bot, time) {
                 (None, Some(bot), Instant::At(occurred_at)) => {
-                    if self.scope.settings.bots[bot].category_at(occurred_at) != Some(category) {
+                    if self.scope.settings.bots[bot].category_at(occurred_at) != category {
                         self.content.not_in_effect += 1;
                         continue;
                     }
-                    let contact_hash = cell(&contacts, row as u32).map(short_hash);
+                    let contact_hash = contacts.get(row).map(short_hash);
                     self.rows.push(AcceptedEvent { contact_hash, bot, occurred_at, batch: batch_of_rows, row: row as u32 });
                 }
                 (reason, ..) => {
                     let reason = reason.ok_or_else(|| Error::bug("a row without a fault and without a time"))?;
-                    self.content.count_rejected(setting.map(|of| of.id.as_str()), reason);
+                    self.content.count_rejected(setting.map(|of| of.id.as_str()), reason.name);
                     reasons.push((row, reason));
                 }
             }
         }
         self.set_aside.take(bound, batch, &reasons)?;
-        self.batches.push(EventTexts { contacts, categories, events });
+        self.batches.push(EventTexts { contacts: contacts.texts, categories: categories.texts, events: events.texts });
         Ok(())
     }
 

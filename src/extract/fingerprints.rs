@@ -8,6 +8,7 @@
 //! What only judges what was read, such as the share of rows that may be rejected, is in none of them: receipts hold the counts that
 //! it is judged by.
 
+use std::collections::BTreeSet;
 use std::iter::once;
 
 use crate::base::arrival::ArrivalZone;
@@ -77,7 +78,7 @@ pub(crate) fn insights(settings: &Settings) -> Digest {
     let mapping = settings.insights.as_ref().map(|insights| &insights.columns);
     let mapped = mapping.filter(|mapping| mapping.columns.iter().any(|column| column.mapped)).map(self::mapping);
     let accounts = settings.listed_accounts().into_iter().map(str::to_string);
-    Digest::of_texts(accounts.chain(mapped))
+    Digest::of_texts(accounts.chain(mapped).chain(mapping.and_then(null_words)))
 }
 
 /// The settings that matter to every published day.
@@ -139,7 +140,14 @@ pub(crate) fn columns(table: &TableMapping) -> Digest {
 /// Where the values of a table's columns come from, and whose its days are, where those are not of UTC.
 fn input(input: &PartitionedInput) -> impl Iterator<Item = String> {
     let zone = Some(input.zone).filter(|zone| *zone != ArrivalZone::Utc);
-    once(mapping(&input.columns)).chain(zone.map(|zone| format!("partition_zone {zone}")))
+    let zone = zone.map(|zone| format!("partition_zone {zone}"));
+    once(mapping(&input.columns)).chain(zone).chain(null_words(&input.columns))
+}
+
+/// The words that mean nothing in a table, where there are any; their order says nothing.
+fn null_words(table: &TableMapping) -> Option<String> {
+    let words: BTreeSet<&str> = table.null_words.iter().map(String::as_str).collect();
+    (!words.is_empty()).then(|| format!("null_words {}", list(words.into_iter().map(quoted))))
 }
 
 /// Each bot with the ids that count as its own and its zone.
@@ -350,6 +358,21 @@ timezone = "UTC"
         assert_ne!(touches(&with_zone("-03:00")), touches(&settings));
         assert_ne!(touches(&with_zone("-03:00")), touches(&with_zone("America/Sao_Paulo")));
         assert_eq!(conversion_events(&with_zone("-03:00")), conversion_events(&settings));
+    }
+
+    #[test]
+    fn words_for_nothing_are_in_the_digest_of_their_table() {
+        let settings = with_everything();
+        let with_words = |words: &[&str]| {
+            let mut settings = settings.clone();
+            settings.messages.columns.null_words = words.iter().map(|word| word.to_string()).collect();
+            settings
+        };
+        assert_eq!(touches(&with_words(&[])), touches(&settings));
+        assert_ne!(touches(&with_words(&["nan"])), touches(&settings));
+        assert_ne!(touches(&with_words(&["nan"])), touches(&with_words(&["NULL"])));
+        assert_eq!(touches(&with_words(&["nan", "NULL"])), touches(&with_words(&["NULL", "nan"])));
+        assert_eq!(conversion_events(&with_words(&["nan"])), conversion_events(&settings));
     }
 
     #[test]

@@ -1,20 +1,18 @@
-//! What is found in a raw partition: counts of what was accepted and of what was left out, digests of the accepted rows by local
-//! day, and the rows that were set aside.
+//! What is found in a raw partition: counts of what was accepted and of what was left out, and digests of the accepted rows by local
+//! day.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::array::RecordBatch;
 use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
 
-use crate::base::bound::Bound;
 use crate::base::day::{Day, DayRange, LocalDays};
-use crate::base::dictionary::column;
 use crate::base::digest::Digest;
-use crate::base::error::{Error, Result};
-use crate::base::schema::{self, InputTable};
 use crate::config::Settings;
+use crate::extract::keys::KeyInNoRow;
+use crate::extract::set_aside::SetAside;
+use crate::extract::words::FewWords;
 
 /// The settings as extraction asks them, row by row.
 pub struct Scope<'a> {
@@ -82,6 +80,9 @@ pub struct RawContent {
     /// What ad types said beside `ad` and `post`.
     #[serde(default, skip_serializing_if = "OtherAdTypes::is_empty")]
     pub ad_types: OtherAdTypes,
+    /// Keys that the mapping names and no row has.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub keys_in_no_row: BTreeMap<String, KeyInNoRow>,
 }
 
 /// Received messages of named bots whose ad type is neither `ad` nor `post` (rules 2 and 12).
@@ -92,11 +93,8 @@ pub struct OtherAdTypes {
     /// Without: no touches.
     alone: u64,
     /// The first few words by their bytes, with the rows of each.
-    words: BTreeMap<String, u64>,
+    words: FewWords,
 }
-
-/// As many words tell what a column holds.
-const WORDS_TOLD: usize = 8;
 
 impl OtherAdTypes {
     pub(crate) fn is_empty(&self) -> bool {
@@ -105,36 +103,23 @@ impl OtherAdTypes {
 
     pub(crate) fn count(&mut self, word: &str, is_touch: bool) {
         *if is_touch { &mut self.touches } else { &mut self.alone } += 1;
-        self.add(word, 1);
-    }
-
-    fn add(&mut self, word: &str, rows: u64) {
-        if let Some(known) = self.words.get_mut(word) {
-            *known += rows;
-            return;
-        }
-        self.words.insert(word.to_string(), rows);
-        // Whatever order they come in, those that stay were never away.
-        if self.words.len() > WORDS_TOLD {
-            self.words.pop_last();
-        }
+        self.words.add(word, 1);
     }
 
     pub(crate) fn append(&mut self, other: OtherAdTypes) {
         self.touches += other.touches;
         self.alone += other.alone;
-        other.words.iter().for_each(|(word, rows)| self.add(word, *rows));
+        self.words.append(&other.words);
     }
 
     pub(crate) fn warning(&self) -> Option<String> {
-        let words: Vec<String> = self.words.iter().map(|(word, rows)| format!("{word:?}: {rows}")).collect();
         (!self.is_empty()).then(|| {
             format!(
                 "messages: {} rows have an ad type that is neither ad nor post ({}): {} of them have no ad id and no click id and \
                  are no touches, the others are touches without a type; where such a word means ad or post, say so: ad_type = {{ \
                  column = \"...\", values = {{ ad = [\"...\"] }} }}",
                 self.touches + self.alone,
-                words.join(", "),
+                self.words,
                 self.alone
             )
         })
@@ -205,7 +190,7 @@ impl RawContent {
     }
 
     /// The rows that could count, whether they do or not.
-    fn candidates(&self) -> u64 {
+    pub(super) fn candidates(&self) -> u64 {
         self.accepted + self.not_in_effect + self.rejected_rows()
     }
 
@@ -213,26 +198,6 @@ impl RawContent {
     pub(crate) fn is_within(&self, limit: f64) -> bool {
         let (rejected, candidates) = (self.rejected_rows(), self.candidates());
         candidates == 0 || rejected as f64 / candidates as f64 <= limit
-    }
-
-    /// Refuses a partition of which too large a share was set aside.
-    pub fn check_share(&self, table: &InputTable, day: Day, limit: f64) -> Result<()> {
-        if self.is_within(limit) {
-            return Ok(());
-        }
-        let (rejected, candidates) = (self.rejected_rows(), self.candidates());
-        let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
-        for (reason, count) in self.rejected.values().flatten() {
-            *reasons.entry(reason).or_default() += count;
-        }
-        let reasons: Vec<String> = reasons.iter().map(|(reason, count)| format!("{reason}: {count}")).collect();
-        Err(Error::data(format!(
-            "{rejected} of {candidates} rows that could count break the contract, more than the limit of {limit}"
-        ))
-        .with("table", table.name)
-        .with("day", day)
-        .with("reasons", reasons.join(", "))
-        .mend("look at the rows under rejected/, mend the partition, or raise [quality] max_rejected_share"))
     }
 }
 
@@ -242,51 +207,4 @@ pub(crate) struct Read {
     pub rows: RecordBatch,
     pub content: RawContent,
     pub set_aside: SetAside,
-}
-
-/// The rows of a partition that break the contract, with their reasons, as they came.
-pub(crate) struct SetAside {
-    columns: &'static [&'static str],
-    /// Kept as it was stored, readable or not.
-    time_column: &'static str,
-    /// How often each came: the reason, then the cells.
-    rows: BTreeMap<Vec<Option<String>>, u64>,
-}
-
-impl SetAside {
-    pub(crate) fn new(columns: &'static [&'static str], time_column: &'static str) -> SetAside {
-        SetAside { columns, time_column, rows: BTreeMap::new() }
-    }
-
-    /// Takes the rows of a batch for which there is a reason.
-    pub(crate) fn take(&mut self, bound: &Bound, batch: &RecordBatch, reasons: &[(usize, &'static str)]) -> Result<()> {
-        if reasons.is_empty() {
-            return Ok(());
-        }
-        let read = |name: &&'static str| match *name == self.time_column {
-            true => bound.raw_text(name, batch),
-            false => bound.text(name, batch),
-        };
-        let texts = self.columns.iter().map(read).collect::<Result<Vec<_>>>()?;
-        for (row, reason) in reasons {
-            let cells = texts.iter().map(|text| text.is_valid(*row).then(|| text.value(*row).to_string()));
-            let kept: Vec<Option<String>> = std::iter::once(Some(reason.to_string())).chain(cells).collect();
-            *self.rows.entry(kept).or_default() += 1;
-        }
-        Ok(())
-    }
-
-    pub(crate) fn append(&mut self, other: SetAside) {
-        other.rows.into_iter().for_each(|(row, times)| *self.rows.entry(row).or_default() += times);
-    }
-
-    /// The rows as a table; none where there are none.
-    pub(crate) fn table(&self, table: &InputTable) -> Result<Option<RecordBatch>> {
-        if self.rows.is_empty() {
-            return Ok(None);
-        }
-        let rows: Vec<_> = self.rows.iter().flat_map(|(row, times)| std::iter::repeat_n(row, *times as usize)).collect();
-        let cells = |i: usize| Arc::new(column(rows.iter().map(|row| row[i].as_deref()))) as ArrayRef;
-        schema::rejected(table).batch((0..=self.columns.len()).map(cells).collect()).map(Some)
-    }
 }

@@ -1,8 +1,8 @@
 //! Identities: which contact an id stands for (rule 16).
 //!
 //! The alias table says "this id is that contact", for one bot or for all. A chain is followed to its end; a row for the bot beats
-//! one for all bots. An alias with two targets, and all aliases of a loop, are set aside: their contacts count as they came. Nothing
-//! is merged on a guess.
+//! one for all bots. An alias with two targets, all aliases of a loop, and rows with what is no id are set aside: their contacts count
+//! as they came. Nothing is merged on a guess.
 //!
 //! In: the ends of all aliases, as `aliases.rs` finds them. Out: who an id stands for, and what of the table is set aside.
 
@@ -52,6 +52,8 @@ const FEW_ALIASES: u64 = 10;
 
 pub(super) const TWO_TARGETS: &str = "two_targets";
 pub(super) const LOOP: &str = "loop";
+/// The row holds what is no id (rule 18).
+pub(super) const NO_ID: &str = "unreadable_id";
 
 impl SetAsideAliases {
     /// How many aliases are set aside, by reason.
@@ -73,13 +75,16 @@ impl SetAsideAliases {
         let reasons: Vec<String> = counts.iter().map(|(reason, count)| format!("{reason}: {count}")).collect();
         let examples: Vec<String> = self.examples().map(|row| format!("{:?} -> {:?}", row.alias, row.contact)).collect();
         Err(Error::data(format!(
-            "{aliases} of {} aliases have two targets or stand in loops, more than the limit of {limit}",
+            "{aliases} of {} aliases have two targets or stand in loops, or hold what is no id, more than the limit of {limit}",
             self.of
         ))
         .with("table", "identities")
         .with("reasons", reasons.join(", "))
         .with("such as", examples.join(", "))
-        .mend("keep one row of each alias, and break the loops; [quality] max_rejected_share says how many may be set aside"))
+        .mend(
+            "keep one row of each alias, break the loops, and write ids as texts, NULL where there is none; [quality] \
+             max_rejected_share says how many may be set aside",
+        ))
     }
 
     /// A few of the rows.
@@ -90,12 +95,13 @@ impl SetAsideAliases {
     /// What there is to say of them, if there are any.
     pub(crate) fn warning(counts: &BTreeMap<String, u64>) -> Option<String> {
         let of = |reason: &str| counts.get(reason).copied().unwrap_or_default();
-        let (two_targets, looped) = (of(TWO_TARGETS), of(LOOP));
-        (two_targets + looped > 0).then(|| {
+        let (two_targets, looped, no_ids) = (of(TWO_TARGETS), of(LOOP), of(NO_ID));
+        let all = two_targets + looped + no_ids;
+        let no_ids = if no_ids > 0 { format!(", {no_ids} with what is no id") } else { String::new() };
+        (all > 0).then(|| {
             format!(
-                "identities: {} aliases are set aside ({two_targets} with two targets, {looped} in loops), their contacts count as \
-                 they came; the rows are in {REJECTED_ALIASES}",
-                two_targets + looped
+                "identities: {all} aliases are set aside ({two_targets} with two targets, {looped} in loops{no_ids}), their contacts \
+                 count as they came; the rows are in {REJECTED_ALIASES}"
             )
         })
     }

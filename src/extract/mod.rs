@@ -9,25 +9,35 @@
 //! aliases.rs              where the chains of aliases end
 //! conversion_events.rs    conversion events
 //! fingerprints.rs         the settings that matter to what was read
-//! found.rs                counts, digests, rows set aside
+//! found.rs                counts and digests
+//! hints.rs                the unit that a number looks like
 //! identity.rs             who an id stands for
+//! keys.rs                 keys that no row has
 //! object.rs               one object, row by row
 //! reading.rs              whether rows that cannot be read again still hold
+//! refusal.rs              what to say of a partition of which too much is set aside
+//! set_aside.rs            rows set aside, with the reason
 //! touches.rs              inbound messages from ads
 //! tracked.rs              events of any category of some contacts
+//! words.rs                a few of the words that a column holds
 //! ```
 
 pub mod aliases;
 pub mod conversion_events;
 pub(crate) mod fingerprints;
 pub(crate) mod found;
+mod hints;
 pub mod identity;
+pub(crate) mod keys;
 mod object;
 pub(crate) mod reading;
+mod refusal;
+pub(crate) mod set_aside;
 pub mod touches;
 pub(crate) mod tracked;
+pub(crate) mod words;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -37,10 +47,10 @@ use crate::base::bound::Bound;
 use crate::base::error::{Error, Result};
 use crate::base::object::Object;
 use crate::base::parallel::on_all_cores;
-use crate::base::schema::{self, InputTable};
 use crate::extract::conversion_events::{EventReader, could_convert};
 use crate::extract::found::{RawContent, Read, Scope};
-use crate::extract::object::PartitionObjects;
+use crate::extract::object::{Oddities, PartitionObjects};
+use crate::extract::refusal::Refusal;
 use crate::extract::touches::{AD_COLUMNS, TouchReader, could_be_touch};
 use crate::lake::Lake;
 use crate::lake::Partition;
@@ -57,63 +67,67 @@ pub(crate) struct Extracted {
 
 /// Reads a messages partition, all its objects at once or one after the other.
 pub(crate) fn messages(lake: &Lake, scope: &Scope<'_>, partition: &Partition, at_once: bool) -> Result<Extracted> {
-    let objects = PartitionObjects { lake, input: &scope.settings.messages, day: partition.day, tested: &AD_COLUMNS };
-    let (of_objects, warnings) = each_object(partition, at_once, |object, warnings| {
-        let mut reader = TouchReader::new(scope, partition.day);
-        objects.rows(object, warnings, could_be_touch, |bound, batch| reader.take(bound, batch))?;
+    let input = &scope.settings.messages;
+    let objects = PartitionObjects { lake, input, day: partition.day, tested: &AD_COLUMNS };
+    let (of_objects, oddities) = each_object(partition, at_once, |object, oddities| {
+        let mut reader = TouchReader::new(scope, partition.day, Some(&object.path));
+        objects.rows(object, oddities, could_be_touch, |bound, batch| reader.take(bound, batch))?;
         Ok(reader)
     })?;
-    let mut reader = TouchReader::new(scope, partition.day);
+    let mut reader = TouchReader::new(scope, partition.day, None);
     of_objects.into_iter().for_each(|of_object| reader.append(of_object));
-    extracted(&schema::MESSAGES, scope, partition, reader.finish()?, warnings)
+    extracted(&objects, scope, partition, reader.finish()?, oddities)
 }
 
 /// Reads an events partition, likewise.
 pub(crate) fn events(lake: &Lake, scope: &Scope<'_>, partition: &Partition, at_once: bool) -> Result<Extracted> {
-    let objects = PartitionObjects { lake, input: &scope.settings.events, day: partition.day, tested: &["category"] };
+    let input = &scope.settings.events;
+    let objects = PartitionObjects { lake, input, day: partition.day, tested: &["category"] };
     let categories = Arc::new(scope.categories.iter().map(|category| category.to_string()).collect::<HashSet<_, FixedState>>());
-    let (of_objects, warnings) = each_object(partition, at_once, |object, warnings| {
-        let mut reader = EventReader::new(scope, partition.day);
+    let (of_objects, oddities) = each_object(partition, at_once, |object, oddities| {
+        let mut reader = EventReader::new(scope, partition.day, Some(&object.path));
         let categories = categories.clone();
         let could_count = move |bound: &Bound, batch: &RecordBatch| could_convert(bound, &categories, batch);
-        objects.rows(object, warnings, could_count, |bound, batch| reader.take(bound, batch))?;
+        objects.rows(object, oddities, could_count, |bound, batch| reader.take(bound, batch))?;
         Ok(reader)
     })?;
-    let mut reader = EventReader::new(scope, partition.day);
+    let mut reader = EventReader::new(scope, partition.day, None);
     of_objects.into_iter().for_each(|of_object| reader.append(of_object));
-    extracted(&schema::EVENTS, scope, partition, reader.finish()?, warnings)
+    extracted(&objects, scope, partition, reader.finish()?, oddities)
 }
 
 fn extracted(
-    table: &'static InputTable,
+    objects: &PartitionObjects<'_>,
     scope: &Scope<'_>,
     partition: &Partition,
     read: Read,
-    warnings: BTreeSet<String>,
+    oddities: Oddities,
 ) -> Result<Extracted> {
     let Read { rows, content, set_aside } = read;
-    let content = RawContent { warnings, ..content };
-    let refusal = content.check_share(table, partition.day, scope.settings.max_rejected_share).err();
-    Ok(Extracted { rows, content, set_aside: set_aside.table(table)?, refusal })
+    let content = RawContent { warnings: oddities.warnings, keys_in_no_row: oddities.keys.in_no_row(), ..content };
+    let limit = scope.settings.max_rejected_share;
+    let refusal = if content.is_within(limit) { None } else { Some(Refusal::of(objects, partition, &content, &set_aside)?) };
+    let refusal = refusal.map(|refusal| refusal.error(limit));
+    Ok(Extracted { rows, content, set_aside: set_aside.table(objects.input.columns.table)?, refusal })
 }
 
-/// What `read` makes of each object, in their order, with the warnings of all.
+/// What `read` makes of each object, in their order, with what is odd about any of them.
 fn each_object<R: Send>(
     partition: &Partition,
     at_once: bool,
-    read: impl Fn(&Object, &mut BTreeSet<String>) -> Result<R> + Sync,
-) -> Result<(Vec<R>, BTreeSet<String>)> {
+    read: impl Fn(&Object, &mut Oddities) -> Result<R> + Sync,
+) -> Result<(Vec<R>, Oddities)> {
     let read = |object: &Object| {
-        let mut warnings = BTreeSet::new();
-        read(object, &mut warnings).map(|read| (read, warnings))
+        let mut oddities = Oddities::default();
+        read(object, &mut oddities).map(|read| (read, oddities))
     };
     let objects = partition.to_read()?;
     let found = if at_once { on_all_cores(objects, read) } else { objects.iter().map(read).collect() };
-    let (mut of_objects, mut all) = (Vec::new(), BTreeSet::new());
+    let (mut of_objects, mut all) = (Vec::new(), Oddities::default());
     for of_object in found {
-        let (of_object, warnings) = of_object?;
+        let (of_object, oddities) = of_object?;
         of_objects.push(of_object);
-        all.extend(warnings);
+        all.append(oddities);
     }
     Ok((of_objects, all))
 }

@@ -12,14 +12,16 @@ use arrow::array::{Array, BooleanArray, Int64Array, RecordBatch, StringArray};
 use arrow::buffer::BooleanBuffer;
 
 use crate::base::bound::Bound;
-use crate::base::cells::Instant;
+use crate::base::cells::{Faults, TextCells};
 use crate::base::day::Day;
 use crate::base::dictionary::column;
 use crate::base::digest::{Digest, short_hash};
 use crate::base::error::{Error, Result};
 use crate::base::parallel::at_once;
 use crate::base::schema;
-use crate::extract::found::{NotedRow, RawContent, Read, Scope, SetAside};
+use crate::base::times::Instant;
+use crate::extract::found::{NotedRow, RawContent, Read, Scope};
+use crate::extract::set_aside::{ABSURD_TIME, NO_TIME, Reason, SetAside, UNKNOWN_DIRECTION, UNREADABLE_TIME};
 
 /// The columns whose presence makes a message a possible touch (rules 1 and 2).
 pub(crate) const AD_COLUMNS: [&str; 3] = ["ad_id", "ad_type", "ctwa_clid"];
@@ -27,12 +29,13 @@ pub(crate) const AD_COLUMNS: [&str; 3] = ["ad_id", "ad_type", "ctwa_clid"];
 const COLUMNS: [&str; 9] =
     ["bot_id", "message_id", "contact_id", "sent_at", "direction", "ad_id", "ad_type", "ad_title", "ctwa_clid"];
 
-/// Which rows could be touches, or say that they came from elsewhere: any of the ad columns is not blank.
+/// Which rows could be touches, or say that they came from elsewhere: any of the ad columns is not blank, whether it can be read or not.
 pub(crate) fn could_be_touch(bound: &Bound, batch: &RecordBatch) -> Result<BooleanArray> {
-    let columns = AD_COLUMNS.iter().map(|name| bound.text(name, batch)).collect::<Result<Vec<_>>>()?;
+    let columns = AD_COLUMNS.iter().map(|name| bound.cells(name, batch)).collect::<Result<Vec<_>>>()?;
     let present: Vec<BooleanBuffer> = columns
         .iter()
-        .map(|column| match column.logical_nulls() {
+        .map(|column| match column.texts.logical_nulls() {
+            _ if !column.faults.is_empty() => (0..batch.num_rows()).map(|row| column.is_there(row)).collect(),
             Some(nulls) => nulls.inner().clone(),
             None => BooleanBuffer::new_set(batch.num_rows()),
         })
@@ -65,6 +68,78 @@ struct TouchTexts {
     titles: StringArray,
 }
 
+/// The cells of a batch.
+struct MessageCells {
+    bots: TextCells,
+    messages: TextCells,
+    contacts: TextCells,
+    directions: TextCells,
+    ads: TextCells,
+    types: TextCells,
+    titles: TextCells,
+    clicks: TextCells,
+    times: Vec<Instant>,
+    time_faults: Faults,
+}
+
+impl MessageCells {
+    fn read(bound: &Bound, batch: &RecordBatch) -> Result<MessageCells> {
+        let cells = |name| bound.cells(name, batch);
+        let (times, time_faults) = bound.times("sent_at", batch)?;
+        Ok(MessageCells {
+            bots: cells("bot_id")?,
+            messages: cells("message_id")?,
+            contacts: cells("contact_id")?,
+            directions: cells("direction")?,
+            ads: cells("ad_id")?,
+            types: cells("ad_type")?,
+            titles: cells("ad_title")?,
+            clicks: cells("ctwa_clid")?,
+            times,
+            time_faults,
+        })
+    }
+
+    /// The texts of rows that count.
+    fn kept(self) -> TouchTexts {
+        TouchTexts {
+            contacts: self.contacts.texts,
+            messages: self.messages.texts,
+            ads: self.ads.texts,
+            types: self.types.texts,
+            titles: self.titles.texts,
+        }
+    }
+
+    /// Why a row of a bot, or of none, cannot be a touch (rule 18).
+    fn fault(&self, row: usize, has_bot: bool, allowed: &Range<i64>) -> Option<Reason> {
+        let columns = [
+            ("ad_id", &self.ads),
+            ("ctwa_clid", &self.clicks),
+            ("ad_type", &self.types),
+            ("contact_id", &self.contacts),
+            ("message_id", &self.messages),
+            ("bot_id", &self.bots),
+            ("direction", &self.directions),
+            ("ad_title", &self.titles),
+        ];
+        if let Some(reason) = Reason::of_cells(&columns, ("sent_at", &self.time_faults), row) {
+            return Some(reason);
+        }
+        if !has_bot {
+            Some(Reason::new("no_bot", "bot_id"))
+        } else if self.contacts.get(row).is_none() {
+            Some(Reason::new("no_contact", "contact_id"))
+        } else if self.messages.get(row).is_none() {
+            Some(Reason::new("no_message_id", "message_id"))
+        } else if self.directions.get(row).is_some_and(|word| word != "received") {
+            Some(Reason::new(UNKNOWN_DIRECTION, "direction"))
+        } else {
+            time_fault(self.times[row], allowed).map(|name| Reason::new(name, "sent_at"))
+        }
+    }
+}
+
 /// A row that counts. Its texts stay in the batch it came with.
 struct AcceptedTouch {
     contact_hash: i64,
@@ -75,28 +150,26 @@ struct AcceptedTouch {
 }
 
 impl<'a> TouchReader<'a> {
-    pub(crate) fn new(scope: &'a Scope<'a>, day: Day) -> TouchReader<'a> {
+    /// For the rows of an object, or of those that are appended.
+    pub(crate) fn new(scope: &'a Scope<'a>, day: Day, object: Option<&str>) -> TouchReader<'a> {
         let allowed = scope.settings.messages.zone.allowed_instants(day);
-        let set_aside = SetAside::new(&COLUMNS, "sent_at");
+        let set_aside = SetAside::new(&COLUMNS, object);
         TouchReader { scope, allowed, rows: Vec::new(), batches: Vec::new(), content: RawContent::default(), set_aside }
     }
 
     /// The rows of a batch in which [`could_be_touch`] holds for every row.
     pub(crate) fn take(&mut self, bound: &Bound, batch: &RecordBatch) -> Result<()> {
-        let text = |name| bound.text(name, batch);
-        let (bots, messages, contacts, directions) =
-            (text("bot_id")?, text("message_id")?, text("contact_id")?, text("direction")?);
-        let (ads, types, titles, clicks) = (text("ad_id")?, text("ad_type")?, text("ad_title")?, text("ctwa_clid")?);
-        let times = bound.instants("sent_at", batch)?;
+        let cells = MessageCells::read(bound, batch)?;
         let batch_of_rows = self.batches.len() as u32;
         let mut reasons = Vec::new();
-        for (row, time) in times.into_iter().enumerate() {
-            if directions.is_valid(row) && directions.value(row) == "sent" {
+        for row in 0..batch.num_rows() {
+            if cells.directions.get(row) == Some("sent") {
                 continue;
             }
-            let ad_type = cell(&types, row as u32).map(type_of_ad);
-            let is_touch = ads.is_valid(row) || clicks.is_valid(row) || matches!(ad_type, Some(Ok(_)));
-            let bot = match self.scope.bot(bots.is_valid(row).then(|| bots.value(row))) {
+            let ad_type = cells.types.get(row).map(type_of_ad);
+            let is_there = [&cells.ads, &cells.clicks].into_iter().any(|column| column.is_there(row));
+            let is_touch = is_there || matches!(ad_type, Some(Ok(_))) || cells.types.faults.of(row).is_some();
+            let bot = match self.scope.bot(cells.bots.get(row)) {
                 Ok(bot) => bot,
                 Err(stranger) => {
                     if is_touch {
@@ -111,31 +184,20 @@ impl<'a> TouchReader<'a> {
             if !is_touch {
                 continue;
             }
-            let reason = if bot.is_none() {
-                Some("no_bot")
-            } else if contacts.is_null(row) {
-                Some("no_contact")
-            } else if messages.is_null(row) {
-                Some("no_message_id")
-            } else if directions.is_valid(row) && directions.value(row) != "received" {
-                Some("unknown_direction")
-            } else {
-                time_fault(time, &self.allowed)
-            };
-            match (reason, bot, time) {
+            match (cells.fault(row, bot.is_some(), &self.allowed), bot, cells.times[row]) {
                 (None, Some(bot), Instant::At(sent_at)) => {
-                    let contact_hash = short_hash(contacts.value(row));
+                    let contact_hash = short_hash(cells.contacts.texts.value(row));
                     self.rows.push(AcceptedTouch { contact_hash, bot, sent_at, batch: batch_of_rows, row: row as u32 });
                 }
                 (reason, bot, _) => {
                     let reason = reason.ok_or_else(|| Error::bug("a row without a fault and without a time"))?;
                     let bot = bot.map(|bot| self.scope.settings.bots[bot].id.as_str());
-                    self.content.count_rejected(bot, reason);
+                    self.content.count_rejected(bot, reason.name);
                     reasons.push((row, reason));
                 }
             }
         }
-        self.batches.push(TouchTexts { contacts, messages, ads, types, titles });
+        self.batches.push(cells.kept());
         self.set_aside.take(bound, batch, &reasons)
     }
 
@@ -212,9 +274,9 @@ pub fn table(rows: &[TouchCells<'_>]) -> Result<RecordBatch> {
 /// Why a time cannot be used (rule 18, and the span of days that the contract allows).
 pub(crate) fn time_fault(time: Instant, allowed: &Range<i64>) -> Option<&'static str> {
     match time {
-        Instant::Absent => Some("no_time"),
-        Instant::Unreadable => Some("unreadable_time"),
-        Instant::At(micros) => (!allowed.contains(&micros)).then_some("absurd_time"),
+        Instant::Absent => Some(NO_TIME),
+        Instant::Unreadable => Some(UNREADABLE_TIME),
+        Instant::At(micros) => (!allowed.contains(&micros)).then_some(ABSURD_TIME),
     }
 }
 

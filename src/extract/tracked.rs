@@ -2,17 +2,17 @@
 //!
 //! Rows without a readable time are left out: they are set aside where they could convert.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{Array, RecordBatch, StringArray};
 
 use crate::base::bound::Bound;
-use crate::base::cells::Instant;
 use crate::base::error::{ErrorKind, Result};
 use crate::base::parallel::on_all_cores;
+use crate::base::times::Instant;
 use crate::extract::found::Scope;
-use crate::extract::object::PartitionObjects;
+use crate::extract::object::{Oddities, PartitionObjects};
 use crate::lake::Partition;
 use crate::lake::{Lake, readable};
 
@@ -63,7 +63,7 @@ fn of_partition(
                 .map(|contact| Some(contact.is_some_and(|contact| contacts.contains(forms.of(contact).as_ref()))))
                 .collect())
         };
-        objects.rows(object, &mut BTreeSet::new(), is_theirs, |bound, batch| {
+        objects.rows(object, &mut Oddities::default(), is_theirs, |bound, batch| {
             let text = |name| bound.text(name, batch);
             let (bots, ids, categories, names) = (text("bot_id")?, text("contact_id")?, text("category")?, text("event_id")?);
             let cell = |column: &StringArray, row: usize| column.is_valid(row).then(|| column.value(row).to_string());

@@ -12,6 +12,7 @@ use arrow::datatypes::{DataType, Float32Type, Float64Type};
 use crate::base::bound::Bound;
 use crate::base::day::Day;
 use crate::base::error::{Error, Result};
+use crate::base::ids::{NoId, no_id};
 use crate::base::limits::LARGEST_COUNT;
 use crate::base::mapping::ColumnSource;
 use crate::base::money::parse_money;
@@ -19,9 +20,6 @@ use crate::base::types::{self, Exact, is_binary, is_decimal, is_empty, is_text};
 
 /// A value per row.
 pub(super) type Cells<T> = Vec<Option<T>>;
-
-/// What stands for nothing in an id column where a program wrote it as text.
-const WORDS_FOR_NOTHING: [&str; 9] = ["nan", "NaN", "None", "NULL", "null", "\\N", "<NA>", "N/A", "undefined"];
 
 /// The columns of one batch.
 pub(super) struct Columns<'b> {
@@ -104,15 +102,16 @@ fn number_texts(stored: &ArrayRef) -> Option<Cells<String>> {
 }
 
 fn checked_id(name: &'static str, id: &str) -> Result<String> {
-    let is_float = id.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'))
-        && id.bytes().any(|b| matches!(b, b'.' | b'e' | b'E'))
-        && id.bytes().any(|b| b.is_ascii_digit());
-    if is_float || WORDS_FOR_NOTHING.contains(&id) {
-        return Err(Error::data(format!("{name} {id:?} is no id"))
-            .with("column", name)
-            .mend("land ids as text or whole numbers: a float cannot hold them exactly"));
+    let error = |mend: String| Err(Error::data(format!("{name} {id:?} is no id")).with("column", name).mend(mend));
+    match no_id(id) {
+        None => Ok(id.to_string()),
+        Some(NoId::Float | NoId::Compound) => {
+            error("land ids as text or whole numbers: a float cannot hold them exactly".to_string())
+        }
+        Some(NoId::WordForNothing) => {
+            error(format!("an insights row needs an id: remove the row, or fill it; {id:?} stands for nothing"))
+        }
     }
-    Ok(id.to_string())
 }
 
 /// A float as the shortest decimal text that gives it back.

@@ -11,11 +11,11 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 
 use crate::base::bound::Bound;
-use crate::base::cells::Instant;
 use crate::base::day::Day;
 use crate::base::error::{Error, Result};
 use crate::base::mapping::TableMapping;
 use crate::base::object::Object;
+use crate::base::times::Instant;
 use crate::insights::columns::{Cells, Columns};
 use crate::insights::repeated::{BREAKDOWNS, LandedRow, may_be_load_time, once};
 use crate::insights::row::{AdNames, InsightRow, MetaFigures};

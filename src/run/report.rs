@@ -11,6 +11,7 @@ use crate::base::schema::Raw;
 use crate::config::Settings;
 use crate::extract::found::OtherAdTypes;
 use crate::extract::identity::SetAsideAliases;
+use crate::extract::keys::KeyWarnings;
 use crate::known::survey::Survey;
 use crate::lake::Requests;
 use crate::plan::Steps;
@@ -136,6 +137,7 @@ impl RunReport {
         self.warnings.extend(survey.left_out().map(|(table, text)| format!("{table}: {text}")));
         self.note_aliases(survey);
         self.note_ad_types(survey);
+        self.note_keys(survey);
         for (table, count) in survey.retired_aside() {
             self.warnings.insert(format!(
                 "{count} partitions of {} that have left the lake were read under other settings (members, zones, columns, past \
@@ -152,6 +154,14 @@ impl RunReport {
             self.rejected_rows.insert("identities".to_string(), receipt.set_aside.clone());
         }
         self.warnings.extend(SetAsideAliases::warning(&receipt.set_aside));
+    }
+
+    fn note_keys(&mut self, survey: &Survey) {
+        for table in Raw::BOTH {
+            let mut keys = KeyWarnings::default();
+            survey.receipts.raw(table).iter().for_each(|(day, receipt)| keys.add(day, &receipt.content.keys_in_no_row));
+            self.warnings.extend(keys.texts(table.table()).into_iter().map(|text| format!("{}: {text}", table.table())));
+        }
     }
 
     fn note_ad_types(&mut self, survey: &Survey) {

@@ -57,6 +57,7 @@ fn world(days: usize, messages: usize) -> World {
                 ad_type: is_touch.then(|| "ad".into()),
                 ad_title: is_touch.then(|| "Frete grátis em toda a coleção".into()),
                 ctwa_clid: is_touch.then(|| format!("clid-{n}-{m}")),
+                metadata: None,
             };
             if is_touch && m % 250 == 0 && n + 1 < days {
                 world.messages.push(Message { partition: day_of(n + 1), ..message.clone() });

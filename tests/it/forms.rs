@@ -453,7 +453,7 @@ fn words_are_translated() {
 }
 
 #[test]
-fn json_cells_that_are_no_objects_are_null_with_a_warning() {
+fn rows_with_json_cells_that_are_no_objects_are_rejected() {
     let scene = Scene::new();
     let columns = contract_columns(&scene, "messages");
     let broken = strings([Some("{\"clid\": "), Some("[1]"), None, Some("{}")].into_iter());
@@ -461,8 +461,10 @@ fn json_cells_that_are_no_objects_are_null_with_a_warning() {
     let path = "path = \"messages\"\n";
     let mapping = "[inputs.messages.columns]\nctwa_clid = [{ column = \"metadata\", key = \"clid\" }, \"ctwa_clid\"]\n";
     scene.pipeline(&PIPELINE.replace(path, &format!("{path}{mapping}")));
+    // The third message was sent, the fourth came from no ad.
     let (code, report) = scene.json("run", &[]);
-    assert_eq!(code, 0, "{report:#}");
-    let warnings = report["warnings"].to_string();
-    assert!(warnings.contains("ctwa_clid") && warnings.contains("not JSON objects"), "{warnings}");
+    assert_eq!(code, 6, "{report:#}");
+    let failures = report["failures"].to_string();
+    assert!(failures.contains("2 of 2 rows") && failures.contains("unreadable_json: 2, column ctwa_clid from"), "{failures}");
+    assert_eq!(scene.rejected("messages")["value"], [Some("[1]".to_owned()), Some("{\"clid\": ".to_owned())]);
 }

@@ -26,7 +26,7 @@ use parquet::file::properties::WriterProperties;
 use ctwa::config::EngineKind;
 
 use crate::rows::{Ad, AdConversion, AdDay, BotDay, Published, Row};
-use crate::world::{Event, Identity, Insight, Message, World};
+use crate::world::{Event, Identity, Insight, METADATA_KEYS, Message, World};
 
 /// How a world is stored. Every form of a world must give the same tables.
 #[derive(Clone, Debug)]
@@ -179,11 +179,24 @@ fn pipeline_toml(world: &World, form: &Form, name: &str, output: Option<&str>) -
         [("messages", "sent_at", &world.partition_zones[0]), ("events", "occurred_at", &world.partition_zones[1])]
     {
         toml += &format!("\n[inputs.{table}]\npath = \"{table}\"\n{partition}\nallow_missing = [{allow_missing}]\n");
+        let null_words = &world.null_words[usize::from(table == "events")];
+        if !null_words.is_empty() {
+            toml += &format!("null_words = [{}]\n", list(null_words.clone()));
+        }
         if let Some(zone) = zone {
             toml += &format!("partition_zone = {}\n", text(zone));
         }
+        let mut columns = String::new();
         if form.time == TimeForm::Integer {
-            toml += &format!("\n[inputs.{table}.columns]\n{time} = {{ column = \"{time}\", unit = \"us\" }}\n");
+            columns += &format!("{time} = {{ column = \"{time}\", unit = \"us\" }}\n");
+        }
+        if table == "messages" && world.messages.iter().any(|row| row.metadata.is_some()) {
+            for (column, key) in METADATA_KEYS {
+                columns += &format!("{column} = [{{ column = \"metadata\", key = {} }}, \"{column}\"]\n", text(key));
+            }
+        }
+        if !columns.is_empty() {
+            toml += &format!("\n[inputs.{table}.columns]\n{columns}");
         }
     }
     if !world.identities.is_empty() {
@@ -314,7 +327,7 @@ fn without_empty(columns: Columns, optional: &[&str], form: &Form) -> Columns {
 pub fn message_columns(rows: &[&Message], form: &Form) -> Columns {
     let text = |column: fn(&Message) -> &Option<String>| strings(rows.iter().map(|row| column(row).as_deref()));
     let sent_at: Vec<_> = rows.iter().map(|row| row.sent_at).collect();
-    let columns = vec![
+    let mut columns = vec![
         ("bot_id", text(|row| &row.bot_id)),
         ("message_id", text(|row| &row.message_id)),
         ("contact_id", text(|row| &row.contact_id)),
@@ -327,6 +340,9 @@ pub fn message_columns(rows: &[&Message], form: &Form) -> Columns {
         // Not of the contract: never read.
         ("content", strings(rows.iter().map(|_| Some("hello")))),
     ];
+    if rows.iter().any(|row| row.metadata.is_some()) {
+        columns.push(("metadata", text(|row| &row.metadata)));
+    }
     without_empty(columns, &["direction", "ctwa_clid"], form)
 }
 

@@ -7,6 +7,7 @@ mod architecture;
 mod bench;
 mod browser;
 mod cases;
+mod cells;
 mod contract;
 mod conversion_events;
 mod dependencies;

@@ -13,7 +13,7 @@ use chrono::{DateTime, Days, NaiveDate, TimeDelta, TimeZone as _};
 use chrono_tz::Tz;
 
 use crate::rows::{Ad, AdConversion, AdDay, BotDay, Published};
-use crate::world::{Bot, Event, Identity, Insight, Message, World};
+use crate::world::{Bot, Event, Identity, Insight, METADATA_KEYS, Message, World};
 
 const DAY_US: i64 = 86_400_000_000;
 /// Copies are looked for this far (1, 2, 7).
@@ -221,6 +221,78 @@ fn present(value: &Option<String>) -> Option<String> {
     value.clone().filter(|text| !text.trim().is_empty())
 }
 
+/// What a cell holds (18).
+#[derive(Clone, Debug, PartialEq)]
+enum Cell {
+    Nothing,
+    Holds(String),
+    /// Something that the contract does not allow there.
+    Unreadable,
+}
+
+impl Cell {
+    fn is_there(&self) -> bool {
+        *self != Cell::Nothing
+    }
+
+    fn text(&self) -> Option<String> {
+        match self {
+            Cell::Holds(text) => Some(text.clone()),
+            Cell::Nothing | Cell::Unreadable => None,
+        }
+    }
+
+    /// The first of two that is not blank.
+    fn or(self, other: Cell) -> Cell {
+        if self.is_there() { self } else { other }
+    }
+}
+
+const WORDS_FOR_NOTHING: [&str; 9] = ["nan", "NaN", "None", "NULL", "null", "\\N", "<NA>", "N/A", "undefined"];
+
+/// A cell of any text. Words of the input that mean nothing are nothing.
+fn text_cell(null_words: &[String], value: &Option<String>) -> Cell {
+    match present(value) {
+        Some(text) if !null_words.iter().any(|word| word == text.trim()) => Cell::Holds(text),
+        _ => Cell::Nothing,
+    }
+}
+
+/// A cell that should hold an id: trimmed at both ends.
+fn id_cell(null_words: &[String], value: &Option<String>) -> Cell {
+    let Cell::Holds(text) = text_cell(null_words, value) else { return Cell::Nothing };
+    let id = text.trim();
+    let is_float = id.chars().all(|letter| letter.is_ascii_digit() || ".eE+-".contains(letter))
+        && id.contains(['.', 'e', 'E'])
+        && id.parse::<f64>().is_ok();
+    let is_object = id.starts_with('{') && id.ends_with('}') && id.contains(':');
+    let is_list = id.starts_with('[') && id.ends_with(']');
+    if is_float || is_object || is_list || WORDS_FOR_NOTHING.contains(&id) {
+        return Cell::Unreadable;
+    }
+    Cell::Holds(id.to_owned())
+}
+
+/// What a JSON text has under the key of a column, as a text of its own: numbers by their digits.
+fn json_cell(null_words: &[String], metadata: &Option<String>, column: &str) -> Cell {
+    let Cell::Holds(text) = text_cell(null_words, metadata) else { return Cell::Nothing };
+    if text.trim() == "null" {
+        return Cell::Nothing;
+    }
+    let (_, key) = METADATA_KEYS.iter().find(|(of, _)| *of == column).expect("a column of the metadata");
+    let object: Result<BTreeMap<String, Box<serde_json::value::RawValue>>, _> = serde_json::from_str(&text);
+    let Ok(object) = object else { return Cell::Unreadable };
+    let Some(value) = object.get(*key).map(|value| value.get()) else { return Cell::Nothing };
+    let is_id = column.ends_with("id");
+    let text = match value.chars().next() {
+        Some('"') => serde_json::from_str(value).expect("a JSON text"),
+        Some('n') => return Cell::Nothing,
+        Some('t' | 'f' | '{' | '[') if is_id => return Cell::Unreadable,
+        _ => value.to_owned(),
+    };
+    if is_id { id_cell(null_words, &Some(text)) } else { text_cell(null_words, &Some(text)) }
+}
+
 /// The named bot that a row's bot id counts for (16); none where the pipeline does not name it.
 fn named_bot<'a>(world: &'a World, bot_id: &str) -> Option<&'a Bot> {
     world.bots.iter().find(|bot| bot.id == bot_id || bot.members.iter().any(|member| member == bot_id))
@@ -288,13 +360,19 @@ impl<'a> Contacts<'a> {
     fn new(world: &'a World) -> Self {
         let mut targets: BTreeMap<(Option<String>, String), BTreeSet<String>> = BTreeMap::new();
         for Identity { bot_id, alias, contact_id } in &world.identities {
+            // What is no id stands for nobody.
+            let cells = [bot_id.clone(), Some(alias.clone()), Some(contact_id.clone())];
+            if cells.iter().any(|cell| id_cell(&[], cell) == Cell::Unreadable) {
+                continue;
+            }
             let bot_id = match present(bot_id) {
                 None => None,
-                Some(bot_id) => match named_bot(world, &bot_id) {
+                Some(bot_id) => match named_bot(world, bot_id.trim()) {
                     Some(bot) => Some(bot.id.clone()),
                     None => continue,
                 },
             };
+            let (alias, contact_id) = (alias.trim(), contact_id.trim());
             targets.entry((bot_id, formed(world, alias))).or_default().insert(formed(world, contact_id));
         }
         Self { world, targets }
@@ -352,8 +430,8 @@ pub fn is_absurd(world: &World, table: Arriving, at: i64, partition: NaiveDate) 
 }
 
 /// A type is `ad` or `post`, whatever the case of its letters; another word is no type (2, 12).
-fn type_of_ad(value: &Option<String>) -> Option<String> {
-    present(value).map(|word| word.to_ascii_lowercase()).filter(|word| word == "ad" || word == "post")
+fn type_of_ad(value: &Cell) -> Option<String> {
+    value.text().map(|word| word.to_ascii_lowercase()).filter(|word| word == "ad" || word == "post")
 }
 
 fn touches(world: &World, contacts: &Contacts<'_>, rejected: &mut Vec<Rejected>) -> Vec<Touch> {
@@ -363,20 +441,30 @@ fn touches(world: &World, contacts: &Contacts<'_>, rejected: &mut Vec<Rejected>)
             continue;
         }
         let Message { partition, ref bot_id, ref direction, .. } = *message;
-        let ad_type = type_of_ad(&message.ad_type);
-        let looks_like_one = present(&message.ad_id).is_some() || present(&message.ctwa_clid).is_some() || ad_type.is_some();
-        let direction = present(direction).unwrap_or_else(|| "received".to_owned());
+        let words = &world.null_words[0];
+        let of_metadata = |column: &str| json_cell(words, &message.metadata, column);
+        let ad_id = of_metadata("ad_id").or(id_cell(words, &message.ad_id));
+        let click = of_metadata("ctwa_clid").or(id_cell(words, &message.ctwa_clid));
+        let type_cell = of_metadata("ad_type").or(text_cell(words, &message.ad_type));
+        let title = of_metadata("ad_title").or(text_cell(words, &message.ad_title));
+        let (bot_id, contact) = (id_cell(words, bot_id), id_cell(words, &message.contact_id));
+        let message_id = id_cell(words, &message.message_id);
+        let ad_type = type_of_ad(&type_cell);
+        // What cannot be read may be anything.
+        let looks_like_one = ad_id.is_there() || click.is_there() || ad_type.is_some() || type_cell == Cell::Unreadable;
+        let direction = text_cell(words, direction).text().unwrap_or_else(|| "received".to_owned());
         if !looks_like_one || direction == "sent" {
             continue;
         }
         // Without a bot id the row is rejected, but on no bot's account; of a bot that is not named, it is out of scope.
-        let Some(bot) = present(bot_id).and_then(|bot_id| named_bot(world, &bot_id)) else {
+        let Some(bot) = bot_id.text().and_then(|bot_id| named_bot(world, &bot_id)) else {
             continue;
         };
 
+        let is_unreadable = [&ad_id, &click, &type_cell, &title].into_iter().any(|cell| *cell == Cell::Unreadable);
         let usable = (|| {
-            let contact = present(&message.contact_id)?;
-            let message_id = present(&message.message_id)?;
+            let contact = contact.text().filter(|_| !is_unreadable)?;
+            let message_id = message_id.text()?;
             let at = message.sent_at.filter(|&at| !is_absurd(world, Arriving::Messages, at, partition))?;
             (direction == "received").then_some((contact, message_id, at))
         })();
@@ -391,8 +479,8 @@ fn touches(world: &World, contacts: &Contacts<'_>, rejected: &mut Vec<Rejected>)
             is_test: contacts.is_test(bot, &contact),
             contact_as_it_came: contact,
             at,
-            ad_id: present(&message.ad_id),
-            ad_title: present(&message.ad_title),
+            ad_id: ad_id.text(),
+            ad_title: title.text(),
             ad_type,
         });
     }
@@ -411,23 +499,27 @@ fn conversion_events(world: &World, contacts: &Contacts<'_>, rejected: &mut Vec<
         if !world.event_days.contains(&partition) {
             continue;
         }
-        let Some(bot) = present(bot_id).and_then(|bot_id| named_bot(world, &bot_id)) else {
+        let words = &world.null_words[1];
+        let Some(bot) = id_cell(words, bot_id).text().and_then(|bot_id| named_bot(world, &bot_id)) else {
             continue;
         };
-        let Some(category) = present(&event.category) else {
+        let Some(category) = text_cell(words, &event.category).text() else {
             continue;
         };
         if !bot.settings.iter().any(|(named, _)| *named == category) {
             continue;
         }
-        let Some(at) = event.occurred_at.filter(|&at| !is_absurd(world, Arriving::Events, at, partition)) else {
+        let (contact, event_id) = (id_cell(words, &event.contact_id), id_cell(words, &event.event_id));
+        let is_unreadable = [&contact, &event_id].into_iter().any(|cell| *cell == Cell::Unreadable);
+        let usable = event.occurred_at.filter(|&at| !is_unreadable && !is_absurd(world, Arriving::Events, at, partition));
+        let Some(at) = usable else {
             rejected.push(Rejected { bot_id: bot.id.clone(), partition });
             continue;
         };
         if category_in_effect(bot, at) != Some(category.as_str()) {
             continue;
         }
-        let contact = present(&event.contact_id);
+        let contact = contact.text();
         let contact_id = contact.as_ref().map(|contact| contacts.resolve(&bot.id, contact));
         events.push(ConversionEvent {
             is_test: contact.as_ref().is_some_and(|contact| contacts.is_test(bot, contact)),
@@ -435,7 +527,7 @@ fn conversion_events(world: &World, contacts: &Contacts<'_>, rejected: &mut Vec<
             contact_as_it_came: contact,
             contact_id,
             category,
-            event_id: present(&event.event_id),
+            event_id: event_id.text(),
             at,
         });
     }

@@ -49,6 +49,7 @@ pub fn touch(n: i64, contact: &str, ad: &str) -> Message {
         ad_type: some("ad"),
         ad_title: some("Oferta"),
         ctwa_clid: some("click"),
+        metadata: None,
     }
 }
 

@@ -155,6 +155,12 @@ fn random_worlds_reach_every_rule() {
         meet("organic events", bot_days.iter().any(|row| row.organic_conversion_events > Some(0)));
         meet("events without contact", bot_days.iter().any(|row| row.events_without_contact > Some(0)));
         meet("rejected rows", bot_days.iter().any(|row| row.rejected_rows > 0));
+        let metadata = |of: fn(&str) -> bool| world.messages.iter().filter_map(|row| row.metadata.as_deref()).any(of);
+        meet("JSON", metadata(|text| text.starts_with("{\"")));
+        meet("what should be JSON", metadata(|text| text.starts_with("{'")));
+        let ads = || world.messages.iter().filter_map(|row| row.ad_id.as_deref());
+        meet("ids that are none", ads().any(|ad| ad == "726.0") && ads().any(|ad| ad == "nan"));
+        meet("words that mean nothing", world.null_words.iter().any(|words| !words.is_empty()));
         meet("unconfigured days", bot_days.iter().any(|row| row.conversions.is_none()));
         meet("incomplete days", bot_days.iter().any(|row| !row.complete));
         for status in ["none", "missing", "provisional", "final"] {

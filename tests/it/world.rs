@@ -21,6 +21,8 @@ pub struct World {
     pub allow_missing: Vec<NaiveDate>,
     /// Whose days the partitions of messages and of events are: an offset or a zone, else those of UTC.
     pub partition_zones: [Option<String>; 2],
+    /// Words that mean nothing in messages and in events.
+    pub null_words: [Vec<String>; 2],
     pub messages: Vec<Message>,
     pub events: Vec<Event>,
     pub identities: Vec<Identity>,
@@ -62,7 +64,13 @@ pub struct Message {
     pub ad_type: Option<String>,
     pub ad_title: Option<String>,
     pub ctwa_clid: Option<String>,
+    /// What should be a JSON text with the ad columns under [`METADATA_KEYS`]: what is there goes before the columns.
+    pub metadata: Option<String>,
 }
+
+/// The contract's columns, and the keys of the metadata that they are read from.
+pub const METADATA_KEYS: [(&str, &str); 4] =
+    [("ad_id", "source_id"), ("ad_type", "source_type"), ("ad_title", "headline"), ("ctwa_clid", "#ctwa.clid")];
 
 #[derive(Clone, Debug, Default)]
 pub struct Event {

@@ -17,7 +17,7 @@ use proptest::sample::{Index, select, subsequence};
 
 use crate::lake::{Form, LAYOUTS, TimeForm};
 use crate::oracle::utc_date;
-use crate::world::{Bot, Event, Identity, Insight, Message, World};
+use crate::world::{Bot, Event, Identity, Insight, METADATA_KEYS, Message, World};
 
 const HOUR: i64 = 3_600_000_000;
 const DAY: i64 = 24 * HOUR;
@@ -90,7 +90,7 @@ fn mostly(values: &'static [&'static str], odd: &'static [&'static str]) -> impl
 }
 
 fn row_bot() -> impl Strategy<Value = Option<String>> {
-    mostly(&["shop", "shop", "shop-sales", "loja", "loja", "loja-sub", "tienda"], &["nobody", " shop", "", "-"])
+    mostly(&["shop", "shop", "shop-sales", "loja", "loja", "loja-sub", "tienda"], &["nobody", " shop", "", "-", "nan"])
 }
 
 fn row_contact() -> impl Strategy<Value = Option<String>> {
@@ -107,11 +107,44 @@ fn row_contact() -> impl Strategy<Value = Option<String>> {
         "+55 11 98765-4321",
         "551187654321",
     ];
-    mostly(usual, &["bia ", "caio", "-", "  ", "ana/web", "bia:2@wa", "/", "5215512345678", "5491123456789"])
+    mostly(usual, &["bia ", "caio", "-", "  ", "ana/web", "bia:2@wa", "/", "5215512345678", "5491123456789", "NULL", "5.5E+12"])
 }
 
 fn referred_ad() -> impl Strategy<Value = Option<String>> {
-    select(&ADS[..]).prop_map(|(ad_id, _, _)| Some(ad_id.to_owned()))
+    let odd = ["nan", "\u{a0}B", "120226305854810726 ", "1.2022630585481073e17", "{\"id\": 1}", "[\"B\"]", "726.0"];
+    let usual = select(&ADS[..]).prop_map(|(ad_id, _, _)| Some(ad_id.to_owned()));
+    prop_oneof![24 => usual, 1 => select(odd.to_vec()).prop_map(|text| Some(text.to_owned()))]
+}
+
+/// Mostly none; else JSON in which some of the keys are, or what is none.
+fn metadata() -> impl Strategy<Value = Option<String>> {
+    let values = [
+        "120226305854810726",
+        "\"B\"",
+        "\" C\\u00a0\"",
+        "1.2022630585481073e17",
+        "\"nan\"",
+        "null",
+        "\"\"",
+        "false",
+        "{\"a\": 1}",
+        "\"post\"",
+        "\"ad\"",
+        "\"story\"",
+    ];
+    let pair = (select(&METADATA_KEYS[..]), select(values.to_vec())).prop_map(|((_, key), value)| format!("{key:?}: {value}"));
+    let object = vec(pair, 0..5).prop_map(|pairs| format!("{{{}}}", pairs.join(", ")));
+    let other = select(vec!["", " ", "null", "nan", "{'source_id': 'B'}", "{\"source_id\": ", "[1]"]).prop_map(str::to_owned);
+    let some = prop_oneof![5 => object, 1 => other];
+    prop_oneof![12 => Just(None), 1 => some.prop_map(Some)]
+}
+
+/// Words that mean nothing, in a few of the worlds.
+fn null_words() -> impl Strategy<Value = [Vec<String>; 2]> {
+    let of_table = || subsequence(vec!["nan", "NULL", "purchase"], 0..=2);
+    let words = |words: Vec<&str>| words.into_iter().map(str::to_owned).collect::<Vec<String>>();
+    let some = (of_table(), of_table()).prop_map(move |(messages, events)| [words(messages), words(events)]);
+    prop_oneof![3 => Just(Default::default()), 1 => some]
 }
 
 fn message(days: i64, shared: Vec<i64>) -> BoxedStrategy<Message> {
@@ -125,10 +158,22 @@ fn message(days: i64, shared: Vec<i64>) -> BoxedStrategy<Message> {
     let message_id =
         mostly(&["m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "m9", "m11", "m12", "m13", "M1", "m10"], &["-", " "]);
     let direction = mostly(&["received", "received", "-", ""], &["sent", "sent", "Received"]);
-    (row_bot(), message_id, row_contact(), arrival(days, shared), direction, referral)
-        .prop_map(|(bot_id, message_id, contact_id, (sent_at, partition), direction, referral)| {
+    (row_bot(), message_id, row_contact(), arrival(days, shared), direction, referral, metadata())
+        .prop_map(|(bot_id, message_id, contact_id, (sent_at, partition), direction, referral, metadata)| {
             let (ad_id, ad_type, ad_title, ctwa_clid) = referral;
-            Message { partition, bot_id, message_id, contact_id, sent_at, direction, ad_id, ad_type, ad_title, ctwa_clid }
+            Message {
+                partition,
+                bot_id,
+                message_id,
+                contact_id,
+                sent_at,
+                direction,
+                ad_id,
+                ad_type,
+                ad_title,
+                ctwa_clid,
+                metadata,
+            }
         })
         .boxed()
 }
@@ -224,6 +269,7 @@ impl Echo {
             ad_type: self.ad_type.unwrap_or_else(|| original.ad_type.clone()),
             ad_title: self.ad_title.unwrap_or_else(|| original.ad_title.clone()),
             ctwa_clid: original.ctwa_clid.clone().or_else(|| Some("click".to_owned())),
+            metadata: original.metadata.clone(),
         }
     }
 }
@@ -294,6 +340,9 @@ fn identities() -> impl Strategy<Value = Vec<Identity>> {
         ("shop", "bia", "alias-1"),
         ("-", "alias-1", "caio"),
         ("-", "551187654321", "ana"),
+        // Not one person.
+        ("-", "bia", "nan"),
+        ("shop", "alias-2", "5.5E+12"),
         ("loja", "+55 (11) 98765-4321", "bia"),
     ];
     subsequence(rows, 0..=9).prop_map(|rows| {
@@ -369,7 +418,7 @@ fn world_of(days: i64, rows: usize) -> BoxedStrategy<World> {
         .prop_flat_map(move |window_days| (Just(window_days), shared_instants(days, window_days)))
         .prop_flat_map(move |(window_days, shared)| {
             (
-                (bots(days), Just(window_days), identities(), forms(), landed(days), partition_zones()),
+                (bots(days), Just(window_days), identities(), forms(), landed(days), (partition_zones(), null_words())),
                 (vec(message(days, shared.clone()), 0..rows), echoes()),
                 (vec(event(days, shared), 0..rows), event_echoes()),
                 (prop_oneof![1 => Just(Vec::new()), 4 => vec(insight(days), 1..20)], any::<bool>()),
@@ -377,7 +426,7 @@ fn world_of(days: i64, rows: usize) -> BoxedStrategy<World> {
         })
         .prop_map(
             |(
-                (bots, window_days, identities, forms, landed, partition_zones),
+                (bots, window_days, identities, forms, landed, (partition_zones, null_words)),
                 (mut messages, echoes),
                 (mut events, event_echoes),
                 insights,
@@ -411,6 +460,7 @@ fn world_of(days: i64, rows: usize) -> BoxedStrategy<World> {
                     event_days,
                     allow_missing,
                     partition_zones,
+                    null_words,
                     messages,
                     events,
                     identities,
