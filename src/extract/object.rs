@@ -74,9 +74,8 @@ impl PartitionObjects<'_> {
             },
         );
         let here = |error: Error| error.with("object", &object.path).with("table", table.name).with("day", self.day);
-        read.map_err(|error| match cell.get() {
-            // The mapping does not fit the file.
-            None if error.kind() == ErrorKind::Data => here(self.without_unit(object).unwrap_or(error)),
+        read.map_err(|error| match error.kind() {
+            ErrorKind::Data => here(self.without_unit(object).unwrap_or(error)),
             _ => here(error),
         })?;
         if let Some(bound) = cell.get() {
