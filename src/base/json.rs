@@ -16,16 +16,29 @@ pub(super) enum JsonValue<'t> {
     Null,
     Text(Cow<'t, str>),
     /// As it is written.
-    Number(&'t str),
+    Number(Cow<'t, str>),
     /// A truth value, an object or a list, as it is written.
-    Other(&'t str),
+    Other(Cow<'t, str>),
+}
+
+impl JsonValue<'_> {
+    fn owned<'a>(self) -> JsonValue<'a> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        match self {
+            JsonValue::NoKey => JsonValue::NoKey,
+            JsonValue::Null => JsonValue::Null,
+            JsonValue::Text(text) => JsonValue::Text(owned(text)),
+            JsonValue::Number(text) => JsonValue::Number(owned(text)),
+            JsonValue::Other(text) => JsonValue::Other(owned(text)),
+        }
+    }
 }
 
 /// The value under a path of keys, the outermost first. An error where the text is no JSON, or holds something else where the path
-/// needs an object; an empty list is the empty object of some writers.
+/// needs an object; an empty list is the empty object of some writers. A text within may be JSON text itself.
 pub(super) fn json_value<'t, K: AsRef<str>>(text: &'t str, path: &[K]) -> serde_json::Result<JsonValue<'t>> {
     let mut at = text;
-    for key in path {
+    for (place, key) in path.iter().enumerate() {
         match at_key(at, key.as_ref())? {
             Some(raw) => at = raw.get(),
             None => return Ok(JsonValue::NoKey),
@@ -33,13 +46,18 @@ pub(super) fn json_value<'t, K: AsRef<str>>(text: &'t str, path: &[K]) -> serde_
         if at == "null" || at == "\"\"" {
             return Ok(JsonValue::Null);
         }
+        let rest = &path[place + 1..];
+        if at.starts_with('"') && !rest.is_empty() {
+            let inner: String = serde_json::from_str(at)?;
+            return if inner.trim().is_empty() { Ok(JsonValue::Null) } else { json_value(&inner, rest).map(JsonValue::owned) };
+        }
     }
     match at.as_bytes().first() {
         // Without escapes it is what stands between the quotes.
         Some(b'"') if !at.contains('\\') => Ok(JsonValue::Text(Cow::Borrowed(&at[1..at.len() - 1]))),
         Some(b'"') => serde_json::from_str(at).map(Cow::Owned).map(JsonValue::Text),
-        Some(b'-' | b'0'..=b'9') => Ok(JsonValue::Number(at)),
-        _ => Ok(JsonValue::Other(at)),
+        Some(b'-' | b'0'..=b'9') => Ok(JsonValue::Number(at.into())),
+        _ => Ok(JsonValue::Other(at.into())),
     }
 }
 
@@ -47,11 +65,11 @@ pub(super) fn json_value<'t, K: AsRef<str>>(text: &'t str, path: &[K]) -> serde_
 pub(super) fn json_keys<K: AsRef<str>>(text: &str, path: &[K]) -> Vec<String> {
     let outer = &path[..path.len().saturating_sub(1)];
     let object = match json_value(text, outer) {
-        _ if outer.is_empty() => text,
-        Ok(JsonValue::Other(object)) => object,
+        _ if outer.is_empty() => Cow::Borrowed(text),
+        Ok(JsonValue::Other(object) | JsonValue::Text(object)) => object,
         _ => return Vec::new(),
     };
-    let object: serde_json::Result<serde_json::Map<String, serde_json::Value>> = serde_json::from_str(object);
+    let object: serde_json::Result<serde_json::Map<String, serde_json::Value>> = serde_json::from_str(&object);
     object.map(|object| object.into_iter().map(|(key, _)| key).collect()).unwrap_or_default()
 }
 
@@ -137,17 +155,17 @@ mod tests {
     #[test]
     fn a_key_is_read_without_touching_its_digits() {
         let cell = r##"{"a": {"b": 1}, "#wa.referral.source_id": 120226305854810727, "t": "x\"y", "n": null, "f": 1.50e+1}"##;
-        assert_eq!(read(cell, &["#wa.referral.source_id"]), Some(JsonValue::Number("120226305854810727")));
-        assert_eq!(read(cell, &["f"]), Some(JsonValue::Number("1.50e+1")));
+        assert_eq!(read(cell, &["#wa.referral.source_id"]), Some(JsonValue::Number("120226305854810727".into())));
+        assert_eq!(read(cell, &["f"]), Some(JsonValue::Number("1.50e+1".into())));
         assert_eq!(read(cell, &["t"]), text("x\"y"));
         assert_eq!(read(cell, &["n"]), Some(JsonValue::Null));
         assert_eq!(read(cell, &["b"]), Some(JsonValue::NoKey));
-        assert_eq!(read(cell, &["a"]), Some(JsonValue::Other("{\"b\": 1}")));
-        assert_eq!(read(cell, &["a", "b"]), Some(JsonValue::Number("1")));
+        assert_eq!(read(cell, &["a"]), Some(JsonValue::Other("{\"b\": 1}".into())));
+        assert_eq!(read(cell, &["a", "b"]), Some(JsonValue::Number("1".into())));
         assert_eq!(read(cell, &["a", "c"]), Some(JsonValue::NoKey));
         assert_eq!(read(cell, &["n", "c"]), Some(JsonValue::Null));
         assert_eq!(read(r#"{"a": 1, "a": "2", "b": {"c": 1}, "b": {"c": [3]}}"#, &["a"]), text("2"), "the last counts");
-        assert_eq!(read(r#"{"b": {"c": 1}, "b": {"c": [3]}}"#, &["b", "c"]), Some(JsonValue::Other("[3]")));
+        assert_eq!(read(r#"{"b": {"c": 1}, "b": {"c": [3]}}"#, &["b", "c"]), Some(JsonValue::Other("[3]".into())));
         assert_eq!(read(r#"{"\u0061": "\u00e9\n"}"#, &["a"]), text("é\n"), "escapes are read");
     }
 
@@ -172,6 +190,16 @@ mod tests {
             assert!(json_value(broken, &["b"]).is_err(), "{broken}");
         }
         assert!(json_value(r#"{"a": "x"}"#, &["a", "b"]).is_err());
+    }
+
+    #[test]
+    fn json_text_within_json_text_is_read_on() {
+        let cell = r#"{"raw": "{\"referral\": \"{\\\"id\\\": 120226305854810727}\"}", "no": "x", "blank": " "}"#;
+        assert_eq!(read(cell, &["raw", "referral", "id"]), Some(JsonValue::Number("120226305854810727".into())));
+        assert_eq!(read(cell, &["raw", "other", "id"]), Some(JsonValue::NoKey));
+        assert_eq!(read(cell, &["blank", "id"]), Some(JsonValue::Null));
+        assert_eq!(read(cell, &["no", "id"]), None);
+        assert_eq!(json_keys(cell, &["raw", "x"]), ["referral"]);
     }
 
     #[test]
@@ -231,10 +259,10 @@ mod tests {
                         ),
                         JsonValue::Text(found) => prop_assert_eq!(value.and_then(Value::as_str), Some(found.as_ref())),
                         JsonValue::Number(found) => {
-                            prop_assert!(text.contains(found));
-                            prop_assert_eq!(value.cloned(), parsed(found));
+                            prop_assert!(text.contains(found.as_ref()));
+                            prop_assert_eq!(value.cloned(), parsed(&found));
                         }
-                        JsonValue::Other(found) => prop_assert_eq!(value.cloned(), parsed(found)),
+                        JsonValue::Other(found) => prop_assert_eq!(value.cloned(), parsed(&found)),
                     }
                 }
                 // A number that no float holds is kept by its text.

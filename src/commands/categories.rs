@@ -377,13 +377,15 @@ fn take(
     if kept.is_empty() {
         return Ok(None);
     }
-    let events = text("event_id")?;
+    let events = bound.cells("event_id", batch)?;
+    // A run rejects a row whose event id is none.
+    kept.retain(|(row, ..)| events.faults.of(*row as usize).is_none());
     let rows = kept.iter().map(|(row, bot, at)| EventCells {
         bot: &window.scope.settings.bots[*bot].id,
         contact: cell(&contacts, *row),
         occurred_at: *at,
         category: categories.value(*row as usize),
-        event: cell(&events, *row),
+        event: cell(&events.texts, *row),
     });
     conversion_events::table(&rows.collect::<Vec<_>>()).map(Some)
 }

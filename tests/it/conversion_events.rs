@@ -51,14 +51,16 @@ fn expected(world: &World, bot: usize, first: NaiveDate, last: NaiveDate) -> Res
     let ids: BTreeSet<&String> = world.bots[bot].members.iter().chain([&world.bots[bot].id]).collect();
     let mut rows = Rows::new();
     for event in world.events.iter().filter(|event| world.event_days.contains(&event.partition)) {
-        let (Some(id), Some(category), Some(at)) = (&event.bot_id, &event.category, event.occurred_at) else { continue };
+        let words = &world.null_words[1];
+        let (id, category) = (oracle::id_cell(words, &event.bot_id).text(), oracle::text_cell(words, &event.category).text());
+        let (Some(id), Some(category), Some(at)) = (id, category, event.occurred_at) else { continue };
         let is_absurd = oracle::is_absurd(world, oracle::Arriving::Events, at, event.partition);
-        if !ids.contains(id) || category.trim().is_empty() || is_absurd || !(start..end).contains(&at) {
+        if !ids.contains(&id) || is_absurd || !(start..end).contains(&at) {
             continue;
         }
-        let row = rows.entry(category.clone()).or_insert((0, 0, at, 0, 0));
+        let row = rows.entry(category).or_insert((0, 0, at, 0, 0));
         row.0 += 1;
-        row.1 += i64::from(event.contact_id.as_ref().is_none_or(|contact| contact.trim().is_empty()));
+        row.1 += i64::from(oracle::id_cell(words, &event.contact_id).text().is_none());
         row.2 = row.2.max(at);
     }
     for (category, row) in &mut rows {

@@ -223,7 +223,7 @@ fn present(value: &Option<String>) -> Option<String> {
 
 /// What a cell holds (18).
 #[derive(Clone, Debug, PartialEq)]
-enum Cell {
+pub enum Cell {
     Nothing,
     Holds(String),
     /// Something that the contract does not allow there.
@@ -235,7 +235,7 @@ impl Cell {
         *self != Cell::Nothing
     }
 
-    fn text(&self) -> Option<String> {
+    pub fn text(&self) -> Option<String> {
         match self {
             Cell::Holds(text) => Some(text.clone()),
             Cell::Nothing | Cell::Unreadable => None,
@@ -251,7 +251,7 @@ impl Cell {
 const WORDS_FOR_NOTHING: [&str; 9] = ["nan", "NaN", "None", "NULL", "null", "\\N", "<NA>", "N/A", "undefined"];
 
 /// A cell of any text. Words of the input that mean nothing are nothing.
-fn text_cell(null_words: &[String], value: &Option<String>) -> Cell {
+pub fn text_cell(null_words: &[String], value: &Option<String>) -> Cell {
     match present(value) {
         Some(text) if !null_words.iter().any(|word| word == text.trim()) => Cell::Holds(text),
         _ => Cell::Nothing,
@@ -259,7 +259,7 @@ fn text_cell(null_words: &[String], value: &Option<String>) -> Cell {
 }
 
 /// A cell that should hold an id: trimmed at both ends.
-fn id_cell(null_words: &[String], value: &Option<String>) -> Cell {
+pub fn id_cell(null_words: &[String], value: &Option<String>) -> Cell {
     let Cell::Holds(text) = text_cell(null_words, value) else { return Cell::Nothing };
     let id = text.trim();
     let is_float = id.chars().all(|letter| letter.is_ascii_digit() || ".eE+-".contains(letter))
