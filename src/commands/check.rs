@@ -1,8 +1,11 @@
 //! Check: what would go wrong tonight, without changing anything. On an object store an object under `work/` is written and removed
 //! again, to see what the store can do.
 //!
-//! Looks at Meta's token and ad accounts where we fetch from there, at the lake's folders and gaps, at the schema of each table's newest partition against the mapping, at the whole alias
-//! table, at the newest insights, and at the output. Each finding says what was looked at and what to do.
+//! Looks at Meta's token and ad accounts where we fetch from there, at the lake's folders and gaps, at the schema of each table's newest
+//! partition against the mapping, at the newest rows that no run has read, at the whole alias table, at the newest insights, and at the
+//! output. Each finding says what was looked at and what to do.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -10,6 +13,7 @@ use serde::Serialize;
 use crate::base::day::{Day, MICROS_PER_DAY};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::mapping::TableMapping;
+use crate::commands::noticed::{self, Looked};
 use crate::config::{Insights, MarketingApi, Settings};
 use crate::engine::select::{self, Site};
 use crate::extract::identity::{Identities, SetAsideAliases};
@@ -88,9 +92,8 @@ pub(crate) fn check(settings: &Settings, environment: &Environment, clock: &dyn 
     for (table, text) in survey.left_out() {
         report.add(Level::Warning, table, text.as_str());
     }
-    if let Some(path) = &settings.identities
-        && let Some(identities) = report.take("identities", Identities::read(&lake, path, settings))
-    {
+    let read = settings.identities.as_ref().and_then(|path| report.take("identities", Identities::read(&lake, path, settings)));
+    if let Some(identities) = &read {
         check_aliases(&identities.set_aside, &mut report);
     }
     for (listing, mapping) in [(&survey.messages, &settings.messages.columns), (&survey.events, &settings.events.columns)] {
@@ -108,8 +111,40 @@ pub(crate) fn check(settings: &Settings, environment: &Environment, clock: &dyn 
             report.take::<()>("days", Err(error.mend("land the other table's partitions")));
         }
     }
-    check_insights(&lake, settings, &survey, &mut report);
+    let ads = check_insights(&lake, settings, &survey, &mut report);
+    let identities = read.unwrap_or_else(|| Identities::without_aliases(settings));
+    if let Some(looked) = report.take("lake", noticed::look(&places, &survey, &identities, &ads)) {
+        check_rows(looked, &mut report);
+    }
     report
+}
+
+fn check_rows(looked: Looked, report: &mut CheckReport) {
+    let is_wrong = |finding: &Finding, table: &str| finding.level == Level::Error && finding.subject == table;
+    let mut refused: BTreeMap<&str, Vec<Error>> = BTreeMap::new();
+    for (table, error) in looked.refused {
+        refused.entry(table).or_default().push(error);
+    }
+    for (table, mut errors) in refused {
+        // What is wrong with its schema was said, and is wrong with its rows.
+        if report.findings.iter().any(|finding| is_wrong(finding, table)) {
+            continue;
+        }
+        report.take::<()>(table, errors.pop().map_or(Ok(()), Err));
+        if !errors.is_empty() {
+            report.add(Level::Error, table, format!("{} more of its days would be refused likewise", errors.len()));
+        }
+    }
+    for (table, text) in looked.warnings {
+        report.add(Level::Warning, table, text);
+    }
+    for (table, left) in looked.left {
+        report.add(
+            Level::Ok,
+            table,
+            format!("{left} partitions that no run has read were not looked into, they are many or large"),
+        );
+    }
 }
 
 fn check_aliases(set_aside: &SetAsideAliases, report: &mut CheckReport) {
@@ -296,18 +331,19 @@ fn missing_columns(lake: &Lake, of: &Insights, partition: &Partition) -> Vec<&'s
     missing.into_iter().filter(is_wanted).collect()
 }
 
-fn check_insights(lake: &Lake, settings: &Settings, survey: &Survey, report: &mut CheckReport) {
+/// Looks at the newest insights. Returns the ads of which they have figures.
+fn check_insights(lake: &Lake, settings: &Settings, survey: &Survey, report: &mut CheckReport) -> BTreeSet<String> {
     let listing = &survey.insights;
     let Some(of) = &settings.insights else {
         report.add(Level::Warning, "insights", "no source is named: every cost is NULL; add [insights]");
-        return;
+        return BTreeSet::new();
     };
     let Some((day, newest)) = listing.partitions.last_key_value() else {
         match &survey.ledgers {
             Some(_) => report.add(Level::Ok, "insights", "no figure has been fetched from Meta yet"),
             None => report.add(Level::Warning, "insights", "no partition has landed: every cost is NULL"),
         }
-        return;
+        return BTreeSet::new();
     };
     let listed = settings.listed_accounts();
     let mut index = InsightsIndex::default();
@@ -324,7 +360,7 @@ fn check_insights(lake: &Lake, settings: &Settings, survey: &Survey, report: &mu
         if others > 0 {
             report.add(Level::Error, "insights", format!("{others} more of the newest {LOOKED_AT} days are refused likewise"));
         }
-        return;
+        return BTreeSet::new();
     }
     report.add(
         Level::Ok,
@@ -346,4 +382,5 @@ fn check_insights(lake: &Lake, settings: &Settings, survey: &Survey, report: &mu
             format!("account {account} has {rows} rows in the newest days and no bot lists it: they are left out"),
         );
     }
+    index.ads.into_keys().collect()
 }

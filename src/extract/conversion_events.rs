@@ -1,14 +1,13 @@
 //! Conversion events: the tracked events whose category is the one in effect at their own instant (rules 7, 8 and 18).
 //!
 //! `EventReader` takes batches of one events partition and keeps the conversion events, sorted, with contacts as they came;
-//! rows that could convert and break the contract are set aside with a reason. Copies are still among them.
+//! rows that could convert and break the contract are set aside with a reason. Copies are still among them. A category that differs
+//! from one that is named by case or white space only does not count, and is counted for a warning.
 
-use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, BooleanArray, Int64Array, RecordBatch, StringArray};
-use foldhash::fast::FixedState;
+use arrow::array::{Int64Array, RecordBatch, StringArray};
 
 use crate::base::bound::Bound;
 use crate::base::cells::Instant;
@@ -19,19 +18,10 @@ use crate::base::error::{Error, Result};
 use crate::base::parallel::at_once;
 use crate::base::schema;
 use crate::extract::found::{NotedRow, RawContent, Read, Scope, SetAside};
+use crate::extract::noticed::AlikeCategories;
 use crate::extract::touches::{cell, time_fault};
 
 const COLUMNS: [&str; 5] = ["bot_id", "contact_id", "category", "occurred_at", "event_id"];
-
-/// Which rows could be conversion events: some setting of some bot names their category.
-pub(crate) fn could_convert(
-    bound: &Bound,
-    categories: &HashSet<String, FixedState>,
-    batch: &RecordBatch,
-) -> Result<BooleanArray> {
-    let cells = bound.text("category", batch)?;
-    Ok(cells.iter().map(|category| Some(category.is_some_and(|category| categories.contains(category)))).collect())
-}
 
 /// Takes the batches of one events partition.
 pub(crate) struct EventReader<'a> {
@@ -42,6 +32,7 @@ pub(crate) struct EventReader<'a> {
     batches: Vec<EventTexts>,
     content: RawContent,
     set_aside: SetAside,
+    alike: AlikeCategories<'a>,
 }
 
 /// A row that counts. Its texts stay in the batch it came with.
@@ -87,10 +78,11 @@ impl<'a> EventReader<'a> {
     pub(crate) fn new(scope: &'a Scope<'a>, day: Day) -> EventReader<'a> {
         let allowed = scope.settings.events.zone.allowed_instants(day);
         let set_aside = SetAside::new(&COLUMNS, "occurred_at");
-        EventReader { scope, allowed, rows: Vec::new(), batches: Vec::new(), content: RawContent::default(), set_aside }
+        let alike = AlikeCategories::of(scope.settings);
+        EventReader { scope, allowed, rows: Vec::new(), batches: Vec::new(), content: RawContent::default(), set_aside, alike }
     }
 
-    /// A batch in which [`could_convert`] holds for every row.
+    /// A batch of rows whose category some setting of some bot names, or one that reads like it.
     pub(crate) fn take(&mut self, bound: &Bound, batch: &RecordBatch) -> Result<()> {
         let text = |name| bound.text(name, batch);
         let (bots, contacts, categories, events) = (text("bot_id")?, text("contact_id")?, text("category")?, text("event_id")?);
@@ -99,15 +91,22 @@ impl<'a> EventReader<'a> {
         let mut reasons = Vec::new();
         for (row, time) in times.into_iter().enumerate() {
             let category = categories.value(row);
-            let bot = match self.scope.bot(bots.is_valid(row).then(|| bots.value(row))) {
+            let id = cell(&bots, row as u32);
+            if !self.scope.categories.contains(category) {
+                if let Ok(Some(bot)) = self.scope.bot(id) {
+                    self.content.noticed.note_category(self.alike.to(bot, category), category);
+                }
+                continue;
+            }
+            let bot = match self.scope.bot(id) {
                 Ok(bot) => bot,
                 Err(stranger) => {
                     self.content.count_out_of_scope(stranger);
                     continue;
                 }
             };
-            let setting = bot.map(|index| &self.scope.settings.bots[index]);
-            if setting.is_some_and(|of| !of.names_category(category)) {
+            if let Some(bot) = bot.filter(|bot| !self.scope.settings.bots[*bot].names_category(category)) {
+                self.content.noticed.note_category(self.alike.to(bot, category), category);
                 continue;
             }
             let reason = if bot.is_none() { Some("no_bot") } else { time_fault(time, &self.allowed) };
@@ -122,7 +121,7 @@ impl<'a> EventReader<'a> {
                 }
                 (reason, ..) => {
                     let reason = reason.ok_or_else(|| Error::bug("a row without a fault and without a time"))?;
-                    self.content.count_rejected(setting.map(|of| of.id.as_str()), reason);
+                    self.content.count_rejected(bot.map(|bot| self.scope.settings.bots[bot].id.as_str()), reason);
                     reasons.push((row, reason));
                 }
             }

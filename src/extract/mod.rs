@@ -11,6 +11,7 @@
 //! fingerprints.rs         the settings that matter to what was read
 //! found.rs                counts, digests, rows set aside
 //! identity.rs             who an id stands for
+//! noticed.rs              what counts as it stands, and may be meant otherwise
 //! object.rs               one object, row by row
 //! reading.rs              whether rows that cannot be read again still hold
 //! touches.rs              inbound messages from ads
@@ -22,24 +23,24 @@ pub mod conversion_events;
 pub(crate) mod fingerprints;
 pub(crate) mod found;
 pub mod identity;
+pub(crate) mod noticed;
 mod object;
 pub(crate) mod reading;
 pub mod touches;
 pub(crate) mod tracked;
 
-use std::collections::{BTreeSet, HashSet};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use arrow::array::RecordBatch;
-use foldhash::fast::FixedState;
 
 use crate::base::bound::Bound;
 use crate::base::error::{Error, Result};
 use crate::base::object::Object;
 use crate::base::parallel::on_all_cores;
 use crate::base::schema::{self, InputTable};
-use crate::extract::conversion_events::{EventReader, could_convert};
+use crate::extract::conversion_events::EventReader;
 use crate::extract::found::{RawContent, Read, Scope};
+use crate::extract::noticed::NamedCategories;
 use crate::extract::object::PartitionObjects;
 use crate::extract::touches::{AD_COLUMNS, TouchReader, could_be_touch};
 use crate::lake::Lake;
@@ -71,11 +72,10 @@ pub(crate) fn messages(lake: &Lake, scope: &Scope<'_>, partition: &Partition, at
 /// Reads an events partition, likewise.
 pub(crate) fn events(lake: &Lake, scope: &Scope<'_>, partition: &Partition, at_once: bool) -> Result<Extracted> {
     let objects = PartitionObjects { lake, input: &scope.settings.events, day: partition.day, tested: &["category"] };
-    let categories = Arc::new(scope.categories.iter().map(|category| category.to_string()).collect::<HashSet<_, FixedState>>());
     let (of_objects, warnings) = each_object(partition, at_once, |object, warnings| {
         let mut reader = EventReader::new(scope, partition.day);
-        let categories = categories.clone();
-        let could_count = move |bound: &Bound, batch: &RecordBatch| could_convert(bound, &categories, batch);
+        let mut categories = NamedCategories::of(scope.settings);
+        let could_count = move |bound: &Bound, batch: &RecordBatch| categories.are_meant_in(bound, batch);
         objects.rows(object, warnings, could_count, |bound, batch| reader.take(bound, batch))?;
         Ok(reader)
     })?;

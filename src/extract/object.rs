@@ -28,7 +28,7 @@ impl PartitionObjects<'_> {
         &self,
         object: &Object,
         warnings: &mut BTreeSet<String>,
-        test: impl Fn(&Bound, &RecordBatch) -> Result<BooleanArray> + Send + 'static,
+        mut test: impl FnMut(&Bound, &RecordBatch) -> Result<BooleanArray> + Send + 'static,
         mut each: impl FnMut(&Bound, &RecordBatch) -> Result<()>,
     ) -> Result<()> {
         let table = self.input.columns.table;

@@ -1,9 +1,10 @@
 //! Touches: the inbound messages that a click on an ad or post sent (rules 1, 2, 5 and 18).
 //!
 //! `TouchReader` takes batches of one messages partition and keeps the rows that could be touches, sorted, with contacts as they
-//! came; rows that break the contract are set aside with a reason. Copies are still among them.
+//! came; rows that break the contract are set aside with a reason. Copies are still among them. What a bot or a member of one sent
+//! itself is no touch, whatever it bears, and is counted for a warning.
 //!
-//! Always holds: rows that could be touches = kept + rejected + out of scope, in every partition.
+//! Always holds: rows that could be touches = kept + rejected + out of scope + sent by bots, in every partition.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -106,14 +107,19 @@ impl<'a> TouchReader<'a> {
                 }
             };
             if let (Some(Err(word)), Some(_)) = (ad_type, bot) {
-                self.content.ad_types.count(word, is_touch);
+                self.content.noticed.ad_types.count(word, is_touch);
             }
             if !is_touch {
                 continue;
             }
+            let contact = cell(&contacts, row as u32);
+            if let Some(of) = contact.filter(|contact| bot.is_some() && self.scope.is_bot(contact)) {
+                self.content.noticed.bots.add(of, 1);
+                continue;
+            }
             let reason = if bot.is_none() {
                 Some("no_bot")
-            } else if contacts.is_null(row) {
+            } else if contact.is_none() {
                 Some("no_contact")
             } else if messages.is_null(row) {
                 Some("no_message_id")
@@ -124,6 +130,7 @@ impl<'a> TouchReader<'a> {
             };
             match (reason, bot, time) {
                 (None, Some(bot), Instant::At(sent_at)) => {
+                    self.content.noticed.note_ad(cell(&ads, row as u32));
                     let contact_hash = short_hash(contacts.value(row));
                     self.rows.push(AcceptedTouch { contact_hash, bot, sent_at, batch: batch_of_rows, row: row as u32 });
                 }

@@ -9,8 +9,9 @@ use crate::base::day::{Day, DayRange, written_ranges};
 use crate::base::failures::Failure;
 use crate::base::schema::Raw;
 use crate::config::Settings;
-use crate::extract::found::OtherAdTypes;
 use crate::extract::identity::SetAsideAliases;
+use crate::known::job::Places;
+use crate::known::noticed;
 use crate::known::survey::Survey;
 use crate::lake::Requests;
 use crate::plan::Steps;
@@ -135,7 +136,6 @@ impl RunReport {
         }
         self.warnings.extend(survey.left_out().map(|(table, text)| format!("{table}: {text}")));
         self.note_aliases(survey);
-        self.note_ad_types(survey);
         for (table, count) in survey.retired_aside() {
             self.warnings.insert(format!(
                 "{count} partitions of {} that have left the lake were read under other settings (members, zones, columns, past \
@@ -146,19 +146,18 @@ impl RunReport {
         }
     }
 
+    /// What the landed partitions hold that may be meant otherwise.
+    pub(crate) fn note_noticed(&mut self, places: &Places<'_>, survey: &Survey) {
+        let warnings = noticed::warnings(noticed::of_receipts(survey), places, survey, &BTreeSet::new());
+        self.warnings.extend(warnings.into_iter().map(|(table, text)| format!("{table}: {text}")));
+    }
+
     fn note_aliases(&mut self, survey: &Survey) {
         let Some(receipt) = &survey.receipts.identities else { return };
         if !receipt.set_aside.is_empty() {
             self.rejected_rows.insert("identities".to_string(), receipt.set_aside.clone());
         }
         self.warnings.extend(SetAsideAliases::warning(&receipt.set_aside));
-    }
-
-    fn note_ad_types(&mut self, survey: &Survey) {
-        let mut types = OtherAdTypes::default();
-        let receipts = survey.receipts.raw(Raw::Messages).iter();
-        receipts.for_each(|(_, receipt)| types.append(receipt.content.ad_types.clone()));
-        self.warnings.extend(types.warning());
     }
 
     pub fn count(&mut self, rows: &DayRows) {

@@ -21,6 +21,7 @@ mod landed_insights;
 mod layouts;
 mod network;
 mod nights;
+mod noticed;
 mod oracle;
 mod outputs;
 mod page;

@@ -374,6 +374,12 @@ fn touches(world: &World, contacts: &Contacts<'_>, rejected: &mut Vec<Rejected>)
             continue;
         };
 
+        // What a bot sent itself is no touch: nobody clicked.
+        let node = |id: &str| id.split('/').next().map(|id| id.trim().to_owned());
+        if present(&message.contact_id).and_then(|id| node(&id)).is_some_and(|id| named_bot(world, &id).is_some()) {
+            continue;
+        }
+
         let usable = (|| {
             let contact = present(&message.contact_id)?;
             let message_id = present(&message.message_id)?;
