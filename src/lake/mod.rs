@@ -5,6 +5,8 @@
 //! name ever appears in the target's folder. Storage errors are classified here, while they are in hand.
 //!
 //! ```text
+//! batches.rs    how many rows at once
+//! blocks.rs     an object, piece by piece
 //! disk.rs       a folder on a local disk
 //! epochs.rs     the lock on an object store
 //! failure.rs    what a failure of storage means
@@ -27,6 +29,8 @@
 //! write.rs      one object at once
 //! ```
 
+mod batches;
+mod blocks;
 mod disk;
 mod epochs;
 mod failure;

@@ -18,6 +18,7 @@ mod forms;
 mod graph;
 mod lake;
 mod landed_insights;
+mod large;
 mod layouts;
 mod network;
 mod nights;
