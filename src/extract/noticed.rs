@@ -190,10 +190,10 @@ impl Noticed {
 }
 
 fn of_category(named: &str, words: &Words) -> String {
-    let example = words.first.keys().next().map_or(named, String::as_str);
+    let most = words.first.iter().max_by_key(|(_, rows)| **rows).map_or(named, |(word, _)| word);
     format!(
-        "{} events have a category that differs from {named:?} by case or white space only ({}): they do not count; where they are the \
-         same, write category = {example:?} in [[bots.conversion_events]] from the day on which it comes so, or land one spelling",
+        "{} events have a category that differs from {named:?} by case or white space only ({}): they do not count; land one spelling, \
+         or, where all events come so from some day on, add that: category = {most:?} in [[bots.conversion_events]]",
         words.rows,
         words.told()
     )

@@ -2,8 +2,8 @@
 //! size, long texts, long texts that stand once in a dictionary and often in the rows.
 //!
 //! In: an object's footer and the columns to read. A batch has at most so many rows that they are a few tens of megabytes on the average.
-//! Texts that may be longer than their bytes in the file come as views, which do not repeat them, and a batch is cut by what its texts
-//! would take before anybody copies them.
+//! Texts in dictionaries, which may be longer than their bytes in the file, come as views, which do not repeat them, and a batch is cut by
+//! what its texts would take before anybody copies them.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{ArrowDictionaryKeyType, DataType, Field, FieldRef, Fields, Schema};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 
 /// The rows of a batch where they are of ordinary length.
 pub(super) const ROWS_PER_BATCH: usize = 65_536;
@@ -37,8 +37,7 @@ impl Reading {
         let rows_per_batch = rows_per_batch(stored.metadata(), columns);
         let fetched = |group: &RowGroupMetaData| -> u64 { leaves(group, columns).map(|(_, fetched)| fetched).sum() };
         let is_by_pieces = stored.metadata().row_groups().iter().any(|group| fetched(group) > GROUP_BYTES);
-        let is_heavy = rows_per_batch < ROWS_PER_BATCH;
-        Reading { metadata: with_views(stored, columns, is_heavy), rows_per_batch, is_by_pieces }
+        Reading { metadata: with_views(stored, columns), rows_per_batch, is_by_pieces }
     }
 }
 
@@ -62,21 +61,28 @@ fn rows_per_batch(metadata: &ParquetMetaData, columns: &ProjectionMask) -> usize
     groups.map(of_group).min().unwrap_or(ROWS_PER_BATCH).clamp(1, ROWS_PER_BATCH)
 }
 
-/// Texts as views: those that lie in dictionaries, where a text of any length is a small number in each row, and of a heavy object all.
-fn with_views(stored: ArrowReaderMetadata, columns: &ProjectionMask, is_heavy: bool) -> ArrowReaderMetadata {
+/// Texts as views where they lie in dictionaries, so that a text of any length is a small number in each row. A view holds the page that it
+/// looks into: not of columns whose pages are many megabytes, of which few rows may be wanted from each.
+fn with_views(stored: ArrowReaderMetadata, columns: &ProjectionMask) -> ArrowReaderMetadata {
     let parquet = stored.parquet_schema();
-    let in_dictionary = |root: &str| {
-        stored.metadata().row_groups().iter().any(|group| {
-            let chunks = group.columns().iter().enumerate().filter(|(leaf, _)| columns.leaf_included(*leaf));
-            let of_root = chunks.filter(|(leaf, _)| parquet.get_column_root(*leaf).name() == root);
-            of_root.into_iter().any(|(_, chunk)| chunk.dictionary_page_offset().is_some())
-        })
+    let is_viewed = |root: &str| {
+        let is_of_root = |leaf: usize| columns.leaf_included(leaf) && parquet.get_column_root(leaf).name() == root;
+        let groups = stored.metadata().row_groups().iter();
+        let mut chunks = groups.flat_map(|group| group.columns().iter().enumerate()).filter(|(leaf, _)| is_of_root(*leaf));
+        let is_small =
+            |chunk: &ColumnChunkMetaData| u64::try_from(chunk.uncompressed_size()).is_ok_and(|bytes| bytes <= BATCH_BYTES);
+        let mut in_dictionary = false;
+        let are_small = chunks.all(|(_, chunk)| {
+            in_dictionary |= chunk.dictionary_page_offset().is_some();
+            is_small(chunk)
+        });
+        in_dictionary && are_small
     };
     let fields: Fields = stored
         .schema()
         .fields()
         .iter()
-        .map(|field| if is_heavy || in_dictionary(field.name()) { viewed(field) } else { field.clone() })
+        .map(|field| if is_viewed(field.name()) { viewed(field) } else { field.clone() })
         .collect();
     if fields == *stored.schema().fields() {
         return stored;

@@ -10,6 +10,7 @@
 //! disk.rs       a folder on a local disk
 //! epochs.rs     the lock on an object store
 //! failure.rs    what a failure of storage means
+//! fetch.rs      an object's bytes for the Parquet reader
 //! formats.rs    folders that are more than their files
 //! guess.rs      the pattern that would fit
 //! holder.rs     who holds a lock
@@ -34,6 +35,7 @@ mod blocks;
 mod disk;
 mod epochs;
 mod failure;
+mod fetch;
 mod formats;
 mod guess;
 mod holder;

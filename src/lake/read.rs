@@ -3,7 +3,6 @@
 //! The filter's columns are decoded first; the others are decoded for the rows that pass. Memory is bounded by the batch, which is cut by
 //! rows and by bytes, and by what of a row group is fetched at once. Page checksums are verified where there are any.
 
-use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -12,25 +11,21 @@ use arrow::array::{BooleanArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Fields, Schema};
 use arrow::error::ArrowError;
 use bytes::Bytes;
-use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt};
-use object_store::path::Path;
-use object_store::{GetOptions, OBJECT_STORE_COALESCE_DEFAULT, ObjectStore, coalesce_ranges};
+use futures::StreamExt;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowPredicateFn, ArrowReaderBuilder, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowFilter,
     RowSelectionPolicy,
 };
-use parquet::arrow::async_reader::{AsyncFileReader, MetadataFetch, ParquetRecordBatchStreamBuilder};
+use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::SchemaDescriptor;
 
 use super::batches::{ROWS_PER_BATCH, Reading, cut};
 use super::blocks::Blocks;
 use super::failure::Operation;
-use super::objects::bytes_of;
+use super::fetch::{ObjectReader, external};
 use super::open::Lake;
 use crate::base::bound::describe;
 use crate::base::error::{Error, Result};
@@ -39,9 +34,6 @@ use crate::base::parallel::{on_all_cores, while_waiting};
 
 /// As many rows are decoded at once to find which column cannot be.
 const ROWS_PER_LOOK: usize = 1_024;
-
-/// What is fetched from an object's end at first: the whole footer of most files, in one request.
-const FOOTER_BYTES: usize = 64 * 1024;
 
 /// A column, and the field of it where only that is needed.
 pub(super) type ColumnPath = (String, Option<String>);
@@ -296,10 +288,6 @@ impl Lake {
         fetched.map_err(|error| self.failure(Operation::Read, &object.path, error))
     }
 
-    fn object_reader(&self, location: Path, object: &Object) -> ObjectReader {
-        ObjectReader { lake: self.clone(), location, object: object.clone(), tail: None }
-    }
-
     /// The first of these columns that cannot be decoded, found by reading each alone.
     async fn undecodable_column(&self, object: &Object, columns: &[ColumnPath]) -> Option<String> {
         let location = self.object_path(&object.path).ok()?;
@@ -373,87 +361,6 @@ pub struct StoredSpan {
     pub low: i64,
     pub high: i64,
     pub has_nulls: bool,
-}
-
-/// Ranged reads of one object, counted.
-struct ObjectReader {
-    lake: Lake,
-    location: Path,
-    object: Object,
-    /// The object's end, from this offset on, as it was fetched for the footer: all of a small object.
-    tail: Option<(u64, Bytes)>,
-}
-
-impl ObjectReader {
-    /// The bytes of a range, if they were fetched already.
-    fn fetched(&self, range: &Range<u64>) -> Option<Bytes> {
-        let (start, bytes) = self.tail.as_ref()?;
-        let from = usize::try_from(range.start.checked_sub(*start)?).ok()?;
-        let to = from.checked_add(usize::try_from(range.end.checked_sub(range.start)?).ok()?)?;
-        (to <= bytes.len()).then(|| bytes.slice(from..to))
-    }
-
-    /// Some bytes, of the version that was listed: a file replaced meanwhile is never read half and half.
-    async fn fetch_range(&self, range: Range<u64>) -> object_store::Result<Bytes> {
-        let options = GetOptions { if_match: Some(self.object.version.clone()), ..GetOptions::default() };
-        let found = self.lake.store.get_opts(&self.location, GetOptions { range: Some(range.into()), ..options }).await?;
-        let bytes = bytes_of(found).await?;
-        self.lake.bytes_read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        Ok(bytes)
-    }
-}
-
-fn external(error: object_store::Error) -> ParquetError {
-    ParquetError::External(Box::new(error))
-}
-
-impl AsyncFileReader for ObjectReader {
-    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
-        async move {
-            if let Some(bytes) = self.fetched(&range) {
-                return Ok(bytes);
-            }
-            self.fetch_range(range).await.map_err(external)
-        }
-        .boxed()
-    }
-
-    fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>, ParquetError>> {
-        async move {
-            if let Some(chunks) = ranges.iter().map(|range| self.fetched(range)).collect() {
-                return Ok(chunks);
-            }
-            coalesce_ranges(&ranges, |range| self.fetch_range(range), OBJECT_STORE_COALESCE_DEFAULT).await.map_err(external)
-        }
-        .boxed()
-    }
-
-    fn get_metadata<'a>(
-        &'a mut self,
-        options: Option<&'a ArrowReaderOptions>,
-    ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>, ParquetError>> {
-        let reader = ParquetMetaDataReader::new()
-            .with_metadata_options(options.map(|options| options.metadata_options().clone()))
-            .with_prefetch_hint(Some(FOOTER_BYTES));
-        let size = self.object.size;
-        async move { reader.load_and_finish(FooterFetch(self), size).await.map(Arc::new) }.boxed()
-    }
-}
-
-struct FooterFetch<'a>(&'a mut ObjectReader);
-
-impl MetadataFetch for FooterFetch<'_> {
-    fn fetch(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
-        async move {
-            let start = range.start;
-            let bytes = self.0.get_bytes(range).await?;
-            if self.0.tail.is_none() {
-                self.0.tail = Some((start, bytes.clone()));
-            }
-            Ok(bytes)
-        }
-        .boxed()
-    }
 }
 
 impl Lake {

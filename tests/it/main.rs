@@ -5,6 +5,7 @@
 
 mod architecture;
 mod bench;
+mod blip_shared;
 mod browser;
 mod cases;
 mod contract;
