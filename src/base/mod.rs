@@ -1,6 +1,7 @@
 //! Base: what every room may use.
 //!
 //! ```text
+//! alike.rs        texts that people take for one another
 //! arrival.rs      days of arrival
 //! bound.rs        a mapping bound to a file, which reads its batches
 //! cells.rs        texts, instants, and what lies in structs, maps and JSON
@@ -29,6 +30,7 @@
 //! types.rs        which types hold a text exactly
 //! ```
 
+pub(crate) mod alike;
 pub mod arrival;
 pub(crate) mod bound;
 pub(crate) mod cells;

@@ -1,10 +1,11 @@
 //! Check: what would go wrong tonight, without changing anything. On an object store an object under `work/` is written and removed
 //! again, to see what the store can do.
 //!
-//! Looks at Meta's token and ad accounts where we fetch from there, at the lake's folders and gaps, at the schema of each table's newest partition against the mapping, at the whole alias
-//! table, at the newest insights, and at the output. Each finding says what was looked at and what to do.
+//! Looks at Meta's token and ad accounts where we fetch from there, at the lake's folders and gaps, at the schema of each table's newest
+//! partition against the mapping, at the newest rows that no run has read, at the whole alias table, at the newest insights, and at the
+//! output. Each finding says what was looked at and what to do.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -15,11 +16,10 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::mapping::TableMapping;
 use crate::base::missing::Missing;
 use crate::base::object::Object;
-use crate::base::schema::Raw;
+use crate::commands::noticed::{self, Looked};
 use crate::config::{Insights, MarketingApi, Settings};
 use crate::engine::select::{self, Site};
 use crate::extract::identity::{Identities, SetAsideAliases};
-use crate::extract::keys::KeyWarnings;
 use crate::insights::client::{Client, Token};
 use crate::insights::graph::Waiting;
 use crate::insights::wire::{AccountStatus, Until};
@@ -28,7 +28,6 @@ use crate::known::job::Places;
 use crate::known::survey::Survey;
 use crate::lake::{Environment, Lake, Listing, Partition, ReadPlan, readable};
 use crate::plan::calendar::not_landed;
-use crate::run::scan;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -96,15 +95,13 @@ pub(crate) fn check(settings: &Settings, environment: &Environment, clock: &dyn 
     for (table, text) in survey.left_out() {
         report.add(Level::Warning, table, text.as_str());
     }
-    if let Some(path) = &settings.identities
-        && let Some(identities) = report.take("identities", Identities::read(&lake, path, settings))
-    {
+    let read = settings.identities.as_ref().and_then(|path| report.take("identities", Identities::read(&lake, path, settings)));
+    if let Some(identities) = &read {
         check_aliases(&identities.set_aside, &mut report);
     }
     for (listing, mapping) in [(&survey.messages, &settings.messages.columns), (&survey.events, &settings.events.columns)] {
         check_table(&lake, listing, mapping, &mut report);
     }
-    check_rows(&places, &survey, &mut report);
     let calendar = survey.calendar(settings);
     report.take("conversion events", survey.accepted.protect(settings, calendar.last()));
     for hole in calendar.holes() {
@@ -117,8 +114,40 @@ pub(crate) fn check(settings: &Settings, environment: &Environment, clock: &dyn 
             report.take::<()>("days", Err(error.mend("land the other table's partitions")));
         }
     }
-    check_insights(&lake, settings, &survey, &mut report);
+    let ads = check_insights(&lake, settings, &survey, &mut report);
+    let identities = read.unwrap_or_else(|| Identities::without_aliases(settings));
+    if let Some(looked) = report.take("lake", noticed::look(&places, &survey, &identities, &ads)) {
+        check_rows(looked, &mut report);
+    }
     report
+}
+
+fn check_rows(looked: Looked, report: &mut CheckReport) {
+    let is_wrong = |finding: &Finding, table: &str| finding.level == Level::Error && finding.subject == table;
+    let mut refused: BTreeMap<&str, Vec<Error>> = BTreeMap::new();
+    for (table, error) in looked.refused {
+        refused.entry(table).or_default().push(error);
+    }
+    for (table, mut errors) in refused {
+        // What is wrong with its schema was said, and is wrong with its rows.
+        if report.findings.iter().any(|finding| is_wrong(finding, table)) {
+            continue;
+        }
+        report.take::<()>(table, errors.pop().map_or(Ok(()), Err));
+        if !errors.is_empty() {
+            report.add(Level::Error, table, format!("{} more of its days would be refused likewise", errors.len()));
+        }
+    }
+    for (table, text) in looked.warnings {
+        report.add(Level::Warning, table, text);
+    }
+    for (table, left) in looked.left {
+        report.add(
+            Level::Ok,
+            table,
+            format!("{left} partitions that no run has read were not looked into, they are many or large"),
+        );
+    }
 }
 
 fn check_aliases(set_aside: &SetAsideAliases, report: &mut CheckReport) {
@@ -241,31 +270,6 @@ fn check_table(lake: &Lake, listing: &Listing, mapping: &TableMapping, report: &
     }
 }
 
-/// Reads the newest partition of each table as a run would, and keeps nothing of it.
-fn check_rows(places: &Places<'_>, survey: &Survey, report: &mut CheckReport) {
-    for table in Raw::BOTH {
-        let name = table.table();
-        let receipts = survey.receipts.raw(table);
-        let mut keys = KeyWarnings::default();
-        let newest = survey.raw(table).partitions.iter().next_back().filter(|(_, newest)| newest.fault.is_none());
-        let known = receipts.iter().filter(|(day, _)| newest.is_none_or(|(of, _)| of != day));
-        known.for_each(|(day, receipt)| keys.add(day, &receipt.content.keys_in_no_row));
-        let newest = newest.map(|(day, newest)| (*day, newest.clone()));
-        let listing = Listing { partitions: newest.into_iter().collect(), ..Listing::default() };
-        let is_wrong = |finding: &Finding| finding.level == Level::Error && finding.subject == name;
-        // What is wrong with its schema was said.
-        let read = if report.findings.iter().any(is_wrong) { Vec::new() } else { scan::for_now(places, table, &listing) };
-        for (partition, extracted) in read {
-            let refused = extracted.and_then(|of| of.refusal.map_or(Ok(of.content), Err));
-            let refused = refused.map_err(|error| error.with("table", name).with("day", partition.day));
-            if let Some(content) = report.take(name, refused) {
-                keys.add(partition.day, &content.keys_in_no_row);
-            }
-        }
-        keys.texts(name).into_iter().for_each(|text| report.add(Level::Warning, name, text));
-    }
-}
-
 /// The permission that reading figures takes, and what every token has anyway.
 const NEEDED_SCOPE: &str = "ads_read";
 const HARMLESS_SCOPES: [&str; 2] = [NEEDED_SCOPE, "public_profile"];
@@ -342,18 +346,19 @@ fn missing_columns(lake: &Lake, of: &Insights, partition: &Partition) -> Vec<Mis
     of.columns.bind(&schema, &object.path).map(|bound| bound.missing().to_vec()).unwrap_or_default()
 }
 
-fn check_insights(lake: &Lake, settings: &Settings, survey: &Survey, report: &mut CheckReport) {
+/// Looks at the newest insights. Returns the ads of which they have figures.
+fn check_insights(lake: &Lake, settings: &Settings, survey: &Survey, report: &mut CheckReport) -> BTreeSet<String> {
     let listing = &survey.insights;
     let Some(of) = &settings.insights else {
         report.add(Level::Warning, "insights", "no source is named: every cost is NULL; add [insights]");
-        return;
+        return BTreeSet::new();
     };
     let Some((day, newest)) = listing.partitions.last_key_value() else {
         match &survey.ledgers {
             Some(_) => report.add(Level::Ok, "insights", "no figure has been fetched from Meta yet"),
             None => report.add(Level::Warning, "insights", "no partition has landed: every cost is NULL"),
         }
-        return;
+        return BTreeSet::new();
     };
     let listed = settings.listed_accounts();
     let mut index = InsightsIndex::default();
@@ -370,7 +375,7 @@ fn check_insights(lake: &Lake, settings: &Settings, survey: &Survey, report: &mu
         if others > 0 {
             report.add(Level::Error, "insights", format!("{others} more of the newest {LOOKED_AT} days are refused likewise"));
         }
-        return;
+        return BTreeSet::new();
     }
     report.add(
         Level::Ok,
@@ -392,4 +397,5 @@ fn check_insights(lake: &Lake, settings: &Settings, survey: &Survey, report: &mu
             format!("account {account} has {rows} rows in the newest days and no bot lists it: they are left out"),
         );
     }
+    index.ads.into_keys().collect()
 }

@@ -10,6 +10,7 @@
 //! explain_ad.rs    an ad's day, explained
 //! insights.rs      Meta's figures, fetched now and nothing built
 //! new_setting.rs   another conversion event
+//! noticed.rs       what the rows of landed partitions say of the pipeline file
 //! plan.rs          what a run would do, and why
 //! sessions.rs      the sessions behind the figures
 //! story.rs         what explain found, as sentences
@@ -25,6 +26,7 @@ pub(crate) mod explain;
 pub(crate) mod explain_ad;
 pub mod insights;
 pub(crate) mod new_setting;
+mod noticed;
 pub mod plan;
 pub(crate) mod sessions;
 pub(crate) mod story;

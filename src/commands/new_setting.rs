@@ -8,9 +8,8 @@ use std::path::Path;
 
 use chrono::DateTime;
 use serde::Serialize;
-use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
 
+use crate::base::alike::folded;
 use crate::base::day::{Day, DayRange, MICROS_PER_SECOND};
 use crate::base::error::{Error, Result};
 use crate::commands::categories;
@@ -163,11 +162,6 @@ fn events_of(category: &str, bot: &Bot, days: DayRange, seen: &BTreeMap<String, 
     } else {
         format!("the nearest there are: {}; add --unseen if its events are still to come", near.join(", "))
     }))
-}
-
-/// Without what people overlook: case, accents, blanks around it.
-fn folded(text: &str) -> String {
-    text.trim().nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).collect()
 }
 
 /// The file with the setting is the file, and the setting.

@@ -4,12 +4,13 @@
 //! nothing would be left stays as it came: no two people become one for lack of letters.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use super::document::{Section, nearest};
 use crate::base::error::Result;
 
 /// The forms of a pipeline, as places in the list of forms that are known.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Forms(Vec<usize>);
 
 struct Form {
@@ -51,6 +52,32 @@ impl Forms {
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
         self.0.iter().map(|place| FORMS[*place].name)
+    }
+
+    /// All forms there are.
+    pub(crate) fn all() -> Forms {
+        Forms((0..FORMS.len()).collect())
+    }
+
+    /// These forms and those.
+    pub(crate) fn and(&self, others: &Forms) -> Forms {
+        let both: BTreeSet<usize> = self.0.iter().chain(&others.0).copied().collect();
+        Forms(both.into_iter().collect())
+    }
+
+    /// The fewest forms that would have to be named beside these for two ids to be one; none where all of them would not do.
+    pub(crate) fn lacking_for(&self, one: &str, other: &str) -> Option<Forms> {
+        let unnamed: Vec<usize> = (0..FORMS.len()).filter(|place| !self.0.contains(place)).collect();
+        let mut choices: Vec<u32> = (0..1 << unnamed.len()).collect();
+        choices.sort_by_key(|choice: &u32| choice.count_ones());
+        let chosen = |choice: u32| {
+            Forms(unnamed.iter().enumerate().filter(|(bit, _)| choice >> bit & 1 == 1).map(|(_, place)| *place).collect())
+        };
+        let would_do = |lacking: &Forms| {
+            let forms = self.and(lacking);
+            forms.of(one) == forms.of(other)
+        };
+        choices.into_iter().map(chosen).find(would_do)
     }
 
     /// The id in its form.
@@ -143,6 +170,20 @@ mod tests {
         ] {
             assert_eq!(forms(&[form]).of(id), formed, "{form}");
         }
+    }
+
+    #[test]
+    fn the_fewest_forms_that_make_two_ids_one_are_found() {
+        let lacking = |named: &[&str], one: &str, other: &str| {
+            forms(named).lacking_for(one, other).map(|lacking| lacking.names().collect::<Vec<_>>())
+        };
+        let (with, without) = ("5531988887777", "553188887777");
+        assert_eq!(lacking(&[], with, without), Some(vec!["br-ninth-digit"]));
+        assert_eq!(lacking(&["digits"], "+55 31 98888-7777", without), Some(vec!["br-ninth-digit"]));
+        assert_eq!(lacking(&["br-ninth-digit"], "+55 31 98888-7777", without), Some(vec!["digits"]));
+        assert_eq!(lacking(&[], "+55 31 98888-7777@wa/1", "553188887777@wa"), Some(vec!["node", "digits", "br-ninth-digit"]));
+        assert_eq!(lacking(&["br-ninth-digit"], with, without), Some(vec![]));
+        assert_eq!(lacking(&[], with, "553188887778"), None);
     }
 
     #[test]

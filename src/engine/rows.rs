@@ -9,6 +9,7 @@ use arrow::array::RecordBatch;
 
 use crate::base::day::Day;
 use crate::base::error::Result;
+use crate::base::schema::Raw;
 use crate::config::Settings;
 use crate::engine::request::{ExtractedPartition, Rules};
 
@@ -96,6 +97,9 @@ pub trait KeptRows {
         partitions: &[ExtractedPartition<'_>],
         contacts: Option<&HashSet<String>>,
     ) -> Result<Box<dyn Rows>>;
+
+    /// Rows of partitions that were read and are still in memory, as `schema::touches()` or `schema::conversions()`: some, or none.
+    fn at_hand(&self) -> Vec<(Raw, RecordBatch)>;
 
     /// The rows of these partitions, settled, without those of test contacts.
     fn settle(&self, rules: &Rules<'_>, partitions: &[ExtractedPartition<'_>]) -> Result<Box<dyn SettledRows>>;

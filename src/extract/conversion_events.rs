@@ -1,14 +1,13 @@
 //! Conversion events: the tracked events whose category is the one in effect at their own instant (rules 7, 8 and 18).
 //!
 //! `EventReader` takes batches of one events partition and keeps the conversion events, sorted, with contacts as they came;
-//! rows that could convert and break the contract are set aside with a reason. Copies are still among them.
+//! rows that could convert and break the contract are set aside with a reason. Copies are still among them. A category that differs
+//! from one that is named by case or white space only does not count, and is counted for a warning.
 
-use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{BooleanArray, Int64Array, RecordBatch, StringArray};
-use foldhash::fast::FixedState;
+use arrow::array::{Int64Array, RecordBatch, StringArray};
 
 use crate::base::bound::Bound;
 use crate::base::day::Day;
@@ -19,22 +18,11 @@ use crate::base::parallel::at_once;
 use crate::base::schema;
 use crate::base::times::Instant;
 use crate::extract::found::{NotedRow, RawContent, Read, Scope};
+use crate::extract::noticed::AlikeCategories;
 use crate::extract::set_aside::{Reason, SetAside};
 use crate::extract::touches::{cell, time_fault};
 
 const COLUMNS: [&str; 5] = ["bot_id", "contact_id", "category", "occurred_at", "event_id"];
-
-/// Which rows could be conversion events: some setting of some bot names their category, or nobody can read it.
-pub(crate) fn could_convert(
-    bound: &Bound,
-    categories: &HashSet<String, FixedState>,
-    batch: &RecordBatch,
-) -> Result<BooleanArray> {
-    let cells = bound.cells("category", batch)?;
-    let named = |category: Option<&str>| category.is_some_and(|category| categories.contains(category));
-    let could = |(row, category): (usize, Option<&str>)| Some(named(category) || cells.faults.of(row).is_some());
-    Ok(cells.texts.iter().enumerate().map(could).collect())
-}
 
 /// Takes the batches of one events partition.
 pub(crate) struct EventReader<'a> {
@@ -45,6 +33,7 @@ pub(crate) struct EventReader<'a> {
     batches: Vec<EventTexts>,
     content: RawContent,
     set_aside: SetAside,
+    alike: AlikeCategories<'a>,
 }
 
 /// A row that counts. Its texts stay in the batch it came with.
@@ -91,10 +80,11 @@ impl<'a> EventReader<'a> {
     pub(crate) fn new(scope: &'a Scope<'a>, day: Day, object: Option<&str>) -> EventReader<'a> {
         let allowed = scope.settings.events.zone.allowed_instants(day);
         let set_aside = SetAside::new(&COLUMNS, object);
-        EventReader { scope, allowed, rows: Vec::new(), batches: Vec::new(), content: RawContent::default(), set_aside }
+        let alike = AlikeCategories::of(scope.settings);
+        EventReader { scope, allowed, rows: Vec::new(), batches: Vec::new(), content: RawContent::default(), set_aside, alike }
     }
 
-    /// A batch in which [`could_convert`] holds for every row.
+    /// A batch of rows whose category some setting of some bot names, or one that reads like it.
     pub(crate) fn take(&mut self, bound: &Bound, batch: &RecordBatch) -> Result<()> {
         let cells = |name| bound.cells(name, batch);
         let (bots, contacts, categories, events) =
@@ -104,6 +94,14 @@ impl<'a> EventReader<'a> {
         let batch_of_rows = self.batches.len() as u32;
         let mut reasons = Vec::new();
         for (row, time) in times.into_iter().enumerate() {
+            let category = categories.get(row);
+            let is_named = category.is_none_or(|category| self.scope.categories.contains(category));
+            if let Some(category) = category.filter(|_| !is_named) {
+                if let Ok(Some(bot)) = self.scope.bot(bots.get(row)) {
+                    self.content.noticed.note_category(self.alike.to(bot, category), category);
+                }
+                continue;
+            }
             let bot = match self.scope.bot(bots.get(row)) {
                 Ok(bot) => bot,
                 Err(stranger) => {
@@ -112,8 +110,10 @@ impl<'a> EventReader<'a> {
                 }
             };
             let setting = bot.map(|index| &self.scope.settings.bots[index]);
-            let category = categories.get(row);
-            if setting.is_some_and(|of| category.is_some_and(|category| !of.names_category(category))) {
+            if let (Some(of), Some(index), Some(category)) = (setting, bot, category)
+                && !of.names_category(category)
+            {
+                self.content.noticed.note_category(self.alike.to(index, category), category);
                 continue;
             }
             let reason = Reason::of_cells(&columns, ("occurred_at", &time_faults), row).or_else(|| match bot {

@@ -11,8 +11,8 @@ use crate::base::day::{Day, DayRange, LocalDays};
 use crate::base::digest::Digest;
 use crate::config::Settings;
 use crate::extract::keys::KeyInNoRow;
+use crate::extract::noticed::Noticed;
 use crate::extract::set_aside::SetAside;
-use crate::extract::words::FewWords;
 
 /// The settings as extraction asks them, row by row.
 pub struct Scope<'a> {
@@ -35,6 +35,12 @@ impl<'a> Scope<'a> {
             None => Ok(None),
             Some(id) => self.bots.get(id).map(|bot| Some(*bot)).ok_or(id),
         }
+    }
+
+    /// Whether a contact is a bot that the pipeline names, or a member of one, at whatever node.
+    pub(crate) fn is_bot(&self, contact: &str) -> bool {
+        let id = contact.split_once('/').map_or(contact, |(id, _)| id);
+        self.bots.contains_key(id.trim())
     }
 }
 
@@ -77,53 +83,12 @@ pub struct RawContent {
     /// The digest of all accepted rows in all columns.
     pub rows: Digest,
     pub warnings: BTreeSet<String>,
-    /// What ad types said beside `ad` and `post`.
-    #[serde(default, skip_serializing_if = "OtherAdTypes::is_empty")]
-    pub ad_types: OtherAdTypes,
+    /// What counts as it stands, and may be meant otherwise.
+    #[serde(default, skip_serializing_if = "Noticed::is_empty")]
+    pub noticed: Noticed,
     /// Keys that the mapping names and no row has.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub keys_in_no_row: BTreeMap<String, KeyInNoRow>,
-}
-
-/// Received messages of named bots whose ad type is neither `ad` nor `post` (rules 2 and 12).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OtherAdTypes {
-    /// With an ad id or a click id: touches, without a type.
-    touches: u64,
-    /// Without: no touches.
-    alone: u64,
-    /// The first few words by their bytes, with the rows of each.
-    words: FewWords,
-}
-
-impl OtherAdTypes {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.words.is_empty()
-    }
-
-    pub(crate) fn count(&mut self, word: &str, is_touch: bool) {
-        *if is_touch { &mut self.touches } else { &mut self.alone } += 1;
-        self.words.add(word, 1);
-    }
-
-    pub(crate) fn append(&mut self, other: OtherAdTypes) {
-        self.touches += other.touches;
-        self.alone += other.alone;
-        self.words.append(&other.words);
-    }
-
-    pub(crate) fn warning(&self) -> Option<String> {
-        (!self.is_empty()).then(|| {
-            format!(
-                "messages: {} rows have an ad type that is neither ad nor post ({}): {} of them have no ad id and no click id and \
-                 are no touches, the others are touches without a type; where such a word means ad or post, say so: ad_type = {{ \
-                 column = \"...\", values = {{ ad = [\"...\"] }} }}",
-                self.touches + self.alone,
-                self.words,
-                self.alone
-            )
-        })
-    }
 }
 
 impl RawContent {
@@ -143,7 +108,7 @@ impl RawContent {
             reasons.into_iter().for_each(|(reason, count)| *of_bot.entry(reason).or_default() += count);
         }
         other.out_of_scope.into_iter().for_each(|(bot, count)| *self.out_of_scope.entry(bot).or_default() += count);
-        self.ad_types.append(other.ad_types);
+        self.noticed.append(&other.noticed);
     }
 
     /// Notes the days and digests of the accepted rows, of which `instants` tells bots and times beforehand.

@@ -13,6 +13,7 @@
 //! hints.rs                the unit that a number looks like
 //! identity.rs             who an id stands for
 //! keys.rs                 keys that no row has
+//! noticed.rs              what counts as it stands, and may be meant otherwise
 //! object.rs               one object, row by row
 //! reading.rs              whether rows that cannot be read again still hold
 //! refusal.rs              what to say of a partition of which too much is set aside
@@ -29,6 +30,7 @@ pub(crate) mod found;
 mod hints;
 pub mod identity;
 pub(crate) mod keys;
+pub(crate) mod noticed;
 mod object;
 pub(crate) mod reading;
 mod refusal;
@@ -37,18 +39,15 @@ pub mod touches;
 pub(crate) mod tracked;
 pub(crate) mod words;
 
-use std::collections::HashSet;
-use std::sync::Arc;
-
 use arrow::array::RecordBatch;
-use foldhash::fast::FixedState;
 
 use crate::base::bound::Bound;
 use crate::base::error::{Error, Result};
 use crate::base::object::Object;
 use crate::base::parallel::on_all_cores;
-use crate::extract::conversion_events::{EventReader, could_convert};
+use crate::extract::conversion_events::EventReader;
 use crate::extract::found::{RawContent, Read, Scope};
+use crate::extract::noticed::NamedCategories;
 use crate::extract::object::{Oddities, PartitionObjects};
 use crate::extract::refusal::Refusal;
 use crate::extract::touches::{AD_COLUMNS, TouchReader, could_be_touch};
@@ -83,11 +82,10 @@ pub(crate) fn messages(lake: &Lake, scope: &Scope<'_>, partition: &Partition, at
 pub(crate) fn events(lake: &Lake, scope: &Scope<'_>, partition: &Partition, at_once: bool) -> Result<Extracted> {
     let input = &scope.settings.events;
     let objects = PartitionObjects { lake, input, day: partition.day, tested: &["category"] };
-    let categories = Arc::new(scope.categories.iter().map(|category| category.to_string()).collect::<HashSet<_, FixedState>>());
     let (of_objects, oddities) = each_object(partition, at_once, |object, oddities| {
         let mut reader = EventReader::new(scope, partition.day, Some(&object.path));
-        let categories = categories.clone();
-        let could_count = move |bound: &Bound, batch: &RecordBatch| could_convert(bound, &categories, batch);
+        let mut categories = NamedCategories::of(scope.settings);
+        let could_count = move |bound: &Bound, batch: &RecordBatch| categories.are_meant_in(bound, batch);
         objects.rows(object, oddities, could_count, |bound, batch| reader.take(bound, batch))?;
         Ok(reader)
     })?;

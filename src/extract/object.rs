@@ -46,7 +46,7 @@ impl PartitionObjects<'_> {
         &self,
         object: &Object,
         oddities: &mut Oddities,
-        test: impl Fn(&Bound, &RecordBatch) -> Result<BooleanArray> + Send + 'static,
+        mut test: impl FnMut(&Bound, &RecordBatch) -> Result<BooleanArray> + Send + 'static,
         mut each: impl FnMut(&Bound, &RecordBatch) -> Result<()>,
     ) -> Result<()> {
         let table = self.input.columns.table;

@@ -1,9 +1,10 @@
 //! Touches: the inbound messages that a click on an ad or post sent (rules 1, 2, 5 and 18).
 //!
 //! `TouchReader` takes batches of one messages partition and keeps the rows that could be touches, sorted, with contacts as they
-//! came; rows that break the contract are set aside with a reason. Copies are still among them.
+//! came; rows that break the contract are set aside with a reason. Copies are still among them. What a bot or a member of one sent
+//! itself is no touch, whatever it bears, and is counted for a warning.
 //!
-//! Always holds: rows that could be touches = kept + rejected + out of scope, in every partition.
+//! Always holds: rows that could be touches = kept + rejected + out of scope + sent by bots, in every partition.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -179,13 +180,19 @@ impl<'a> TouchReader<'a> {
                 }
             };
             if let (Some(Err(word)), Some(_)) = (ad_type, bot) {
-                self.content.ad_types.count(word, is_touch);
+                self.content.noticed.ad_types.count(word, is_touch);
             }
             if !is_touch {
                 continue;
             }
+            let contact = cells.contacts.get(row).filter(|_| bot.is_some());
+            if let Some(of) = contact.filter(|contact| self.scope.is_bot(contact)) {
+                self.content.noticed.bots.add(of, 1);
+                continue;
+            }
             match (cells.fault(row, bot.is_some(), &self.allowed), bot, cells.times[row]) {
                 (None, Some(bot), Instant::At(sent_at)) => {
+                    self.content.noticed.note_ad(cells.ads.get(row));
                     let contact_hash = short_hash(cells.contacts.texts.value(row));
                     self.rows.push(AcceptedTouch { contact_hash, bot, sent_at, batch: batch_of_rows, row: row as u32 });
                 }

@@ -14,10 +14,6 @@ const WORDS_TOLD: usize = 8;
 pub(crate) struct FewWords(BTreeMap<String, u64>);
 
 impl FewWords {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     pub(crate) fn add(&mut self, word: &str, rows: u64) {
         if let Some(known) = self.0.get_mut(word) {
             *known += rows;
@@ -32,6 +28,12 @@ impl FewWords {
 
     pub(crate) fn append(&mut self, other: &FewWords) {
         other.0.iter().for_each(|(word, rows)| self.add(word, *rows));
+    }
+
+    /// Leaves words out; returns the rows that had one of them.
+    pub(crate) fn remove(&mut self, is_left_out: impl Fn(&str) -> bool) -> u64 {
+        let out = self.0.extract_if(.., |word, _| is_left_out(word));
+        out.map(|(_, rows)| rows).sum()
     }
 
     /// The words, by their bytes.

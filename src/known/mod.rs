@@ -6,6 +6,8 @@
 //! in_lake.rs     what is there of the lake
 //! job.rs         what a command is asked to do, and with what
 //! moved.rs       which days a changed alias or ad affects
+//! noticed.rs     what counts as it stands, and may be meant otherwise
+//! other_forms.rs contacts that would be one in another form
 //! receipts.rs    what stored things were made from, as it lies there
 //! survey.rs      what is there, by listings and receipts only
 //! sync_days.rs   which days the files of a sync have rows of
@@ -16,6 +18,8 @@ pub(crate) mod aliases;
 pub(crate) mod in_lake;
 pub mod job;
 pub(crate) mod moved;
+pub(crate) mod noticed;
+pub(crate) mod other_forms;
 pub(crate) mod receipts;
 pub(crate) mod survey;
 pub(crate) mod sync_days;

@@ -5,9 +5,12 @@
 //! name ever appears in the target's folder. Storage errors are classified here, while they are in hand.
 //!
 //! ```text
+//! batches.rs    how many rows at once
+//! blocks.rs     an object, piece by piece
 //! disk.rs       a folder on a local disk
 //! epochs.rs     the lock on an object store
 //! failure.rs    what a failure of storage means
+//! fetch.rs      an object's bytes for the Parquet reader
 //! formats.rs    folders that are more than their files
 //! guess.rs      the pattern that would fit
 //! holder.rs     who holds a lock
@@ -27,9 +30,12 @@
 //! write.rs      one object at once
 //! ```
 
+mod batches;
+mod blocks;
 mod disk;
 mod epochs;
 mod failure;
+mod fetch;
 mod formats;
 mod guess;
 mod holder;

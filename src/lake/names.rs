@@ -36,7 +36,7 @@ pub(super) fn named(name: &str) -> Named {
         Named::Nothing
     } else if is_parquet(name) {
         Named::Parquet
-    } else if !name.contains('.') {
+    } else if !name.contains('.') && !is_staged(name) {
         Named::Plain
     } else if name.ends_with(".json") {
         Named::Json
@@ -45,6 +45,11 @@ pub(super) fn named(name: &str) -> Named {
     } else {
         Named::Other
     }
+}
+
+/// Whether a local disk's store takes a file of this name for one that is being written, and does not give it.
+fn is_staged(name: &str) -> bool {
+    name.split_once('#').is_some_and(|(_, number)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -56,14 +61,14 @@ mod tests {
     fn a_name_says_what_a_file_holds() {
         let cases = [
             (Named::Parquet, "a.parquet a.parq a.PQ a.snappy.parquet a.parquet.snappy a.parquet.gz a.zst.parquet a.pq.zst"),
-            (Named::Plain, "000001_0 part-r-00000 done"),
+            (Named::Plain, "000001_0 part-r-00000 done part#a part#"),
             (
                 Named::Nothing,
                 "_SUCCESS .a.parquet.crc a.parquet.tmp a.bak a.parquet~ b_$folder$ readme.md x.TXT Thumbs.db _a.parquet \
                  a.inprogress a.inprogress.3f",
             ),
             (Named::Json, "a.json"),
-            (Named::Other, "a.csv a.orc a.avro a.parquet.old a.parquet.1 a.gz"),
+            (Named::Other, "a.csv a.orc a.avro a.parquet.old a.parquet.1 a.gz 000001_0#1 a.parquet#12"),
         ];
         for (expected, names) in cases {
             for name in names.split_whitespace() {

@@ -1,8 +1,8 @@
 //! Parquet objects read in batches: only the columns asked for, only the rows a filter lets through.
 //!
-//! The filter's columns are decoded first; the others are decoded for the rows that pass. Memory is bounded by the batch.
+//! The filter's columns are decoded first; the others are decoded for the rows that pass. Memory is bounded by the batch, which is cut by
+//! rows and by bytes, and by what of a row group is fetched at once. Page checksums are verified where there are any.
 
-use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -11,33 +11,30 @@ use arrow::array::{BooleanArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Fields, Schema};
 use arrow::error::ArrowError;
 use bytes::Bytes;
-use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt};
-use object_store::path::Path;
-use object_store::{GetOptions, OBJECT_STORE_COALESCE_DEFAULT, ObjectStore, coalesce_ranges};
+use futures::StreamExt;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowFilter, RowSelectionPolicy,
+    ArrowPredicateFn, ArrowReaderBuilder, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowFilter,
+    RowSelectionPolicy,
 };
-use parquet::arrow::async_reader::{AsyncFileReader, MetadataFetch, ParquetRecordBatchStreamBuilder};
+use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 use parquet::basic::LogicalType;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::SchemaDescriptor;
 
+use super::batches::{ROWS_PER_BATCH, Reading, cut};
+use super::blocks::Blocks;
 use super::failure::Operation;
-use super::objects::bytes_of;
+use super::fetch::{ObjectReader, external};
 use super::open::Lake;
 use crate::base::error::{Error, Result};
 use crate::base::object::Object;
 use crate::base::parallel::{on_all_cores, while_waiting};
 use crate::base::types::as_uuid;
 
-const ROWS_PER_BATCH: usize = 65_536;
-
-/// What is fetched from an object's end at first: the whole footer of most files, in one request.
-const FOOTER_BYTES: usize = 64 * 1024;
+/// As many rows are decoded at once to find which column cannot be.
+const ROWS_PER_LOOK: usize = 1_024;
 
 /// A column, and the field of it where only that is needed.
 pub(super) type ColumnPath = (String, Option<String>);
@@ -105,6 +102,56 @@ fn marked<'f>(fields: &'f Fields, paths: &[&[String]], above: &mut Vec<&'f str>)
     fields.iter().map(mark).collect()
 }
 
+/// Why an object was not read to its end.
+enum NotRead {
+    Undecodable(ParquetError),
+    /// Who took a batch failed.
+    Taken(Error),
+}
+
+impl From<ParquetError> for NotRead {
+    fn from(error: ParquetError) -> NotRead {
+        NotRead::Undecodable(error)
+    }
+}
+
+fn configured<T>(
+    builder: ArrowReaderBuilder<T>,
+    reading: &Reading,
+    projection: ProjectionMask,
+    filter: Option<RowFilter>,
+) -> ArrowReaderBuilder<T> {
+    // Few rows pass: walking over the others is cheaper than decoding them.
+    let builder = builder.with_batch_size(reading.rows_per_batch).with_row_selection_policy(RowSelectionPolicy::Selectors);
+    let builder = builder.with_projection(projection);
+    match filter {
+        Some(filter) => builder.with_row_filter(filter),
+        None => builder,
+    }
+}
+
+/// The test on these columns. Its error is kept in `failed`.
+fn row_filter(columns: ProjectionMask, mut test: Test, failed: Arc<Mutex<Option<Error>>>) -> RowFilter {
+    let predicate = ArrowPredicateFn::new(columns, move |batch| {
+        let mut passes = Vec::new();
+        for part in cut(batch) {
+            let of_part = test(&part).map_err(|error| {
+                let text = error.to_string();
+                if let Ok(mut failed) = failed.lock() {
+                    *failed = Some(error);
+                }
+                ArrowError::ComputeError(text)
+            })?;
+            passes.push(of_part);
+        }
+        match <[BooleanArray; 1]>::try_from(passes) {
+            Ok([all]) => Ok(all),
+            Err(parts) => Ok(parts.iter().flatten().collect()),
+        }
+    });
+    RowFilter::new(vec![Box::new(predicate)])
+}
+
 impl Lake {
     /// Reads an object once, batch by batch. `plan` is asked with the object's schema; `each` gets the batches. Of an object without
     /// rows, whose schema may be any, neither is asked.
@@ -115,53 +162,75 @@ impl Lake {
         mut each: impl FnMut(RecordBatch) -> Result<()>,
     ) -> Result<()> {
         let here = |error: Error| error.with("object", &object.path);
-        let location = self.object_path(&object.path)?;
-        let reader = self.object_reader(location, object);
-        self.wait(async {
-            let builder =
-                ParquetRecordBatchStreamBuilder::new(reader).await.map_err(|error| self.parquet_error(error, object))?;
-            if builder.metadata().file_metadata().num_rows() == 0 {
-                return Ok(());
-            }
-            let plan = plan(&with_uuids(builder.schema(), builder.parquet_schema())).map_err(here)?;
-            let columns = plan.columns.clone();
-            let projection = mask(&plan.columns, builder.parquet_schema());
-            // An error of the test would lose its kind inside the Parquet reader.
-            let failed: Arc<Mutex<Option<Error>>> = Arc::default();
-            // Few rows pass: walking over the others is cheaper than decoding them.
-            let mut builder = builder.with_batch_size(ROWS_PER_BATCH).with_row_selection_policy(RowSelectionPolicy::Selectors);
-            if let Some(mut filter) = plan.filter {
-                let failed = failed.clone();
-                let filter_mask = mask(&filter.columns, builder.parquet_schema());
-                let predicate = ArrowPredicateFn::new(filter_mask, move |batch| {
-                    (filter.test)(&batch).map_err(|error| {
-                        let text = error.to_string();
-                        if let Ok(mut failed) = failed.lock() {
-                            *failed = Some(error);
-                        }
-                        ArrowError::ComputeError(text)
-                    })
-                });
-                builder = builder.with_row_filter(RowFilter::new(vec![Box::new(predicate)]));
-            }
-            let mut batches = builder.with_projection(projection).build().map_err(|error| self.parquet_error(error, object))?;
-            while let Some(batch) = batches.next().await {
-                match batch {
-                    Ok(batch) => each(batch).map_err(here)?,
-                    Err(error) => {
-                        if let Some(of_test) = failed.lock().ok().and_then(|mut failed| failed.take()) {
-                            return Err(here(of_test));
-                        }
-                        let error = self.parquet_error(error, object);
-                        return Err(match self.undecodable_column(object, &columns).await {
-                            Some(column) => error.with("column", column),
-                            None => error,
-                        });
-                    }
+        let mut reader = self.object_reader(self.object_path(&object.path)?, object);
+        let stored = self.wait(ArrowReaderMetadata::load_async(&mut reader, ArrowReaderOptions::new()));
+        let stored = stored.map_err(|error| self.parquet_error(error, object))?;
+        if stored.metadata().file_metadata().num_rows() == 0 {
+            return Ok(());
+        }
+        let ReadPlan { columns, filter } = plan(&with_uuids(stored.schema(), stored.parquet_schema())).map_err(here)?;
+        let projection = mask(&columns, stored.parquet_schema());
+        let mut all = projection.clone();
+        let filter = filter.map(|filter| (mask(&filter.columns, stored.parquet_schema()), filter.test));
+        filter.iter().for_each(|(of_filter, _)| all.union(of_filter));
+        let reading = Reading::of(stored, &all);
+        // An error of the test would lose its kind inside the Parquet reader.
+        let failed: Arc<Mutex<Option<Error>>> = Arc::default();
+        let filter = filter.map(|(of_filter, test)| row_filter(of_filter, test, failed.clone()));
+        let mut take = |batch: RecordBatch| cut(batch).into_iter().try_for_each(&mut each).map_err(here);
+        let read = if reading.is_by_pieces {
+            self.by_pieces(reader, &reading, projection, filter, &mut take)
+        } else {
+            self.by_groups(reader, &reading, projection, filter, &mut take)
+        };
+        read.map_err(|error| match (error, failed.lock().ok().and_then(|mut failed| failed.take())) {
+            (_, Some(of_test)) => here(of_test),
+            (NotRead::Taken(error), None) => error,
+            (NotRead::Undecodable(error), None) => {
+                let error = self.parquet_error(error, object);
+                match self.wait(self.undecodable_column(object, &columns)) {
+                    Some(column) => error.with("column", column),
+                    None => error,
                 }
+            }
+        })
+    }
+
+    /// Reads row groups, each fetched at once.
+    fn by_groups(
+        &self,
+        reader: ObjectReader,
+        reading: &Reading,
+        projection: ProjectionMask,
+        filter: Option<RowFilter>,
+        take: &mut dyn FnMut(RecordBatch) -> Result<()>,
+    ) -> Result<(), NotRead> {
+        let builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, reading.metadata.clone());
+        let mut batches = configured(builder, reading, projection, filter).build()?;
+        self.wait(async {
+            while let Some(batch) = batches.next().await {
+                take(batch?).map_err(NotRead::Taken)?;
             }
             Ok(())
         })
+    }
+
+    /// Reads row groups that are too large for that, block by block.
+    fn by_pieces(
+        &self,
+        reader: ObjectReader,
+        reading: &Reading,
+        projection: ProjectionMask,
+        filter: Option<RowFilter>,
+        take: &mut dyn FnMut(RecordBatch) -> Result<()>,
+    ) -> Result<(), NotRead> {
+        let blocks =
+            Blocks::new(reader.object.size, move |from, to| reader.lake.wait(reader.fetch_range(from..to)).map_err(external));
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(blocks, reading.metadata.clone());
+        for batch in configured(builder, reading, projection, filter).build()? {
+            take(batch.map_err(ParquetError::from)?).map_err(NotRead::Taken)?;
+        }
+        Ok(())
     }
 
     /// The schema in an object's footer; none of an object without rows, whose schema may be any.
@@ -230,10 +299,6 @@ impl Lake {
         fetched.map_err(|error| self.failure(Operation::Read, &object.path, error))
     }
 
-    fn object_reader(&self, location: Path, object: &Object) -> ObjectReader {
-        ObjectReader { lake: self.clone(), location, object: object.clone(), tail: None }
-    }
-
     /// The first of these columns that cannot be decoded, found by reading each alone.
     async fn undecodable_column(&self, object: &Object, columns: &[ColumnPath]) -> Option<String> {
         let location = self.object_path(&object.path).ok()?;
@@ -241,7 +306,7 @@ impl Lake {
             let reader = self.object_reader(location.clone(), object);
             let builder = ParquetRecordBatchStreamBuilder::new(reader).await.ok()?;
             let projection = mask(std::slice::from_ref(path), builder.parquet_schema());
-            let mut batches = builder.with_projection(projection).build().ok()?;
+            let mut batches = builder.with_batch_size(ROWS_PER_LOOK).with_projection(projection).build().ok()?;
             while let Some(batch) = batches.next().await {
                 if batch.is_err() {
                     return Some(path.0.clone());
@@ -307,87 +372,6 @@ pub struct StoredSpan {
     pub low: i64,
     pub high: i64,
     pub has_nulls: bool,
-}
-
-/// Ranged reads of one object, counted.
-struct ObjectReader {
-    lake: Lake,
-    location: Path,
-    object: Object,
-    /// The object's end, from this offset on, as it was fetched for the footer: all of a small object.
-    tail: Option<(u64, Bytes)>,
-}
-
-impl ObjectReader {
-    /// The bytes of a range, if they were fetched already.
-    fn fetched(&self, range: &Range<u64>) -> Option<Bytes> {
-        let (start, bytes) = self.tail.as_ref()?;
-        let from = usize::try_from(range.start.checked_sub(*start)?).ok()?;
-        let to = from.checked_add(usize::try_from(range.end.checked_sub(range.start)?).ok()?)?;
-        (to <= bytes.len()).then(|| bytes.slice(from..to))
-    }
-
-    /// Some bytes, of the version that was listed: a file replaced meanwhile is never read half and half.
-    async fn fetch_range(&self, range: Range<u64>) -> object_store::Result<Bytes> {
-        let options = GetOptions { if_match: Some(self.object.version.clone()), ..GetOptions::default() };
-        let found = self.lake.store.get_opts(&self.location, GetOptions { range: Some(range.into()), ..options }).await?;
-        let bytes = bytes_of(found).await?;
-        self.lake.bytes_read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        Ok(bytes)
-    }
-}
-
-fn external(error: object_store::Error) -> ParquetError {
-    ParquetError::External(Box::new(error))
-}
-
-impl AsyncFileReader for ObjectReader {
-    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
-        async move {
-            if let Some(bytes) = self.fetched(&range) {
-                return Ok(bytes);
-            }
-            self.fetch_range(range).await.map_err(external)
-        }
-        .boxed()
-    }
-
-    fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>, ParquetError>> {
-        async move {
-            if let Some(chunks) = ranges.iter().map(|range| self.fetched(range)).collect() {
-                return Ok(chunks);
-            }
-            coalesce_ranges(&ranges, |range| self.fetch_range(range), OBJECT_STORE_COALESCE_DEFAULT).await.map_err(external)
-        }
-        .boxed()
-    }
-
-    fn get_metadata<'a>(
-        &'a mut self,
-        options: Option<&'a ArrowReaderOptions>,
-    ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>, ParquetError>> {
-        let reader = ParquetMetaDataReader::new()
-            .with_metadata_options(options.map(|options| options.metadata_options().clone()))
-            .with_prefetch_hint(Some(FOOTER_BYTES));
-        let size = self.object.size;
-        async move { reader.load_and_finish(FooterFetch(self), size).await.map(Arc::new) }.boxed()
-    }
-}
-
-struct FooterFetch<'a>(&'a mut ObjectReader);
-
-impl MetadataFetch for FooterFetch<'_> {
-    fn fetch(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
-        async move {
-            let start = range.start;
-            let bytes = self.0.get_bytes(range).await?;
-            if self.0.tail.is_none() {
-                self.0.tail = Some((start, bytes.clone()));
-            }
-            Ok(bytes)
-        }
-        .boxed()
-    }
 }
 
 impl Lake {

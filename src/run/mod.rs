@@ -97,6 +97,7 @@ fn idle(job: &Job<'_>, survey: &Survey) -> Result<Option<Outcome>> {
     let mut report = RunReport::new(job.settings, planner.range());
     report.note_blocked(&steps);
     report.note_inputs(survey);
+    report.note_noticed(&job.places(), survey);
     report.seconds = 0.0;
     report.requests = job.lake.requests() + job.output.requests();
     let worst = failures.worst();
@@ -329,6 +330,7 @@ impl<'a> Run<'a> {
         let mut worst = self.failures.worst();
         self.report.failures = std::mem::take(&mut self.failures.list);
         self.report.note_inputs(&self.survey);
+        self.report.note_noticed(&self.job.places(), &self.survey);
         self.report.bytes_read = self.job.lake.bytes_read();
         self.report.requests = self.job.lake.requests() + self.job.output.requests();
         let ended = (self.job.clock)();

@@ -4,6 +4,7 @@ use crate::base::day::Day;
 use crate::base::error::Result;
 use crate::insights::InsightsIndex;
 use crate::known::in_lake;
+use crate::known::other_forms::{self, Contacts};
 use crate::plan::stages::PartitionStep;
 use crate::run::pull::Pull;
 use crate::run::pull::ads::touched_ads;
@@ -27,10 +28,21 @@ impl Run<'_> {
         let fail = &mut |error| self.failures.add(error);
         self.changes.extend(scan::raw(self.job, &steps, &mut self.survey, &mut self.calendar, fail)?);
         self.look_again();
+        if steps.iter().any(|step| step.table != "insights") {
+            self.note_other_forms();
+        }
         if steps.iter().any(|step| step.table == "insights") {
             self.insights = Some(self.scan_insights()?);
         }
         Ok(())
+    }
+
+    /// Contacts that would be one in another form, among the rows that were read just now and are still at hand: of more, `check` tells.
+    fn note_other_forms(&mut self) {
+        let Some((kept, identities)) = self.job.engine.rows().zip(self.identities.as_ref()) else { return };
+        let rows: Vec<Contacts<'_>> = kept.at_hand().into_iter().map(|(table, rows)| Contacts::Batch(table, rows)).collect();
+        let warnings = other_forms::warnings(self.job.settings, identities, &rows);
+        self.report.warnings.extend(warnings.into_iter().map(|text| format!("identities: {text}")));
     }
 
     /// Partitions that are to be read, for the report.

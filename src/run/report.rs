@@ -9,9 +9,10 @@ use crate::base::day::{Day, DayRange, written_ranges};
 use crate::base::failures::Failure;
 use crate::base::schema::Raw;
 use crate::config::Settings;
-use crate::extract::found::OtherAdTypes;
 use crate::extract::identity::SetAsideAliases;
 use crate::extract::keys::KeyWarnings;
+use crate::known::job::Places;
+use crate::known::noticed;
 use crate::known::survey::Survey;
 use crate::lake::Requests;
 use crate::plan::Steps;
@@ -136,7 +137,6 @@ impl RunReport {
         }
         self.warnings.extend(survey.left_out().map(|(table, text)| format!("{table}: {text}")));
         self.note_aliases(survey);
-        self.note_ad_types(survey);
         self.note_keys(survey);
         for (table, count) in survey.retired_aside() {
             self.warnings.insert(format!(
@@ -146,6 +146,12 @@ impl RunReport {
                 table.table()
             ));
         }
+    }
+
+    /// What the landed partitions hold that may be meant otherwise.
+    pub(crate) fn note_noticed(&mut self, places: &Places<'_>, survey: &Survey) {
+        let warnings = noticed::warnings(noticed::of_receipts(survey), places, survey, &BTreeSet::new());
+        self.warnings.extend(warnings.into_iter().map(|(table, text)| format!("{table}: {text}")));
     }
 
     fn note_aliases(&mut self, survey: &Survey) {
@@ -162,13 +168,6 @@ impl RunReport {
             survey.receipts.raw(table).iter().for_each(|(day, receipt)| keys.add(day, &receipt.content.keys_in_no_row));
             self.warnings.extend(keys.texts(table.table()).into_iter().map(|text| format!("{}: {text}", table.table())));
         }
-    }
-
-    fn note_ad_types(&mut self, survey: &Survey) {
-        let mut types = OtherAdTypes::default();
-        let receipts = survey.receipts.raw(Raw::Messages).iter();
-        receipts.for_each(|(_, receipt)| types.append(receipt.content.ad_types.clone()));
-        self.warnings.extend(types.warning());
     }
 
     pub fn count(&mut self, rows: &DayRows) {

@@ -33,7 +33,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("flate2", &["report/html.rs"]),
     ("base64", &["report/html.rs"]),
     ("toml_edit", &["config/document.rs", "config/edit.rs"]),
-    ("unicode_normalization", &["commands/new_setting.rs"]),
+    ("unicode_normalization", &["base/alike.rs"]),
     ("sha2", &["base/digest.rs", "config/secret.rs"]),
     ("hmac", &["config/secret.rs"]),
     ("clap", &["cli/", "report/formats.rs", "report/model.rs"]), // the report's choices are the flags' choices

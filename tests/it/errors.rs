@@ -864,3 +864,34 @@ fn identities_that_break_the_contract_stop_the_run() {
         assert!(ran.stderr.contains(text), "stderr lacks {text:?}\n{}", ran.stderr);
     }
 }
+
+/// `tests/files/checksums-*.parquet` is the faulty day's messages as pyarrow writes them with `write_page_checksum`, in either version
+/// of data pages.
+#[test]
+fn a_page_that_is_not_what_its_checksum_says_is_refused() {
+    let files = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files");
+    for version in ["v1", "v2"] {
+        let whole = std::fs::read(files.join(format!("checksums-{version}.parquet"))).expect("the file is there");
+        let scene = Scene::new();
+        let path = scene.file("messages", FAULTY);
+        std::fs::write(&path, &whole).expect("it is written");
+        let ran = scene.ctwa("run", &[]);
+        assert_eq!(ran.code, 0, "{version}: {}", ran.stderr);
+
+        // A contact is another, and a message another's.
+        let at = whole.windows(5).position(|five| five == b"bia-2").expect("a contact");
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1;
+        std::fs::write(&path, flipped).expect("it is written");
+        for command in ["check", "run"] {
+            let ran = scene.ctwa(command, &[]);
+            let whole = format!("{}{}", ran.stdout, ran.stderr);
+            assert_eq!(ran.code, 6, "{version}, {command}: {whole}");
+            for says in
+                ["not readable Parquet", "column contact_id", "messages/date=2026-03-03/part-0.parquet", "checksum mismatch"]
+            {
+                assert!(whole.contains(says), "{version}, {command}: {says} is not in {whole}");
+            }
+        }
+    }
+}

@@ -163,6 +163,32 @@ fn an_odd_name_costs_its_own_day() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn names_with_what_is_odd_elsewhere_are_read() {
+    let expected = {
+        let scene = Scene::new();
+        assert_eq!(scene.ctwa("run", &[]).code, 0);
+        scene.objects()
+    };
+    for name in
+        ["a \"b\" 'c'.parquet", "a*?[b]{c}~^|<d>.parquet", "%41%2f#é\\.parquet", " a.parquet", "#1/#2/a.parquet", "part#a"]
+    {
+        let scene = Scene::new();
+        let folder = scene.folder("messages", DAYS[2]);
+        let to = folder.join(name);
+        std::fs::create_dir_all(to.parent().expect("a folder")).expect("it is made");
+        std::fs::rename(folder.join("part-0.parquet"), to).expect("it moves");
+        said(&scene.ctwa("run", &[]), 0, &[]);
+        assert!(crate::lake::unequal_objects(&expected, &scene.objects()).is_empty(), "{name}");
+    }
+    // What the store takes for a file that is being written is no row, and said.
+    let scene = Scene::new();
+    std::fs::copy(scene.file("messages", DAYS[1]), scene.folder("messages", DAYS[2]).join("000001_0#1")).expect("a copy");
+    said(&scene.ctwa("run", &[]), 0, &["1 file", "000001_0#1"]);
+    assert!(crate::lake::unequal_objects(&expected, &scene.objects()).is_empty());
+}
+
 #[test]
 fn a_table_format_is_named_and_refused() {
     for (path, format) in [

@@ -5,6 +5,7 @@
 
 mod architecture;
 mod bench;
+mod blip_shared;
 mod browser;
 mod cases;
 mod cells;
@@ -19,10 +20,12 @@ mod forms;
 mod graph;
 mod lake;
 mod landed_insights;
+mod large;
 mod layouts;
 mod mapping;
 mod network;
 mod nights;
+mod noticed;
 mod oracle;
 mod outputs;
 mod page;

@@ -461,6 +461,12 @@ fn touches(world: &World, contacts: &Contacts<'_>, rejected: &mut Vec<Rejected>)
             continue;
         };
 
+        // What a bot sent itself is no touch: nobody clicked.
+        let node = |id: &str| id.split('/').next().map(|id| id.trim().to_owned());
+        if contact.text().and_then(|id| node(&id)).is_some_and(|id| named_bot(world, &id).is_some()) {
+            continue;
+        }
+
         let is_unreadable = [&ad_id, &click, &type_cell, &title].into_iter().any(|cell| *cell == Cell::Unreadable);
         let usable = (|| {
             let contact = contact.text().filter(|_| !is_unreadable)?;

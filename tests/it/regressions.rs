@@ -346,7 +346,12 @@ fn a_bot_that_is_added_or_left_out_leaves_retired_events_what_they_were() {
     let mut lab = Lab::new(start);
     lab.change(|world| let_go(world, 4));
     assert_eq!(lab.ctwa("run", &[]).code, 0);
-    let warnings = |lab: &Lab| lab.json("run", &[]).1["warnings"].to_string();
+    let warnings = |lab: &Lab| {
+        let mut all = lab.json("run", &[]).1["warnings"].clone();
+        // Ads are called A and B here, as none of Meta's is.
+        all.as_array_mut().expect("a list").retain(|text| !text.to_string().contains("an ad id that is not digits"));
+        all.to_string()
+    };
     lab.change(|world| world.bots.push(Bot { id: "nova".into(), ..world.bots[1].clone() }));
     assert_eq!(warnings(&lab), "[]", "one was added");
     lab.change(|world| drop(world.bots.remove(1)));

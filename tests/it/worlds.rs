@@ -107,7 +107,24 @@ fn row_contact() -> impl Strategy<Value = Option<String>> {
         "+55 11 98765-4321",
         "551187654321",
     ];
-    mostly(usual, &["bia ", "caio", "-", "  ", "ana/web", "bia:2@wa", "/", "5215512345678", "5491123456789", "NULL", "5.5E+12"])
+    mostly(
+        usual,
+        &[
+            "bia ",
+            "caio",
+            "-",
+            "  ",
+            "ana/web",
+            "bia:2@wa",
+            "/",
+            "5215512345678",
+            "5491123456789",
+            "shop",
+            "loja-sub/1",
+            "NULL",
+            "5.5E+12",
+        ],
+    )
 }
 
 fn referred_ad() -> impl Strategy<Value = Option<String>> {

@@ -46,6 +46,11 @@ impl Held {
         partitions.iter().filter_map(give).collect()
     }
 
+    /// All rows that are held, which stay.
+    pub(super) fn lent(&self) -> Vec<(Raw, RecordBatch)> {
+        self.rows.iter().map(|((table, _), (rows, _))| (*table, rows.clone())).collect()
+    }
+
     /// Lets go of what can be read back.
     pub(super) fn clear_stored(&mut self) {
         self.rows.retain(|_, (_, keep)| *keep != Keep::Stored);

@@ -140,6 +140,10 @@ impl KeptRows for Embedded<'_> {
         kept::load(self.output, settings, partitions, contacts)
     }
 
+    fn at_hand(&self) -> Vec<(Raw, RecordBatch)> {
+        self.held().lent()
+    }
+
     fn settle(&self, rules: &Rules<'_>, partitions: &[ExtractedPartition<'_>]) -> Result<Box<dyn SettledRows>> {
         kept::settled(self.output, rules, partitions)
     }
