@@ -42,7 +42,7 @@ use crate::extract::found::RawContent;
 use crate::insights::InsightsContent;
 use crate::insights::ledger::Ledgers;
 use crate::plan::bot_rows::BotRows;
-use crate::plan::calendar::{AwaitedDays, Blocker, Calendar};
+use crate::plan::calendar::{AwaitedDays, Blocker, Calendar, LostRows};
 use crate::plan::insights_status::insights_status;
 use crate::plan::marks::Marks;
 use crate::plan::reason::{Change, DayStep, Reason};
@@ -131,7 +131,44 @@ impl<'a> Planner<'a> {
         });
         let expected = of_range.get(&day).cloned().unwrap_or_else(|| self.expected_of(day));
         let tip = |marks: Option<&Marks>| marks.map_or(Digest::NONE, Marks::tip);
-        DayReceipt { aliases: tip(self.inputs.aliases), places: tip(self.inputs.places), ..expected }
+        let without = self.lost_rows(day);
+        DayReceipt { aliases: tip(self.inputs.aliases), places: tip(self.inputs.places), without, ..expected }
+    }
+
+    /// The partitions whose rows the day may depend on, which cannot be read any more and whose rows do not count now.
+    fn lost_rows(&self, day: Day) -> BTreeSet<String> {
+        if self.inputs.calendar.without_rows().next().is_none() {
+            return BTreeSet::new();
+        }
+        // An offset that is another now moves a row's day by one.
+        let first = self.first_affecting(day).plus(-1);
+        let last = |table: Raw| day.plus(if table == Raw::Messages && self.may_be_shadowed(day) { COPY_DAYS + 2 } else { 1 });
+        let beside = self.inputs.settings.days_beside();
+        let may_affect = |(table, of, rows): &(Raw, Day, &LostRows)| match rows {
+            LostRows::On(days) => days.range(first..=last(*table)).next().is_some(),
+            LostRows::Anywhere => (first.plus(-DAYS_AHEAD - beside)..=day.plus(DAYS_LATE + beside)).contains(of),
+        };
+        let lost = self.inputs.calendar.without_rows().filter(may_affect);
+        lost.map(|(table, of, _)| format!("{} {of}", table.table())).collect()
+    }
+
+    /// Whether some bot has touches without an ad id that later copies could take away from the day (see `BotRows::affecting`).
+    fn may_be_shadowed(&self, day: Day) -> bool {
+        let near = day.plus(-COPY_DAYS - 2)..=day.next();
+        self.rows().iter().any(|rows| rows.touches.range(near.clone()).any(|(_, of_day)| of_day.other != Digest::NONE))
+    }
+
+    /// Whether something of the day is published that was built from rows which do not count any more: built now, it would lack them.
+    pub(crate) fn would_lose_rows(&self, day: Day) -> bool {
+        let lost = self.lost_rows(day);
+        let lacks_already = |receipt: &DayReceipt| lost.is_subset(&receipt.without);
+        let is_published = || self.inputs.published.values().any(|days| days.contains_key(&day));
+        !lost.is_empty() && is_published() && !self.inputs.days.get(day).is_some_and(lacks_already)
+    }
+
+    fn first_affecting(&self, day: Day) -> Day {
+        let settings = self.inputs.settings;
+        settings.bots.iter().map(|bot| first_affecting(settings, bot, day)).min().unwrap_or(day)
     }
 
     fn expected_of(&self, day: Day) -> DayReceipt {
@@ -251,8 +288,7 @@ impl<'a> Planner<'a> {
     }
 
     fn why_rows_changed(&self, day: Day) -> Reason {
-        let first =
-            self.inputs.settings.bots.iter().map(|bot| first_affecting(self.inputs.settings, bot, day)).min().unwrap_or(day);
+        let first = self.first_affecting(day);
         let own_changed = |other: &Day| {
             let own = self.own_rows(*other);
             self.inputs.days.get(*other).map_or(own != Digest::NONE, |receipt| receipt.own_rows != own)
@@ -308,6 +344,11 @@ impl<'a> Planner<'a> {
                     Some(table) => steps.damaged.push((day, table)),
                     None => steps.without_sources.push(day),
                 }
+            } else if self.would_lose_rows(day) {
+                match self.damaged_table(day) {
+                    Some(table) => steps.damaged.push((day, table)),
+                    None => steps.without_rows.push(day),
+                }
             } else {
                 steps.days.push(DayStep { day, reason });
             }
@@ -331,8 +372,7 @@ impl<'a> Planner<'a> {
     /// Whether the day can be made again: the working tables of all retired partitions that it can depend on are still there.
     /// Rows come late, or with times a little ahead of their partition.
     pub(crate) fn has_sources(&self, day: Day) -> bool {
-        let first =
-            self.inputs.settings.bots.iter().map(|bot| first_affecting(self.inputs.settings, bot, day)).min().unwrap_or(day);
+        let first = self.first_affecting(day);
         let beside = self.inputs.settings.days_beside();
         let needed = DayRange { first: first.plus(-DAYS_AHEAD - beside), last: day.plus(DAYS_LATE + beside) };
         self.inputs.calendar.retired(needed).iter().all(|(table, date)| match table {
@@ -352,13 +392,13 @@ impl<'a> Planner<'a> {
     /// they were made from was retired, with all rows before the range.
     pub(crate) fn damaged_outside(&self, range: Option<DayRange>) -> impl Iterator<Item = (Day, &'static str)> {
         let is_outside = move |day: &Day| range.is_none_or(|range| !range.contains(*day));
-        let stays = |day: &Day| self.is_kept_as_published(*day) || !self.has_sources(*day);
+        let stays = |day: &Day| self.is_kept_as_published(*day) || !self.has_sources(*day) || self.would_lose_rows(*day);
         let days = self.inputs.days.iter().map(|(day, _)| day).filter(is_outside);
         days.filter_map(|day| Some((day, self.damaged_table(day)?))).filter(move |(day, _)| stays(day))
     }
 
     /// Published days outside the range that no longer have a row. What retired partitions may have given stays as it is, so does what
-    /// a missing one may give, and everything while a partition is refused: its rows are not known.
+    /// a missing one may give or gave once, and everything while a partition is refused: its rows are not known.
     pub(crate) fn removals(&self, range: Option<DayRange>) -> BTreeSet<Day> {
         let has_row = |day: Day| self.rows().iter().any(|rows| rows.touches.contains_key(&day) || rows.events.contains_key(&day));
         self.removals_without(range, &has_row)
@@ -372,9 +412,10 @@ impl<'a> Planner<'a> {
         }
         let is_outside = |day: Day| range.is_none_or(|range| !range.contains(day)) && !has_row(day);
         let may_be_retired = |day: Day| calendar.is_frozen(bots, day) || !self.has_sources(day);
-        let is_blocked = |day: Day| !calendar.blockers(bots, day).is_empty();
+        let is_blocked = |day: Day| !calendar.blockers(bots, day).is_empty() || calendar.overlaps_vanished(bots, day);
+        let stays = |day: Day| may_be_retired(day) || is_blocked(day) || self.would_lose_rows(day);
         let published = self.inputs.published.values().flat_map(BTreeMap::keys).copied();
-        published.filter(|day| is_outside(*day) && !may_be_retired(*day) && !is_blocked(*day)).collect()
+        published.filter(|day| is_outside(*day) && !stays(*day)).collect()
     }
 
     /// What the `ads` table depends on.
@@ -394,8 +435,18 @@ pub struct Steps {
     pub blocked: Vec<(Day, Vec<Blocker>)>,
     /// Asked for or stale, but what they were made from was retired from the lake: kept as published.
     pub without_sources: Vec<Day>,
+    /// Asked for or stale, but rows that they were made from cannot be read and do not count now: kept as published.
+    pub without_rows: Vec<Day>,
     /// The same, and the object of this table is not there as it was published: nobody can make it again.
     pub damaged: Vec<(Day, &'static str)>,
+}
+
+impl Steps {
+    /// The days asked for or stale that nothing can be said of but what is published.
+    pub(crate) fn kept_as_published(&self) -> Vec<Day> {
+        let both: BTreeSet<Day> = self.without_sources.iter().chain(&self.without_rows).copied().collect();
+        both.into_iter().collect()
+    }
 }
 
 /// The first local day whose rows can affect a day: horizon and copies before its first instant (rule 21).

@@ -411,6 +411,7 @@ fn world_of(days: i64, rows: usize) -> BoxedStrategy<World> {
                     event_days,
                     allow_missing,
                     partition_zones,
+                    unreadable: Default::default(),
                     messages,
                     events,
                     identities,
