@@ -109,12 +109,18 @@ impl Survey {
         is_lost
     }
 
+    /// Why partitions are refused, an error for each.
+    pub(crate) fn refusals(&self, settings: &Settings) -> Vec<(Raw, Day, Error)> {
+        let of_table = |table: Raw| {
+            let refused = self.refused_of(settings, table).into_iter();
+            refused.map(move |(day, refusal)| (table, day, Error::data(refusal.why.clone())))
+        };
+        Raw::BOTH.into_iter().flat_map(of_table).collect()
+    }
+
     /// Fails for every partition that is refused; for each once.
     pub(crate) fn fail_for_refused(&self, settings: &Settings, failures: &mut Failures) {
-        for table in Raw::BOTH {
-            let refused = self.refused_of(settings, table);
-            refused.into_values().for_each(|refusal| failures.add_once(Error::data(refusal.why.clone())));
-        }
+        self.refusals(settings).into_iter().for_each(|(_, _, error)| failures.add_once(error));
     }
 
     /// What is said of the partitions that are away.

@@ -10,10 +10,12 @@
 //! bot_rows.rs          rows by local day, as receipts tell
 //! calendar.rs          which days can be built, which are complete
 //! insights_status.rs   whether Meta's figures are there, and final
+//! lost_rows.rs         days that were built from rows that do not count any more
 //! marks.rs             days affected by what digests do not tell
 //! reason.rs            why a day is stale, in words
 //! receipt.rs           what a stored thing was made from
 //! stages.rs            what there is to do, in order: run does it, plan prints it
+//! steps.rs             the days to build, and those that stay
 //! wanted.rs            which days a run is asked to build
 //! ```
 
@@ -21,10 +23,12 @@ pub(crate) mod accepted;
 pub(crate) mod bot_rows;
 pub(crate) mod calendar;
 pub(crate) mod insights_status;
+mod lost_rows;
 pub(crate) mod marks;
 pub(crate) mod reason;
 pub(crate) mod receipt;
 pub(crate) mod stages;
+mod steps;
 pub(crate) mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,11 +46,12 @@ use crate::extract::found::RawContent;
 use crate::insights::InsightsContent;
 use crate::insights::ledger::Ledgers;
 use crate::plan::bot_rows::BotRows;
-use crate::plan::calendar::{AwaitedDays, Blocker, Calendar, LostRows};
+use crate::plan::calendar::{AwaitedDays, Calendar};
 use crate::plan::insights_status::insights_status;
 use crate::plan::marks::Marks;
 use crate::plan::reason::{Change, DayStep, Reason};
 use crate::plan::receipt::{DayReceipt, PartitionReceipt, Receipts};
+pub(crate) use crate::plan::steps::Steps;
 
 /// What is worked out from the receipts of partitions, once: for all planners over the same ones.
 #[derive(Default)]
@@ -133,37 +138,6 @@ impl<'a> Planner<'a> {
         let tip = |marks: Option<&Marks>| marks.map_or(Digest::NONE, Marks::tip);
         let without = self.lost_rows(day);
         DayReceipt { aliases: tip(self.inputs.aliases), places: tip(self.inputs.places), without, ..expected }
-    }
-
-    /// The partitions whose rows the day may depend on, which cannot be read any more and whose rows do not count now.
-    fn lost_rows(&self, day: Day) -> BTreeSet<String> {
-        if self.inputs.calendar.without_rows().next().is_none() {
-            return BTreeSet::new();
-        }
-        // An offset that is another now moves a row's day by one.
-        let first = self.first_affecting(day).plus(-1);
-        let last = |table: Raw| day.plus(if table == Raw::Messages && self.may_be_shadowed(day) { COPY_DAYS + 2 } else { 1 });
-        let beside = self.inputs.settings.days_beside();
-        let may_affect = |(table, of, rows): &(Raw, Day, &LostRows)| match rows {
-            LostRows::On(days) => days.range(first..=last(*table)).next().is_some(),
-            LostRows::Anywhere => (first.plus(-DAYS_AHEAD - beside)..=day.plus(DAYS_LATE + beside)).contains(of),
-        };
-        let lost = self.inputs.calendar.without_rows().filter(may_affect);
-        lost.map(|(table, of, _)| format!("{} {of}", table.table())).collect()
-    }
-
-    /// Whether some bot has touches without an ad id that later copies could take away from the day (see `BotRows::affecting`).
-    fn may_be_shadowed(&self, day: Day) -> bool {
-        let near = day.plus(-COPY_DAYS - 2)..=day.next();
-        self.rows().iter().any(|rows| rows.touches.range(near.clone()).any(|(_, of_day)| of_day.other != Digest::NONE))
-    }
-
-    /// Whether something of the day is published that was built from rows which do not count any more: built now, it would lack them.
-    pub(crate) fn would_lose_rows(&self, day: Day) -> bool {
-        let lost = self.lost_rows(day);
-        let lacks_already = |receipt: &DayReceipt| lost.is_subset(&receipt.without);
-        let is_published = || self.inputs.published.values().any(|days| days.contains_key(&day));
-        !lost.is_empty() && is_published() && !self.inputs.days.get(day).is_some_and(lacks_already)
     }
 
     fn first_affecting(&self, day: Day) -> Day {
@@ -426,26 +400,6 @@ impl<'a> Planner<'a> {
         let who_counts = Some(marks::who_counts(self.inputs.settings, self.inputs.aliases)).filter(|state| !state.is_none());
         let of_touches = [self.settings_digest.to_string(), touches.to_string()].into_iter();
         Digest::of_texts(of_touches.chain(insights).chain(who_counts.map(|state| state.to_string())))
-    }
-}
-
-#[derive(Debug, Default)]
-pub struct Steps {
-    pub days: Vec<DayStep>,
-    pub blocked: Vec<(Day, Vec<Blocker>)>,
-    /// Asked for or stale, but what they were made from was retired from the lake: kept as published.
-    pub without_sources: Vec<Day>,
-    /// Asked for or stale, but rows that they were made from cannot be read and do not count now: kept as published.
-    pub without_rows: Vec<Day>,
-    /// The same, and the object of this table is not there as it was published: nobody can make it again.
-    pub damaged: Vec<(Day, &'static str)>,
-}
-
-impl Steps {
-    /// The days asked for or stale that nothing can be said of but what is published.
-    pub(crate) fn kept_as_published(&self) -> Vec<Day> {
-        let both: BTreeSet<Day> = self.without_sources.iter().chain(&self.without_rows).copied().collect();
-        both.into_iter().collect()
     }
 }
 

@@ -111,6 +111,10 @@ fn a_damaged_partition_takes_nothing_from_other_days() {
     assert_eq!(lab.complete().into_iter().filter(|(_, complete)| !complete).map(|(n, _)| n).collect::<Vec<_>>(), [7, 8, 9]);
     assert!(lab.json("plan", &[]).1["days_blocked"].get(day(6).to_string()).is_some(), "its own day is kept back");
     verifies(&lab, 6);
+    let checked = lab.ctwa("check", &[]);
+    assert!(checked.code == 6 && checked.stdout.contains("goes on counting, 2 rows"), "{checked:?}");
+    let told = lab.ctwa("explain", &["--ad", "A", "--date", &day(6).to_string()]).stdout;
+    assert!(told.contains("stays as it was published: messages partition"), "{told}");
     mend(&lab, "messages", 6);
     runs_and_rests(&lab, 0, &[]);
     assert_eq!(lake::unequal_objects(&before, &objects(&lab)), [""; 0]);
