@@ -149,8 +149,8 @@ impl Calendar {
         self.refused_insights.contains(&day)
     }
 
-    pub(crate) fn has_refusals(&self) -> bool {
-        !self.refused.is_empty()
+    pub(crate) fn refused(&self) -> impl Iterator<Item = (Raw, Day)> + '_ {
+        self.refused.iter().copied()
     }
 
     /// A partition that landed and broke the contract.

@@ -372,7 +372,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Published days outside the range that no longer have a row. What retired partitions may have given stays as it is, so does what
-    /// a missing one may give or gave once, and everything while a partition is refused: its rows are not known.
+    /// a missing one may give or gave once, and everything while a partition is refused and nothing that it said counts.
     pub(crate) fn removals(&self, range: Option<DayRange>) -> BTreeSet<Day> {
         let has_row = |day: Day| self.rows().iter().any(|rows| rows.touches.contains_key(&day) || rows.events.contains_key(&day));
         self.removals_without(range, &has_row)
@@ -381,7 +381,11 @@ impl<'a> Planner<'a> {
     /// The same, where `has_row` tells on which days there are rows.
     pub(crate) fn removals_without(&self, range: Option<DayRange>, has_row: &dyn Fn(Day) -> bool) -> BTreeSet<Day> {
         let (calendar, bots) = (self.inputs.calendar, &self.inputs.settings.bots);
-        if calendar.has_refusals() {
+        let counts = |(table, day): (Raw, Day)| match table {
+            Raw::Messages => self.inputs.messages.get(day).is_some(),
+            Raw::Events => self.inputs.events.get(day).is_some(),
+        };
+        if !calendar.refused().all(counts) {
             return BTreeSet::new();
         }
         let is_outside = |day: Day| range.is_none_or(|range| !range.contains(day)) && !has_row(day);
