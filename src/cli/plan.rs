@@ -57,6 +57,7 @@ fn text(report: &PlanReport) -> String {
         let mut lines = vec![format!("{}: nothing is stale", report.pipeline)];
         let blocked = report.days_blocked.iter().map(|(day, by)| (*day, by.join(", ")));
         lines.extend(days_alike(blocked));
+        lines.extend(warnings(report));
         return shown(&lines);
     }
     let mut lines = Vec::new();
@@ -102,5 +103,10 @@ fn text(report: &PlanReport) -> String {
     }
     let objects = counted(report.objects_at_most, "object", "objects");
     lines.push(format!("at most {} to read, {objects} to write", counted(report.bytes_at_most, "byte", "bytes")));
+    lines.extend(warnings(report));
     shown(&lines)
+}
+
+fn warnings(report: &PlanReport) -> impl Iterator<Item = String> + '_ {
+    report.warnings.iter().map(|warning| format!("warning: {warning}"))
 }

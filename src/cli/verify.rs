@@ -48,5 +48,9 @@ fn text(verification: &Verification) -> String {
         verification.differences.len()
     )];
     lines.extend(verification.differences.iter().map(|found| format!("  {}: {} ({})", found.object, found.found, found.because)));
+    if !verification.unknown.is_empty() {
+        let what = verification.unknown.join(", ");
+        lines.push(format!("  cannot be told: {what} (rows that it was made from cannot be read any more and do not count now)"));
+    }
     shown(&lines)
 }

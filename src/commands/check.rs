@@ -27,7 +27,7 @@ use crate::insights::{self, InsightsIndex};
 use crate::known::job::Places;
 use crate::known::survey::Survey;
 use crate::lake::{Environment, Lake, Listing, Partition, ReadPlan, readable};
-use crate::plan::calendar::not_landed;
+use crate::plan::calendar::{Calendar, not_landed};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -107,6 +107,7 @@ pub(crate) fn check(settings: &Settings, environment: &Environment, clock: &dyn 
     for hole in calendar.holes() {
         report.take::<()>(hole.0.table(), Err(not_landed(hole)));
     }
+    check_away(settings, &survey, &calendar, &mut report);
     match calendar.last() {
         Some(last) => report.add(Level::Ok, "days", format!("the last day with messages and events is {last}")),
         None => {
@@ -148,6 +149,17 @@ fn check_rows(looked: Looked, report: &mut CheckReport) {
             format!("{left} partitions that no run has read were not looked into, they are many or large"),
         );
     }
+}
+
+/// Partitions that the last run could not read, or that were read once and are not there any more.
+fn check_away(settings: &Settings, survey: &Survey, calendar: &Calendar, report: &mut CheckReport) {
+    for (table, day, error) in survey.refusals(settings) {
+        // What a listing tells is said already.
+        if survey.raw(table).partitions.get(&day).is_some_and(|partition| partition.fault.is_none()) {
+            report.take::<()>(table.table(), Err(error));
+        }
+    }
+    survey.said_of_away(calendar).into_iter().for_each(|text| report.add(Level::Warning, "partitions", text));
 }
 
 fn check_aliases(set_aside: &SetAsideAliases, report: &mut CheckReport) {

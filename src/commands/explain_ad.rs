@@ -192,9 +192,7 @@ impl AdOfBot<'_> {
                 format!("Ad {ad} of bot {id} has no row on {day}: no click, no conversion and no spend was counted"),
             ),
             None => {
-                let blockers = self.calendar.blockers(&self.evidence.job.settings.bots, day);
-                let blockers: Vec<String> = blockers.iter().map(ToString::to_string).collect();
-                let why = if blockers.is_empty() { "the day has not been built".to_string() } else { blockers.join(", ") };
+                let why = self.blocked().unwrap_or("the day has not been built".to_string());
                 Fact::plain("not published", &[19], format!("Nothing is published for {day}: {why}"))
             }
             Some(row) => {
@@ -214,6 +212,13 @@ impl AdOfBot<'_> {
                 )
             }
         }
+    }
+
+    /// What keeps the day back.
+    fn blocked(&self) -> Option<String> {
+        let blockers = self.calendar.blockers(&self.evidence.job.settings.bots, self.day);
+        let blockers: Vec<String> = blockers.iter().map(ToString::to_string).collect();
+        (!blockers.is_empty()).then(|| blockers.join(", "))
     }
 
     fn money(&self) -> Result<Vec<Fact>> {
@@ -255,6 +260,8 @@ impl AdOfBot<'_> {
                 false => format!("The day is not complete, its figures may change: it waits for {named}{more}"),
             };
             facts.push(Fact::plain("not complete", &[19], text));
+        } else if let (true, Some(why)) = (self.is_published, self.blocked()) {
+            facts.push(Fact::plain("kept back", &[19], format!("The day stays as it was published: {why}")));
         } else if self.is_published {
             facts.push(Fact::plain("complete", &[19], "The day is complete: no partition it needs is missing".to_string()));
         }

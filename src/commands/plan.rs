@@ -55,6 +55,8 @@ pub struct PlanReport {
     pub objects_at_most: u64,
     /// What looking took, over the network: all that a run makes which finds nothing to do.
     pub survey_requests: Requests,
+    /// What is said of partitions that were read once and cannot be read any more.
+    pub warnings: Vec<String>,
     pub failures: Vec<String>,
     #[serde(skip)]
     pub worst: Option<crate::base::error::ErrorKind>,
@@ -236,12 +238,14 @@ impl<'a> Ahead<'a> {
         let (stages, steps) = self.with_seen(due, |seen| (seen.stages().collect::<Vec<Stage>>(), seen.steps()));
         note_missing(&planner, self.job.wanted, &mut failures);
         note_damaged(&steps, &mut failures);
+        self.survey.fail_for_refused(self.job.settings, &mut failures);
         let mut report = PlanReport {
             pipeline: self.job.settings.name.clone(),
             first_day: range.map(|range| range.first),
             last_day: range.map(|range| range.last),
             days_blocked: steps.blocked.iter().map(|(day, by)| (*day, by.iter().map(ToString::to_string).collect())).collect(),
-            days_without_history: steps.without_sources,
+            days_without_history: steps.kept_as_published(),
+            warnings: self.survey.said_of_away(&self.calendar),
             worst: failures.worst(),
             failures: failures.texts(),
             ..PlanReport::default()

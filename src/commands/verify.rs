@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use arrow::array::RecordBatch;
 use serde::Serialize;
 
-use crate::base::day::{Day, DayRange};
+use crate::base::day::{Day, DayRange, written_ranges};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failures::Failures;
 use crate::base::schema::{self, Raw, Table};
@@ -31,6 +31,8 @@ pub struct Verification {
     pub differences: Vec<DifferingObject>,
     /// Days whose partitions are missing or refused.
     pub days_blocked: Vec<Day>,
+    /// What cannot be told, because it was made from rows that cannot be read any more and do not count now.
+    pub unknown: Vec<String>,
     pub failures: Vec<String>,
     #[serde(skip)]
     pub worst: Option<ErrorKind>,
@@ -59,7 +61,10 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verification> {
     let in_range = planner.range().and_then(|range| range.intersection(days)).into_iter().flat_map(DayRange::iter);
     let (known, kept): (Vec<Day>, Vec<Day>) =
         in_range.partition(|day| !calendar.is_frozen(&settings.bots, *day) && planner.has_sources(*day));
-    let damaged = kept.into_iter().filter_map(|day| Some((day, planner.damaged_table(day)?)));
+    let (without_rows, known): (Vec<Day>, Vec<Day>) = known.into_iter().partition(|day| planner.would_lose_rows(*day));
+    comparison.cannot_tell(&without_rows);
+    let kept = kept.into_iter().chain(without_rows);
+    let damaged = kept.filter_map(|day| Some((day, planner.damaged_table(day)?)));
     for (day, table) in damaged.chain(planner.damaged_outside(planner.range()).filter(|(day, _)| days.contains(*day))) {
         comparison.lost(day_object(table, day))?;
     }
@@ -72,7 +77,11 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verification> {
     let request = AttributeRequest { rules, partitions: &partitions, days: &checked, known: &BTreeSet::new() };
     let Attribution { counts, ads } = job.engine.attribute(&request)?;
     let ads = AdIndex::new(settings, ads.facts(), &insights);
-    comparison.object(ADS_OBJECT.to_string(), &schema::ads(), ads.table(settings)?, None)?;
+    if calendar.without_rows().any(|(table, _, _)| table == Raw::Messages) {
+        comparison.verification.unknown.push(ADS_OBJECT.to_string());
+    } else {
+        comparison.object(ADS_OBJECT.to_string(), &schema::ads(), ads.table(settings)?, None)?;
+    }
     let inputs = BuildInputs { settings, counts: &counts, insights: &insights, ads: &ads };
     for day in &checked {
         let rows = inputs.rows(&calendar, *day, &|bot| planner.rejected(bot, *day));
@@ -94,20 +103,23 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verification> {
     Ok(verification)
 }
 
-/// Reads all landed raw partitions again, and nothing is stored. What is gone is forgotten, what is retired is as it was kept.
+/// Reads all landed raw partitions again, and nothing is stored. What is gone is forgotten, what is retired or cannot be read any more is
+/// as it was kept.
 fn read_again(places: &Places<'_>, survey: &mut Survey, calendar: &mut Calendar, failures: &mut Failures) -> Result<()> {
     survey.forget(&survey.gone(calendar));
     for table in Raw::BOTH {
         let of = raw_settings(places.settings, table);
         for (partition, extracted) in scan::for_now(places, table, survey.raw(table)) {
-            let receipts = survey.receipts.raw_mut(table);
             match extracted.and_then(|Extraction { content, refusal, .. }| refusal.map_or(Ok(content), Err)) {
-                Ok(content) => receipts.set(partition.day, PartitionReceipt::new(partition.objects, of, None, content)),
+                Ok(content) => {
+                    let receipt = PartitionReceipt::new(partition.objects, of, None, content);
+                    survey.receipts.raw_mut(table).set(partition.day, receipt);
+                }
                 Err(error) if error.kind() != ErrorKind::Data => return Err(error.with("day", partition.day)),
                 Err(error) => {
-                    receipts.forget(partition.day);
-                    calendar.refuse(table, partition.day);
-                    failures.add(error.with("table", table.table()).with("day", partition.day));
+                    let error = error.with("table", table.table()).with("day", partition.day);
+                    survey.refuse(places.settings, calendar, table, &partition, &error);
+                    failures.add(error);
                 }
             }
         }
@@ -138,11 +150,15 @@ impl<'a> Comparison<'a> {
         }
     }
 
+    fn cannot_tell(&mut self, days: &[Day]) {
+        self.verification.unknown.extend((!days.is_empty()).then(|| written_ranges(days.iter().copied())));
+    }
+
     /// Notes an object that is not as it was published, and of which nobody can say any more what it should hold.
     fn lost(&mut self, object: String) -> Result<()> {
         self.verification.objects_checked += 1;
         let found = if self.output.get(&object)?.is_some() { "other bytes" } else { "missing" };
-        let because = "what it was made from was retired: restore it from a copy of the output".to_string();
+        let because = "what it was made from was retired, or is read no more: restore it from a copy of the output".to_string();
         self.verification.differences.push(DifferingObject { object, found, because });
         Ok(())
     }

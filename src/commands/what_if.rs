@@ -79,10 +79,11 @@ pub(crate) fn what_if(job: &Job<'_>, hypothesis: &Hypothesis) -> Result<WhatIf> 
     };
     let mut last = LastRun::survey(job)?;
     let mut notes = std::mem::take(&mut last.notes);
-    let known_days = known_days(&other, bot_at, hypothesis, &last.survey.calendar(settings), &mut notes);
+    let calendar = last.survey.calendar(settings);
+    let known_days = known_days(&other, bot_at, hypothesis, &calendar, &mut notes);
     if let Some(category) = &hypothesis.category {
         let places = Places { settings: &other, ..job.places() };
-        suppose_events(&places, &mut last.survey, hypothesis.days, &mut notes)?;
+        suppose_events(&places, &mut last.survey, (&calendar, hypothesis.days), &mut notes)?;
         let receipts = &last.survey.receipts.events;
         let has_events = |id: &String| receipts.iter().any(|(_, receipt)| receipt.content.days.contains_key(id));
         if !settings.bots[bot_at].names_category(category) && !has_events(&bot.id) {
@@ -109,7 +110,12 @@ pub(crate) fn what_if(job: &Job<'_>, hypothesis: &Hypothesis) -> Result<WhatIf> 
 }
 
 /// Reads the events that these days can need under the other settings, and has them stand for those that the last run read.
-fn suppose_events(places: &Places<'_>, survey: &mut Survey, days: DayRange, notes: &mut Vec<String>) -> Result<()> {
+fn suppose_events(
+    places: &Places<'_>,
+    survey: &mut Survey,
+    (calendar, days): (&Calendar, DayRange),
+    notes: &mut Vec<String>,
+) -> Result<()> {
     let longest = places.settings.horizon.days + DAYS_AROUND;
     let beside = places.settings.days_beside();
     let landed = DayRange {
@@ -118,7 +124,15 @@ fn suppose_events(places: &Places<'_>, survey: &mut Survey, days: DayRange, note
     };
     let mut listing = survey.raw(Raw::Events).clone();
     // What a run has not read yet is in no published figure either.
-    let is_read = |day: &Day| survey.receipts.events.get(*day).is_some();
+    let is_away = |day: &Day| calendar.is_refused(Raw::Events, *day) || calendar.has_vanished(Raw::Events, *day);
+    let away: Vec<Day> = survey.receipts.events.iter().map(|(day, _)| day).filter(is_away).collect();
+    if !away.is_empty() {
+        notes.push(format!(
+            "events partitions that cannot be read any more are left out of the supposed conversions: {}",
+            written_ranges(away)
+        ));
+    }
+    let is_read = |day: &Day| survey.receipts.events.get(*day).is_some() && !is_away(day);
     listing.partitions.retain(|day, _| landed.contains(*day) && is_read(day));
     let before: Vec<Day> = survey.receipts.events.iter().map(|(day, _)| day).collect();
     before.into_iter().for_each(|day| survey.receipts.events.forget(day));

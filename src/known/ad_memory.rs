@@ -16,15 +16,17 @@ use serde::{Deserialize, Serialize};
 use crate::base::day::Day;
 use crate::base::digest::Digest;
 use crate::base::error::Result;
-use crate::base::schema::LOGIC;
+use crate::base::schema::{LOGIC, Raw};
 use crate::config::Settings;
 use crate::engine::{AdFacts, FactsOfAds};
-use crate::extract::fingerprints::insights_settings;
+use crate::extract::fingerprints::{insights_settings, raw_settings};
+use crate::extract::found::RawContent;
 use crate::insights::{InsightsIndex, KnownAd};
 use crate::known::job::Places;
 use crate::known::survey::Survey;
 use crate::lake::{Lake, read_json, write_json};
 use crate::plan::marks::who_counts;
+use crate::plan::receipt::PartitionReceipt;
 
 const KEPT_FACTS: &str = "work/ad_facts.json";
 const KEPT_INSIGHTS: &str = "work/known_ads.json";
@@ -60,7 +62,14 @@ impl KeptFacts {
     pub(crate) fn read(places: &Places<'_>, survey: &Survey) -> Result<Option<KeptFacts>> {
         let bots = bot_ids(places.settings);
         let who_counts = who_counts_now(places.settings, survey);
-        let rows = |day: Day| survey.receipts.messages.get(day).map(|receipt| receipt.content.rows);
+        let now = raw_settings(places.settings, Raw::Messages).settings;
+        let is_kept_here = |receipt: &&PartitionReceipt<RawContent>| receipt.settings == now;
+        let rows = |day: Day| {
+            // What touches said is kept here, although their rows may be lost.
+            let receipt = survey.receipts.messages.get_any(day);
+            let counts = survey.receipts.messages.get(day).is_some();
+            receipt.filter(|receipt| counts || is_kept_here(receipt)).map(|receipt| receipt.content.rows)
+        };
         let is_true = |kept: &KeptFacts| {
             kept.logic == FACTS_LOGIC
                 && kept.bots == bots
@@ -70,9 +79,11 @@ impl KeptFacts {
         Ok(read_json::<KeptFacts>(places.output, KEPT_FACTS)?.filter(is_true))
     }
 
-    /// What the touches of all partitions with a receipt say.
-    pub(crate) fn of(settings: &Settings, survey: &Survey, facts: &FactsOfAds) -> KeptFacts {
-        let partitions = survey.receipts.messages.iter().map(|(day, receipt)| (day, receipt.content.rows)).collect();
+    /// What the touches of all partitions with a receipt say; `aside` are those put aside whose touches are in the facts.
+    pub(crate) fn of(settings: &Settings, survey: &Survey, facts: &FactsOfAds, aside: &BTreeSet<Day>) -> KeptFacts {
+        let messages = &survey.receipts.messages;
+        let receipts = messages.iter().chain(messages.aside().filter(|(day, _)| aside.contains(day)));
+        let partitions = receipts.map(|(day, receipt)| (day, receipt.content.rows)).collect();
         let (bots, who_counts) = (bot_ids(settings), who_counts_now(settings, survey));
         let mut kept = KeptFacts { logic: FACTS_LOGIC, partitions, bots, who_counts, facts: BTreeMap::new() };
         for (ad, of_bots) in facts {

@@ -3,6 +3,7 @@
 //! ```text
 //! ad_memory.rs   what earlier runs found out about ads
 //! aliases.rs     the alias table, read
+//! away.rs        partitions that were read once and cannot be read any more
 //! in_lake.rs     what is there of the lake
 //! job.rs         what a command is asked to do, and with what
 //! moved.rs       which days a changed alias or ad affects
@@ -15,6 +16,7 @@
 
 pub(crate) mod ad_memory;
 pub(crate) mod aliases;
+pub(crate) mod away;
 pub(crate) mod in_lake;
 pub mod job;
 pub(crate) mod moved;

@@ -16,12 +16,15 @@ use crate::extract::found::RawContent;
 use crate::insights::InsightsContent;
 use crate::lake::{Lake, read_json, write_json};
 use crate::plan::marks::Marks;
-use crate::plan::receipt::{AdsReceipt, DayReceipt, PartitionReceipt, Receipts};
+use crate::plan::receipt::{AdsReceipt, DayReceipt, PartitionReceipt, Receipts, Refusal};
 
 /// All receipts.
 pub(crate) struct Book {
     pub messages: Receipts<PartitionReceipt<RawContent>>,
     pub events: Receipts<PartitionReceipt<RawContent>>,
+    /// The partitions that could not be read when they were tried last.
+    pub refused_messages: Receipts<Refusal>,
+    pub refused_events: Receipts<Refusal>,
     pub insights: Receipts<PartitionReceipt<InsightsContent>>,
     pub days: Receipts<DayReceipt>,
     pub ads: Option<AdsReceipt>,
@@ -33,6 +36,8 @@ impl Book {
         Ok(Book {
             messages: Receipts::read(output, "messages")?,
             events: Receipts::read(output, "events")?,
+            refused_messages: Receipts::read(output, "refused_messages")?,
+            refused_events: Receipts::read(output, "refused_events")?,
             insights: Receipts::read(output, "insights")?,
             days: Receipts::read(output, "days")?,
             ads: read_json(output, ADS_RECEIPT)?,
@@ -52,6 +57,26 @@ impl Book {
             Raw::Messages => &mut self.messages,
             Raw::Events => &mut self.events,
         }
+    }
+
+    pub(crate) fn refused(&self, table: Raw) -> &Receipts<Refusal> {
+        match table {
+            Raw::Messages => &self.refused_messages,
+            Raw::Events => &self.refused_events,
+        }
+    }
+
+    pub(crate) fn refused_mut(&mut self, table: Raw) -> &mut Receipts<Refusal> {
+        match table {
+            Raw::Messages => &mut self.refused_messages,
+            Raw::Events => &mut self.refused_events,
+        }
+    }
+
+    /// Writes what changed of a raw table's partitions.
+    pub(crate) fn write_raw(&mut self, table: Raw, output: &Lake) -> Result<()> {
+        self.raw_mut(table).write(output)?;
+        self.refused_mut(table).write(output)
     }
 }
 

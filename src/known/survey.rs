@@ -11,7 +11,7 @@ use crate::base::schema::{DAY_TABLES, Raw};
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::engine::request::ExtractedPartition;
-use crate::extract::fingerprints::{self, insights_settings, raw_settings};
+use crate::extract::fingerprints::{self, ReadingSettings, insights_settings, raw_settings};
 use crate::extract::found::RawContent;
 use crate::extract::reading::{Reading, history, history_holds, unnamed_history_holds};
 use crate::insights::due::Due;
@@ -21,7 +21,7 @@ use crate::known::job::Places;
 use crate::known::receipts::Book;
 use crate::known::sync_days::KeptSyncDays;
 use crate::lake::layout::{ADS_OBJECT, rejected_partition};
-use crate::lake::{Lake, Listing, read_json};
+use crate::lake::{Lake, Listing, Partition, read_json};
 use crate::plan::accepted::{ACCEPTED_OBJECT, Accepted};
 use crate::plan::calendar::Calendar;
 use crate::plan::receipt::PartitionReceipt;
@@ -73,8 +73,25 @@ pub(crate) struct StageInputs<'a> {
     pub(crate) tried: &'a Tried,
 }
 
+/// A partition that could not be read is tried again.
+const REFUSED_BEFORE: &str = "could not be read before";
+
 /// A partition that was accepted under a larger share is read again, and refused.
 const TOO_MANY_REJECTED: &str = "more rejected rows than max_rejected_share allows";
+
+/// How partitions of a raw table would be read now.
+pub(super) struct ReadNow<'a> {
+    pub settings: &'a Settings,
+    pub table: Raw,
+    pub of: ReadingSettings,
+    reading: Reading,
+}
+
+impl<'a> ReadNow<'a> {
+    pub(super) fn of(settings: &'a Settings, table: Raw) -> ReadNow<'a> {
+        ReadNow { settings, table, of: raw_settings(settings, table), reading: Reading::of(settings, table) }
+    }
+}
 
 /// What is there of the output.
 struct InOutput {
@@ -134,7 +151,7 @@ impl Survey {
             events: landed.events,
             published: stored.published,
         };
-        survey.put_retired_aside(settings);
+        survey.put_aside(settings);
         Ok(survey)
     }
 
@@ -157,6 +174,7 @@ impl Survey {
                 calendar.lose(table, day);
             }
         }
+        self.note_away(settings, &mut calendar);
         calendar
     }
 
@@ -196,7 +214,7 @@ impl Survey {
 
     /// What the receipts tell a planner.
     pub(crate) fn plan_inputs<'a>(&'a self, settings: &'a Settings, calendar: &'a Calendar) -> PlanInputs<'a> {
-        let Book { messages, events, insights, days, ads, identities } = &self.receipts;
+        let Book { messages, events, insights, days, ads, identities, .. } = &self.receipts;
         PlanInputs {
             settings,
             calendar,
@@ -234,13 +252,10 @@ impl Survey {
     pub(crate) fn unread(&self, settings: &Settings) -> Vec<PartitionStep> {
         let mut steps = Vec::new();
         for table in Raw::BOTH {
-            let (of, share) = (raw_settings(settings, table), settings.max_rejected_share);
-            for (day, partition) in &self.raw(table).partitions {
-                let reason = self.receipts.raw(table).get(*day).map_or(Some("new partition"), |receipt| {
-                    let is_refused = || (!receipt.content.is_within(share)).then_some(TOO_MANY_REJECTED);
-                    let is_lost = || self.is_lost(table, *day).then_some(WORKING_TABLE_LOST);
-                    receipt.mismatch(&partition.objects, of).or_else(is_refused).or_else(is_lost)
-                });
+            let of = raw_settings(settings, table);
+            let refused = self.refused_of(settings, table);
+            for (day, partition) in self.raw(table).partitions.iter().filter(|(day, _)| !refused.contains_key(day)) {
+                let reason = self.reason_to_read((table, partition), of, settings);
                 steps.extend(reason.map(|reason| PartitionStep {
                     table: table.table(),
                     day: *day,
@@ -260,8 +275,24 @@ impl Survey {
         steps
     }
 
-    /// Receipts of partitions that are gone: what was made from them is forgotten. Of the retired ones, which nobody can read
-    /// again, only those of which what was stored is lost.
+    /// Why a landed partition is to be read; none where its receipt is of what has landed.
+    pub(super) fn reason_to_read(
+        &self,
+        (table, partition): (Raw, &Partition),
+        of: ReadingSettings,
+        settings: &Settings,
+    ) -> Option<&'static str> {
+        let Some(receipt) = self.receipts.raw(table).get(partition.day) else {
+            let is_refused = self.receipts.refused(table).get(partition.day).is_some();
+            return Some(if is_refused { REFUSED_BEFORE } else { "new partition" });
+        };
+        let is_over = || (!receipt.content.is_within(settings.max_rejected_share)).then_some(TOO_MANY_REJECTED);
+        let is_lost = || self.is_lost(table, partition.day).then_some(WORKING_TABLE_LOST);
+        receipt.mismatch(&partition.objects, of).or_else(is_over).or_else(is_lost)
+    }
+
+    /// Receipts of partitions that are gone for good: what was made from them is forgotten. Of the retired ones, which nobody can read
+    /// again, only those of which what was stored is lost; those that vanished from among others are waited for, and go on counting.
     pub(crate) fn gone(&self, calendar: &Calendar) -> Vec<(&'static str, Day)> {
         let mut gone = Vec::new();
         for table in Raw::BOTH {
@@ -270,13 +301,12 @@ impl Survey {
                 calendar.is_retired(table, day) && stored.as_ref() == self.stored_version(table, day)
             };
             let receipts = self.receipts.raw(table).iter();
-            let forgotten = receipts.filter(|(day, receipt)| !present.contains_key(day) && !is_kept(*day, &receipt.stored));
+            let is_gone = |day: &Day| !present.contains_key(day) && !calendar.has_vanished(table, *day);
+            let forgotten = receipts.filter(|(day, receipt)| is_gone(day) && !is_kept(*day, &receipt.stored));
             let forgotten: BTreeSet<Day> = forgotten.map(|(day, _)| day).collect();
             // What a partition left that was refused before it went.
-            let leavings = self
-                .leavings
-                .iter()
-                .filter(|(of, day)| *of == table && !present.contains_key(day) && !calendar.is_retired(table, *day));
+            let leavings =
+                self.leavings.iter().filter(|(of, day)| *of == table && is_gone(day) && !calendar.is_retired(table, *day));
             let days: BTreeSet<Day> = leavings.map(|(_, day)| *day).chain(forgotten).collect();
             gone.extend(days.into_iter().map(|day| (table.table(), day)));
         }
@@ -293,6 +323,7 @@ impl Survey {
                 continue;
             };
             self.receipts.raw_mut(table).forget(*day);
+            self.receipts.refused_mut(table).forget(*day);
             self.leavings.remove(&(table, *day));
             self.stored.remove(&(table, *day));
         }
@@ -324,10 +355,11 @@ impl Survey {
         let watermark = calendar.last().map_or(i64::MIN, |last| settings.landed_until(last));
         let read = |table: Raw| {
             let first = *self.raw(table).partitions.keys().next()?;
-            let read = self.receipts.raw(table).iter().map(|(day, _)| day);
-            // One that is refused now was read once, and its days were published.
-            let landed = self.raw(table).partitions.keys().copied();
-            let days = read.chain(landed.filter(|day| self.accepted.has_read(table.table(), *day))).collect();
+            let receipts = self.receipts.raw(table);
+            let read = receipts.iter().chain(receipts.aside()).map(|(day, _)| day);
+            // One that cannot be read now was read once, and its days were published.
+            let away = self.raw(table).partitions.keys().copied().chain(self.vanished_of(settings, table));
+            let days = read.chain(away.filter(|day| self.accepted.has_read(table.table(), *day))).collect();
             Some((table.table().to_string(), (first, days)))
         };
         let mut accepted = self.accepted.after(settings, watermark, Raw::BOTH.into_iter().filter_map(read).collect());
@@ -345,36 +377,44 @@ impl Survey {
 
     /// The retired partitions whose rows were read under settings that hold no more, by table.
     pub(crate) fn retired_aside(&self) -> impl Iterator<Item = (Raw, usize)> + '_ {
-        Raw::BOTH.into_iter().map(|table| (table, self.receipts.raw(table).aside().count())).filter(|(_, count)| *count > 0)
+        let count = |table: Raw| {
+            let first = self.raw(table).partitions.keys().next().copied();
+            (table, self.receipts.raw(table).aside().filter(|(day, _)| Some(*day) < first).count())
+        };
+        Raw::BOTH.into_iter().map(count).filter(|(_, count)| *count > 0)
     }
 
-    /// Rows of retired partitions count as long as the settings that made them hold: nobody can read them again.
-    fn put_retired_aside(&mut self, settings: &Settings) {
+    /// Rows that nobody can read again, of retired partitions and of those that are away, count as long as the settings that made
+    /// them hold.
+    fn put_aside(&mut self, settings: &Settings) {
         for table in Raw::BOTH {
-            let now = (raw_settings(settings, table), Reading::of(settings, table));
+            let now = ReadNow::of(settings, table);
             let first = self.raw(table).partitions.keys().next().copied();
             let retired = self.accepted.retired(table.table(), first);
             let is_retired = |day: Day| retired.iter().any(|days| days.contains(day));
-            let accepted = &self.accepted;
-            let holds = |day: Day, receipt: &PartitionReceipt<RawContent>| {
-                let is_read_alike = || {
-                    accepted
-                        .readings
-                        .get(&receipt.settings)
-                        .is_some_and(|then| then.holds_under(&now.1, &receipt.content.out_of_scope))
-                };
-                let is_same_history = || match accepted.histories.get(&receipt.history) {
-                    Some(then) => history_holds(then, settings, day),
-                    None => unnamed_history_holds(receipt.history, settings, day),
-                };
-                // What an earlier version made of them is the best that will ever be known.
-                (receipt.settings == now.0.settings || is_read_alike()) && (receipt.history == now.0.history || is_same_history())
+            let away = self.away_of(settings, table);
+            let is_aside = |day: Day, receipt: &PartitionReceipt<RawContent>| {
+                (is_retired(day) && !self.holds(&now, day, receipt)) || (away.contains(&day) && !self.counts_on(&now, day))
             };
-            let receipts = self.receipts.raw_mut(table);
-            let aside = receipts.iter().filter(|(day, receipt)| is_retired(*day) && !holds(*day, receipt));
+            let aside = self.receipts.raw(table).iter().filter(|(day, receipt)| is_aside(*day, receipt));
             let aside: Vec<Day> = aside.map(|(day, _)| day).collect();
+            let receipts = self.receipts.raw_mut(table);
             aside.into_iter().for_each(|day| receipts.put_aside(day));
         }
+    }
+
+    /// Whether rows that were read before would be the same if they were read now, as far as settings tell. What an earlier version
+    /// made of them is the best that will ever be known.
+    pub(super) fn holds(&self, now: &ReadNow<'_>, day: Day, receipt: &PartitionReceipt<RawContent>) -> bool {
+        let is_read_alike = || {
+            let then = self.accepted.readings.get(&receipt.settings);
+            then.is_some_and(|then| then.holds_under(&now.reading, &receipt.content.out_of_scope))
+        };
+        let is_same_history = || match self.accepted.histories.get(&receipt.history) {
+            Some(then) => history_holds(then, now.settings, day),
+            None => unnamed_history_holds(receipt.history, now.settings, day),
+        };
+        (receipt.settings == now.of.settings || is_read_alike()) && (receipt.history == now.of.history || is_same_history())
     }
 
     /// What is said of files that are not read, each with its table.

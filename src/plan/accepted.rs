@@ -65,6 +65,12 @@ impl Accepted {
         of_readings && self.partitions == now.partitions && self.conversion_events == now.conversion_events
     }
 
+    /// The days of a table whose partitions were read once.
+    pub(crate) fn read(&self, table: &str) -> impl Iterator<Item = Day> + '_ {
+        let ranges = self.partitions.get(table).into_iter().flatten();
+        ranges.filter_map(|(first, last)| DayRange::new(*first, *last)).flat_map(DayRange::iter)
+    }
+
     /// Whether a partition was read once.
     pub(crate) fn has_read(&self, table: &str, day: Day) -> bool {
         self.partitions.get(table).into_iter().flatten().any(|(first, last)| (*first..=*last).contains(&day))

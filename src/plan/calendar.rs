@@ -46,6 +46,17 @@ pub(crate) struct Calendar {
     refused_insights: BTreeSet<Day>,
     retired: BTreeMap<Raw, Vec<DayRange>>,
     lost: BTreeSet<(Raw, Day)>,
+    /// Read once, and gone since from among those that are expected.
+    vanished: BTreeSet<(Raw, Day)>,
+    without_rows: BTreeMap<(Raw, Day), LostRows>,
+}
+
+/// On which local days the rows lie of a partition that was read once, cannot be read any more, and whose rows are not there either.
+#[derive(Clone, Debug)]
+pub(crate) enum LostRows {
+    On(BTreeSet<Day>),
+    /// Nobody knows.
+    Anywhere,
 }
 
 impl Calendar {
@@ -68,7 +79,32 @@ impl Calendar {
             refused_insights: BTreeSet::new(),
             retired: BTreeMap::new(),
             lost: BTreeSet::new(),
+            vanished: BTreeSet::new(),
+            without_rows: BTreeMap::new(),
         }
+    }
+
+    /// A partition that was read once and is not there any more, although neither retired nor one that will never come.
+    pub(crate) fn note_vanished(&mut self, table: Raw, day: Day) {
+        self.vanished.insert((table, day));
+    }
+
+    pub(crate) fn has_vanished(&self, table: Raw, day: Day) -> bool {
+        self.vanished.contains(&(table, day))
+    }
+
+    /// Whether a local day of some bot overlaps the day of arrival of a partition that has vanished.
+    pub(crate) fn overlaps_vanished(&self, bots: &[Bot], day: Day) -> bool {
+        self.vanished.iter().any(|(table, of)| bots.iter().any(|bot| self.days_of(*table, bot, day).contains(*of)))
+    }
+
+    /// A partition that was read once and cannot be read any more, and whose rows do not count either: what was built from them stays.
+    pub(crate) fn lose_rows(&mut self, table: Raw, day: Day, rows: LostRows) {
+        self.without_rows.insert((table, day), rows);
+    }
+
+    pub(crate) fn without_rows(&self) -> impl Iterator<Item = (Raw, Day, &LostRows)> {
+        self.without_rows.iter().map(|((table, day), rows)| (*table, *day, rows))
     }
 
     /// The oldest partitions of a table, which were read once and have vanished since (rule 22).
@@ -113,8 +149,8 @@ impl Calendar {
         self.refused_insights.contains(&day)
     }
 
-    pub(crate) fn has_refusals(&self) -> bool {
-        !self.refused.is_empty()
+    pub(crate) fn refused(&self) -> impl Iterator<Item = (Raw, Day)> + '_ {
+        self.refused.iter().copied()
     }
 
     /// A partition that landed and broke the contract.

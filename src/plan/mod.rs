@@ -10,10 +10,12 @@
 //! bot_rows.rs          rows by local day, as receipts tell
 //! calendar.rs          which days can be built, which are complete
 //! insights_status.rs   whether Meta's figures are there, and final
+//! lost_rows.rs         days that were built from rows that do not count any more
 //! marks.rs             days affected by what digests do not tell
 //! reason.rs            why a day is stale, in words
 //! receipt.rs           what a stored thing was made from
 //! stages.rs            what there is to do, in order: run does it, plan prints it
+//! steps.rs             the days to build, and those that stay
 //! wanted.rs            which days a run is asked to build
 //! ```
 
@@ -21,10 +23,12 @@ pub(crate) mod accepted;
 pub(crate) mod bot_rows;
 pub(crate) mod calendar;
 pub(crate) mod insights_status;
+mod lost_rows;
 pub(crate) mod marks;
 pub(crate) mod reason;
 pub(crate) mod receipt;
 pub(crate) mod stages;
+mod steps;
 pub(crate) mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,11 +46,12 @@ use crate::extract::found::RawContent;
 use crate::insights::InsightsContent;
 use crate::insights::ledger::Ledgers;
 use crate::plan::bot_rows::BotRows;
-use crate::plan::calendar::{AwaitedDays, Blocker, Calendar};
+use crate::plan::calendar::{AwaitedDays, Calendar};
 use crate::plan::insights_status::insights_status;
 use crate::plan::marks::Marks;
 use crate::plan::reason::{Change, DayStep, Reason};
 use crate::plan::receipt::{DayReceipt, PartitionReceipt, Receipts};
+pub(crate) use crate::plan::steps::Steps;
 
 /// What is worked out from the receipts of partitions, once: for all planners over the same ones.
 #[derive(Default)]
@@ -131,7 +136,13 @@ impl<'a> Planner<'a> {
         });
         let expected = of_range.get(&day).cloned().unwrap_or_else(|| self.expected_of(day));
         let tip = |marks: Option<&Marks>| marks.map_or(Digest::NONE, Marks::tip);
-        DayReceipt { aliases: tip(self.inputs.aliases), places: tip(self.inputs.places), ..expected }
+        let without = self.lost_rows(day);
+        DayReceipt { aliases: tip(self.inputs.aliases), places: tip(self.inputs.places), without, ..expected }
+    }
+
+    fn first_affecting(&self, day: Day) -> Day {
+        let settings = self.inputs.settings;
+        settings.bots.iter().map(|bot| first_affecting(settings, bot, day)).min().unwrap_or(day)
     }
 
     fn expected_of(&self, day: Day) -> DayReceipt {
@@ -251,8 +262,7 @@ impl<'a> Planner<'a> {
     }
 
     fn why_rows_changed(&self, day: Day) -> Reason {
-        let first =
-            self.inputs.settings.bots.iter().map(|bot| first_affecting(self.inputs.settings, bot, day)).min().unwrap_or(day);
+        let first = self.first_affecting(day);
         let own_changed = |other: &Day| {
             let own = self.own_rows(*other);
             self.inputs.days.get(*other).map_or(own != Digest::NONE, |receipt| receipt.own_rows != own)
@@ -308,6 +318,11 @@ impl<'a> Planner<'a> {
                     Some(table) => steps.damaged.push((day, table)),
                     None => steps.without_sources.push(day),
                 }
+            } else if self.would_lose_rows(day) {
+                match self.damaged_table(day) {
+                    Some(table) => steps.damaged.push((day, table)),
+                    None => steps.without_rows.push(day),
+                }
             } else {
                 steps.days.push(DayStep { day, reason });
             }
@@ -331,8 +346,7 @@ impl<'a> Planner<'a> {
     /// Whether the day can be made again: the working tables of all retired partitions that it can depend on are still there.
     /// Rows come late, or with times a little ahead of their partition.
     pub(crate) fn has_sources(&self, day: Day) -> bool {
-        let first =
-            self.inputs.settings.bots.iter().map(|bot| first_affecting(self.inputs.settings, bot, day)).min().unwrap_or(day);
+        let first = self.first_affecting(day);
         let beside = self.inputs.settings.days_beside();
         let needed = DayRange { first: first.plus(-DAYS_AHEAD - beside), last: day.plus(DAYS_LATE + beside) };
         self.inputs.calendar.retired(needed).iter().all(|(table, date)| match table {
@@ -352,13 +366,13 @@ impl<'a> Planner<'a> {
     /// they were made from was retired, with all rows before the range.
     pub(crate) fn damaged_outside(&self, range: Option<DayRange>) -> impl Iterator<Item = (Day, &'static str)> {
         let is_outside = move |day: &Day| range.is_none_or(|range| !range.contains(*day));
-        let stays = |day: &Day| self.is_kept_as_published(*day) || !self.has_sources(*day);
+        let stays = |day: &Day| self.is_kept_as_published(*day) || !self.has_sources(*day) || self.would_lose_rows(*day);
         let days = self.inputs.days.iter().map(|(day, _)| day).filter(is_outside);
         days.filter_map(|day| Some((day, self.damaged_table(day)?))).filter(move |(day, _)| stays(day))
     }
 
     /// Published days outside the range that no longer have a row. What retired partitions may have given stays as it is, so does what
-    /// a missing one may give, and everything while a partition is refused: its rows are not known.
+    /// a missing one may give or gave once, and everything while a partition is refused and nothing that it said counts.
     pub(crate) fn removals(&self, range: Option<DayRange>) -> BTreeSet<Day> {
         let has_row = |day: Day| self.rows().iter().any(|rows| rows.touches.contains_key(&day) || rows.events.contains_key(&day));
         self.removals_without(range, &has_row)
@@ -367,14 +381,19 @@ impl<'a> Planner<'a> {
     /// The same, where `has_row` tells on which days there are rows.
     pub(crate) fn removals_without(&self, range: Option<DayRange>, has_row: &dyn Fn(Day) -> bool) -> BTreeSet<Day> {
         let (calendar, bots) = (self.inputs.calendar, &self.inputs.settings.bots);
-        if calendar.has_refusals() {
+        let counts = |(table, day): (Raw, Day)| match table {
+            Raw::Messages => self.inputs.messages.get(day).is_some(),
+            Raw::Events => self.inputs.events.get(day).is_some(),
+        };
+        if !calendar.refused().all(counts) {
             return BTreeSet::new();
         }
         let is_outside = |day: Day| range.is_none_or(|range| !range.contains(day)) && !has_row(day);
         let may_be_retired = |day: Day| calendar.is_frozen(bots, day) || !self.has_sources(day);
-        let is_blocked = |day: Day| !calendar.blockers(bots, day).is_empty();
+        let is_blocked = |day: Day| !calendar.blockers(bots, day).is_empty() || calendar.overlaps_vanished(bots, day);
+        let stays = |day: Day| may_be_retired(day) || is_blocked(day) || self.would_lose_rows(day);
         let published = self.inputs.published.values().flat_map(BTreeMap::keys).copied();
-        published.filter(|day| is_outside(*day) && !may_be_retired(*day) && !is_blocked(*day)).collect()
+        published.filter(|day| is_outside(*day) && !stays(*day)).collect()
     }
 
     /// What the `ads` table depends on.
@@ -386,16 +405,6 @@ impl<'a> Planner<'a> {
         let of_touches = [self.settings_digest.to_string(), touches.to_string()].into_iter();
         Digest::of_texts(of_touches.chain(insights).chain(who_counts.map(|state| state.to_string())))
     }
-}
-
-#[derive(Debug, Default)]
-pub struct Steps {
-    pub days: Vec<DayStep>,
-    pub blocked: Vec<(Day, Vec<Blocker>)>,
-    /// Asked for or stale, but what they were made from was retired from the lake: kept as published.
-    pub without_sources: Vec<Day>,
-    /// The same, and the object of this table is not there as it was published: nobody can make it again.
-    pub damaged: Vec<(Day, &'static str)>,
 }
 
 /// The first local day whose rows can affect a day: horizon and copies before its first instant (rule 21).

@@ -4,7 +4,7 @@
 //! rows touch, with a digest each. A day's receipt says what the day's figures depended on, and the versions of the objects
 //! that were published. Receipts lie under `work/receipts/`, a file per kind and month; losing them costs time only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +69,16 @@ impl<C> PartitionReceipt<C> {
     }
 }
 
+/// A partition that landed and could not be read, as it was tried last. It is tried again once anything of this is another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Refusal {
+    pub inputs: Vec<Object>,
+    /// How it was read: the settings, the share of rejected rows that they allow, and the program.
+    pub tried: Digest,
+    /// The error, as it was said.
+    pub why: String,
+}
+
 /// What a published day depended on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct DayReceipt {
@@ -92,6 +102,9 @@ pub(crate) struct DayReceipt {
     pub aliases: Digest,
     #[serde(default, skip_serializing_if = "Digest::is_none")]
     pub places: Digest,
+    /// The partitions whose rows may be among those that the day depends on, and did not count when it was built.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub without: BTreeSet<String>,
     /// What version 0.1.0 had found to affect the day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale: Option<String>,
@@ -146,7 +159,8 @@ impl<T: PartialEq> Receipts<T> {
     }
 
     pub(crate) fn set(&mut self, day: Day, receipt: T) {
-        if self.days.get(&day) != Some(&receipt) {
+        let was_aside = self.aside.remove(&day).is_some();
+        if was_aside || self.days.get(&day) != Some(&receipt) {
             self.days.insert(day, receipt);
             self.note(day);
         }
@@ -157,13 +171,18 @@ impl<T: PartialEq> Receipts<T> {
         self.aside.extend(self.days.remove_entry(&day));
     }
 
+    /// The receipt of a day, whether it counts or not.
+    pub(crate) fn get_any(&self, day: Day) -> Option<&T> {
+        self.days.get(&day).or(self.aside.get(&day))
+    }
+
     /// The receipts that are kept and do not count.
     pub(crate) fn aside(&self) -> impl Iterator<Item = (Day, &T)> {
         self.aside.iter().map(|(day, receipt)| (*day, receipt))
     }
 
     pub(crate) fn forget(&mut self, day: Day) {
-        if self.days.remove(&day).is_some() {
+        if self.days.remove(&day).or(self.aside.remove(&day)).is_some() {
             self.note(day);
         }
     }

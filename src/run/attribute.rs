@@ -23,6 +23,8 @@ pub(crate) struct Attributed {
     pub facts: FactsOfAds,
     days: BTreeSet<Day>,
     kept: Option<KeptFacts>,
+    /// The partitions of what was kept, where it was added to.
+    added_to: BTreeSet<Day>,
 }
 
 /// Attributes what happened on the local days of these steps, and adds what is new of ads.
@@ -31,21 +33,21 @@ pub(crate) fn attribute_days(places: &Places<'_>, survey: &Survey, rules: Rules<
     let (published, same) = published_counts::read(places, survey, same)?;
     let days: BTreeSet<Day> = steps.iter().map(|step| step.day).filter(|day| !same.contains(day)).collect();
     let kept = KeptFacts::read(places, survey)?;
-    let known = kept.iter().flat_map(|kept| kept.partitions.keys()).copied().collect();
+    let known: BTreeSet<Day> = kept.iter().flat_map(|kept| kept.partitions.keys()).copied().collect();
     let partitions = survey.extracted(Lost::Refused);
     let request = AttributeRequest { rules, partitions: &partitions, days: &days, known: &known };
     let Attribution { mut counts, ads } = places.engine.attribute(&request)?;
     audit::ends(&counts)?;
     counts.merge(published);
-    let facts = match ads {
-        AdNews::Whole(facts) => facts,
+    let (facts, added_to) = match ads {
+        AdNews::Whole(facts) => (facts, BTreeSet::new()),
         AdNews::Added(new) => {
             let mut facts = kept.as_ref().map(|kept| kept.of_ads(places.settings)).unwrap_or_default();
             add_facts(&mut facts, new);
-            facts
+            (facts, known)
         }
     };
-    Ok(Attributed { counts, facts, days: &days | &same, kept })
+    Ok(Attributed { counts, facts, days: &days | &same, kept, added_to })
 }
 
 impl Attributed {
@@ -56,6 +58,6 @@ impl Attributed {
 
     /// Keeps what touches say of ads for the next run.
     pub(crate) fn keep_facts(&self, places: &Places<'_>, survey: &Survey) -> Result<()> {
-        KeptFacts::of(places.settings, survey, &self.facts).keep(places.output, self.kept.as_ref())
+        KeptFacts::of(places.settings, survey, &self.facts, &self.added_to).keep(places.output, self.kept.as_ref())
     }
 }

@@ -94,10 +94,12 @@ fn idle(job: &Job<'_>, survey: &Survey) -> Result<Option<Outcome>> {
     let (mut failures, steps) = (Failures::default(), seen.steps());
     note_missing(&planner, job.wanted, &mut failures);
     note_damaged(&steps, &mut failures);
+    survey.fail_for_refused(job.settings, &mut failures);
     let mut report = RunReport::new(job.settings, planner.range());
     report.note_blocked(&steps);
     report.note_inputs(survey);
     report.note_noticed(&job.places(), survey);
+    report.note_away(survey, &calendar);
     report.seconds = 0.0;
     report.requests = job.lake.requests() + job.output.requests();
     let worst = failures.worst();
@@ -119,7 +121,7 @@ pub(crate) fn note_missing(planner: &Planner<'_>, wanted: Wanted, failures: &mut
 pub(crate) fn note_damaged(steps: &Steps, failures: &mut Failures) {
     for (day, table) in &steps.damaged {
         let error = Error::data(
-            "a published object is not as it was published, and cannot be made again: what it was made from was retired",
+            "a published object is not as it was published, and cannot be made again: what it was made from was retired, or is read no more",
         );
         failures.add(
             error.with("day", day).with("object", day_object(table, *day)).mend("restore the object from a copy of the output"),
@@ -205,7 +207,7 @@ impl<'a> Run<'a> {
         self.note_missing();
         // Receipts that were renewed and not read again.
         for table in Raw::BOTH {
-            self.survey.receipts.raw_mut(table).write(self.job.output)?;
+            self.survey.receipts.write_raw(table, self.job.output)?;
         }
         if let Some(attributed) = self.attributed.as_ref().filter(|_| !self.are_facts_kept) {
             attributed.keep_facts(&self.job.places(), &self.survey)?;
@@ -313,6 +315,7 @@ impl<'a> Run<'a> {
         self.report.set_range(self.planner().range());
         self.report.note_blocked(&steps);
         note_damaged(&steps, &mut self.failures);
+        self.survey.fail_for_refused(self.job.settings, &mut self.failures);
         if let Err(error) = done.and(held) {
             self.failures.add(error);
             let left = steps.days.into_iter().map(|step| step.day);
@@ -331,6 +334,7 @@ impl<'a> Run<'a> {
         self.report.failures = std::mem::take(&mut self.failures.list);
         self.report.note_inputs(&self.survey);
         self.report.note_noticed(&self.job.places(), &self.survey);
+        self.report.note_away(&self.survey, &self.calendar);
         self.report.bytes_read = self.job.lake.bytes_read();
         self.report.requests = self.job.lake.requests() + self.job.output.requests();
         let ended = (self.job.clock)();

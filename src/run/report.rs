@@ -40,7 +40,8 @@ pub struct RunReport {
     pub days_removed: Vec<Day>,
     /// Days kept back, with what blocks them.
     pub days_blocked: BTreeMap<Day, Vec<String>>,
-    /// Days asked for or stale, but kept as published: what they were made from was retired.
+    /// Days asked for or stale, but kept as published: what they were made from was retired, or cannot be read any more and
+    /// does not count now.
     pub days_without_history: Vec<Day>,
     /// Days that a run that was stopped knew to be stale and did not come to; the partitions it did not read may affect more.
     pub days_left: Vec<Day>,
@@ -100,11 +101,22 @@ impl RunReport {
     pub fn note_blocked(&mut self, steps: &Steps) {
         let texts = |(day, blockers): &(Day, Vec<_>)| (*day, blockers.iter().map(ToString::to_string).collect());
         self.days_blocked = steps.blocked.iter().map(texts).collect();
-        self.days_without_history = steps.without_sources.clone();
+        self.days_without_history = steps.kept_as_published();
+        if !steps.without_rows.is_empty() {
+            self.warnings.insert(format!(
+                "days {} stay as published: rows that they were made from cannot be read any more and do not count now",
+                written_ranges(steps.without_rows.iter().copied())
+            ));
+        }
         if let Some((first, last)) = steps.without_sources.first().zip(steps.without_sources.last()) {
             let warning = "stay as published: partitions that they were made from were retired";
             self.warnings.insert(format!("days {first}..{last} {warning}"));
         }
+    }
+
+    /// Partitions that were read once and cannot be read any more.
+    pub(crate) fn note_away(&mut self, survey: &Survey, calendar: &Calendar) {
+        self.warnings.extend(survey.said_of_away(calendar));
     }
 
     /// Days that are published without Meta's figures.

@@ -1,7 +1,7 @@
 //! Scan: has the engine read the raw partitions that are new or changed, and keeps what was found: receipts, and the rows set aside.
 //!
-//! A partition that breaks the contract is refused: nothing of it counts, its days are kept back, and the others go on. Storage
-//! that fails refuses nothing: the days after an unread partition would be built without its rows. What was read is kept, and the
+//! A partition that breaks the contract is refused: its days are kept back, and the others go on, with what it said when it was last
+//! read (`known/away.rs`). Storage that fails refuses nothing: the days after an unread partition would be built without its rows. What was read is kept, and the
 //! run ends.
 
 use arrow::array::RecordBatch;
@@ -83,12 +83,12 @@ impl Scan<'_> {
         for ((partition, extracted), kept) in partitions.into_iter().zip(all_extracted).zip(all_kept) {
             let day = partition.day;
             match kept.and(extracted) {
-                Ok(extraction) => self.take(table, partition, extraction)?,
-                Err(error) if error.kind() == ErrorKind::Data => self.refuse(table, day, error)?,
+                Ok(extraction) => self.take(table, partition, extraction),
+                Err(error) if error.kind() == ErrorKind::Data => self.refuse(table, &partition, error),
                 Err(error) => drop(failed.get_or_insert(error.with("table", table.table()).with("day", day))),
             }
         }
-        self.survey.receipts.raw_mut(table).write(output)?;
+        self.survey.receipts.write_raw(table, output)?;
         failed.map_or(Ok(()), Err)
     }
 
@@ -103,30 +103,30 @@ impl Scan<'_> {
         })
     }
 
-    fn take(&mut self, table: Raw, partition: Partition, extraction: Extraction) -> Result<()> {
+    fn take(&mut self, table: Raw, partition: Partition, extraction: Extraction) {
         let Extraction { content, refusal, version, .. } = extraction;
         if let Some(error) = refusal {
-            return self.refuse(table, partition.day, error);
+            return self.refuse(table, &partition, error);
         }
         if let Some(version) = &version {
             self.survey.note_stored(table, partition.day, version.clone());
         }
         let of = raw_settings(self.job.settings, table);
+        self.survey.receipts.refused_mut(table).forget(partition.day);
         let receipts = self.survey.receipts.raw_mut(table);
         let before = receipts.get(partition.day).map(|receipt| &receipt.content);
         self.changes.push(Change::between(table.table(), partition.day, before, Some(&content)));
         receipts.set(partition.day, PartitionReceipt::new(partition.objects, of, version, content));
-        Ok(())
     }
 
-    fn refuse(&mut self, table: Raw, day: Day, error: Error) -> Result<()> {
-        let receipts = self.survey.receipts.raw_mut(table);
-        self.changes.push(Change::between(table.table(), day, receipts.get(day).map(|receipt| &receipt.content), None));
-        receipts.forget(day);
-        self.job.engine.forget(&[(table, day)])?;
-        self.calendar.refuse(table, day);
-        (self.fail)(error.with("table", table.table()).with("day", day));
-        Ok(())
+    /// What the partition said when it was last read goes on counting, as long as that holds.
+    fn refuse(&mut self, table: Raw, partition: &Partition, error: Error) {
+        let error = error.with("table", table.table()).with("day", partition.day);
+        let before = self.survey.receipts.raw(table).get(partition.day).map(|receipt| receipt.content.clone());
+        if self.survey.refuse(self.job.settings, self.calendar, table, partition, &error) {
+            self.changes.push(Change::between(table.table(), partition.day, before.as_ref(), None));
+        }
+        (self.fail)(error);
     }
 }
 
@@ -165,9 +165,10 @@ pub(crate) fn forget(places: &Places<'_>, gone: &[(&'static str, Day)], survey: 
         let receipts = survey.receipts.raw_mut(table);
         changes.push(Change::between(table.table(), *day, receipts.get(*day).map(|receipt| &receipt.content), None));
         receipts.forget(*day);
+        survey.receipts.refused_mut(table).forget(*day);
     }
     for table in Raw::BOTH {
-        survey.receipts.raw_mut(table).write(places.output)?;
+        survey.receipts.write_raw(table, places.output)?;
     }
     survey.receipts.insights.write(places.output)?;
     Ok(changes)

@@ -156,7 +156,19 @@ pub fn write(world: &World, form: &Form, dir: &Path) -> Lake {
         let rows = shuffled(world.identities.iter().collect(), form, 3_000);
         write_file(&root.join("identities/identities.parquet"), identity_columns(&rows), form);
     }
+    for (table, days) in ["messages", "events"].into_iter().zip(&world.unreadable) {
+        days.iter().for_each(|day| damage(&root.join(table), *day));
+    }
     write_pipeline(world, form, dir, "pipeline", None)
+}
+
+/// Makes what has landed of a day unreadable, in whatever layout it lies.
+pub fn damage(table: &Path, day: NaiveDate) {
+    let files = LAYOUTS.iter().flat_map(|lay| (0..4).map(move |file| lay.path(day, file)));
+    for file in files.map(|file| table.join(file)).filter(|file| file.exists()) {
+        // One without an ending is no data where it does not begin like this.
+        fs::write(&file, "PAR1, and nothing that follows").unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    }
 }
 
 /// A pipeline file over the lake that [`write`] put under `dir`. `output` is a folder beside the lake; None is the default

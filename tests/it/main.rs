@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
 
 mod architecture;
+mod away;
 mod bench;
 mod blip_shared;
 mod browser;

@@ -195,6 +195,15 @@ impl Arriving {
         }
     }
 
+    fn unreadable(self, world: &World) -> &Vec<NaiveDate> {
+        &world.unreadable[self as usize]
+    }
+
+    /// Whether rows of a partition count: it has landed, or what it said when it was read once goes on counting (19).
+    fn counts(self, world: &World, partition: NaiveDate) -> bool {
+        self.days(world).contains(&partition) || self.unreadable(world).contains(&partition)
+    }
+
     /// The day of arrival that holds an instant.
     fn date(self, world: &World, at: i64) -> NaiveDate {
         let Some(zone) = &world.partition_zones[self as usize] else { return utc_date(at) };
@@ -437,7 +446,7 @@ fn type_of_ad(value: &Cell) -> Option<String> {
 fn touches(world: &World, contacts: &Contacts<'_>, rejected: &mut Vec<Rejected>) -> Vec<Touch> {
     let mut touches = Vec::new();
     for message in &world.messages {
-        if !world.message_days.contains(&message.partition) {
+        if !Arriving::Messages.counts(world, message.partition) {
             continue;
         }
         let Message { partition, ref bot_id, ref direction, .. } = *message;
@@ -502,7 +511,7 @@ fn conversion_events(world: &World, contacts: &Contacts<'_>, rejected: &mut Vec<
     let mut events = Vec::new();
     for event in &world.events {
         let Event { partition, ref bot_id, .. } = *event;
-        if !world.event_days.contains(&partition) {
+        if !Arriving::Events.counts(world, partition) {
             continue;
         }
         let words = &world.null_words[1];
@@ -657,14 +666,17 @@ fn sessions(world: &World, touches: &[&Touch], events: &[&ConversionEvent]) -> (
 // ---------------------------------------------------------------------------------------------------------------- days
 
 /// Whether a partition of this day of arrival is there, or will never come and is not waited for. Before the lake's first
-/// partition nothing is missing (22).
+/// partition nothing is missing (22). One that cannot be read any more is missing or refused (19).
 fn has_landed(world: &World, table: Arriving, day: NaiveDate) -> bool {
+    if table.unreadable(world).contains(&day) {
+        return false;
+    }
     let begins = world.message_days.iter().chain(&world.event_days).min();
     begins.is_none_or(|begins| day < *begins) || world.allow_missing.contains(&day) || table.days(world).contains(&day)
 }
 
 /// The last date for which both partitions have landed.
-fn last_landed(world: &World) -> Option<NaiveDate> {
+pub fn last_landed(world: &World) -> Option<NaiveDate> {
     world.message_days.iter().filter(|day| world.event_days.contains(day)).max().copied()
 }
 

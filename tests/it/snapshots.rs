@@ -45,7 +45,14 @@ fn everywhere(text: &str, lake: &Lake) -> String {
         Some((_, rest)) => format!("at most <size> bytes to read{rest}"),
         None => line.trim_end().to_owned(),
     };
-    text.lines().map(size).collect::<Vec<_>>().join("\n")
+    text.lines().map(size).map(|line| without_version(&line)).collect::<Vec<_>>().join("\n")
+}
+
+fn without_version(line: &str) -> String {
+    match line.split_once("in version \"").and_then(|(before, rest)| Some((before, rest.split_once('"')?.1))) {
+        Some((before, after)) => format!("{before}in version <version>{after}"),
+        None => line.to_owned(),
+    }
 }
 
 /// A sample as its pipeline file has it, with an output of the test's own.

@@ -19,6 +19,9 @@ pub struct World {
     pub message_days: Vec<NaiveDate>,
     pub event_days: Vec<NaiveDate>,
     pub allow_missing: Vec<NaiveDate>,
+    /// Partitions of messages and of events that were read once and cannot be read any more (19): the rows here are those of then. A day
+    /// that is landed, too, is there and damaged; one that is not has vanished.
+    pub unreadable: [Vec<NaiveDate>; 2],
     /// Whose days the partitions of messages and of events are: an offset or a zone, else those of UTC.
     pub partition_zones: [Option<String>; 2],
     /// Words that mean nothing in messages and in events.

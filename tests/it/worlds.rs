@@ -478,6 +478,7 @@ fn world_of(days: i64, rows: usize) -> BoxedStrategy<World> {
                     allow_missing,
                     partition_zones,
                     null_words,
+                    unreadable: Default::default(),
                     messages,
                     events,
                     identities,

@@ -1,0 +1,47 @@
+//! Lost rows: days that were built from rows which do not count any more, because their partition cannot be read and what it said on its
+//! last reading is lost or was read under other settings (rule 19). Built now they would lack those rows: they stay as published.
+//!
+//! A day's receipt names the partitions whose rows it lacked already when it was built: without those it can be built again.
+
+use std::collections::BTreeSet;
+
+use crate::base::day::Day;
+use crate::base::digest::Digest;
+use crate::base::limits::{COPY_DAYS, DAYS_AHEAD, DAYS_LATE};
+use crate::base::schema::Raw;
+use crate::plan::Planner;
+use crate::plan::calendar::LostRows;
+use crate::plan::receipt::DayReceipt;
+
+impl Planner<'_> {
+    /// The partitions whose rows the day may depend on, which cannot be read any more and whose rows do not count now.
+    pub(super) fn lost_rows(&self, day: Day) -> BTreeSet<String> {
+        if self.inputs.calendar.without_rows().next().is_none() {
+            return BTreeSet::new();
+        }
+        // An offset that is another now moves a row's day by one.
+        let first = self.first_affecting(day).plus(-1);
+        let last = |table: Raw| day.plus(if table == Raw::Messages && self.may_be_shadowed(day) { COPY_DAYS + 2 } else { 1 });
+        let beside = self.inputs.settings.days_beside();
+        let may_affect = |(table, of, rows): &(Raw, Day, &LostRows)| match rows {
+            LostRows::On(days) => days.range(first..=last(*table)).next().is_some(),
+            LostRows::Anywhere => (first.plus(-DAYS_AHEAD - beside)..=day.plus(DAYS_LATE + beside)).contains(of),
+        };
+        let lost = self.inputs.calendar.without_rows().filter(may_affect);
+        lost.map(|(table, of, _)| format!("{} {of}", table.table())).collect()
+    }
+
+    /// Whether some bot has touches without an ad id that later copies could take away from the day (see `BotRows::affecting`).
+    fn may_be_shadowed(&self, day: Day) -> bool {
+        let near = day.plus(-COPY_DAYS - 2)..=day.next();
+        self.rows().iter().any(|rows| rows.touches.range(near.clone()).any(|(_, of_day)| of_day.other != Digest::NONE))
+    }
+
+    /// Whether something of the day is published that was built from rows which do not count any more: built now, it would lack them.
+    pub(crate) fn would_lose_rows(&self, day: Day) -> bool {
+        let lost = self.lost_rows(day);
+        let lacks_already = |receipt: &DayReceipt| lost.is_subset(&receipt.without);
+        let is_published = || self.inputs.published.values().any(|days| days.contains_key(&day));
+        !lost.is_empty() && is_published() && !self.inputs.days.get(day).is_some_and(lacks_already)
+    }
+}
