@@ -10,6 +10,7 @@
 //! error.rs        kind, what, to what, the mend
 //! failures.rs     what goes wrong without stopping a run
 //! limits.rs       copies, late rows, how many days a row affects; the largest count
+//! logged.rs       a file of a table with a log
 //! mapping.rs      where the lake's columns are found
 //! memory.rs       how the allocator keeps it
 //! money.rs        exact decimals from text
@@ -29,6 +30,7 @@ pub mod digest;
 pub mod error;
 pub(crate) mod failures;
 pub(crate) mod limits;
+pub(crate) mod logged;
 pub(crate) mod mapping;
 pub(crate) mod memory;
 pub mod money;

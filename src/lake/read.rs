@@ -25,6 +25,7 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::SchemaDescriptor;
 
+use super::delta::{ColumnPath, FileView, without};
 use super::failure::Operation;
 use super::objects::bytes_of;
 use super::open::Lake;
@@ -37,9 +38,6 @@ const ROWS_PER_BATCH: usize = 65_536;
 
 /// What is fetched from an object's end at first: the whole footer of most files, in one request.
 const FOOTER_BYTES: usize = 64 * 1024;
-
-/// A column, and the field of it where only that is needed.
-pub(super) type ColumnPath = (String, Option<String>);
 
 /// What to read of an object.
 pub struct ReadPlan {
@@ -89,22 +87,28 @@ impl Lake {
         let here = |error: Error| error.with("object", &object.path);
         let location = self.object_path(&object.path)?;
         let reader = self.object_reader(location, object);
+        let deleted = self.deleted_rows(object)?;
         self.wait(async {
             let builder =
                 ParquetRecordBatchStreamBuilder::new(reader).await.map_err(|error| self.parquet_error(error, object))?;
-            let schema = builder.schema().clone();
-            let plan = plan(&schema).map_err(here)?;
-            let columns = plan.columns.clone();
-            let projection = mask(&plan.columns, builder.parquet_schema());
+            let view = Arc::new(FileView::new(object, builder.schema()).map_err(here)?);
+            let plan = plan(view.schema()).map_err(here)?;
+            let columns = view.stored(&plan.columns);
+            let projection = mask(&columns, builder.parquet_schema());
             // An error of the test would lose its kind inside the Parquet reader.
             let failed: Arc<Mutex<Option<Error>>> = Arc::default();
             // Few rows pass: walking over the others is cheaper than decoding them.
             let mut builder = builder.with_batch_size(ROWS_PER_BATCH).with_row_selection_policy(RowSelectionPolicy::Selectors);
+            if let Some(deleted) = deleted {
+                let rows = builder.metadata().file_metadata().num_rows();
+                builder = builder.with_row_selection(without(&deleted, usize::try_from(rows).unwrap_or_default()).map_err(here)?);
+            }
             if let Some(mut filter) = plan.filter {
                 let failed = failed.clone();
-                let filter_mask = mask(&filter.columns, builder.parquet_schema());
+                let filter_mask = mask(&view.stored(&filter.columns), builder.parquet_schema());
+                let of_filter = view.clone();
                 let predicate = ArrowPredicateFn::new(filter_mask, move |batch| {
-                    (filter.test)(&batch).map_err(|error| {
+                    (filter.test)(&of_filter.shown(batch, &filter.columns)?).map_err(|error| {
                         let text = error.to_string();
                         if let Ok(mut failed) = failed.lock() {
                             *failed = Some(error);
@@ -117,14 +121,17 @@ impl Lake {
             let mut batches = builder.with_projection(projection).build().map_err(|error| self.parquet_error(error, object))?;
             while let Some(batch) = batches.next().await {
                 match batch {
-                    Ok(batch) => each(batch).map_err(here)?,
+                    Ok(batch) => {
+                        let shown = view.shown(batch, &plan.columns).map_err(|error| here(unreadable(object, error.into())))?;
+                        each(shown).map_err(here)?;
+                    }
                     Err(error) => {
                         if let Some(of_test) = failed.lock().ok().and_then(|mut failed| failed.take()) {
                             return Err(here(of_test));
                         }
                         let error = self.parquet_error(error, object);
                         return Err(match self.undecodable_column(object, &columns).await {
-                            Some(column) => error.with("column", column),
+                            Some(column) => error.with("column", view.name_of(&column)),
                             None => error,
                         });
                     }
@@ -138,7 +145,8 @@ impl Lake {
     pub fn schema(&self, object: &Object) -> Result<arrow::datatypes::SchemaRef> {
         let reader = self.object_reader(self.object_path(&object.path)?, object);
         let opened = self.wait(ParquetRecordBatchStreamBuilder::new(reader));
-        opened.map(|builder| builder.schema().clone()).map_err(|error| self.parquet_error(error, object))
+        let opened = opened.map_err(|error| self.parquet_error(error, object))?;
+        Ok(FileView::new(object, opened.schema())?.schema().clone())
     }
 
     /// The number of rows and the schema that an object's footer states, and what it says of a column of integers or timestamps as
@@ -147,8 +155,11 @@ impl Lake {
         let reader = self.object_reader(self.object_path(&object.path)?, object);
         let opened =
             self.wait(ParquetRecordBatchStreamBuilder::new(reader)).map_err(|error| self.parquet_error(error, object))?;
+        let view = FileView::new(object, opened.schema())?;
+        let stored_as = view.stored(&[(column.to_string(), None)]);
         let of_group = |group: &parquet::file::metadata::RowGroupMetaData| {
-            let chunk = group.columns().iter().find(|chunk| chunk.column_path().parts() == [column])?;
+            let (name, _) = stored_as.first()?;
+            let chunk = group.columns().iter().find(|chunk| chunk.column_path().parts() == std::slice::from_ref(name))?;
             let statistics = chunk.statistics()?;
             let has_nulls = statistics.null_count_opt() != Some(0);
             match statistics {
@@ -163,8 +174,9 @@ impl Lake {
             high: a.high.max(b.high),
             has_nulls: a.has_nulls || b.has_nulls,
         };
-        let rows = opened.metadata().file_metadata().num_rows();
-        Ok((rows, opened.schema().clone(), spans.and_then(|spans| spans.into_iter().reduce(together))))
+        let deleted = object.logged.0.as_ref().and_then(|file| file.deleted.as_ref()).map_or(0, |deleted| deleted.rows);
+        let rows = opened.metadata().file_metadata().num_rows() - deleted;
+        Ok((rows, view.schema().clone(), spans.and_then(|spans| spans.into_iter().reduce(together))))
     }
 
     /// All rows of an object in these columns; optional ones it lacks are left out.
@@ -319,7 +331,7 @@ impl ObjectReader {
 
     /// Some bytes, of the version that was listed: a file replaced meanwhile is never read half and half.
     async fn fetch_range(&self, range: Range<u64>) -> object_store::Result<Bytes> {
-        let options = GetOptions { if_match: Some(self.object.version.clone()), ..GetOptions::default() };
+        let options = GetOptions { if_match: Some(self.object.stored_version().to_string()), ..GetOptions::default() };
         let found = self.lake.store.get_opts(&self.location, GetOptions { range: Some(range.into()), ..options }).await?;
         let bytes = bytes_of(found).await?;
         self.lake.bytes_read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
