@@ -9,6 +9,7 @@ mod browser;
 mod cases;
 mod contract;
 mod conversion_events;
+mod delta;
 mod delta_log;
 mod dependencies;
 mod engines;
