@@ -14,6 +14,7 @@
 //! ids.rs          what an id is
 //! json.rs         one value out of a JSON text
 //! limits.rs       copies, late rows, how many days a row affects; the largest count
+//! logged.rs       a file of a table with a log
 //! mapping.rs      where the lake's columns are found
 //! memory.rs       how the allocator keeps it
 //! missing.rs      columns that a file lacks
@@ -43,6 +44,7 @@ pub(crate) mod folders;
 pub(crate) mod ids;
 mod json;
 pub(crate) mod limits;
+pub(crate) mod logged;
 pub(crate) mod mapping;
 pub(crate) mod memory;
 pub(crate) mod missing;

@@ -16,8 +16,10 @@ pub(super) enum LogFormat {
 
 /// Starts the log, and the progress bars that stand below its lines.
 pub(super) fn start(format: LogFormat, quiet: bool) {
-    let level = if quiet { tracing::Level::WARN } else { tracing::Level::INFO };
-    let log = tracing_subscriber::fmt().with_writer(|| progress::LogLines).with_max_level(level).with_target(false);
+    let level = if quiet { "warn" } else { "info" };
+    // What Delta's kernel has to say becomes an error of ours, or is nobody's business.
+    let wanted = tracing_subscriber::EnvFilter::new(format!("{level},delta_kernel=off"));
+    let log = tracing_subscriber::fmt().with_writer(|| progress::LogLines).with_env_filter(wanted).with_target(false);
     // A log that was started already stays as it is.
     let _ = match format {
         LogFormat::Json => log.json().flatten_event(true).try_init(),

@@ -45,7 +45,7 @@ fn version(metadata: &Metadata) -> String {
 }
 
 fn object(path: String, metadata: &Metadata) -> Object {
-    Object { path, size: metadata.len(), version: version(metadata) }
+    Object::plain(path, metadata.len(), version(metadata))
 }
 
 /// What lies in a folder; nothing when there is no such folder.
@@ -250,7 +250,7 @@ mod tests {
         let version = publish_on_disk(disk, STAGING, "a/date=1/x y%2f#1é.parquet", b"abc").unwrap();
         let listed = list_on_disk(disk, "a").unwrap().0;
         let path = "a/date=1/x y%2f#1é.parquet".to_string();
-        assert_eq!(listed, [Object { path: path.clone(), size: 3, version: version.clone() }]);
+        assert_eq!(listed, [Object::plain(path.clone(), 3, version.clone())]);
         let store = LocalFileSystem::new_with_prefix(disk).unwrap();
         assert_eq!(block_on(store.head(&object_store::path::Path::parse(path).unwrap())).unwrap().e_tag, Some(version));
     }

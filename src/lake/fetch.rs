@@ -47,7 +47,7 @@ impl ObjectReader {
 
     /// Some bytes, of the version that was listed: a file replaced meanwhile is never read half and half.
     pub(super) async fn fetch_range(&self, range: Range<u64>) -> object_store::Result<Bytes> {
-        let options = GetOptions { if_match: Some(self.object.version.clone()), ..GetOptions::default() };
+        let options = GetOptions { if_match: Some(self.object.stored_version().to_string()), ..GetOptions::default() };
         let found = self.lake.store.get_opts(&self.location, GetOptions { range: Some(range.into()), ..options }).await?;
         let bytes = bytes_of(found).await?;
         self.lake.bytes_read.fetch_add(bytes.len() as u64, Ordering::Relaxed);

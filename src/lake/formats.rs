@@ -2,6 +2,7 @@
 //!
 //! A folder with a log of versions holds files that were replaced or deleted from: to read them all would count rows twice.
 
+use super::delta::is_version;
 use crate::base::error::{Error, Result};
 use crate::base::object::Object;
 
@@ -9,8 +10,7 @@ use crate::base::object::Object;
 fn format_of(path: &str) -> Option<&'static str> {
     let mut names = path.rsplit('/');
     let (name, folder) = (names.next()?, names.next().unwrap_or_default());
-    let is_version = name.len() >= 20 && name.as_bytes()[..20].iter().all(u8::is_ascii_digit);
-    if folder == "_delta_log" && is_version && (name.ends_with(".json") || name.ends_with(".parquet")) {
+    if folder == "_delta_log" && is_version(name) {
         Some("Delta Lake")
     } else if name == ".hoodie_partition_metadata" || path.split('/').any(|part| part == ".hoodie") {
         Some("Apache Hudi")
@@ -21,10 +21,15 @@ fn format_of(path: &str) -> Option<&'static str> {
     }
 }
 
-/// Refuses a folder that is a table of such a format.
+/// Refuses a folder that is a table of such a format, or holds one.
 pub(super) fn refuse_formats(folder: &str, objects: &[Object]) -> Result<()> {
     let sign = |object: &Object| Some((format_of(&object.path[folder.len()..])?, object.path.clone()));
     let Some((format, path)) = objects.iter().find_map(sign) else { return Ok(()) };
+    if let Some((table, _)) = path.split_once("/_delta_log/") {
+        return Err(Error::usage(format!("a Delta table lies within {folder}/, and is not read as a part of it"))
+            .with("found", &path)
+            .mend(format!("write path = {table:?} for this table in the pipeline file, or move the table away")));
+    }
     Err(Error::usage(format!("{folder}/ is a table of {format}: its files alone do not say which rows count"))
         .with("found", path)
         .mend("write the current rows of the table as plain Parquet into a folder of their own, and name that as `path`"))

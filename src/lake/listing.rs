@@ -2,10 +2,11 @@
 //!
 //! One listing of the store, and no file is left out in silence: each is read, is plainly no data, or is among those of which the
 //! number and the first name are told. A day that has landed and cannot be read is a partition with a fault, and is refused as
-//! such when it is to be read.
+//! such when it is to be read. Of a Delta table the log says which files there are, and `delta` reads it.
 
 use std::collections::BTreeMap;
 
+use super::delta::{Days, Live, is_table};
 use super::disk::Odd;
 use super::formats::refuse_formats;
 use super::guess::guess;
@@ -95,6 +96,8 @@ pub(crate) struct Listed<'a> {
     days: BTreeMap<Day, ListedDay>,
     /// Files that lie in no day's folder.
     beside: Vec<String>,
+    /// What is said of files of a table by its log that are of no day.
+    of_no_day: Option<String>,
 }
 
 #[derive(Default)]
@@ -117,6 +120,16 @@ pub(crate) struct Files {
 const SMALLEST_PARQUET: u64 = 12;
 
 impl Files {
+    /// The live files of a table by its log.
+    fn live(files: Vec<(Object, Option<Odd>)>) -> Files {
+        let mut live = Files::default();
+        for (object, odd) in files {
+            live.odd = live.odd.or(odd);
+            live.parquet.push(object);
+        }
+        live
+    }
+
     fn add(&mut self, object: Object, name: &str) {
         match named(name) {
             Named::Parquet => self.parquet.push(object),
@@ -174,8 +187,12 @@ impl Lake {
     /// Lists a table's folder.
     pub(crate) fn listed<'a>(&self, folder: &'a str, layout: &'a Layout) -> Result<Listed<'a>> {
         let (objects, odd) = self.list_with_odd(folder)?;
+        let mut listed = Listed { folder, layout, days: BTreeMap::new(), beside: Vec::new(), of_no_day: None };
+        if is_table(folder, &objects) {
+            listed.add_live(Live::take(self, folder, objects)?)?;
+            return Ok(listed);
+        }
         refuse_formats(folder, &objects)?;
-        let mut listed = Listed { folder, layout, days: BTreeMap::new(), beside: Vec::new() };
         objects.into_iter().for_each(|object| listed.add(object));
         odd.into_iter().for_each(|odd| listed.add_odd(odd));
         Ok(listed)
@@ -184,6 +201,9 @@ impl Lake {
     /// Lists a folder that has no days.
     pub(crate) fn listed_files(&self, folder: &str, ignore: &[Glob]) -> Result<Files> {
         let (objects, odd) = self.list_with_odd(folder)?;
+        if is_table(folder, &objects) {
+            return Ok(Files::live(Live::take(self, folder, objects)?.whole()));
+        }
         refuse_formats(folder, &objects)?;
         let is_read = |path: &str| {
             let names = names_below(folder, path);
@@ -255,6 +275,24 @@ impl Listed<'_> {
         }
     }
 
+    /// A table by its log has no folders to mark, and no files that nobody knows.
+    fn add_live(&mut self, live: Live) -> Result<()> {
+        let folder = self.folder;
+        if let Some(marker) = &self.layout.marker {
+            return Err(Error::usage(format!("{folder}/ is a Delta table, in which no marker says that a day has landed"))
+                .with("marker", format!("{marker:?}"))
+                .mend("remove `marker` of this table from the pipeline file: a day has landed when the log has a file of it"));
+        }
+        let Days { days, others } = live.by_days(folder, &self.layout.patterns)?;
+        self.days =
+            days.into_iter().map(|(day, files)| (day, ListedDay { files: Files::live(files), is_marked: false })).collect();
+        self.of_no_day = others.first().map(|first| {
+            let (has, is) = if others.len() == 1 { ("file has", "is") } else { ("files have", "are") };
+            format!("{} {has} no day in the partition column and {is} not read, the first is {first:?}", others.len())
+        });
+        Ok(())
+    }
+
     fn add_odd(&mut self, odd: Odd) {
         let names = names_below(self.folder, &odd.path);
         let is_nothing = names.last().is_none_or(|name| named(name) == Named::Nothing) || is_ignored(&self.layout.ignore, &names);
@@ -289,6 +327,7 @@ impl Listed<'_> {
             }
         }
         listing.left_out.extend(told(&others, "of no kind that is read lie under days"));
+        listing.left_out.extend(self.of_no_day);
         listing.left_out.extend(told(&self.beside, "lie in the folder of no day and are not read"));
         Ok(listing)
     }

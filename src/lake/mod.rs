@@ -5,33 +5,39 @@
 //! name ever appears in the target's folder. Storage errors are classified here, while they are in hand.
 //!
 //! ```text
-//! batches.rs    how many rows at once
-//! blocks.rs     an object, piece by piece
-//! disk.rs       a folder on a local disk
-//! epochs.rs     the lock on an object store
-//! failure.rs    what a failure of storage means
-//! fetch.rs      an object's bytes for the Parquet reader
-//! formats.rs    folders that are more than their files
-//! guess.rs      the pattern that would fit
-//! holder.rs     who holds a lock
-//! json.rs       small JSON objects
-//! layout.rs     where things lie in the output
-//! listing.rs    the days of an input table
-//! location.rs   a folder, or a prefix in a bucket
-//! lock.rs       one run at a time
-//! names.rs      which files hold rows
-//! objects.rs    listed, and got whole
-//! open.rs       a location, opened
-//! pattern.rs    which folders are days
-//! probe.rs      what a store can do
-//! read.rs       Parquet in batches
-//! store.rs      opened by the environment
-//! table.rs      our own tables as Parquet
-//! write.rs      one object at once
+//! batches.rs         how many rows at once
+//! blocks.rs          an object, piece by piece
+//! delta/days.rs      a Delta table's live files by their days
+//! delta/handlers.rs  what its kernel asks of storage
+//! delta/mod.rs       Delta Lake: tables by their log
+//! delta/reading.rs   a file as its table's rows and columns
+//! delta/table.rs     the current version, by the log
+//! disk.rs            a folder on a local disk
+//! epochs.rs          the lock on an object store
+//! failure.rs         what a failure of storage means
+//! fetch.rs           an object's bytes for the Parquet reader
+//! formats.rs         folders that are more than their files
+//! guess.rs           the pattern that would fit
+//! holder.rs          who holds a lock
+//! json.rs            small JSON objects
+//! layout.rs          where things lie in the output
+//! listing.rs         the days of an input table
+//! location.rs        a folder, or a prefix in a bucket
+//! lock.rs            one run at a time
+//! names.rs           which files hold rows
+//! objects.rs         listed, and got whole
+//! open.rs            a location, opened
+//! pattern.rs         which folders are days
+//! probe.rs           what a store can do
+//! read.rs            Parquet in batches
+//! store.rs           opened by the environment
+//! table.rs           our own tables as Parquet
+//! write.rs           one object at once
 //! ```
 
 mod batches;
 mod blocks;
+mod delta;
 mod disk;
 mod epochs;
 mod failure;

@@ -37,6 +37,16 @@ impl Lake {
         Ok((objects, odd))
     }
 
+    /// An object as a listing would show it; none where there is none.
+    pub(super) fn look_at(&self, path: &str) -> Result<Option<Object>> {
+        let location = self.object_path(path)?;
+        match self.wait(self.store.head(&location)) {
+            Ok(meta) => Ok(Some(Object::plain(path, meta.size, self.version(&meta)))),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.failure(Operation::Read, path, error)),
+        }
+    }
+
     /// Whether an object begins as Parquet does.
     pub(super) fn begins_as_parquet(&self, object: &Object) -> Result<bool> {
         let location = self.object_path(&object.path)?;
@@ -57,7 +67,7 @@ impl Lake {
         let prefix = self.object_path(folder)?;
         let metas = self.list_whole(&prefix).map_err(|error| self.failure(Operation::List, folder, error))?;
         let relative = |location: &Path| location.as_ref()[self.prefix.as_ref().len()..].trim_start_matches('/').to_string();
-        let object = |meta: ObjectMeta| Object { path: relative(&meta.location), size: meta.size, version: self.version(&meta) };
+        let object = |meta: ObjectMeta| Object::plain(relative(&meta.location), meta.size, self.version(&meta));
         Ok(metas.into_iter().map(object).collect())
     }
 

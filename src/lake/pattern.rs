@@ -3,6 +3,7 @@
 //! Names are compared without regard to case, after URL decoding and without white space around; a time behind a date is ignored. A
 //! `*` stands for any text within a name.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::names::is_parquet;
@@ -74,6 +75,25 @@ impl Pattern {
         }
     }
 
+    /// Whether each part of the day is the value of one of these columns, as `date={date}` is of `date`.
+    pub(super) fn fits_columns(&self, columns: &[String]) -> bool {
+        let is_column = |key: &str| columns.iter().any(|column| compared(column) == compared(key));
+        self.text.split('/').filter(|part| part.contains('{')).all(|part| key_of(part).is_some_and(is_column))
+    }
+
+    /// The day that these values of columns are of.
+    pub(super) fn day_of_values(&self, values: &BTreeMap<String, Option<String>>) -> Option<Day> {
+        let name = |part: &str| match key_of(part) {
+            Some(key) if part.contains('{') => {
+                let (_, value) = values.iter().find(|(column, _)| compared(column) == compared(key))?;
+                Some(format!("{key}={}", value.as_ref()?).trim().to_lowercase())
+            }
+            _ => Some(part.replace('*', "").to_lowercase()),
+        };
+        let names = self.text.split('/').map(name).collect::<Option<Vec<_>>>()?;
+        self.day_of(&names).map(|(day, _)| day)
+    }
+
     /// The day that these names below the table's folder are of, and how many of them say so.
     pub(super) fn day_of(&self, names: &[String]) -> Option<(Day, usize)> {
         let mut parts = Parts::default();
@@ -85,6 +105,11 @@ impl Pattern {
         let day = format!("{:04}-{:02}-{:02}", year?, month?, day?).parse().ok()?;
         Some((day, self.names.len()))
     }
+}
+
+/// The column that a name of a pattern has a value of.
+fn key_of(part: &str) -> Option<&str> {
+    part.split_once('=').map(|(key, _)| key)
 }
 
 impl fmt::Display for Pattern {
@@ -264,6 +289,32 @@ mod tests {
             assert_eq!(day_of(pattern, path), expected, "{pattern} {path}");
         }
         assert_eq!(day_of("{yyyy}/{mm}/{dd}", "2026/1/5/a.parquet").as_deref(), Some("2026-01-05"));
+    }
+
+    #[test]
+    fn values_of_columns_are_days_as_folders_are() {
+        type Values = &'static [(&'static str, &'static str)];
+        let cases: [(&str, Values, bool); 10] = [
+            ("date={date}", &[("date", "2026-10-20")], true),
+            ("date={date}", &[("bot", "x"), ("Date", "2026-10-20 00:00:00")], true),
+            ("x=*/date={date}", &[("date", "2026-10-20")], true),
+            ("raw/date={date}", &[("date", "2026-10-20")], true),
+            ("ymd={yyyymmdd}", &[("ymd", "20261020")], true),
+            ("y={yyyy}/m={mm}/d={dd}", &[("d", "20"), ("m", "10"), ("y", "2026")], true),
+            ("date={date}", &[("date", "20261020")], false),
+            ("date={date}", &[("dt", "2026-10-20")], false),
+            ("{date}", &[("date", "2026-10-20")], false),
+            ("y={yyyy}/m={mm}/d={dd}", &[("m", "10"), ("y", "2026")], false),
+        ];
+        for (text, values, is_day) in cases {
+            let pattern = Pattern::parse(text).unwrap();
+            let columns: Vec<String> = values.iter().map(|(name, _)| name.to_string()).collect();
+            let values = values.iter().map(|(name, value)| (name.to_string(), Some(value.to_string()))).collect();
+            let day = pattern.day_of_values(&values).filter(|_| pattern.fits_columns(&columns));
+            assert_eq!(day.map(|day| day.to_string()), is_day.then(|| "2026-10-20".to_string()), "{text}");
+        }
+        let nothing = BTreeMap::from([("date".to_string(), None)]);
+        assert_eq!(Pattern::usual().day_of_values(&nothing), None);
     }
 
     #[test]

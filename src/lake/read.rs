@@ -8,14 +8,14 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use arrow::array::{BooleanArray, RecordBatch};
-use arrow::datatypes::{DataType, Field, Fields, Schema};
+use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use bytes::Bytes;
 use futures::StreamExt;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowPredicateFn, ArrowReaderBuilder, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowFilter,
-    RowSelectionPolicy,
+    RowSelection, RowSelectionPolicy,
 };
 use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 use parquet::basic::LogicalType;
@@ -25,6 +25,7 @@ use parquet::schema::types::SchemaDescriptor;
 
 use super::batches::{ROWS_PER_BATCH, Reading, cut};
 use super::blocks::Blocks;
+use super::delta::{ColumnPath, FileView, without};
 use super::failure::Operation;
 use super::fetch::{ObjectReader, external};
 use super::open::Lake;
@@ -35,9 +36,6 @@ use crate::base::types::as_uuid;
 
 /// As many rows are decoded at once to find which column cannot be.
 const ROWS_PER_LOOK: usize = 1_024;
-
-/// A column, and the field of it where only that is needed.
-pub(super) type ColumnPath = (String, Option<String>);
 
 /// What to read of an object.
 pub struct ReadPlan {
@@ -77,13 +75,13 @@ fn mask(columns: &[ColumnPath], parquet: &SchemaDescriptor) -> ProjectionMask {
 }
 
 /// The schema, with what only the file's own says: which columns of 16 bytes, and fields of structs, are UUIDs.
-fn with_uuids(schema: &Schema, parquet: &SchemaDescriptor) -> Schema {
+fn with_uuids(schema: &SchemaRef, parquet: &SchemaDescriptor) -> SchemaRef {
     let paths = parquet.columns().iter().filter(|leaf| leaf.logical_type_ref() == Some(&LogicalType::Uuid));
     let paths: Vec<&[String]> = paths.map(|leaf| leaf.path().parts()).collect();
     if paths.is_empty() {
         return schema.clone();
     }
-    Schema::new_with_metadata(marked(schema.fields(), &paths, &mut Vec::new()), schema.metadata().clone())
+    Arc::new(Schema::new_with_metadata(marked(schema.fields(), &paths, &mut Vec::new()), schema.metadata().clone()))
 }
 
 fn marked<'f>(fields: &'f Fields, paths: &[&[String]], above: &mut Vec<&'f str>) -> Fields {
@@ -115,27 +113,34 @@ impl From<ParquetError> for NotRead {
     }
 }
 
-fn configured<T>(
-    builder: ArrowReaderBuilder<T>,
-    reading: &Reading,
+/// What is decoded of an object.
+struct Wanted {
     projection: ProjectionMask,
+    /// Where some rows are none of the table's any more, the others.
+    rows: Option<RowSelection>,
     filter: Option<RowFilter>,
-) -> ArrowReaderBuilder<T> {
+}
+
+fn configured<T>(builder: ArrowReaderBuilder<T>, reading: &Reading, wanted: Wanted) -> ArrowReaderBuilder<T> {
     // Few rows pass: walking over the others is cheaper than decoding them.
     let builder = builder.with_batch_size(reading.rows_per_batch).with_row_selection_policy(RowSelectionPolicy::Selectors);
-    let builder = builder.with_projection(projection);
-    match filter {
+    let mut builder = builder.with_projection(wanted.projection);
+    if let Some(rows) = wanted.rows {
+        builder = builder.with_row_selection(rows);
+    }
+    match wanted.filter {
         Some(filter) => builder.with_row_filter(filter),
         None => builder,
     }
 }
 
 /// The test on these columns. Its error is kept in `failed`.
-fn row_filter(columns: ProjectionMask, mut test: Test, failed: Arc<Mutex<Option<Error>>>) -> RowFilter {
-    let predicate = ArrowPredicateFn::new(columns, move |batch| {
+fn row_filter(stored: ProjectionMask, filter: Filter, view: Arc<FileView>, failed: Arc<Mutex<Option<Error>>>) -> RowFilter {
+    let Filter { columns, mut test } = filter;
+    let predicate = ArrowPredicateFn::new(stored, move |batch| {
         let mut passes = Vec::new();
         for part in cut(batch) {
-            let of_part = test(&part).map_err(|error| {
+            let of_part = test(&view.shown(part, &columns)?).map_err(|error| {
                 let text = error.to_string();
                 if let Ok(mut failed) = failed.lock() {
                     *failed = Some(error);
@@ -163,33 +168,47 @@ impl Lake {
     ) -> Result<()> {
         let here = |error: Error| error.with("object", &object.path);
         let mut reader = self.object_reader(self.object_path(&object.path)?, object);
+        let deleted = self.deleted_rows(object)?;
         let stored = self.wait(ArrowReaderMetadata::load_async(&mut reader, ArrowReaderOptions::new()));
         let stored = stored.map_err(|error| self.parquet_error(error, object))?;
-        if stored.metadata().file_metadata().num_rows() == 0 {
+        let rows = usize::try_from(stored.metadata().file_metadata().num_rows()).unwrap_or_default();
+        if rows == 0 {
             return Ok(());
         }
-        let ReadPlan { columns, filter } = plan(&with_uuids(stored.schema(), stored.parquet_schema())).map_err(here)?;
-        let projection = mask(&columns, stored.parquet_schema());
+        let view = FileView::new(object, &with_uuids(stored.schema(), stored.parquet_schema())).map_err(here)?;
+        let view = Arc::new(view);
+        let ReadPlan { columns, filter } = plan(view.schema()).map_err(here)?;
+        let stored_columns = view.stored(&columns);
+        let projection = mask(&stored_columns, stored.parquet_schema());
         let mut all = projection.clone();
-        let filter = filter.map(|filter| (mask(&filter.columns, stored.parquet_schema()), filter.test));
+        let filter = filter.map(|filter| (mask(&view.stored(&filter.columns), stored.parquet_schema()), filter));
         filter.iter().for_each(|(of_filter, _)| all.union(of_filter));
         let reading = Reading::of(stored, &all);
         // An error of the test would lose its kind inside the Parquet reader.
         let failed: Arc<Mutex<Option<Error>>> = Arc::default();
-        let filter = filter.map(|(of_filter, test)| row_filter(of_filter, test, failed.clone()));
-        let mut take = |batch: RecordBatch| cut(batch).into_iter().try_for_each(&mut each).map_err(here);
+        let wanted = Wanted {
+            projection,
+            rows: deleted.map(|deleted| without(&deleted, rows)).transpose().map_err(here)?,
+            filter: filter.map(|(of_filter, filter)| row_filter(of_filter, filter, view.clone(), failed.clone())),
+        };
+        let mut take = |batch: RecordBatch| {
+            cut(batch).into_iter().try_for_each(|part| {
+                let shown = view.shown(part, &columns).map_err(|error| here(unreadable(object, error.into())))?;
+                each(shown).map_err(here)
+            })
+        };
         let read = if reading.is_by_pieces {
-            self.by_pieces(reader, &reading, projection, filter, &mut take)
+            self.by_pieces(reader, &reading, wanted, &mut take)
         } else {
-            self.by_groups(reader, &reading, projection, filter, &mut take)
+            self.by_groups(reader, &reading, wanted, &mut take)
         };
         read.map_err(|error| match (error, failed.lock().ok().and_then(|mut failed| failed.take())) {
             (_, Some(of_test)) => here(of_test),
             (NotRead::Taken(error), None) => error,
             (NotRead::Undecodable(error), None) => {
                 let error = self.parquet_error(error, object);
-                match self.wait(self.undecodable_column(object, &columns)) {
-                    Some(column) => error.with("column", column),
+                match self.wait(self.undecodable_column(object, &stored_columns)) {
+                    Some(column) => error.with("column", view.name_of(&column)),
                     None => error,
                 }
             }
@@ -201,12 +220,11 @@ impl Lake {
         &self,
         reader: ObjectReader,
         reading: &Reading,
-        projection: ProjectionMask,
-        filter: Option<RowFilter>,
+        wanted: Wanted,
         take: &mut dyn FnMut(RecordBatch) -> Result<()>,
     ) -> Result<(), NotRead> {
         let builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, reading.metadata.clone());
-        let mut batches = configured(builder, reading, projection, filter).build()?;
+        let mut batches = configured(builder, reading, wanted).build()?;
         self.wait(async {
             while let Some(batch) = batches.next().await {
                 take(batch?).map_err(NotRead::Taken)?;
@@ -220,14 +238,13 @@ impl Lake {
         &self,
         reader: ObjectReader,
         reading: &Reading,
-        projection: ProjectionMask,
-        filter: Option<RowFilter>,
+        wanted: Wanted,
         take: &mut dyn FnMut(RecordBatch) -> Result<()>,
     ) -> Result<(), NotRead> {
         let blocks =
             Blocks::new(reader.object.size, move |from, to| reader.lake.wait(reader.fetch_range(from..to)).map_err(external));
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(blocks, reading.metadata.clone());
-        for batch in configured(builder, reading, projection, filter).build()? {
+        for batch in configured(builder, reading, wanted).build()? {
             take(batch.map_err(ParquetError::from)?).map_err(NotRead::Taken)?;
         }
         Ok(())
@@ -238,8 +255,11 @@ impl Lake {
         let reader = self.object_reader(self.object_path(&object.path)?, object);
         let opened = self.wait(ParquetRecordBatchStreamBuilder::new(reader));
         let builder = opened.map_err(|error| self.parquet_error(error, object))?;
-        let has_rows = builder.metadata().file_metadata().num_rows() > 0;
-        Ok(has_rows.then(|| with_uuids(builder.schema(), builder.parquet_schema())))
+        if builder.metadata().file_metadata().num_rows() == 0 {
+            return Ok(None);
+        }
+        let view = FileView::new(object, &with_uuids(builder.schema(), builder.parquet_schema()))?;
+        Ok(Some(Schema::clone(view.schema())))
     }
 
     /// The number of rows and the schema that an object's footer states, and what it says of a column of integers or timestamps as
@@ -248,8 +268,11 @@ impl Lake {
         let reader = self.object_reader(self.object_path(&object.path)?, object);
         let opened =
             self.wait(ParquetRecordBatchStreamBuilder::new(reader)).map_err(|error| self.parquet_error(error, object))?;
+        let view = FileView::new(object, opened.schema())?;
+        let stored_as = view.stored(&[(column.to_string(), None)]);
         let of_group = |group: &parquet::file::metadata::RowGroupMetaData| {
-            let chunk = group.columns().iter().find(|chunk| chunk.column_path().parts() == [column])?;
+            let (name, _) = stored_as.first()?;
+            let chunk = group.columns().iter().find(|chunk| chunk.column_path().parts() == std::slice::from_ref(name))?;
             let statistics = chunk.statistics()?;
             let has_nulls = statistics.null_count_opt() != Some(0);
             match statistics {
@@ -264,8 +287,9 @@ impl Lake {
             high: a.high.max(b.high),
             has_nulls: a.has_nulls || b.has_nulls,
         };
-        let rows = opened.metadata().file_metadata().num_rows();
-        Ok((rows, opened.schema().clone(), spans.and_then(|spans| spans.into_iter().reduce(together))))
+        let deleted = object.logged.0.as_ref().and_then(|file| file.deleted.as_ref()).map_or(0, |deleted| deleted.rows);
+        let rows = opened.metadata().file_metadata().num_rows() - deleted;
+        Ok((rows, view.schema().clone(), spans.and_then(|spans| spans.into_iter().reduce(together))))
     }
 
     /// Does work on several items at once, of which each reads. On a local disk that keeps the processor busy, elsewhere it waits.

@@ -75,7 +75,7 @@ impl Run<'_> {
         let put = put(&schema::ads(), ADS_OBJECT.to_string(), &ads.table(settings)?, surveyed)?;
         let object = self.publish(std::slice::from_ref(&put)).remove(0)?;
         let size = put.bytes.len() as u64;
-        self.survey.published_ads = Some(Object { path: put.path, size, version: object.clone() });
+        self.survey.published_ads = Some(Object::plain(put.path, size, object.clone()));
         let receipt = AdsReceipt { logic: LOGIC.ads, inputs, object, marks };
         write_json(output, ADS_RECEIPT, &receipt)?;
         if known_places(receipt.marks.tip()) != before {

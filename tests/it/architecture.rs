@@ -13,6 +13,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     // Storage and Parquet: everything else sees `lake`.
     ("object_store", &["lake/"]),
     ("parquet", &["lake/"]),
+    ("delta_kernel", &["lake/delta/"]),
     ("bytes", &["lake/", "run/publish.rs"]),
     ("url", &["lake/", "config/marketing_api.rs"]),
     // Async stays inside.

@@ -12,6 +12,8 @@ mod cases;
 mod cells;
 mod contract;
 mod conversion_events;
+mod delta;
+mod delta_log;
 mod dependencies;
 mod engines;
 mod errors;

@@ -47,7 +47,7 @@ impl Bucket {
         Bucket { url: format!("az://{container}"), store: servers::azure().store(&container) }
     }
 
-    fn put(&self, files: &Objects) {
+    pub fn put(&self, files: &Objects) {
         let put = |(name, bytes): (&String, &Vec<u8>)| {
             let (store, key, bytes) = (self.store.clone(), Key::parse(name).expect("a name of an object"), bytes.clone());
             async move { store.put(&key, bytes.into()).await }
@@ -69,7 +69,7 @@ impl Bucket {
     }
 
     /// The objects of the four tables below a prefix.
-    fn published(&self, prefix: &str) -> Objects {
+    pub fn published(&self, prefix: &str) -> Objects {
         let names = self.listing(prefix).into_keys().filter(|name| TABLES.iter().any(|table| name.starts_with(table)));
         names.map(|name| (name.clone(), self.get(&format!("{prefix}/{name}")))).collect()
     }
@@ -124,7 +124,7 @@ impl Job {
             .expect("ctwa starts")
     }
 
-    fn ctwa(&self, command: &str, args: &[&str]) -> Ran {
+    pub fn ctwa(&self, command: &str, args: &[&str]) -> Ran {
         ended(self.start(command, args))
     }
 
@@ -153,8 +153,8 @@ fn sample_folder(sample: &str) -> PathBuf {
     root().join(if sample == "sample" { "sample_data/contract" } else { "sample_data/blip" })
 }
 
-/// The sample's lake, by name below its root.
-pub fn sample_lake(sample: &str) -> Objects {
+/// The files below a folder, by name.
+pub fn objects_below(folder: &Path) -> Objects {
     fn walk(folder: &Path, prefix: &str, into: &mut Objects) {
         for entry in fs::read_dir(folder).expect("a folder of the sample") {
             let entry = entry.expect("an entry");
@@ -166,12 +166,18 @@ pub fn sample_lake(sample: &str) -> Objects {
         }
     }
     let mut files = Objects::new();
-    walk(&sample_folder(sample), "", &mut files);
+    walk(folder, "", &mut files);
+    files
+}
+
+/// The sample's lake, by name below its root.
+pub fn sample_lake(sample: &str) -> Objects {
+    let files = objects_below(&sample_folder(sample));
     assert!(files.len() > 80, "{} files", files.len());
     files
 }
 
-fn below(prefix: &str, files: Objects) -> Objects {
+pub fn below(prefix: &str, files: Objects) -> Objects {
     files.into_iter().map(|(name, bytes)| (format!("{prefix}/{name}"), bytes)).collect()
 }
 
@@ -185,7 +191,7 @@ fn on_disk() -> &'static Objects {
     })
 }
 
-fn assert_as_on_disk(found: &Objects, when: &str) {
+pub fn assert_as_on_disk(found: &Objects, when: &str) {
     assert_eq!(on_disk().len(), 88);
     assert_eq!(unequal_objects(found, on_disk()), Vec::<String>::new(), "{when}");
 }

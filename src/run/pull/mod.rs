@@ -302,7 +302,7 @@ impl<'a> Pull<'a> {
         self.lock.check()?;
         let size = bytes.len() as u64;
         let version = self.lake.publish(&path, bytes)?;
-        self.objects.insert(path.clone(), Object { path, size, version: version.clone() });
+        self.objects.insert(path.clone(), Object::plain(path, size, version.clone()));
         self.pulled(account).days_changed += 1;
         Ok(FetchedDay { object: Some(version), ..fetched })
     }
