@@ -1,5 +1,7 @@
 """Delta tables written by delta-rs, each with a history after which it holds the rows of the world."""
 
+import datetime
+
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 from deltalake.table import TableMerger
@@ -62,8 +64,11 @@ def _(lake):
 @history("merge")
 def _(lake):
     landed(lake, change=lambda row: row | ({"ad_id": "1"} if row.get("message_id") and row["ad_id"] else {}))
+    # A copy and what it copies are one row of the source.
+    source = whole(lake, "messages")
+    source = source.group_by(source.column_names).aggregate([])
     merger: TableMerger = DeltaTable(place(lake, "messages")).merge(
-        whole(lake, "messages"), "t.message_id = s.message_id and t.sent_at = s.sent_at and t.contact_id = s.contact_id and t.date = s.date",
+        source, "t.message_id = s.message_id and t.sent_at = s.sent_at and t.contact_id = s.contact_id and t.date = s.date",
         source_alias="s", target_alias="t")
     merger.when_matched_update_all().when_not_matched_insert_all().execute()
 
@@ -134,7 +139,6 @@ def _(lake):
 
 @history("partition-date32")
 def _(lake):
-    import datetime
     for table in TIMED:
         lake.clear(table)
         for day in lake.days:

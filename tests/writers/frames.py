@@ -116,7 +116,9 @@ fast_lake("lz4", compression="LZ4_RAW", object_encoding="utf8")
 fast_lake("bytes", TIMED, changes={name: lambda column: column.map(lambda value: value.encode() if value is not None else None) for name in (*TEXT, "content")},
           object_encoding="bytes")
 fast_lake("json-encoding", TIMED, object_encoding="json")
-fast_lake("int96", TIMED, times="int96", object_encoding="utf8")
+fast_lake("int96", TIMED, times="int96", object_encoding="utf8", changes={name: lambda column: column.astype("datetime64[ns, UTC]") for name in TIME.values()})
+# Which it takes for nanoseconds: all in January 1970.
+fast_lake("int96-of-microseconds", TIMED, times="int96", object_encoding="utf8")
 fast_lake("row-groups", row_group_offsets=2, object_encoding="utf8")
 fast_lake("no-nulls-flag", TIMED, has_nulls=True, object_encoding="utf8")
 fast_lake("no-statistics", stats=False, object_encoding="utf8")

@@ -407,6 +407,7 @@ fn fastparquet() -> Vec<Case> {
         .same(),
         // Each text is JSON, quotes and all.
         of("fastparquet-json-encoding").same_or_refused(&["messages"]),
+        of("fastparquet-int96-of-microseconds").refused("messages", &["absurd_time", "sent_at", "1970-01-21"]),
         of("fastparquet-ids-turned-float").refused("messages", &["ad_id"]),
         of("fastparquet-spend-float").refused("insights", &["spend", "float = true"]),
         of("fastparquet-nan-as-text").refused("messages", &["ad_id", "null_words = [\"nan\"]"]),
