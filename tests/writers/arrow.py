@@ -202,7 +202,7 @@ for name, kind in {
     ids(f"ids-{name}", kind, (*IDS, "direction", "ad_type", "ad_title", "ctwa_clid", "category", "currency"))
 ids("ids-uuid", pa.uuid(), ("message_id", "event_id"))
 ids("ids-double", pa.float64(), ("ad_id",), ("messages",))
-ids("ids-float", pa.float32(), ("contact_id",), ("events",), and_aliases=False)
+LAKES["ids-float"] = lambda lake: lake.day("events", parquet(kinds={"contact_id": pa.float32()}))
 ids("ids-boolean", lambda values: pa.array([mapped(value, lambda _: True) for value in values]), ("ad_id",), ("messages",))
 ids("ids-list", lambda values: pa.array([mapped(value, lambda value: [value]) for value in values]), ("ad_id",), ("messages",))
 ids("ids-struct", lambda values: pa.array([mapped(value, lambda value: {"id": value}) for value in values]), ("ad_id",), ("messages",))

@@ -195,7 +195,7 @@ fn ids() -> Vec<Case> {
         of("ids-decimal-2-whole").same_or_refused(&["ad_id"]),
         of("ids-double ids-boolean ids-list ids-struct").refused("messages", &["ad_id"]),
         of("ids-timestamp").refused("messages", &["message_id"]),
-        of("ids-float").refused("events", &["contact_id"]),
+        of("ids-float").day_refused("events", &["contact_id", ODD]),
         of("ids-text-exponent").refused("messages", &["ad_id", "1.202263058548107E+17"]),
         of("ids-text-point-zero").refused("messages", &["contact_id", ".0\""]),
         of("ids-text-object").refused("messages", &["ad_id", "id", "120226305854810726"]),
