@@ -13,15 +13,15 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray as _, Decimal128Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
-    TimestampMillisecondArray, TimestampNanosecondArray,
+    TimestampMillisecondArray, TimestampNanosecondArray, new_null_array,
 };
-use arrow::compute::concat_batches;
+use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Int64Type, TimeUnit, TimestampMicrosecondType};
 use chrono::{DateTime, FixedOffset, NaiveDate, SecondsFormat, TimeDelta};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
-use parquet::basic::Compression;
-use parquet::file::properties::WriterProperties;
+use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
 
 use ctwa::config::EngineKind;
 
@@ -43,9 +43,33 @@ pub struct Form {
     pub bare_accounts: bool,
     /// Columns that the contract calls optional are left out where they hold nothing.
     pub omit_empty_columns: bool,
+    /// Each column of each file in a type of its own, of those that hold its values, drawn from this seed; None: the contract's.
+    pub types: Option<u64>,
+    /// Each file compressed and encoded in its own way, drawn from this seed.
+    pub encoding: Option<u64>,
+    pub names: Names,
     /// The one that the pipeline file names.
     pub engine: EngineKind,
     pub lay: Lay,
+}
+
+/// How the names of columns are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Names {
+    Contract,
+    Upper,
+    /// `Ad_id`.
+    Capital,
+}
+
+impl Names {
+    fn of(self, name: &str) -> String {
+        match self {
+            Names::Contract => name.to_owned(),
+            Names::Upper => name.to_uppercase(),
+            Names::Capital => name[..1].to_uppercase() + &name[1..],
+        }
+    }
 }
 
 /// How the files of a day lie below the folder of their table.
@@ -101,6 +125,9 @@ impl Default for Form {
             counts_as_text: false,
             bare_accounts: false,
             omit_empty_columns: false,
+            types: None,
+            encoding: None,
+            names: Names::Contract,
             engine: EngineKind::default(),
             lay: USUAL,
         }
@@ -118,8 +145,12 @@ pub enum TimeForm {
     NanosNaive,
     /// RFC 3339 with an offset.
     Text,
+    /// Every way to write a time, one after the other.
+    Texts,
     /// Unix microseconds, with their unit in the mapping.
     Integer,
+    /// The same in digits.
+    Digits,
 }
 
 /// A world on disk.
@@ -199,7 +230,7 @@ fn pipeline_toml(world: &World, form: &Form, name: &str, output: Option<&str>) -
             toml += &format!("partition_zone = {}\n", text(zone));
         }
         let mut columns = String::new();
-        if form.time == TimeForm::Integer {
+        if matches!(form.time, TimeForm::Integer | TimeForm::Digits) {
             columns += &format!("{time} = {{ column = \"{time}\", unit = \"us\" }}\n");
         }
         if table == "messages" && world.messages.iter().any(|row| row.metadata.is_some()) {
@@ -282,16 +313,96 @@ fn write_day<T: Copy>(table: &Path, day: NaiveDate, rows: Vec<T>, form: &Form, s
     let files = form.files_per_day.max(1);
     for file in 0..files {
         let share: Vec<T> = rows.iter().copied().skip(file).step_by(files).collect();
-        write_file(&table.join(form.lay.path(day, file)), columns(&share), form);
+        let columns = match form.types {
+            Some(seed) => typed(columns(&share), &mut Dice(seed.wrapping_add(salt * 10 + file as u64))),
+            None => columns(&share),
+        };
+        write_file(&table.join(form.lay.path(day, file)), columns, form);
     }
+}
+
+/// The columns in other types that hold the same values: what is nothing but NULL in any type at all, and a file without rows of
+/// any schema.
+fn typed(columns: Columns, dice: &mut Dice) -> Columns {
+    if columns.iter().any(|(_, array)| array.is_empty()) && dice.roll(2) == 0 {
+        return vec![("bot_id", new_null_array(&DataType::Float64, 0))];
+    }
+    columns.into_iter().map(|(name, array)| (name, of_another_type(name, &array, dice))).collect()
+}
+
+fn of_another_type(name: &str, array: &ArrayRef, dice: &mut Dice) -> ArrayRef {
+    use DataType::*;
+    let numbers = [Int64, UInt64, Decimal128(38, 0), Decimal256(76, 0)];
+    let draw = |kinds: &[DataType], dice: &mut Dice| kinds[dice.roll(kinds.len())].clone();
+    if array.null_count() == array.len() {
+        return match dice.roll(2) {
+            0 => new_null_array(&draw(&[Null, Float64, Int32, Boolean, Binary, Date32], dice), array.len()),
+            _ => array.clone(),
+        };
+    }
+    let kind = match array.data_type() {
+        Utf8 => {
+            let texts = array.as_string::<i32>();
+            let is_number = |text: &str| text.parse::<u64>().is_ok_and(|number| number.to_string() == text && number < 1 << 62);
+            if is_id(name) && texts.iter().flatten().all(is_number) && dice.roll(3) > 0 {
+                return cast(&cast(array, &Int64).expect("digits"), &draw(&numbers, dice)).expect("it fits");
+            }
+            let of = |kind| Dictionary(Box::new(Int32), Box::new(kind));
+            let kinds = [Utf8, LargeUtf8, Utf8View, of(Utf8), of(LargeUtf8), Binary, LargeBinary];
+            // Times and figures in words are text with its annotation.
+            let with_annotation = if is_time_or_figure(name) { 5 } else { 7 };
+            draw(&kinds[..with_annotation], dice)
+        }
+        Int64 => draw(&[Int64, Decimal128(20, 3), Float64, Utf8], dice),
+        Decimal128(18, 6) => draw(&[Decimal128(18, 6), Decimal128(38, 10), Decimal256(76, 6)], dice),
+        kept => kept.clone(),
+    };
+    cast(array, &kind).expect("the values fit")
+}
+
+fn is_id(name: &str) -> bool {
+    name.ends_with("_id") || name == "ctwa_clid"
+}
+
+fn is_time_or_figure(name: &str) -> bool {
+    let figures = ["spend", "impressions", "reach", "clicks", "inline_link_clicks", "messaging_conversations_started"];
+    name.ends_with("_at") || figures.contains(&name)
+}
+
+/// One of the ways to write a file.
+fn properties(form: &Form, path: &Path) -> WriterProperties {
+    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(form.rows_per_group.max(1)));
+    let Some(seed) = form.encoding else {
+        return properties.build();
+    };
+    let of_path =
+        path.to_string_lossy().bytes().rev().take(40).fold(seed, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    let mut dice = Dice(of_path);
+    let codecs = [
+        Compression::UNCOMPRESSED,
+        Compression::SNAPPY,
+        Compression::GZIP(GzipLevel::default()),
+        Compression::ZSTD(ZstdLevel::default()),
+        Compression::LZ4_RAW,
+        Compression::BROTLI(BrotliLevel::default()),
+    ];
+    let statistics = [EnabledStatistics::None, EnabledStatistics::Chunk, EnabledStatistics::Page];
+    properties
+        .set_compression(codecs[dice.roll(codecs.len())])
+        .set_dictionary_enabled(dice.roll(2) == 0)
+        .set_statistics_enabled(statistics[dice.roll(statistics.len())])
+        .set_writer_version([WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0][dice.roll(2)])
+        .set_data_page_row_count_limit([1, 2, 20_000][dice.roll(3)])
+        .set_bloom_filter_enabled(dice.roll(2) == 0)
+        .build()
 }
 
 pub fn write_file(path: &Path, columns: Columns, form: &Form) {
     let write = || -> Result<(), Box<dyn std::error::Error>> {
         fs::create_dir_all(path.parent().expect("a file lies in a folder"))?;
-        let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)))?;
-        let properties = WriterProperties::builder().set_max_row_group_row_count(Some(form.rows_per_group.max(1))).build();
-        let mut writer = ArrowWriter::try_new(File::create(path)?, batch.schema(), Some(properties))?;
+        let named = columns.into_iter().map(|(name, array)| (form.names.of(name), array, true));
+        let batch = RecordBatch::try_from_iter_with_nullable(named)?;
+        let mut writer = ArrowWriter::try_new(File::create(path)?, batch.schema(), Some(properties(form, path)))?;
         writer.write(&batch)?;
         writer.close()?;
         Ok(())
@@ -310,6 +421,23 @@ fn rfc3339(at: i64, offset_minutes: i32) -> String {
     utc.with_timezone(&offset).to_rfc3339_opts(format, true)
 }
 
+/// A time in the way of the row.
+fn time_in_words(at: i64, row: usize) -> String {
+    let formats = [
+        (0, "%Y-%m-%dT%H:%M:%S%.6fZ"),
+        (0, "%Y-%m-%d %H:%M:%S%.6f UTC"),
+        (0, "%Y-%m-%d %H:%M:%S%.9f+00"),
+        (-180, "%Y-%m-%d %H:%M:%S%.6f-03"),
+        (330, "%Y-%m-%dT%H:%M:%S%.6f%z"),
+        (-180, "%Y-%m-%d %H:%M:%S%.f%:z"),
+        (840, "%Y-%m-%dT%H:%M:%S%.9f%:z"),
+    ];
+    let (minutes, format) = formats[row % formats.len()];
+    let offset = FixedOffset::east_opt(minutes * 60).expect("an offset within a day");
+    let utc = DateTime::from_timestamp_micros(at).expect("an instant of the calendar");
+    utc.with_timezone(&offset).format(format).to_string()
+}
+
 fn times(values: &[Option<i64>], form: TimeForm) -> ArrayRef {
     let values = values.iter().copied();
     match form {
@@ -326,7 +454,11 @@ fn times(values: &[Option<i64>], form: TimeForm) -> ArrayRef {
             let offset = |at: i64| [0, -180, 330][usize::try_from(at.rem_euclid(3)).expect("less than 3")];
             Arc::new(values.map(|at| at.map(|at| rfc3339(at, offset(at)))).collect::<StringArray>())
         }
+        TimeForm::Texts => {
+            Arc::new(values.enumerate().map(|(row, at)| at.map(|at| time_in_words(at, row))).collect::<StringArray>())
+        }
         TimeForm::Integer => Arc::new(values.collect::<Int64Array>()),
+        TimeForm::Digits => Arc::new(values.map(|at| at.map(|at| at.to_string())).collect::<StringArray>()),
     }
 }
 
@@ -763,8 +895,6 @@ fn read_bot_day(row: &Cells<'_>) -> BotDay {
 
 #[cfg(test)]
 mod tests {
-    use parquet::basic::ZstdLevel;
-
     use super::*;
     use crate::world::Bot;
 

@@ -52,3 +52,4 @@ mod usage;
 mod what_if;
 mod world;
 mod worlds;
+mod writers;

@@ -297,6 +297,16 @@ fn node_packages(name: &str) -> Result<PathBuf, String> {
 /// The folder in which this is installed: done once, again when its pins have changed or its installation was cut short, and
 /// by one of several test processes at a time.
 fn installed(name: &str, pins: &[&str], install: impl Fn(&Path) -> Result<(), String>) -> Result<PathBuf, String> {
+    let mut pinned = Vec::new();
+    for pin in pins {
+        pinned.extend(fs::read(sources().join(pin)).map_err(|error| format!("{pin}: {error}"))?);
+    }
+    kept(name, &pinned, install)
+}
+
+/// A folder that is made once, and again when what it is made of has changed or its making was cut short; by one of several test
+/// processes at a time.
+pub fn kept(name: &str, made_of: &[u8], install: impl Fn(&Path) -> Result<(), String>) -> Result<PathBuf, String> {
     let folder = installed_below().join(name);
     let stamp = folder.join("installed");
     let attempt = || -> io::Result<(File, Vec<u8>)> {
@@ -305,9 +315,7 @@ fn installed(name: &str, pins: &[&str], install: impl Fn(&Path) -> Result<(), St
         lock.lock()?;
         // A virtual environment works only where it was made.
         let mut wanted = folder.to_string_lossy().into_owned().into_bytes();
-        for pin in pins {
-            wanted.extend(fs::read(sources().join(pin))?);
-        }
+        wanted.extend(made_of);
         Ok((lock, wanted))
     };
     let (_lock, wanted) = attempt().map_err(|error| format!("{}: {error}", folder.display()))?;

@@ -15,7 +15,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 
-use crate::lake::{Form, LAYOUTS, TimeForm};
+use crate::lake::{Form, LAYOUTS, Names, TimeForm};
 use crate::oracle::utc_date;
 use crate::world::{Bot, Event, Identity, Insight, METADATA_KEYS, Message, World};
 
@@ -525,12 +525,17 @@ pub fn form() -> impl Strategy<Value = Form> {
         proptest::option::of(any::<u64>()),
         1..4usize,
         select(vec![1usize, 3, 1_000]),
-        select(vec![MicrosUtc, MicrosNaive, Millis, NanosNaive, Text, Integer]),
+        select(vec![MicrosUtc, MicrosNaive, Millis, NanosNaive, Text, Texts, Integer, Digits]),
         any::<[bool; 4]>(),
         select(&LAYOUTS[..]),
+        (proptest::option::of(any::<u64>()), proptest::option::of(any::<u64>())),
+        select(vec![Names::Contract, Names::Contract, Names::Upper, Names::Capital]),
     )
-        .prop_map(|(shuffle, files_per_day, rows_per_group, time, flags, lay)| Form {
+        .prop_map(|(shuffle, files_per_day, rows_per_group, time, flags, lay, (types, encoding), names)| Form {
             lay,
+            types,
+            encoding,
+            names,
             shuffle,
             files_per_day,
             rows_per_group,
