@@ -378,7 +378,7 @@ fn check_insights(lake: &Lake, settings: &Settings, survey: &Survey, report: &mu
     let looked_at = listing.partitions.values().rev().take(LOOKED_AT).collect::<Vec<_>>();
     for partition in looked_at.into_iter().rev() {
         let read = readable(|| insights::read_partition(lake, &of.columns, partition));
-        refused.extend(read.and_then(|rows| index.add(partition.day, rows, &listed)).err());
+        refused.extend(read.and_then(|landed| index.add(partition.day, landed.rows, &listed)).err());
     }
     if !refused.is_empty() {
         let others = refused.len() - 1;

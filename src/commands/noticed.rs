@@ -65,9 +65,12 @@ pub(super) fn look(places: &Places<'_>, survey: &Survey, identities: &Identities
                 }
             }
         }
+        let known = survey.receipts.raw(table).iter().filter(|(day, _)| is_as_read(day)).map(|(_, receipt)| &receipt.content);
+        let read = contents.iter().filter(|(of, ..)| *of == table).map(|(.., content)| content);
+        looked.warnings.extend(noticed::all_of_strangers(known.chain(read)).map(|text| (table.table(), text)));
         looked.warnings.extend(keys.texts(table.table()).into_iter().map(|text| (table.table(), text)));
     }
-    looked.warnings.extend(noticed::warnings(noticed, places, survey, ads));
+    looked.warnings.extend(noticed::warnings(noticed, places, survey, ads)?);
     let Some(kept) = places.engine.rows() else { return Ok(looked) };
     let is_known = |partition: &ExtractedPartition<'_>| !unread.contains(&(partition.table.table(), partition.day));
     let mut known: Vec<ExtractedPartition<'_>> = survey.extracted(Lost::Allowed).into_iter().filter(is_known).collect();

@@ -167,7 +167,7 @@ impl Noticed {
 }
 
 fn of_category(named: &str, words: &Words) -> String {
-    let most = words.first.most().unwrap_or(named);
+    let most = words.first.iter().max_by_key(|(word, rows)| (*rows, word.trim() == *word)).map_or(named, |(word, _)| word);
     format!(
         "{} events have a category that differs from {named:?} by case or white space only ({}): they do not count; land one spelling, \
          or, where all events come so from some day on, add that: category = {most:?} in [[bots.conversion_events]]",

@@ -21,6 +21,9 @@ pub struct InsightsContent {
     /// Which ads belong to which account, currencies and names.
     pub index: Digest,
     pub unlisted_accounts: BTreeMap<String, u64>,
+    /// What is said of the optional columns that a file lacks.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub missing: BTreeSet<String>,
 }
 
 /// What a receipt remembers of a partition: the figures of each listed account, and what the index takes from it.

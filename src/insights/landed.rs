@@ -6,6 +6,7 @@
 //! names what is wrong and what would do.
 
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
@@ -24,19 +25,28 @@ use crate::lake::{Lake, Partition, ReadPlan};
 /// The columns that say which day a figure is of, where loaders name it themselves.
 const OWN_DAYS: [&str; 2] = ["date_start", "date"];
 
+/// What a partition holds.
+pub struct LandedDay {
+    pub rows: Vec<InsightRow>,
+    /// What is said of the optional columns that a file lacks.
+    pub missing: BTreeSet<String>,
+}
+
 /// Reads the rows of a day: every row checked, one for each key.
-pub fn read_partition(lake: &Lake, mapping: &TableMapping, partition: &Partition) -> Result<Vec<InsightRow>> {
+pub fn read_partition(lake: &Lake, mapping: &TableMapping, partition: &Partition) -> Result<LandedDay> {
     let (mut rows, mut load_times): (Vec<LandedRow>, Vec<String>) = (Vec::new(), Vec::new());
+    let mut missing = BTreeSet::new();
     let here = |error: Error| error.with("table", "insights");
     for object in partition.to_read()? {
         let read = read_object(lake, mapping, object, |file, batch| {
             load_times.extend_from_slice(&file.load_times);
+            missing.extend(file.bound.missing().iter().map(|column| column.text("")));
             rows.extend(rows_of(file, &batch, partition.day)?);
             Ok(())
         });
         read.map_err(|error| here(error).with("day", partition.day))?;
     }
-    once(partition.day, rows, &load_times).map_err(here)
+    Ok(LandedDay { rows: once(partition.day, rows, &load_times).map_err(here)?, missing })
 }
 
 /// The days that a file has rows of, where `date` is mapped.

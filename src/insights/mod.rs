@@ -44,5 +44,5 @@ pub(crate) mod throttle;
 pub mod wire;
 
 pub use index::{AdFigures, InsightsContent, InsightsIndex, KnownAd, content};
-pub use landed::read_partition;
+pub use landed::{LandedDay, read_partition};
 pub use row::{AdNames, InsightRow, MetaFigures};

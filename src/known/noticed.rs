@@ -1,8 +1,10 @@
 //! Noticed: what all landed partitions hold that counts as it stands and may be meant otherwise, folded from their receipts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::base::error::Result;
 use crate::base::schema::Raw;
+use crate::extract::found::RawContent;
 use crate::extract::noticed::Noticed;
 use crate::known::ad_memory::KeptInsights;
 use crate::known::job::Places;
@@ -23,11 +25,28 @@ pub(crate) fn warnings(
     places: &Places<'_>,
     survey: &Survey,
     ads: &BTreeSet<String>,
-) -> Vec<(&'static str, String)> {
+) -> Result<Vec<(&'static str, String)>> {
     // Most nights there is nothing to say, and nothing is read.
     if noticed.is_empty() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
-    let kept = KeptInsights::read(places, survey).ok().flatten().map(|kept| kept.ads).unwrap_or_default();
-    noticed.warnings(|ad| ads.contains(ad) || kept.contains_key(ad))
+    let kept = KeptInsights::read(places, survey)?.map(|kept| kept.ads).unwrap_or_default();
+    Ok(noticed.warnings(|ad| ads.contains(ad) || kept.contains_key(ad)))
+}
+
+/// What there is to say of a table of which every row that could count is of bots that the pipeline does not name.
+pub(crate) fn all_of_strangers<'c>(contents: impl Iterator<Item = &'c RawContent>) -> Option<String> {
+    let (mut named, mut strangers) = (0, BTreeMap::<&str, u64>::new());
+    for content in contents {
+        named += content.accepted + content.not_in_effect + content.rejected.values().flat_map(BTreeMap::values).sum::<u64>();
+        for (bot, rows) in &content.out_of_scope {
+            *strangers.entry(bot).or_default() += rows;
+        }
+    }
+    let (most, rows) = strangers.iter().max_by_key(|(_, rows)| **rows).filter(|_| named == 0)?;
+    Some(format!(
+        "all {} rows that could count are of bots that the pipeline does not name, such as {most:?} ({rows} rows): nothing of the table \
+         counts; name the bot as the rows do, id = {most:?} in [[bots]], or correct the column of bot_id",
+        strangers.values().sum::<u64>()
+    ))
 }

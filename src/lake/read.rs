@@ -169,7 +169,7 @@ impl Lake {
         let here = |error: Error| error.with("object", &object.path);
         let mut reader = self.object_reader(self.object_path(&object.path)?, object);
         let deleted = self.deleted_rows(object)?;
-        let stored = self.wait(ArrowReaderMetadata::load_async(&mut reader, ArrowReaderOptions::new()));
+        let stored = self.footer(&mut reader);
         let stored = stored.map_err(|error| self.parquet_error(error, object))?;
         let rows = usize::try_from(stored.metadata().file_metadata().num_rows()).unwrap_or_default();
         if rows == 0 {
@@ -215,6 +215,13 @@ impl Lake {
         })
     }
 
+    /// An object's footer. The Arrow schema that some writers leave in it may be none that can be read, and is not needed.
+    fn footer(&self, reader: &mut ObjectReader) -> Result<ArrowReaderMetadata, ParquetError> {
+        let mut load = |options| self.wait(ArrowReaderMetadata::load_async(reader, options));
+        let loaded = catch_unwind(AssertUnwindSafe(|| load(ArrowReaderOptions::new())));
+        loaded.unwrap_or_else(|_| load(ArrowReaderOptions::new().with_skip_arrow_metadata(true)))
+    }
+
     /// Reads row groups, each fetched at once.
     fn by_groups(
         &self,
@@ -252,9 +259,8 @@ impl Lake {
 
     /// The schema in an object's footer; none of an object without rows, whose schema may be any.
     pub fn schema(&self, object: &Object) -> Result<Option<Schema>> {
-        let reader = self.object_reader(self.object_path(&object.path)?, object);
-        let opened = self.wait(ParquetRecordBatchStreamBuilder::new(reader));
-        let builder = opened.map_err(|error| self.parquet_error(error, object))?;
+        let mut reader = self.object_reader(self.object_path(&object.path)?, object);
+        let builder = self.footer(&mut reader).map_err(|error| self.parquet_error(error, object))?;
         if builder.metadata().file_metadata().num_rows() == 0 {
             return Ok(None);
         }
@@ -265,9 +271,8 @@ impl Lake {
     /// The number of rows and the schema that an object's footer states, and what it says of a column of integers or timestamps as
     /// it is stored: none where it does not tell, or there is no value.
     pub fn stored_span(&self, object: &Object, column: &str) -> Result<(i64, arrow::datatypes::SchemaRef, Option<StoredSpan>)> {
-        let reader = self.object_reader(self.object_path(&object.path)?, object);
-        let opened =
-            self.wait(ParquetRecordBatchStreamBuilder::new(reader)).map_err(|error| self.parquet_error(error, object))?;
+        let mut reader = self.object_reader(self.object_path(&object.path)?, object);
+        let opened = self.footer(&mut reader).map_err(|error| self.parquet_error(error, object))?;
         let view = FileView::new(object, opened.schema())?;
         let stored_as = view.stored(&[(column.to_string(), None)]);
         let of_group = |group: &parquet::file::metadata::RowGroupMetaData| {
@@ -415,5 +420,5 @@ fn unreadable(object: &Object, error: Box<dyn std::error::Error + Send + Sync>) 
     Error::data("the object is not readable Parquet")
         .with("object", &object.path)
         .source(error)
-        .mend("write the file again, or remove it; files still being written need a name that starts with _ or .")
+        .mend("write the file again, whole and not encrypted, or remove it; files still being written need a name that starts with _ or .")
 }

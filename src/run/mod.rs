@@ -98,7 +98,7 @@ fn idle(job: &Job<'_>, survey: &Survey) -> Result<Option<Outcome>> {
     let mut report = RunReport::new(job.settings, planner.range());
     report.note_blocked(&steps);
     report.note_inputs(survey);
-    report.note_noticed(&job.places(), survey);
+    report.note_noticed(&job.places(), survey, &mut failures);
     report.note_away(survey, &calendar);
     report.seconds = 0.0;
     report.requests = job.lake.requests() + job.output.requests();
@@ -330,10 +330,10 @@ impl<'a> Run<'a> {
             self.report.warnings.extend(pull.warnings);
         }
         self.report.note_refused_insights(&self.calendar);
+        self.report.note_noticed(&self.job.places(), &self.survey, &mut self.failures);
         let mut worst = self.failures.worst();
         self.report.failures = std::mem::take(&mut self.failures.list);
         self.report.note_inputs(&self.survey);
-        self.report.note_noticed(&self.job.places(), &self.survey);
         self.report.note_away(&self.survey, &self.calendar);
         self.report.bytes_read = self.job.lake.bytes_read();
         self.report.requests = self.job.lake.requests() + self.job.output.requests();

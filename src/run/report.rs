@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::base::day::{Day, DayRange, written_ranges};
-use crate::base::failures::Failure;
+use crate::base::failures::{Failure, Failures};
 use crate::base::schema::Raw;
 use crate::config::Settings;
 use crate::extract::identity::SetAsideAliases;
@@ -147,6 +147,11 @@ impl RunReport {
         for (account, count) in survey.receipts.insights.iter().flat_map(|(_, receipt)| &receipt.content.unlisted_accounts) {
             *self.unlisted_account_rows.entry(account.clone()).or_default() += count;
         }
+        self.note_columns_of_insights(survey);
+        for table in Raw::BOTH {
+            let contents = survey.receipts.raw(table).iter().map(|(_, receipt)| &receipt.content);
+            self.warnings.extend(noticed::all_of_strangers(contents).map(|text| format!("{}: {text}", table.table())));
+        }
         self.warnings.extend(survey.left_out().map(|(table, text)| format!("{table}: {text}")));
         self.note_aliases(survey);
         self.note_keys(survey);
@@ -160,10 +165,21 @@ impl RunReport {
         }
     }
 
+    fn note_columns_of_insights(&mut self, survey: &Survey) {
+        let mut days: BTreeMap<&String, Vec<Day>> = BTreeMap::new();
+        for (day, receipt) in survey.receipts.insights.iter() {
+            receipt.content.missing.iter().for_each(|text| days.entry(text).or_default().push(day));
+        }
+        let text = |(text, of): (&String, Vec<Day>)| format!("insights: {text} (on {} days, the first {})", of.len(), of[0]);
+        self.warnings.extend(days.into_iter().map(text));
+    }
+
     /// What the landed partitions hold that may be meant otherwise.
-    pub(crate) fn note_noticed(&mut self, places: &Places<'_>, survey: &Survey) {
-        let warnings = noticed::warnings(noticed::of_receipts(survey), places, survey, &BTreeSet::new());
-        self.warnings.extend(warnings.into_iter().map(|(table, text)| format!("{table}: {text}")));
+    pub(crate) fn note_noticed(&mut self, places: &Places<'_>, survey: &Survey, failures: &mut Failures) {
+        match noticed::warnings(noticed::of_receipts(survey), places, survey, &BTreeSet::new()) {
+            Ok(warnings) => self.warnings.extend(warnings.into_iter().map(|(table, text)| format!("{table}: {text}"))),
+            Err(error) => failures.add_once(error),
+        }
     }
 
     fn note_aliases(&mut self, survey: &Survey) {

@@ -2,11 +2,13 @@
 //!
 //! A partition that breaks the contract is refused and has no receipt: no count waits for it.
 
+use std::collections::BTreeSet;
+
 use crate::base::day::Day;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::parallel::on_all_cores;
 use crate::extract::fingerprints::insights_settings;
-use crate::insights::{self, InsightRow, InsightsContent, InsightsIndex};
+use crate::insights::{self, InsightRow, InsightsContent, InsightsIndex, LandedDay};
 use crate::known::ad_memory::KeptInsights;
 use crate::known::job::Places;
 use crate::known::survey::Survey;
@@ -120,8 +122,14 @@ pub(crate) fn insights_of(places: &Places<'_>, survey: &Survey, day: Day) -> Res
 }
 
 fn rows_of(places: &Places<'_>, partition: &Partition) -> Result<Vec<InsightRow>> {
-    let Some(of) = &places.settings.insights else { return Ok(Vec::new()) };
-    readable(|| insights::read_partition(places.lake, &of.columns, partition))
+    landed(places, partition).map(|landed| landed.rows)
+}
+
+fn landed(places: &Places<'_>, partition: &Partition) -> Result<LandedDay> {
+    match &places.settings.insights {
+        Some(of) => readable(|| insights::read_partition(places.lake, &of.columns, partition)),
+        None => Ok(LandedDay { rows: Vec::new(), missing: BTreeSet::new() }),
+    }
 }
 
 /// Reads all landed insights, oldest first.
@@ -145,8 +153,8 @@ pub(crate) fn read_insights(
 fn read_partitions(places: &Places<'_>, partitions: &[Partition]) -> Vec<Result<(Vec<InsightRow>, InsightsContent)>> {
     let listed = places.settings.listed_accounts();
     on_all_cores(partitions, |partition| {
-        let rows = rows_of(places, partition)?;
-        let content = insights::content(&rows, &listed);
+        let LandedDay { rows, missing } = landed(places, partition)?;
+        let content = InsightsContent { missing, ..insights::content(&rows, &listed) };
         Ok((rows, content))
     })
 }

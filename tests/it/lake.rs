@@ -353,6 +353,7 @@ fn of_another_type(name: &str, array: &ArrayRef, dice: &mut Dice) -> ArrayRef {
             let with_annotation = if is_time_or_figure(name) { 5 } else { 7 };
             draw(&kinds[..with_annotation], dice)
         }
+        Int64 if name.ends_with("_at") => draw(&[Int64, Decimal128(20, 3), Utf8], dice),
         Int64 => draw(&[Int64, Decimal128(20, 3), Float64, Utf8], dice),
         Decimal128(18, 6) => draw(&[Decimal128(18, 6), Decimal128(38, 10), Decimal256(76, 6)], dice),
         kept => kept.clone(),

@@ -323,6 +323,14 @@ fn judge(case: &Case, lake: &Lake) -> Verdict {
             (!differs_from_whole.is_empty()).then(|| wrong.push(shortened(&differs_from_whole)));
             false
         }
+        Expect::Told(says) => {
+            expect_exit(0, &[0]);
+            let lacking = lacking(&warnings.join("\n"), says);
+            (!lacking.is_empty()).then(|| wrong.push(format!("no warning says {lacking:?}: {warnings:?}")));
+            let unseen = says.iter().all(|part| !checked.stdout.contains(part));
+            unseen.then(|| wrong.push("check says nothing of it".to_string()));
+            true
+        }
         Expect::Warned(says) => {
             expect_exit(0, &[0]);
             let lacking = lacking(&warnings.join("\n"), says);

@@ -283,7 +283,7 @@ impl<'a> Pull<'a> {
         let path = ledger::day_object(self.folder, account, day);
         let Some(object) = self.objects.get(&path) else { return Ok(Vec::new()) };
         let columns = TableMapping::identity(&schema::INSIGHTS);
-        insights::read_partition(&self.lake, &columns, &Partition::of(day, vec![object.clone()]))
+        insights::read_partition(&self.lake, &columns, &Partition::of(day, vec![object.clone()])).map(|landed| landed.rows)
     }
 
     /// Replaces an account's rows of a day where they are others; gives the entry with the object's version.
