@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(of("message_id", &["id", "messageID", "x"]), some("messageID"));
         assert_eq!(of("ad_id", &["referral.source_id", "x"]), some("referral.source_id"));
         assert_eq!(of("direction", &["x", "message_direction"]), some("message_direction"));
-        assert_eq!(of("direction", &["x", "direcion"]), some("direcion"));
+        assert_eq!(of("direction", &["x", "directions"]), some("directions"));
         assert_eq!(of("sent_at", &["x", "Timestamp"]), some("Timestamp"));
         assert_eq!(of("direction", &["bot_id", "content"]), None);
         let insights = |column: &str, names: &[&str]| proposed(&INSIGHTS, column, names, "a.parquet");

@@ -164,7 +164,10 @@ fn check_away(settings: &Settings, survey: &Survey, calendar: &Calendar, report:
 
 fn check_aliases(set_aside: &SetAsideAliases, report: &mut CheckReport) {
     match SetAsideAliases::warning(&set_aside.counts()) {
-        Some(warning) => report.add(Level::Warning, "identities", format!("{warning}: {}", set_aside.named())),
+        Some(warning) => {
+            let text = warning.strip_prefix("identities: ").unwrap_or(&warning);
+            report.add(Level::Warning, "identities", format!("{text}: {}", set_aside.named()));
+        }
         None => report.add(Level::Ok, "identities", "every alias leads to one contact"),
     }
 }
