@@ -167,7 +167,13 @@ fn files_that_cannot_be_read_keep_back_their_day() {
             name: "a file that is no Parquet",
             lay: |scene| fs::write(scene.file("messages", FAULTY), "bot_id,message_id\nshop,m1\n").expect("it is written"),
             code: 6,
-            says: &["table messages", "day 2026-03-03", OBJECT, "not readable Parquet", "write the file again, or remove it"],
+            says: &[
+                "table messages",
+                "day 2026-03-03",
+                OBJECT,
+                "not readable Parquet",
+                "write the file again, whole and not encrypted, or remove it",
+            ],
             keeps_back: &[FAULTY],
         },
         Fault {
@@ -181,7 +187,13 @@ fn files_that_cannot_be_read_keep_back_their_day() {
             name: "truncated Parquet",
             lay: |scene| truncate(&scene.file("messages", FAULTY)),
             code: 6,
-            says: &["table messages", "day 2026-03-03", OBJECT, "not readable Parquet", "write the file again, or remove it"],
+            says: &[
+                "table messages",
+                "day 2026-03-03",
+                OBJECT,
+                "not readable Parquet",
+                "write the file again, whole and not encrypted, or remove it",
+            ],
             keeps_back: &[FAULTY],
         },
         Fault {
