@@ -179,9 +179,9 @@ impl Bound {
         self.cells_as(name, batch, is_of_ids(name))
     }
 
-    /// A contract column of ids as text, whatever the texts are.
-    pub(crate) fn unchecked_ids(&self, name: &'static str, batch: &RecordBatch) -> Result<StringArray> {
-        self.cells_as(name, batch, false).map(|cells| cells.texts)
+    /// A contract column read as ids, whatever its name.
+    pub(crate) fn id_cells(&self, name: &'static str, batch: &RecordBatch) -> Result<TextCells> {
+        self.cells_as(name, batch, true)
     }
 
     fn cells_as(&self, name: &'static str, batch: &RecordBatch, is_id: bool) -> Result<TextCells> {
@@ -264,8 +264,9 @@ impl Bound {
         let sources = self.sources.get(name).into_iter().flatten();
         let stored = |source| {
             let leaf = self.leaf(name, source, batch)?;
-            match leaf.faults.rows().find(|(_, fault)| *fault == Fault::NoJson) {
-                Some((row, _)) => Err(no_json(name, source, batch, row)),
+            match leaf.faults.rows().find(|(_, fault)| *fault == Fault::NoJson || is_of_ids(name)) {
+                Some((row, Fault::NoJson)) => Err(no_json(name, source, batch, row)),
+                Some((row, Fault::NoId)) => Err(no_id(name, source, &leaf.array, row)),
                 None => Ok((source, leaf.array)),
             }
         };
@@ -275,7 +276,8 @@ impl Bound {
     /// What lies at a place, without the words that mean nothing.
     fn leaf(&self, name: &'static str, source: &ColumnSource, batch: &RecordBatch) -> Result<Leaf> {
         let Leaf { array, faults } = self.stored_leaf(name, source, batch)?;
-        if self.null_words.is_empty() || source.constant.is_some() {
+        let is_constant = source.constant.is_some() && source.partition.is_none();
+        if self.null_words.is_empty() || is_constant {
             return Ok(Leaf { array, faults });
         }
         Ok(Leaf { array: without_words(array, &self.null_words)?, faults })
@@ -340,6 +342,12 @@ fn untranslated(column: &InputColumn, source: &ColumnSource) -> Error {
     let name = column.name;
     Error::data(format!("{name} is true or false in {source}, and nothing says which of them is {words}"))
         .mend(format!("say so: {name} = {entry}, or the other way round"))
+}
+
+fn no_id(name: &str, source: &ColumnSource, values: &ArrayRef, row: usize) -> Error {
+    Error::data(format!("{source} cannot be read for {name}: it holds {}, which is no id", types::shown(values, row)))
+        .with("column", &source.column)
+        .mend("write ids as text or as whole numbers")
 }
 
 fn no_json(name: &str, source: &ColumnSource, batch: &RecordBatch, row: usize) -> Error {

@@ -5,6 +5,7 @@ use arrow::datatypes::DataType;
 
 use crate::base::error::{Error, Result};
 use crate::base::json::{JsonValue, json_keys, json_value};
+use crate::base::types;
 
 /// What is wrong with a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,8 +78,14 @@ pub(super) fn arrow_bug(error: arrow::error::ArrowError) -> Error {
 }
 
 pub(super) fn as_text(array: &ArrayRef) -> Result<StringArray> {
-    let text = arrow::compute::cast(array, &DataType::Utf8).map_err(arrow_bug)?;
-    Ok(text.as_string::<i32>().clone())
+    if types::is_empty(array) {
+        return Ok(StringArray::new_null(array.len()));
+    }
+    match arrow::compute::cast(array, &DataType::Utf8) {
+        Ok(texts) => Ok(texts.as_string::<i32>().clone()),
+        // Of some types there is no text but one to look at.
+        Err(_) => Ok((0..array.len()).map(|row| array.is_valid(row).then(|| types::shown(array, row))).collect()),
+    }
 }
 
 pub(super) fn struct_field(column: &StructArray, key: &str) -> Result<ArrayRef> {

@@ -55,7 +55,7 @@ impl Inputs {
 fn identities(section: Section<'_>) -> Result<AliasInput> {
     let path = section.text("path")?.map_or("identities".to_string(), |path| path.value);
     let ignore = ignored(&section)?;
-    let columns = columns(&section, &schema::IDENTITIES)?;
+    let columns = TableMapping { null_words: null_words(&section)?, ..columns(&section, &schema::IDENTITIES)? };
     section.finish()?;
     Ok(AliasInput { path, ignore, columns })
 }

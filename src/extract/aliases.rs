@@ -6,10 +6,11 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use arrow::array::{Array, StringArray};
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, StringArray};
+use arrow::compute::filter;
 use foldhash::fast::FixedState;
 
-use crate::base::bound::Bound;
+use crate::base::bound::{Bound, RawCell};
 use crate::base::error::{Error, Result};
 use crate::base::ids::no_id;
 use crate::base::mapping::TableMapping;
@@ -53,13 +54,40 @@ impl AliasRows {
                 Ok(plan)
             },
             |batch| match cell.get() {
-                Some(bound) => {
-                    let text = |name| bound.unchecked_ids(name, &batch);
-                    self.add([&text("bot_id")?, &text("alias")?, &text("contact_id")?], bots)
-                }
+                Some(bound) => self.take(bound, &batch, bots),
                 None => Err(Error::bug("a batch came before its schema")),
             },
         )
+    }
+
+    /// Adds the rows of a batch. Rows with what is no id, or without an alias or a contact, are set aside.
+    fn take(&mut self, bound: &Bound, batch: &RecordBatch, bots: &BTreeMap<&str, usize>) -> Result<()> {
+        let cells = |name| bound.id_cells(name, batch);
+        let (ids, aliases, contacts) = (cells("bot_id")?, cells("alias")?, cells("contact_id")?);
+        let is_fault = |row: usize| {
+            let has_fault = [&ids, &aliases, &contacts].into_iter().any(|column| column.faults.of(row).is_some());
+            has_fault || aliases.get(row).is_none() || contacts.get(row).is_none()
+        };
+        let faulty: Vec<usize> = (0..batch.num_rows()).filter(|row| is_fault(*row)).collect();
+        if faulty.is_empty() {
+            return self.add([&ids.texts, &aliases.texts, &contacts.texts], bots);
+        }
+        let came = |name| bound.as_they_came(name, batch, &faulty);
+        let shown = |cell: Option<RawCell>| cell.map(|cell| cell.text).unwrap_or_default();
+        for ((row, alias), contact) in faulty.iter().zip(came("alias")?).zip(came("contact_id")?) {
+            let bot = ids.get(*row).map(|id| bots.get(id).copied());
+            // Of a bot that the pipeline does not name.
+            if bot != Some(None) {
+                let (alias, contact) = (shown(alias), shown(contact));
+                self.no_ids.push(SetAsideAlias { reason: NO_ID, bot: bot.flatten(), alias, contact });
+            }
+        }
+        let is_kept: BooleanArray = (0..batch.num_rows()).map(|row| Some(!is_fault(row))).collect();
+        let kept = |texts: &StringArray| -> Result<StringArray> {
+            let kept = filter(texts, &is_kept).map_err(|error| Error::bug("texts cannot be filtered").source(error))?;
+            Ok(kept.as_string::<i32>().clone())
+        };
+        self.add([&kept(&ids.texts)?, &kept(&aliases.texts)?, &kept(&contacts.texts)?], bots)
     }
 
     /// Adds rows of the table: the ids of bots, aliases and contacts.

@@ -105,8 +105,9 @@ pub(crate) fn days(settings: &Settings) -> Digest {
 pub(crate) fn identities(settings: &Settings) -> Digest {
     let bot = |bot: &Bot| format!("{} {}", quoted(&bot.id), list(bot.members.iter().map(|member| quoted(member))));
     let mapped = settings.identities.as_ref().map(|input| &input.columns);
+    let words = mapped.and_then(null_words);
     let mapped = mapped.filter(|columns| columns.columns.iter().any(|column| column.mapped)).map(mapping);
-    Digest::of_texts(settings.bots.iter().map(bot).chain(mapped))
+    Digest::of_texts(settings.bots.iter().map(bot).chain(mapped).chain(words))
 }
 
 /// The settings that say what of an id is not the contact, and who counts nowhere; none where there are none.

@@ -25,6 +25,9 @@ use crate::lake::{Lake, Partition, ReadPlan};
 /// The columns that say which day a figure is of, where loaders name it themselves.
 const OWN_DAYS: [&str; 2] = ["date_start", "date"];
 
+/// The column that says until which day a figure reaches.
+const LAST_DAY: &str = "date_stop";
+
 /// What a partition holds.
 pub struct LandedDay {
     pub rows: Vec<InsightRow>,
@@ -72,6 +75,8 @@ struct File {
     is_day_mapped: bool,
     /// Columns that say whose day a figure is, though nobody mapped them.
     own_days: Vec<String>,
+    /// The column that says until which day a figure reaches.
+    last_day: Option<String>,
     /// Columns that split a figure, each with its name in the file.
     breakdowns: Vec<(&'static str, String)>,
     load_times: Vec<String>,
@@ -86,6 +91,7 @@ impl File {
             bound: mapping.bind(schema, path)?,
             is_day_mapped,
             own_days: OWN_DAYS.iter().filter(|_| !is_day_mapped).filter_map(|column| own(column).cloned()).collect(),
+            last_day: own(LAST_DAY).cloned(),
             breakdowns: BREAKDOWNS.iter().filter_map(|column| Some((*column, own(column)?.clone()))).collect(),
             load_times: names.filter(|name| may_be_load_time(name)).cloned().collect(),
         })
@@ -94,7 +100,7 @@ impl File {
     fn plan(&self, mapping: &TableMapping) -> ReadPlan {
         let names: Vec<&str> = mapping.columns.iter().map(|column| column.spec.name).collect();
         let mut columns = self.bound.paths(&names);
-        let own = self.own_days.iter().chain(self.breakdowns.iter().map(|(_, name)| name));
+        let own = self.own_days.iter().chain(&self.last_day).chain(self.breakdowns.iter().map(|(_, name)| name));
         columns.extend(own.map(|column| (column.clone(), None)));
         ReadPlan { columns, filter: None }
     }
@@ -204,6 +210,17 @@ fn own_texts(batch: &RecordBatch, column: &str) -> Result<Cells<String>> {
 
 /// The folder is the figures' own day, or the mapping has to say which column is.
 fn check_own_days(file: &File, batch: &RecordBatch, day: Day) -> Result<()> {
+    if !file.is_day_mapped
+        && let Some(column) = &file.last_day
+    {
+        let texts = own_texts(batch, column)?;
+        let days = texts.iter().flatten().filter_map(|text| text.get(..10)?.parse::<Day>().ok());
+        if let Some(last) = days.into_iter().find(|last| *last > day) {
+            return Err(Error::data(format!("{column} is {last} in the folder of {day}: the figures are of several days"))
+                .with("column", column)
+                .mend("land one row for each ad and day: ask Meta with time_increment=1"));
+        }
+    }
     for column in &file.own_days {
         let texts = own_texts(batch, column)?;
         let days = texts.iter().flatten().filter_map(|text| text.get(..10)?.parse::<Day>().ok());

@@ -329,6 +329,15 @@ impl Listed<'_> {
         listing.left_out.extend(told(&others, "of no kind that is read lie under days"));
         listing.left_out.extend(self.of_no_day);
         listing.left_out.extend(told(&self.beside, "lie in the folder of no day and are not read"));
+        let days_beside = self.beside.iter().filter_map(|path| guess(path[self.folder.len()..].trim_start_matches('/')));
+        if let Some((pattern, day)) = days_beside.min() {
+            let patterns = self.layout.patterns.iter().map(Pattern::to_string).chain([pattern]);
+            let patterns: Vec<String> = patterns.map(|text| format!("{text:?}")).collect();
+            listing.left_out.push(format!(
+                "some of them look like days, such as {day}; where they hold rows of the table, write partition = [{}]",
+                patterns.join(", ")
+            ));
+        }
         Ok(listing)
     }
 

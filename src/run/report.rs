@@ -74,6 +74,9 @@ pub struct RunReport {
     pub failures: Vec<Failure>,
 }
 
+/// The ends of what is said of an optional column of which there is no more to say than that it is missing.
+const MISSING: [&str; 2] = ["optional column ", " is missing, it is NULL"];
+
 impl RunReport {
     /// Counts an object; returns its version.
     pub fn count_object(&mut self, object: PublishedObject) -> String {
@@ -165,13 +168,23 @@ impl RunReport {
         }
     }
 
+    /// What is said of optional columns that insights lack, of those alike in one sentence.
     fn note_columns_of_insights(&mut self, survey: &Survey) {
-        let mut days: BTreeMap<&String, Vec<Day>> = BTreeMap::new();
-        for (day, receipt) in survey.receipts.insights.iter() {
-            receipt.content.missing.iter().for_each(|text| days.entry(text).or_default().push(day));
+        let mut days: BTreeMap<&BTreeSet<String>, Vec<Day>> = BTreeMap::new();
+        for (day, receipt) in survey.receipts.insights.iter().filter(|(_, receipt)| !receipt.content.missing.is_empty()) {
+            days.entry(&receipt.content.missing).or_default().push(day);
         }
-        let text = |(text, of): (&String, Vec<Day>)| format!("insights: {text} (on {} days, the first {})", of.len(), of[0]);
-        self.warnings.extend(days.into_iter().map(text));
+        for (missing, of) in days {
+            let place = format!("on {} days, the first {}", of.len(), of[0]);
+            let plain = |text: &&String| text.starts_with(MISSING[0]) && text.ends_with(MISSING[1]);
+            let name = |text: &String| text[MISSING[0].len()..text.len() - MISSING[1].len()].to_string();
+            let names: Vec<String> = missing.iter().filter(plain).map(name).collect();
+            if !names.is_empty() {
+                self.warnings.insert(format!("insights: optional columns are missing and NULL: {} ({place})", names.join(", ")));
+            }
+            let others = missing.iter().filter(|text| !plain(text));
+            self.warnings.extend(others.map(|text| format!("insights: {text} ({place})")));
+        }
     }
 
     /// What the landed partitions hold that may be meant otherwise.

@@ -373,3 +373,50 @@ fn aliases_of_what_is_no_id_are_set_aside_and_merge_nobody() {
     assert_eq!(lake::unequal_objects(&before, &tables(&scene)), [""; 0]);
     assert_eq!(scene.cells("rejected/identities/rejected.parquet")["alias"].len(), 4);
 }
+
+#[test]
+fn aliases_whose_json_cannot_be_read_are_set_aside_and_merge_nobody() {
+    let scene = Scene::new();
+    assert_eq!(scene.ctwa("run", &[]).code, 0);
+    let before = tables(&scene);
+    let mapped = "[inputs.identities.columns]\nbot_id = { column = \"j\", key = \"bot\" }\ncontact_id = { column = \"j\", key = \"to\" }\n";
+    scene.edit("[insights]", &format!("{mapped}\n[insights]"));
+    let cells = ["oops", "{'bot': 'other', 'to': 'x'}", r#"{"to": false}"#, r#"{"to": {"id": 1}}"#, r#"{"to": "else"}"#];
+    let aliases = ["ana-2", "bia-2", "ana-1", "bia-1", "other"];
+    let columns = vec![("alias", strings(aliases.into_iter().map(Some))), ("j", strings(cells.into_iter().map(Some)))];
+    lake::write_file(&scene.lake.dir.join("lake/identities/part-0.parquet"), columns, &lake::Form::default());
+    let (code, report) = scene.json("run", &[]);
+    assert_eq!(code, 0, "{report:#}");
+    assert_eq!(report["rejected_rows"]["identities"], serde_json::json!({"unreadable_id": 4}));
+    assert_eq!(lake::unequal_objects(&before, &tables(&scene)), [""; 0]);
+}
+
+/// Of some types Arrow has no text at all.
+#[test]
+fn a_column_without_a_value_may_have_any_type_whatever_else_is_read() {
+    use arrow::array::new_null_array;
+    use arrow::datatypes::DataType;
+
+    let nothing = || new_null_array(&DataType::FixedSizeBinary(5), 4);
+    for (section, columns) in [("null_words = [\"nan\"]", ""), ("", "ctwa_clid = { column = \"ctwa_clid\", key = \"x\" }")] {
+        let scene = Scene::new();
+        with_lines(&scene, section, columns);
+        scene.land_with("messages", "ctwa_clid", nothing());
+        let ran = scene.ctwa("run", &[]);
+        assert_eq!(ran.code, 0, "{section}{columns}: {}", ran.stderr);
+    }
+}
+
+/// `null_words` holds for what folders say, too.
+#[test]
+fn a_word_for_nothing_in_a_folder_is_nothing() {
+    let scene = Scene::new();
+    with_lines(&scene, "null_words = [\"none\"]", "ad_title = { partition = \"title\" }");
+    let file = scene.file("messages", FAULTY);
+    let folder = file.parent().expect("it lies in a folder").join("title=none");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    std::fs::rename(&file, folder.join("part-0.parquet")).expect("it is moved");
+    let ran = scene.ctwa("run", &[]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(scene.published().ads.iter().all(|ad| ad.ad_title.as_deref() != Some("none")));
+}
