@@ -51,24 +51,25 @@ for ending in ("parquet", "PARQUET", "parq", "pq", "snappy.parquet", "parquet.sn
     layout(f"ending-{ending.replace('.', '-')}" + ("-upper" if ending.isupper() else ""), f"date={{date}}/part-0.{ending}")
 
 
-@lake("layout-bot-below")
-def _(lake):
+def by_bot(lake, folders):
+    """Every day in files of one bot each, whose folders alone say which."""
     for table in TIMED:
         lake.clear(table)
         for day in lake.days:
             for bot in ("7001", "7002"):
                 rows = [row for row in lake.rows(table, day) if row["bot_id"] == bot]
-                parquet(drop=("bot_id",))(lake.path(table, f"date={day}", f"bot_id={bot}", "part-0.parquet"), table, rows)
+                parts = [folder.format(day=day, bot=bot) for folder in folders]
+                parquet(drop=("bot_id",))(lake.path(table, *parts, "part-0.parquet"), table, rows)
+
+
+@lake("layout-bot-below")
+def _(lake):
+    by_bot(lake, ["date={day}", "bot_id={bot}"])
 
 
 @lake("layout-bot-above")
 def _(lake):
-    for table in TIMED:
-        lake.clear(table)
-        for day in lake.days:
-            for bot in ("7001", "7002"):
-                rows = [row for row in lake.rows(table, day) if row["bot_id"] == bot]
-                parquet(drop=("bot_id",))(lake.path(table, f"bot_id={bot}", f"date={day}", "part-0.parquet"), table, rows)
+    by_bot(lake, ["bot_id={bot}", "date={day}"])
 
 
 @lake("layout-direction-key-encoded")
