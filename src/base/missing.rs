@@ -44,6 +44,11 @@ impl Missing {
         Missing { name: column.spec.name, named, line, section: mapping.table.section }
     }
 
+    /// Whether there is nothing to say of it but that it is missing.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.named.is_none() && self.line.is_none()
+    }
+
     /// What is said of it, beside where it is missing.
     pub(crate) fn text(&self, place: &str) -> String {
         let named = self.named.as_ref().map(|named| format!(" ({named})")).unwrap_or_default();

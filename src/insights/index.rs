@@ -9,6 +9,7 @@ use crate::base::day::Day;
 use crate::base::digest::Digest;
 use crate::base::error::{Error, Result};
 use crate::base::limits::FINAL_AFTER_DAYS;
+use crate::base::missing::Missing;
 use crate::config::Insights;
 use crate::insights::ledger::Ledgers;
 use crate::insights::row::{AdNames, InsightRow, MetaFigures};
@@ -21,9 +22,34 @@ pub struct InsightsContent {
     /// Which ads belong to which account, currencies and names.
     pub index: Digest,
     pub unlisted_accounts: BTreeMap<String, u64>,
-    /// What is said of the optional columns that a file lacks.
+    /// The optional columns that a file lacks.
+    #[serde(default, skip_serializing_if = "MissingColumns::is_empty")]
+    pub missing: MissingColumns,
+}
+
+/// The optional columns that a partition lacks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct MissingColumns {
+    /// Those of which there is no more to say, by name.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub missing: BTreeSet<String>,
+    pub plain: BTreeSet<String>,
+    /// What is said of the others.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub said: BTreeSet<String>,
+}
+
+impl MissingColumns {
+    fn is_empty(&self) -> bool {
+        self.plain.is_empty() && self.said.is_empty()
+    }
+
+    pub(crate) fn add(&mut self, column: &Missing) {
+        if column.is_plain() {
+            self.plain.insert(column.name.to_string());
+        } else {
+            self.said.insert(column.text(""));
+        }
+    }
 }
 
 /// What a receipt remembers of a partition: the figures of each listed account, and what the index takes from it.

@@ -6,7 +6,6 @@
 //! names what is wrong and what would do.
 
 use std::cell::OnceCell;
-use std::collections::BTreeSet;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
@@ -18,6 +17,7 @@ use crate::base::mapping::TableMapping;
 use crate::base::object::Object;
 use crate::base::times::Instant;
 use crate::insights::columns::{Cells, Columns};
+use crate::insights::index::MissingColumns;
 use crate::insights::repeated::{BREAKDOWNS, LandedRow, may_be_load_time, once};
 use crate::insights::row::{AdNames, InsightRow, MetaFigures};
 use crate::lake::{Lake, Partition, ReadPlan};
@@ -31,19 +31,19 @@ const LAST_DAY: &str = "date_stop";
 /// What a partition holds.
 pub struct LandedDay {
     pub rows: Vec<InsightRow>,
-    /// What is said of the optional columns that a file lacks.
-    pub missing: BTreeSet<String>,
+    /// The optional columns that a file lacks.
+    pub missing: MissingColumns,
 }
 
 /// Reads the rows of a day: every row checked, one for each key.
 pub fn read_partition(lake: &Lake, mapping: &TableMapping, partition: &Partition) -> Result<LandedDay> {
     let (mut rows, mut load_times): (Vec<LandedRow>, Vec<String>) = (Vec::new(), Vec::new());
-    let mut missing = BTreeSet::new();
+    let mut missing = MissingColumns::default();
     let here = |error: Error| error.with("table", "insights");
     for object in partition.to_read()? {
         let read = read_object(lake, mapping, object, |file, batch| {
             load_times.extend_from_slice(&file.load_times);
-            missing.extend(file.bound.missing().iter().map(|column| column.text("")));
+            file.bound.missing().iter().for_each(|column| missing.add(column));
             rows.extend(rows_of(file, &batch, partition.day)?);
             Ok(())
         });

@@ -43,6 +43,6 @@ pub(crate) mod sync_days;
 pub(crate) mod throttle;
 pub mod wire;
 
-pub use index::{AdFigures, InsightsContent, InsightsIndex, KnownAd, content};
+pub use index::{AdFigures, InsightsContent, InsightsIndex, KnownAd, MissingColumns, content};
 pub use landed::{LandedDay, read_partition};
 pub use row::{AdNames, InsightRow, MetaFigures};

@@ -11,6 +11,7 @@ use crate::base::schema::Raw;
 use crate::config::Settings;
 use crate::extract::identity::SetAsideAliases;
 use crate::extract::keys::KeyWarnings;
+use crate::insights::MissingColumns;
 use crate::known::job::Places;
 use crate::known::noticed;
 use crate::known::survey::Survey;
@@ -73,9 +74,6 @@ pub struct RunReport {
     pub warnings: BTreeSet<String>,
     pub failures: Vec<Failure>,
 }
-
-/// The ends of what is said of an optional column of which there is no more to say than that it is missing.
-const MISSING: [&str; 2] = ["optional column ", " is missing, it is NULL"];
 
 impl RunReport {
     /// Counts an object; returns its version.
@@ -170,20 +168,17 @@ impl RunReport {
 
     /// What is said of optional columns that insights lack, of those alike in one sentence.
     fn note_columns_of_insights(&mut self, survey: &Survey) {
-        let mut days: BTreeMap<&BTreeSet<String>, Vec<Day>> = BTreeMap::new();
-        for (day, receipt) in survey.receipts.insights.iter().filter(|(_, receipt)| !receipt.content.missing.is_empty()) {
+        let mut days: BTreeMap<&MissingColumns, Vec<Day>> = BTreeMap::new();
+        for (day, receipt) in survey.receipts.insights.iter() {
             days.entry(&receipt.content.missing).or_default().push(day);
         }
-        for (missing, of) in days {
+        for (MissingColumns { plain, said }, of) in days {
             let place = format!("on {} days, the first {}", of.len(), of[0]);
-            let plain = |text: &&String| text.starts_with(MISSING[0]) && text.ends_with(MISSING[1]);
-            let name = |text: &String| text[MISSING[0].len()..text.len() - MISSING[1].len()].to_string();
-            let names: Vec<String> = missing.iter().filter(plain).map(name).collect();
-            if !names.is_empty() {
-                self.warnings.insert(format!("insights: optional columns are missing and NULL: {} ({place})", names.join(", ")));
+            if !plain.is_empty() {
+                let names = plain.iter().cloned().collect::<Vec<_>>().join(", ");
+                self.warnings.insert(format!("insights: optional columns are missing and NULL: {names} ({place})"));
             }
-            let others = missing.iter().filter(|text| !plain(text));
-            self.warnings.extend(others.map(|text| format!("insights: {text} ({place})")));
+            self.warnings.extend(said.iter().map(|text| format!("insights: {text} ({place})")));
         }
     }
 

@@ -2,13 +2,11 @@
 //!
 //! A partition that breaks the contract is refused and has no receipt: no count waits for it.
 
-use std::collections::BTreeSet;
-
 use crate::base::day::Day;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::parallel::on_all_cores;
 use crate::extract::fingerprints::insights_settings;
-use crate::insights::{self, InsightRow, InsightsContent, InsightsIndex, LandedDay};
+use crate::insights::{self, InsightRow, InsightsContent, InsightsIndex, LandedDay, MissingColumns};
 use crate::known::ad_memory::KeptInsights;
 use crate::known::job::Places;
 use crate::known::survey::Survey;
@@ -128,7 +126,7 @@ fn rows_of(places: &Places<'_>, partition: &Partition) -> Result<Vec<InsightRow>
 fn landed(places: &Places<'_>, partition: &Partition) -> Result<LandedDay> {
     match &places.settings.insights {
         Some(of) => readable(|| insights::read_partition(places.lake, &of.columns, partition)),
-        None => Ok(LandedDay { rows: Vec::new(), missing: BTreeSet::new() }),
+        None => Ok(LandedDay { rows: Vec::new(), missing: MissingColumns::default() }),
     }
 }
 
