@@ -189,12 +189,14 @@ impl Identities {
         standing.chain(contacts.iter().copied()).map(str::to_string).collect()
     }
 
-    /// The table with every alias at its end, and with the ids of members as those of their bots, sorted.
+    /// The table with every alias at its end, and with the ids of members as those of their bots, sorted. A row that changes nobody's
+    /// end is not in it: tables that say the same are the same, so a contact that is erased is in none.
     pub fn table(&self, settings: &Settings) -> Result<RecordBatch> {
         let all = self.of_every_bot.iter().filter(|(alias, end)| alias != end);
         let mut rows: Vec<(Option<&str>, &String, &String)> = all.map(|(alias, end)| (None, alias, end)).collect();
         for (bot, targets) in settings.bots.iter().zip(&self.of_bot) {
-            rows.extend(targets.iter().map(|(alias, end)| (Some(bot.id.as_str()), alias, end)));
+            let own = targets.iter().filter(|(alias, end)| self.of_every_bot.get(*alias).unwrap_or(alias) != *end);
+            rows.extend(own.map(|(alias, end)| (Some(bot.id.as_str()), alias, end)));
         }
         rows.sort_unstable();
         let columns: Vec<ArrayRef> = vec![

@@ -215,6 +215,16 @@ impl Arriving {
         utc.with_timezone(&offset).date_naive()
     }
 
+    /// The first instant of a day of arrival.
+    fn start(self, world: &World, day: NaiveDate) -> i64 {
+        let Some(zone) = &world.partition_zones[self as usize] else { return day_start(Tz::UTC, day) };
+        if let Ok(named) = zone.parse::<Tz>() {
+            return day_start(named, day);
+        }
+        let offset: chrono::FixedOffset = zone.parse().expect("an offset or a zone");
+        day_start(Tz::UTC, day) - i64::from(offset.local_minus_utc()) * 1_000_000
+    }
+
     /// The days of arrival that a local day overlaps, oldest first.
     fn days_of(self, world: &World, zone: Tz, date: NaiveDate) -> Vec<NaiveDate> {
         let first = self.date(world, day_start(zone, date));
@@ -599,10 +609,15 @@ enum Step<'a> {
     Event(&'a ConversionEvent),
 }
 
+/// The instant up to which all has landed, once this day of arrival of both tables has.
+pub fn landed_until(world: &World, day: NaiveDate) -> i64 {
+    ARRIVING.map(|table| table.start(world, day_after(day))).into_iter().min().expect("two tables")
+}
+
 /// Rules 3 to 6 and 11, contact by contact.
 fn sessions(world: &World, touches: &[&Touch], events: &[&ConversionEvent]) -> (Vec<Session>, Vec<(String, String, i64)>) {
     let horizon = world.window_days * DAY_US;
-    let landed_until = world.message_days.iter().chain(&world.event_days).max().map(|day| day_start(Tz::UTC, day_after(*day)));
+    let landed_until = world.message_days.iter().chain(&world.event_days).max().map(|day| landed_until(world, *day));
     let mut sessions = Vec::new();
     let mut organic = Vec::new();
 

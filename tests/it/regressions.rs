@@ -14,6 +14,7 @@ use ctwa::run;
 
 use crate::cases::report_rows;
 use crate::lake;
+use crate::nights;
 use crate::plans::{Lab, day, event, land_night, owned, touch, world};
 use crate::scene::{DAYS, Scene};
 use crate::world::{Bot, Identity, Message, World};
@@ -430,4 +431,32 @@ fn no_alias_table_of_before_is_left() {
     assert_eq!(lab.ctwa("run", &[]).code, 0);
     assert_eq!(kept(&lab, "work/identities").len(), 1, "the one of now");
     assert_eq!(lab.ctwa("plan", &["--check"]).code, 0);
+}
+
+/// An alias with two targets, of which a bot had one of its own in a loop, stood for itself in that bot: to take it away changed nobody's
+/// end, and its name stayed in the known table.
+#[test]
+fn an_alias_that_is_set_aside_and_erased_stands_nowhere() {
+    let mut lab = with_new_alias();
+    let mut aliases = Vec::new();
+    lab.change(|world| {
+        aliases = world.identities.clone();
+        let of = |bot_id: Option<&String>, alias: &str, contact_id: &str| Identity {
+            bot_id: bot_id.cloned(),
+            alias: alias.to_string(),
+            contact_id: contact_id.to_string(),
+        };
+        let bot = Some(&world.bots[0].id);
+        let ghosts =
+            [of(None, "ghost", "bia"), of(None, "ghost", "caio"), of(bot, "ghost", "phantom"), of(bot, "phantom", "ghost")];
+        world.identities.extend(ghosts);
+    });
+    assert_eq!(lab.ctwa("run", &[]).code, 0);
+    lab.change(|world| world.identities = aliases);
+    assert_eq!(lab.ctwa("run", &[]).code, 0);
+    let output = lab.output("");
+    for file in nights::files(&output) {
+        let names_it = ["ghost", "phantom"].into_iter().any(|name| nights::holds(&output.join(&file), name));
+        assert!(!names_it, "{}", file.display());
+    }
 }

@@ -104,7 +104,7 @@ fn same_as_oracle(world: &World, form: &Form, ends: [Index; 2]) -> Result<(), Te
 
     let found = sessions(&lake, *first, *last, &[]).map_err(fail)?;
     let landed_until = world.message_days.iter().filter(|day| world.event_days.contains(day)).max().expect("one in common");
-    let landed_until = oracle::day_start(chrono_tz::Tz::UTC, *landed_until + chrono::Days::new(1));
+    let landed_until = oracle::landed_until(world, *landed_until);
     let window = world.window_days * 24 * HOUR;
     let zone = |bot_id: &str| -> chrono_tz::Tz {
         let bot = world.bots.iter().find(|bot| bot.id == bot_id).expect("a named bot");
