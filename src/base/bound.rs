@@ -17,6 +17,7 @@ use crate::base::ids::{IdCell, id_cell, is_of_ids};
 use crate::base::mapping::{ColumnSource, MappedColumn, TableMapping};
 use crate::base::missing::{self, Missing};
 use crate::base::places::{File, Found};
+use crate::base::plain_texts::{PlainTexts, is_blank};
 use crate::base::schema::{InputColumn, InputKind, InputTable};
 use crate::base::times::{Instant, instants};
 use crate::base::types::{self, Exact};
@@ -177,6 +178,16 @@ impl Bound {
     /// A contract column as text, with what cannot be read: the first source that is not blank.
     pub(crate) fn cells(&self, name: &'static str, batch: &RecordBatch) -> Result<TextCells> {
         self.cells_as(name, batch, is_of_ids(name))
+    }
+
+    /// A contract column of texts of which nothing but blanks is read otherwise than it is stored; none where the mapping or the type
+    /// may change more.
+    pub(crate) fn plain<'b>(&self, name: &str, batch: &'b RecordBatch) -> Option<PlainTexts<'b>> {
+        let [source] = &self.sources.get(name)?[..] else { return None };
+        let is_plain =
+            source.key.is_empty() && source.constant.is_none() && source.values.is_empty() && self.null_words.is_empty();
+        let stored = batch.column_by_name(&source.column).filter(|_| is_plain)?;
+        PlainTexts::of(stored)
     }
 
     /// A contract column read as ids, whatever its name.
@@ -415,11 +426,6 @@ fn text_cell<'t>(texts: &'t StringArray, faults: &Faults, row: usize, is_id: boo
         IdCell::Id(id) => Some(Ok(id)),
         IdCell::Unreadable => Some(Err(Fault::NoId)),
     }
-}
-
-/// Whether trimming leaves nothing. Most texts begin with a letter or a digit.
-fn is_blank(text: &str) -> bool {
-    !text.as_bytes().first().is_some_and(u8::is_ascii_graphic) && text.trim().is_empty()
 }
 
 fn translated(text: StringArray, source: &ColumnSource) -> StringArray {

@@ -22,6 +22,7 @@
 //! object.rs       what a listing shows
 //! parallel.rs     several items at once
 //! places.rs       where a file has what a mapping names
+//! plain_texts.rs  a column of texts as it is stored, without copies
 //! progress.rs     how far a long step is
 //! schema.rs       every table
 //! steps.rs        what lies inside a column
@@ -52,6 +53,7 @@ pub mod money;
 pub mod object;
 pub(crate) mod parallel;
 mod places;
+pub(crate) mod plain_texts;
 pub mod progress;
 pub mod schema;
 mod steps;

@@ -84,7 +84,7 @@ pub(super) fn look(places: &Places<'_>, survey: &Survey, identities: &Identities
     let read_by_runs = kept.load(places.settings, &known, None)?;
     let read_now = kept.at_hand().into_iter().map(|(table, batch)| Contacts::Batch(table, batch));
     let contacts: Vec<Contacts<'_>> = read_now.chain([Contacts::Rows(read_by_runs.as_ref())]).collect();
-    let of_forms = other_forms::warnings(places.settings, identities, &contacts);
+    let of_forms = other_forms::warnings(places.settings, identities, &contacts)?;
     looked.warnings.extend(of_forms.into_iter().map(|text| ("identities", text)));
     Ok(looked)
 }

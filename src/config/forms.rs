@@ -110,6 +110,10 @@ fn without_device(id: &str) -> Option<String> {
 
 fn digits_alone(id: &str) -> Option<String> {
     let (name, domain) = parted(id);
+    // Most ids are in this form.
+    if is_digits(name) {
+        return None;
+    }
     let is_between = |letter: char| letter.is_whitespace() || matches!(letter, '+' | '-' | '(' | ')');
     let digits: String = name.chars().filter(|letter| !is_between(*letter)).collect();
     (is_digits(&digits) && digits.len() < name.len()).then(|| format!("{digits}{domain}"))

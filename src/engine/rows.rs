@@ -38,7 +38,7 @@ pub struct EventRow<'a> {
 }
 
 /// Some rows, numbered from 0.
-pub trait Rows {
+pub trait Rows: Sync {
     fn touches(&self) -> u32;
     fn touch(&self, number: u32) -> TouchRow<'_>;
     fn events(&self) -> u32;

@@ -197,6 +197,9 @@ impl NamedCategories {
 
     /// Which rows some bot's settings may mean, those included whose category nobody can read.
     pub(crate) fn are_meant_in(&mut self, bound: &Bound, batch: &RecordBatch) -> Result<BooleanArray> {
+        if let Some(texts) = bound.plain("category", batch) {
+            return Ok(BooleanArray::new(texts.passing(|category| self.is_meant(category)), None));
+        }
         let cells = bound.cells("category", batch)?;
         let mut is_meant = |(row, category): (usize, Option<&str>)| {
             Some(category.is_some_and(|category| self.is_meant(category)) || cells.faults.of(row).is_some())

@@ -32,17 +32,24 @@ const COLUMNS: [&str; 9] =
 
 /// Which rows could be touches, or say that they came from elsewhere: any of the ad columns is not blank, whether it can be read or not.
 pub(crate) fn could_be_touch(bound: &Bound, batch: &RecordBatch) -> Result<BooleanArray> {
-    let columns = AD_COLUMNS.iter().map(|name| bound.cells(name, batch)).collect::<Result<Vec<_>>>()?;
-    let present: Vec<BooleanBuffer> = columns
-        .iter()
-        .map(|column| match column.texts.logical_nulls() {
-            _ if !column.faults.is_empty() => (0..batch.num_rows()).map(|row| column.is_there(row)).collect(),
-            Some(nulls) => nulls.inner().clone(),
-            None => BooleanBuffer::new_set(batch.num_rows()),
-        })
-        .collect();
-    let any = present.iter().skip(1).fold(present[0].clone(), |any, column| &any | column);
+    let mut any = BooleanBuffer::new_unset(batch.num_rows());
+    for name in AD_COLUMNS {
+        any = &any | &are_there(bound, name, batch)?;
+    }
     Ok(BooleanArray::new(any, None))
+}
+
+/// The rows in which a column is not blank.
+fn are_there(bound: &Bound, name: &'static str, batch: &RecordBatch) -> Result<BooleanBuffer> {
+    if let Some(texts) = bound.plain(name, batch) {
+        return Ok(texts.are_there());
+    }
+    let column = bound.cells(name, batch)?;
+    Ok(match column.texts.logical_nulls() {
+        _ if !column.faults.is_empty() => (0..batch.num_rows()).map(|row| column.is_there(row)).collect(),
+        Some(nulls) => nulls.inner().clone(),
+        None => BooleanBuffer::new_set(batch.num_rows()),
+    })
 }
 
 /// The type that a word names, in small letters; the word where it names none.

@@ -4,11 +4,14 @@
 //! In: rows that are at hand. Out: for each set of forms that would join people, how many, with a pair of ids. Memory and time are those
 //! of the contacts that have no touch, of which a bounded number is looked at.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use foldhash::fast::FixedState;
 
+use crate::base::error::Result;
+use crate::base::parallel::on_all_cores;
 use crate::base::schema::Raw;
 use crate::config::{BotCodes, Forms, Settings};
 use crate::engine::rows::Rows;
@@ -30,9 +33,16 @@ impl Contacts<'_> {
         match (self, table) {
             (Contacts::Batch(of, batch), _) if *of == table => {
                 let (ids, contacts) = (batch.column(2).as_string::<i32>(), batch.column(3).as_string::<i32>());
+                // Rows of one bot mostly follow each other.
+                let mut known: Option<(&str, Option<usize>)> = None;
                 for row in (0..batch.num_rows()).filter(|row| contacts.is_valid(*row)) {
-                    if let Some(bot) = bots.get(ids.value(row)) {
-                        take(*bot as usize, contacts.value(row));
+                    let id = ids.value(row);
+                    let (_, bot) = match known.filter(|(of_before, _)| *of_before == id) {
+                        Some(same) => same,
+                        None => *known.insert((id, bots.get(id).map(|bot| *bot as usize))),
+                    };
+                    if let Some(bot) = bot {
+                        take(bot, contacts.value(row));
                     }
                 }
             }
@@ -48,6 +58,9 @@ impl Contacts<'_> {
     }
 }
 
+/// What is known of contacts, by bot.
+type OfBots<T> = Vec<HashMap<String, T, FixedState>>;
+
 /// People that some forms would join.
 struct Joined {
     people: u64,
@@ -56,58 +69,76 @@ struct Joined {
 }
 
 /// What there is to say of contacts that would be one in another form.
-pub(crate) fn warnings(settings: &Settings, identities: &Identities, rows: &[Contacts<'_>]) -> Vec<String> {
+pub(crate) fn warnings(settings: &Settings, identities: &Identities, rows: &[Contacts<'_>]) -> Result<Vec<String>> {
     let bots = settings.bot_codes();
-    let without_touch = without_touch(&bots, identities, rows);
-    if without_touch.is_empty() {
-        return Vec::new();
+    let without_touch = without_touch(&bots, identities, rows)?;
+    let contacts: usize = without_touch.iter().map(HashMap::len).sum();
+    if contacts == 0 {
+        return Ok(Vec::new());
     }
     let all = Forms::all();
-    let mut by_form: HashMap<(usize, String), Vec<&str>, FixedState> = HashMap::default();
-    for (bot, contact) in &without_touch {
-        by_form.entry((*bot, all.of(contact).into_owned())).or_default().push(contact);
-    }
+    let in_form = |of_bot: &HashMap<String, AtomicBool, FixedState>| {
+        let mut by_form: HashMap<String, Vec<String>, FixedState> = HashMap::default();
+        for contact in of_bot.keys() {
+            by_form.entry(all.of(contact).into_owned()).or_default().push(contact.clone());
+        }
+        by_form
+    };
+    let by_form: OfBots<Vec<String>> = without_touch.iter().map(in_form).collect();
     // For each contact of an event, the smallest contact of a touch that is the same in some form.
-    let mut met: BTreeMap<(usize, &str), String> = BTreeMap::new();
-    for of in rows {
+    let mut met: BTreeMap<(usize, String), String> = BTreeMap::new();
+    let of_each = on_all_cores(rows, |of| {
+        let mut pairs: Vec<(usize, &str, String)> = Vec::new();
         of.each(Raw::Messages, &bots, &mut |bot, as_it_came| {
             let contact = identities.contact(bot, as_it_came);
-            let of_events = by_form.get(&(bot, all.of(&contact).into_owned()));
-            for event in of_events.into_iter().flatten() {
-                let touch = met.entry((bot, *event)).or_insert_with(|| contact.to_string());
-                if *contact < **touch {
-                    *touch = contact.to_string();
-                }
-            }
+            let of_events = by_form[bot].get(&*all.of(&contact));
+            pairs.extend(of_events.into_iter().flatten().map(|event| (bot, event.as_str(), contact.to_string())));
         });
+        Ok(pairs)
+    });
+    for pairs in of_each {
+        for (bot, event, contact) in pairs? {
+            let touch = met.entry((bot, event.to_string())).or_insert_with(|| contact.clone());
+            *touch = contact.min(std::mem::take(touch));
+        }
     }
     let mut joined: BTreeMap<Forms, Joined> = BTreeMap::new();
     for ((_, event), touch) in met {
-        let Some(forms) = settings.forms.lacking_for(event, &touch) else { continue };
-        let example = (event.to_string(), touch);
+        let Some(forms) = settings.forms.lacking_for(&event, &touch) else { continue };
+        let example = (event, touch);
         let of = joined.entry(forms).or_insert_with(|| Joined { people: 0, example: example.clone() });
         of.people += 1;
         of.example = example.min(std::mem::take(&mut of.example));
     }
-    joined.iter().map(|(lacking, joined)| warning(settings, lacking, joined, without_touch.len())).collect()
+    Ok(joined.iter().map(|(lacking, joined)| warning(settings, lacking, joined, contacts)).collect())
 }
 
 /// The contacts of conversion events that have no touch among the rows.
-fn without_touch(bots: &BotCodes<'_>, identities: &Identities, rows: &[Contacts<'_>]) -> HashSet<(usize, String), FixedState> {
-    let mut contacts: HashSet<(usize, String), FixedState> = HashSet::default();
+fn without_touch(bots: &BotCodes<'_>, identities: &Identities, rows: &[Contacts<'_>]) -> Result<OfBots<AtomicBool>> {
+    let mut contacts: OfBots<AtomicBool> = (0..bots.len()).map(|_| HashMap::default()).collect();
+    let mut looked_at = 0;
     for of in rows {
         of.each(Raw::Events, bots, &mut |bot, as_it_came| {
-            if contacts.len() < LOOKED_AT {
-                contacts.insert((bot, identities.contact(bot, as_it_came).into_owned()));
+            if looked_at < LOOKED_AT {
+                let contact = identities.contact(bot, as_it_came);
+                if !contacts[bot].contains_key(&*contact) {
+                    contacts[bot].insert(contact.into_owned(), AtomicBool::new(false));
+                    looked_at += 1;
+                }
             }
         });
     }
-    for of in rows {
+    let touched = on_all_cores(rows, |of| {
         of.each(Raw::Messages, bots, &mut |bot, as_it_came| {
-            contacts.remove(&(bot, identities.contact(bot, as_it_came).into_owned()));
+            if let Some(has_touch) = contacts[bot].get(&*identities.contact(bot, as_it_came)) {
+                has_touch.store(true, Ordering::Relaxed);
+            }
         });
-    }
-    contacts
+        Ok(())
+    });
+    touched.into_iter().collect::<Result<()>>()?;
+    contacts.iter_mut().for_each(|of_bot| of_bot.retain(|_, has_touch| !*has_touch.get_mut()));
+    Ok(contacts)
 }
 
 fn warning(settings: &Settings, lacking: &Forms, joined: &Joined, of: usize) -> String {

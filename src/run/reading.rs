@@ -29,7 +29,7 @@ impl Run<'_> {
         self.changes.extend(scan::raw(self.job, &steps, &mut self.survey, &mut self.calendar, fail)?);
         self.look_again();
         if steps.iter().any(|step| step.table != "insights") {
-            self.note_other_forms();
+            self.note_other_forms()?;
         }
         if steps.iter().any(|step| step.table == "insights") {
             self.insights = Some(self.scan_insights()?);
@@ -38,11 +38,12 @@ impl Run<'_> {
     }
 
     /// Contacts that would be one in another form, among the rows that were read just now and are still at hand: of more, `check` tells.
-    fn note_other_forms(&mut self) {
-        let Some((kept, identities)) = self.job.engine.rows().zip(self.identities.as_ref()) else { return };
+    fn note_other_forms(&mut self) -> Result<()> {
+        let Some((kept, identities)) = self.job.engine.rows().zip(self.identities.as_ref()) else { return Ok(()) };
         let rows: Vec<Contacts<'_>> = kept.at_hand().into_iter().map(|(table, rows)| Contacts::Batch(table, rows)).collect();
-        let warnings = other_forms::warnings(self.job.settings, identities, &rows);
+        let warnings = other_forms::warnings(self.job.settings, identities, &rows)?;
         self.report.warnings.extend(warnings.into_iter().map(|text| format!("identities: {text}")));
+        Ok(())
     }
 
     /// Partitions that are to be read, for the report.

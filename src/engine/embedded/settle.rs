@@ -97,7 +97,7 @@ fn ad_facts(touches: &Touches) -> FactsOfAds {
 }
 
 /// Rows that lie among those of [`Touches`] and [`Events`].
-pub(super) trait Held {
+pub(super) trait Held: Sync {
     fn touches(&self) -> (&Touches, &[Touch]);
     fn events(&self) -> (&Events, &[Event]);
 }
