@@ -94,15 +94,18 @@ impl Forms {
 
 /// What stands before the `@`, and the rest.
 fn parted(id: &str) -> (&str, &str) {
-    id.split_at(id.find('@').unwrap_or(id.len()))
+    id.split_at(id.bytes().position(|byte| byte == b'@').unwrap_or(id.len()))
 }
 
 fn without_node(id: &str) -> Option<String> {
-    let (before, _) = id.split_once('/')?;
+    let before = &id[..id.bytes().position(|byte| byte == b'/')?];
     (!before.trim().is_empty()).then(|| before.to_string())
 }
 
 fn without_device(id: &str) -> Option<String> {
+    if !id.as_bytes().contains(&b':') {
+        return None;
+    }
     let (name, domain) = parted(id);
     let (person, device) = name.rsplit_once(':').filter(|_| !domain.is_empty())?;
     (!person.trim().is_empty() && is_digits(device)).then(|| format!("{person}{domain}"))
@@ -120,8 +123,11 @@ fn digits_alone(id: &str) -> Option<String> {
 }
 
 fn without_ninth_digit(id: &str) -> Option<String> {
+    if !id.starts_with("55") {
+        return None;
+    }
     let (name, domain) = parted(id);
-    let is_one = name.len() == 13 && is_digits(name) && name.starts_with("55");
+    let is_one = name.len() == 13 && is_digits(name);
     let (area, number) = is_one.then(|| (&name[..4], &name[4..]))?;
     let rest = number.strip_prefix('9').filter(|rest| rest.starts_with(['6', '7', '8', '9']))?;
     Some(format!("{area}{rest}{domain}"))
@@ -129,9 +135,8 @@ fn without_ninth_digit(id: &str) -> Option<String> {
 
 /// A country's two digits, and the digit that stands before the ten of a mobile number.
 fn without_mobile_digit(id: &str, prefix: &str) -> Option<String> {
-    let (name, domain) = parted(id);
-    let rest = name.strip_prefix(prefix).filter(|rest| rest.len() == 10 && is_digits(rest))?;
-    Some(format!("{}{rest}{domain}", &prefix[..2]))
+    let (number, domain) = parted(id.strip_prefix(prefix)?);
+    (number.len() == 10 && is_digits(number)).then(|| format!("{}{number}{domain}", &prefix[..2]))
 }
 
 fn is_digits(text: &str) -> bool {

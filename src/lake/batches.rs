@@ -2,8 +2,8 @@
 //! size, long texts, long texts that stand once in a dictionary and often in the rows.
 //!
 //! In: an object's footer and the columns to read. A batch has at most so many rows that they are a few tens of megabytes on the average.
-//! Texts in dictionaries, which may be longer than their bytes in the file, come as views, which do not repeat them, and a batch is cut by
-//! what its texts would take before anybody copies them.
+//! Texts in dictionaries, which may be longer than their bytes in the file, come as numbers or views, which do not repeat them, and a batch
+//! is cut by what its texts would take before anybody copies them.
 
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{ArrowDictionaryKeyType, DataType, Field, FieldRef, Fields, Schema};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::basic::Encoding;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 
 /// The rows of a batch where they are of ordinary length.
@@ -37,7 +38,7 @@ impl Reading {
         let rows_per_batch = rows_per_batch(stored.metadata(), columns);
         let fetched = |group: &RowGroupMetaData| -> u64 { leaves(group, columns).map(|(_, fetched)| fetched).sum() };
         let is_by_pieces = stored.metadata().row_groups().iter().any(|group| fetched(group) > GROUP_BYTES);
-        Reading { metadata: with_views(stored, columns), rows_per_batch, is_by_pieces }
+        Reading { metadata: numbered(stored, columns), rows_per_batch, is_by_pieces }
     }
 }
 
@@ -61,35 +62,46 @@ fn rows_per_batch(metadata: &ParquetMetaData, columns: &ProjectionMask) -> usize
     groups.map(of_group).min().unwrap_or(ROWS_PER_BATCH).clamp(1, ROWS_PER_BATCH)
 }
 
-/// Texts as views where they lie in dictionaries, so that a text of any length is a small number in each row. A view holds the page that it
-/// looks into: not of columns whose pages are many megabytes, of which few rows may be wanted from each.
-fn with_views(stored: ArrowReaderMetadata, columns: &ProjectionMask) -> ArrowReaderMetadata {
+/// Texts as they lie in dictionaries, so that a text of any length is a small number in each row: numbers where all of a column does, else
+/// views, and inside a column. A view holds the page that it looks into: not of columns whose pages are many megabytes, of which few rows
+/// may be wanted from each.
+fn numbered(stored: ArrowReaderMetadata, columns: &ProjectionMask) -> ArrowReaderMetadata {
     let parquet = stored.parquet_schema();
-    let is_viewed = |root: &str| {
-        let is_of_root = |leaf: usize| columns.leaf_included(leaf) && parquet.get_column_root(leaf).name() == root;
+    let wanted = |field: &FieldRef| {
+        let is_of_field =
+            |leaf: usize| columns.leaf_included(leaf) && parquet.get_column_root(leaf).name() == field.name().as_str();
         let groups = stored.metadata().row_groups().iter();
-        let mut chunks = groups.flat_map(|group| group.columns().iter().enumerate()).filter(|(leaf, _)| is_of_root(*leaf));
+        let chunks = groups.flat_map(|group| group.columns().iter().enumerate()).filter(|(leaf, _)| is_of_field(*leaf));
+        let chunks: Vec<&ColumnChunkMetaData> = chunks.map(|(_, chunk)| chunk).collect();
         let is_small =
-            |chunk: &ColumnChunkMetaData| u64::try_from(chunk.uncompressed_size()).is_ok_and(|bytes| bytes <= BATCH_BYTES);
-        let mut in_dictionary = false;
-        let are_small = chunks.all(|(_, chunk)| {
-            in_dictionary |= chunk.dictionary_page_offset().is_some();
-            is_small(chunk)
-        });
-        in_dictionary && are_small
+            |chunk: &&ColumnChunkMetaData| u64::try_from(chunk.uncompressed_size()).is_ok_and(|bytes| bytes <= BATCH_BYTES);
+        let in_dictionary = chunks.iter().any(|chunk| chunk.dictionary_page_offset().is_some());
+        if !in_dictionary || !chunks.iter().all(is_small) {
+            return field.clone();
+        }
+        match field.data_type() {
+            DataType::Utf8 if chunks.iter().all(|chunk| is_all_in_dictionary(chunk)) => {
+                let kind = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+                Arc::new(Field::clone(field).with_data_type(kind))
+            }
+            _ => viewed(field),
+        }
     };
-    let fields: Fields = stored
-        .schema()
-        .fields()
-        .iter()
-        .map(|field| if is_viewed(field.name()) { viewed(field) } else { field.clone() })
-        .collect();
+    let fields: Fields = stored.schema().fields().iter().map(wanted).collect();
     if fields == *stored.schema().fields() {
         return stored;
     }
     let schema = Arc::new(Schema::new_with_metadata(fields, stored.schema().metadata().clone()));
     let options = ArrowReaderOptions::new().with_schema(schema);
     ArrowReaderMetadata::try_new(stored.metadata().clone(), options).unwrap_or(stored)
+}
+
+/// Whether no page holds texts beside the dictionary, as pages do that came when the writer found it too large.
+fn is_all_in_dictionary(chunk: &ColumnChunkMetaData) -> bool {
+    let in_dictionary = |encoding: Encoding| matches!(encoding, Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY);
+    // Of the pages of data, where the writer says which are. The dictionary itself may be PLAIN: else nobody can tell.
+    let mut encodings = chunk.page_encoding_stats_mask().unwrap_or(chunk.encodings_mask()).encodings();
+    encodings.all(|encoding| in_dictionary(encoding) || encoding == Encoding::RLE)
 }
 
 /// A field with its texts as views.
@@ -134,6 +146,7 @@ fn most_bytes(array: &dyn Array) -> u64 {
         DataType::LargeBinary => span(array.as_binary::<i64>().offsets()),
         DataType::Utf8View => array.as_string_view().views().iter().map(|view| u64::from(*view as u32)).sum(),
         DataType::BinaryView => array.as_binary_view().views().iter().map(|view| u64::from(*view as u32)).sum(),
+        DataType::Dictionary(..) if of_longest_words(array) <= BATCH_BYTES => 0,
         DataType::Dictionary(..) | DataType::Struct(_) | DataType::List(_) | DataType::LargeList(_) | DataType::Map(..) => {
             let mut bytes = vec![0; array.len()];
             add_bytes(array, &mut bytes);
@@ -141,6 +154,13 @@ fn most_bytes(array: &dyn Array) -> u64 {
         }
         _ => 0,
     }
+}
+
+/// What the rows of a dictionary would take if all of them had its longest text.
+fn of_longest_words(array: &dyn Array) -> u64 {
+    let longest = array.as_any_dictionary_opt().and_then(|words| words.values().as_string_opt::<i32>());
+    let longest = longest.and_then(|words| words.offsets().lengths().max());
+    longest.map_or(u64::MAX, |longest| longest as u64 * array.len() as u64)
 }
 
 fn span<O: OffsetSizeTrait>(offsets: &OffsetBuffer<O>) -> u64 {
