@@ -73,9 +73,10 @@ fn add<'a>(bytes: &mut Vec<u8>, parts: impl IntoIterator<Item = Option<&'a str>>
     for part in parts {
         match part {
             Some(text) => {
-                bytes.push(1);
-                bytes.extend((text.len() as u64).to_le_bytes());
-                bytes.extend(text.as_bytes());
+                let mut start = [1; 9];
+                start[1..].copy_from_slice(&(text.len() as u64).to_le_bytes());
+                bytes.extend_from_slice(&start);
+                bytes.extend_from_slice(text.as_bytes());
             }
             None => bytes.push(0),
         }

@@ -18,7 +18,7 @@ use crate::extract::set_aside::SetAside;
 pub struct Scope<'a> {
     pub settings: &'a Settings,
     bots: HashMap<&'a str, usize, FixedState>,
-    pub categories: HashSet<&'a str>,
+    pub categories: HashSet<&'a str, FixedState>,
 }
 
 impl<'a> Scope<'a> {
@@ -39,8 +39,8 @@ impl<'a> Scope<'a> {
 
     /// Whether a contact is a bot that the pipeline names, or a member of one, at whatever node.
     pub(crate) fn is_bot(&self, contact: &str) -> bool {
-        let id = contact.split_once('/').map_or(contact, |(id, _)| id);
-        self.bots.contains_key(id.trim())
+        let node = contact.bytes().position(|byte| byte == b'/').unwrap_or(contact.len());
+        self.bots.contains_key(contact[..node].trim())
     }
 }
 

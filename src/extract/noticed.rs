@@ -112,7 +112,7 @@ impl Noticed {
 
     /// Notes the ad of a touch, if its id is none that Meta gives to ads.
     pub(crate) fn note_ad(&mut self, id: Option<&str>) {
-        if let Some(id) = id.filter(|id| !id.trim().bytes().all(|byte| byte.is_ascii_digit())) {
+        if let Some(id) = id.filter(|id| !id.bytes().all(|byte| byte.is_ascii_digit())) {
             self.ad_ids.add(id, 1);
         }
     }

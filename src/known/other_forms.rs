@@ -4,6 +4,7 @@
 //! In: rows that are at hand. Out: for each set of forms that would join people, how many, with a pair of ids. Memory and time are those
 //! of the contacts that have no touch, of which a bounded number is looked at.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -77,14 +78,13 @@ pub(crate) fn warnings(settings: &Settings, identities: &Identities, rows: &[Con
         return Ok(Vec::new());
     }
     let all = Forms::all();
-    let in_form = |of_bot: &HashMap<String, AtomicBool, FixedState>| {
-        let mut by_form: HashMap<String, Vec<String>, FixedState> = HashMap::default();
-        for contact in of_bot.keys() {
-            by_form.entry(all.of(contact).into_owned()).or_default().push(contact.clone());
-        }
-        by_form
-    };
-    let by_form: OfBots<Vec<String>> = without_touch.iter().map(in_form).collect();
+    let mut by_form: Vec<HashMap<Cow<'_, str>, Vec<&str>, FixedState>> = Vec::new();
+    for of_bot in &without_touch {
+        let mut in_form: HashMap<Cow<'_, str>, Vec<&str>, FixedState> = HashMap::default();
+        in_form.reserve(of_bot.len());
+        of_bot.keys().for_each(|contact| in_form.entry(all.of(contact)).or_default().push(contact));
+        by_form.push(in_form);
+    }
     // For each contact of an event, the smallest contact of a touch that is the same in some form.
     let mut met: BTreeMap<(usize, String), String> = BTreeMap::new();
     let of_each = on_all_cores(rows, |of| {
@@ -92,7 +92,7 @@ pub(crate) fn warnings(settings: &Settings, identities: &Identities, rows: &[Con
         of.each(Raw::Messages, &bots, &mut |bot, as_it_came| {
             let contact = identities.contact(bot, as_it_came);
             let of_events = by_form[bot].get(&*all.of(&contact));
-            pairs.extend(of_events.into_iter().flatten().map(|event| (bot, event.as_str(), contact.to_string())));
+            pairs.extend(of_events.into_iter().flatten().map(|event| (bot, *event, contact.to_string())));
         });
         Ok(pairs)
     });
