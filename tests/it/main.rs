@@ -15,6 +15,7 @@ mod conversion_events;
 mod delta;
 mod delta_log;
 mod dependencies;
+mod documents;
 mod engines;
 mod errors;
 mod explain;

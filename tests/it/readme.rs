@@ -136,6 +136,14 @@ fn texts(folder: &str) -> Vec<PathBuf> {
     paths.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect()
 }
 
+/// The anchors of a text's headings: small letters, without signs, blanks as hyphens.
+fn anchors(text: &str) -> Vec<String> {
+    let headings = text.lines().filter_map(|line| line.strip_prefix('#')).map(|line| line.trim_start_matches('#').trim());
+    let is_kept = |letter: &char| letter.is_alphanumeric() || matches!(letter, ' ' | '-' | '_');
+    let anchor = |heading: &str| heading.to_lowercase().chars().filter(is_kept).collect::<String>().replace(' ', "-");
+    headings.map(anchor).collect()
+}
+
 #[test]
 fn paths_in_texts_lead_somewhere() {
     let files: Vec<PathBuf> =
@@ -145,7 +153,16 @@ fn paths_in_texts_lead_somewhere() {
         let text = fs::read_to_string(&file).expect("a text");
         let folder = file.parent().expect("a folder");
         let links = text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link);
-        let links = links.filter(|link| !link.contains("://") && !link.starts_with('#')).map(|link| folder.join(link));
+        let links: Vec<&str> = links.filter(|link| !link.contains("://")).collect();
+        for link in &links {
+            let (path, heading) = link.split_once('#').unwrap_or((link, ""));
+            let of = if path.is_empty() { file.clone() } else { folder.join(path) };
+            let is_there =
+                heading.is_empty() || anchors(&fs::read_to_string(&of).expect("a text")).contains(&heading.to_string());
+            assert!(is_there, "{} links to {link}, which is no heading there", file.display());
+        }
+        let links = links.into_iter().filter_map(|link| link.split('#').next()).filter(|path| !path.is_empty());
+        let links = links.map(|path| folder.join(path));
         let rooted = ["src/", "tests/", "docs/", "benches/", ".ci/"];
         let quoted = text.split('`').skip(1).step_by(2);
         let quoted =
