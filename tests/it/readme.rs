@@ -1,10 +1,11 @@
-//! What the texts of the repository show is true: README's first command prints what is shown below it, its pipeline file is one,
+//! What the texts of the repository show is true: README's first command prints what is shown, the pipeline file that is shown is one,
 //! the commands for contributors run what they name, and no path leads nowhere.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::documents::{block_after, read};
 use crate::lake::{self, Lake};
 use crate::scene::Scene;
 
@@ -12,17 +13,10 @@ fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The first code block after this line of README.md.
-fn block_after(line: &str) -> String {
-    let readme = fs::read_to_string(repository().join("README.md")).expect("README.md");
-    let mut lines =
-        readme.lines().skip_while(|found| !found.contains(line)).skip_while(|found| !found.starts_with("```")).skip(1);
-    lines.by_ref().take_while(|found| *found != "```").map(|line| format!("{line}\n")).collect()
-}
-
 #[test]
 fn first_command_prints_what_is_shown() {
-    let command = block_after("<!-- command: first -->").replace('\n', " ");
+    let (readme, whole) = (read("README.md"), read("sample_data/README.md"));
+    let command = block_after(&readme, "<!-- command: first -->").replace('\n', " ");
     let folder = tempfile::tempdir().expect("a folder for the test");
     let pipeline = "pipelines/sample.toml";
     let text = fs::read_to_string(repository().join(pipeline)).expect("the sample's pipeline file");
@@ -41,7 +35,11 @@ fn first_command_prints_what_is_shown() {
         printed += &ran.stdout;
     }
     let trimmed = |text: &str| text.lines().map(|line| format!("{}\n", line.trim_end())).collect::<String>();
-    assert_eq!(trimmed(&printed), trimmed(&block_after("It ends with:")), "README.md shows something else");
+    let shown = trimmed(&block_after(&whole, "They print:"));
+    assert_eq!(trimmed(&printed), shown, "sample_data/README.md shows something else");
+    let (_, behind) = readme.split_once("```text").expect("README.md shows what it prints");
+    let excerpt = trimmed(behind.trim_start().split("```").next().expect("the block ends"));
+    assert!(excerpt.lines().count() > 5 && shown.contains(&excerpt), "README.md shows something else\n{excerpt}");
 }
 
 #[test]
@@ -49,13 +47,9 @@ fn pipeline_file_is_one() {
     let scene = Scene::new();
     fs::remove_dir_all(scene.lake.dir.join("lake")).expect("it goes");
     fs::create_dir(scene.lake.dir.join("lake")).expect("it is made");
-    scene.pipeline(&block_after("## Your own lake"));
+    scene.pipeline(&block_after(&read("docs/pipeline-file.md"), "<!-- pipeline: example -->"));
     let ran = scene.ctwa("run", &[]);
     assert_eq!(ran.code, 3, "what is missing is the lake's content alone: {}", ran.stderr);
-}
-
-fn read(file: &str) -> String {
-    fs::read_to_string(repository().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
 /// The names of all tests of this binary.
