@@ -16,6 +16,7 @@ mod delta;
 mod delta_log;
 mod dependencies;
 mod documents;
+mod editors;
 mod engines;
 mod errors;
 mod explain;

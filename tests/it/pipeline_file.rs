@@ -158,7 +158,7 @@ fn code(cell: &str) -> Option<&str> {
 #[test]
 fn told_defaults_and_examples_are_true() {
     let tables = keyed_tables(&read("docs/pipeline-file.md"));
-    let mut examples = 0;
+    let (mut examples, schema) = (0, schema());
     for (heading, section) in SECTIONS {
         let file = File::smallest().with_section(section);
         let without = file.parsed().unwrap_or_else(|error| panic!("{heading}: {error}"));
@@ -173,8 +173,9 @@ fn told_defaults_and_examples_are_true() {
                 assert!(kind.starts_with("table"), "{heading} {key} has an example");
                 continue;
             };
-            let with =
-                file.clone().with(section, key, example).parsed().unwrap_or_else(|error| panic!("{heading} {key}: {error}"));
+            let changed = file.clone().with(section, key, example);
+            assert_eq!(json_schema::faults(&schema, &as_json(&changed.text())), Vec::<String>::new(), "{heading} {key}");
+            let with = changed.parsed().unwrap_or_else(|error| panic!("{heading} {key}: {error}"));
             let is_default = code(default) == Some(example) || default == "needed" && file.text().contains(example);
             assert!(is_default || with != without, "{heading}: the example of {key} changes something");
             examples += 1;
@@ -182,7 +183,9 @@ fn told_defaults_and_examples_are_true() {
     }
     for (key, cells) in &tables[PLACE] {
         let example = code(&cells[3]).expect("an example");
-        parsed(&file_with_place(key, example)).unwrap_or_else(|error| panic!("{key}: {error}"));
+        let text = file_with_place(key, example);
+        assert_eq!(json_schema::faults(&schema, &as_json(&text)), Vec::<String>::new(), "{key}");
+        parsed(&text).unwrap_or_else(|error| panic!("{key}: {error}"));
         examples += 1;
     }
     assert!(examples > 40, "examples are read");
@@ -203,7 +206,7 @@ fn properties<'s>(schema: &'s Value, section: &str) -> &'s Value {
     &schema.pointer(&place).unwrap_or_else(|| panic!("the schema has {place}"))["properties"]
 }
 
-fn schema() -> Value {
+pub fn schema() -> Value {
     serde_json::from_str(&read("docs/pipeline.schema.json")).expect("the schema is JSON")
 }
 
@@ -235,13 +238,13 @@ fn the_schema_has_every_key_with_its_default_and_a_description() {
     }
 }
 
-fn as_json(text: &str) -> Value {
+pub fn as_json(text: &str) -> Value {
     let value: toml::Value = toml::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     serde_json::to_value(value).expect("TOML is JSON")
 }
 
 /// The pipeline files of the repository and of its documents, by name.
-fn right_ones() -> BTreeMap<String, String> {
+pub fn right_ones() -> BTreeMap<String, String> {
     let entries = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines")).expect("pipelines");
     let paths = entries.map(|entry| entry.expect("an entry").path());
     let mut files: BTreeMap<String, String> = paths
@@ -279,7 +282,7 @@ fn files_that_are_right_are_right_by_the_schema() {
 }
 
 /// Wrong pipeline files: section, key and value that make the smallest one wrong.
-const WRONG: [(&str, &str, &str); 56] = [
+const WRONG: &[(&str, &str, &str)] = &[
     ("", "name", "\" \""),
     ("", "name", "7"),
     ("", "title", "\"n\""),
@@ -325,12 +328,20 @@ const WRONG: [(&str, &str, &str); 56] = [
     (FETCHED, "base_url", "\"http://graph.facebook.com\""),
     (FETCHED, "api_version", "\"26\""),
     (FETCHED, "restate_days", "0"),
+    (FETCHED, "restate_days", "91"),
+    (FETCHED, "refetch_after_hours", "-1"),
+    (FETCHED, "refetch_after_hours", "169"),
     (FETCHED, "reach_windows", "[7, 0]"),
+    (FETCHED, "reach_windows", "[1124]"),
+    (FETCHED, "timeout_seconds", "0"),
+    (FETCHED, "timeout_seconds", "601"),
     (FETCHED, "timeout_seconds", "\"60\""),
     ("[output]", "path", "\"out\""),
+    ("[attribution]", "window_days", "0"),
     ("[attribution]", "window_days", "91"),
     ("[attribution]", "window_days", "30.5"),
     ("[identity]", "forms", "[\"ninth-digit\"]"),
+    ("[quality]", "max_rejected_share", "-0.01"),
     ("[quality]", "max_rejected_share", "1.01"),
     ("[engine]", "kind", "\"spark\""),
     ("[[bots]]", "ad_accounts", "[\"act-1\"]"),
@@ -339,12 +350,12 @@ const WRONG: [(&str, &str, &str); 56] = [
 ];
 
 /// Each wrong file, with its name.
-fn wrong_ones() -> Vec<(String, String)> {
+pub fn wrong_ones() -> Vec<(String, String)> {
     let wrong = |(section, key, value): (&str, &str, &str)| {
         let text = File::smallest().with_section(section).with(section, key, value).text();
         (format!("{section} {key} = {value}"), text)
     };
-    let mut files: Vec<(String, String)> = WRONG.into_iter().map(wrong).collect();
+    let mut files: Vec<(String, String)> = WRONG.iter().copied().map(wrong).collect();
     let smallest = File::smallest().text();
     for needed in ["name = \"nightly\"\n", "url = \"lake\"\n", "id = \"shop\"\n", "timezone = \"UTC\"\n"] {
         assert!(smallest.contains(needed));
