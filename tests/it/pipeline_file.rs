@@ -243,6 +243,11 @@ pub fn as_json(text: &str) -> Value {
     serde_json::to_value(value).expect("TOML is JSON")
 }
 
+/// The smallest file with these sections.
+fn smallest_with(sections: &str) -> String {
+    File::smallest().text().replace("[[bots]]", &format!("{sections}\n[[bots]]"))
+}
+
 /// The pipeline files of the repository and of its documents, by name.
 pub fn right_ones() -> BTreeMap<String, String> {
     let entries = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines")).expect("pipelines");
@@ -264,6 +269,13 @@ pub fn right_ones() -> BTreeMap<String, String> {
         "columns".to_owned(),
         smallest.replace("[inputs.messages.columns]\n", &format!("[inputs.messages.columns]\n{columns}")),
     );
+    // Parts of a file that other documents show.
+    for document in ["docs/input.md", "docs/commands.md", "docs/faq.md", "docs/runbook.md", "docs/security.md", "README.md"] {
+        for (number, block) in read(document).split("```toml\n").skip(1).enumerate() {
+            let part = block.split("```").next().expect("the block ends");
+            files.insert(format!("{document} {number}"), smallest_with(part));
+        }
+    }
     files.insert("scene".to_owned(), crate::scene::PIPELINE.to_owned());
     let fetched =
         File::smallest().with_section(FETCHED).with(FETCHED, "token_file", "\"token\"").with(FETCHED, "reach_windows", "[]");
