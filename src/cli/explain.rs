@@ -7,6 +7,7 @@ use clap::Args;
 use crate::base::day::Day;
 use crate::base::error::{Error, Result};
 use crate::commands::explain::{Explanation, Question, explain};
+use crate::commands::rules::CitedRule;
 use crate::config::Settings;
 use crate::known::job::Wanted;
 use crate::report::style::visible;
@@ -20,6 +21,8 @@ use super::terminal;
 /// The width of what is no terminal.
 const PAPER_WIDTH: usize = 100;
 const WIDTH_MIN: usize = 40;
+/// The width of a link to a rule, with the blanks around it.
+const LINK_WIDTH: usize = 25;
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
@@ -90,7 +93,21 @@ fn text(told: &Explanation, settings: &Settings, width: usize) -> String {
             lines.extend(sentence.iter().enumerate().map(indent));
         }
     }
+    lines.extend(rules(told, width));
     lines.join("\n") + "\n"
+}
+
+/// The rules that are cited, each with the place where it is told whole.
+fn rules(told: &Explanation, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for CitedRule { link, title, .. } in &told.rules {
+        let mut place = link.as_str();
+        for line in wrapped(title, width - LINK_WIDTH) {
+            lines.push(format!("  {:<1$}{line}", std::mem::take(&mut place), LINK_WIDTH - 2));
+        }
+    }
+    let heading = [String::new(), "Rules".to_string()].into_iter().filter(|_| !told.rules.is_empty());
+    heading.chain(lines).collect()
 }
 
 /// Lines of at most `width` letters, broken between words; a longer word stands alone.

@@ -12,6 +12,7 @@ use crate::base::error::{Error, Result};
 use crate::base::schema::Raw;
 use crate::commands::evidence::{Chapter, Evidence};
 use crate::commands::explain_ad;
+use crate::commands::rules::{CitedRule, cited};
 use crate::commands::sessions::{DAYS_AROUND, LastRunRows, shortened};
 use crate::commands::story::{Fact, Scene, Teller};
 use crate::config::{Bot, known_bot};
@@ -37,6 +38,8 @@ pub(crate) enum Question {
 pub(crate) struct Explanation {
     pub about: String,
     pub chapters: Vec<Chapter>,
+    /// The rules that the facts cite.
+    pub rules: Vec<CitedRule>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
@@ -65,7 +68,8 @@ pub(crate) fn explain(job: &Job<'_>, question: &Question, bot: Option<&str>, ful
     if known.last.survey.calendar(settings).retired(around).iter().any(|(table, _)| *table == Raw::Events) {
         notes.push("some raw events have left the lake: of those only the conversion events are told".to_string());
     }
-    Ok(Explanation { about, chapters, notes })
+    let rules = cited(chapters.iter().flat_map(|chapter| &chapter.facts));
+    Ok(Explanation { about, chapters, rules, notes })
 }
 
 /// The days whose rows are looked at.

@@ -12,6 +12,7 @@
 //! new_setting.rs   another conversion event
 //! noticed.rs       what the rows of landed partitions say of the pipeline file
 //! plan.rs          what a run would do, and why
+//! rules.rs         where the rules that explain cites are told
 //! sessions.rs      the sessions behind the figures
 //! story.rs         what explain found, as sentences
 //! unread.rs        what the footers of unread partitions say
@@ -28,6 +29,7 @@ pub mod insights;
 pub(crate) mod new_setting;
 mod noticed;
 pub mod plan;
+pub(crate) mod rules;
 pub(crate) mod sessions;
 pub(crate) mod story;
 pub(crate) mod unread;

@@ -19,6 +19,9 @@ use crate::extract::identity::Identities;
 use crate::extract::tracked::TrackedEvent;
 use crate::report::style::visible;
 
+/// The rule by which ids are resolved.
+const RULE_OF_IDENTITY: u8 = 16;
+
 /// One thing that happened or is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Fact {
@@ -35,6 +38,9 @@ pub(crate) struct Fact {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
     pub text: String,
+    /// Whether its contact came under another id, which the sentence says, and the rule with it.
+    #[serde(skip)]
+    pub is_resolved: bool,
     /// For the order of a timeline: touches go before events of their instant (rule 5).
     #[serde(skip)]
     pub order: (i64, u8),
@@ -44,6 +50,11 @@ impl Fact {
     /// A fact about the day or the figures.
     pub(crate) fn plain(verdict: &'static str, rules: &[u8], text: String) -> Fact {
         Fact { verdict, rules: rules.to_vec(), text, ..Fact::default() }
+    }
+
+    /// The numbers of all rules that the sentence cites.
+    pub(crate) fn cited(&self) -> impl Iterator<Item = u8> + '_ {
+        self.rules.iter().copied().chain(self.is_resolved.then_some(RULE_OF_IDENTITY))
     }
 
     /// The sentence, with the rules behind it.
@@ -112,6 +123,10 @@ impl<'a> Teller<'a> {
         self.scene.identities.resolve(bot as usize, as_it_came)
     }
 
+    fn is_resolved(&self, bot: u32, as_it_came: &'a str) -> bool {
+        self.contact(bot, as_it_came) != as_it_came
+    }
+
     fn shown_contact(&self, contact: &str) -> String {
         if self.scene.full_contacts { contact.to_string() } else { shortened(contact) }
     }
@@ -119,7 +134,11 @@ impl<'a> Teller<'a> {
     fn person(&self, bot: u32, as_it_came: &'a str) -> String {
         let contact = self.contact(bot, as_it_came);
         let shown = visible(&self.shown_contact(contact));
-        if contact == as_it_came { shown } else { format!("{shown} (as {}, rule 16)", visible(&self.shown_contact(as_it_came))) }
+        if contact == as_it_came {
+            shown
+        } else {
+            format!("{shown} (as {}, rule {RULE_OF_IDENTITY})", visible(&self.shown_contact(as_it_came)))
+        }
     }
 
     fn ad(&self, touch: &TouchRow<'_>) -> String {
@@ -137,6 +156,7 @@ impl<'a> Teller<'a> {
             at: Some(self.at(touch.bot, touch.sent_at)),
             contact_id: Some(self.shown_contact(self.contact(touch.bot, touch.contact))),
             ad_id: touch.ad.map(str::to_string),
+            is_resolved: self.is_resolved(touch.bot, touch.contact),
             text,
             order: (touch.sent_at, 0),
             ..Fact::default()
@@ -211,6 +231,7 @@ impl<'a> Teller<'a> {
             rules,
             at: Some(self.at(event.bot, event.occurred_at)),
             contact_id: event.contact.map(|contact| self.shown_contact(self.contact(event.bot, contact))),
+            is_resolved: event.contact.is_some_and(|contact| self.is_resolved(event.bot, contact)),
             event_id: event.event.map(str::to_string),
             category: Some(event.category.to_string()),
             text,
@@ -337,6 +358,7 @@ impl<'a> Teller<'a> {
             rules,
             at: Some(self.at(bot_at, event.occurred_at)),
             contact_id: Some(self.shown_contact(self.contact(bot_at, &event.contact))),
+            is_resolved: self.is_resolved(bot_at, &event.contact),
             event_id: event.event.clone(),
             category: event.category.clone(),
             text,

@@ -94,9 +94,10 @@ impl<'a> Section<'a> {
             .with("at", self.source.place(item.span()))
     }
 
-    /// Where a key stands, if it does.
+    /// Where a key stands, if it does; it is not one that is valid for that.
     pub fn place_of(&self, key: &'static str) -> Option<Placed<()>> {
-        self.item(key).map(|item| Placed { value: (), place: self.source.place(item.span()) })
+        let item = self.table.get(key).filter(|item| !item.is_none());
+        item.map(|item| Placed { value: (), place: self.source.place(item.span()) })
     }
 
     /// An error about this whole section.

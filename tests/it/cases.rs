@@ -1,4 +1,4 @@
-//! The worked cases of RULES.md: data files in `tests/cases`, held against the oracle and against the binary.
+//! The worked cases of docs/rules.md: data files in `tests/cases`, held against the oracle and against the binary.
 //!
 //! The form of a case is described in `tests/cases/README.md`. Expected figures are by hand, so a case also judges the
 //! oracle. Every failure names its case and variant; all cases run before the test fails.
@@ -593,6 +593,53 @@ fn judge_all(judge: impl Fn(&Case, &Variant, &mut Judge<'_>) -> Result<(), Strin
 fn every_worked_case_of_the_rules_has_a_file() {
     let numbers: BTreeSet<usize> = cases().iter().filter_map(|(name, _)| name.get(..2)?.parse().ok()).collect();
     assert_eq!(numbers, (1..=34).chain(39..=42).collect());
+}
+
+/// The stories of docs/rules.md: the number of the case, and the figures told, as ad, conversations and conversions.
+fn stories() -> Vec<(usize, Vec<[String; 3]>)> {
+    let text = include_str!("../../docs/rules.md");
+    let story = |told: &str| {
+        let (number, story) = told.split_once(".**").expect("a story begins with its number");
+        let story = story.split("\n\n").next().and_then(|story| story.split("\n- ").next()).expect("a story");
+        let figures = story.split('`').skip(1).step_by(2).filter_map(|quoted| {
+            let (ad, counts) = quoted.split_once(' ')?;
+            let (conversations, conversions) = counts.split_once('/')?;
+            conversations.parse::<u64>().ok()?;
+            Some([ad, conversations, conversions].map(str::to_owned))
+        });
+        (number.parse().expect("a number"), figures.collect())
+    };
+    text.split("- **Case ").skip(1).map(story).collect()
+}
+
+/// Conversations and conversions of an ad over all days and bots of a variant.
+fn counts(variant: &Variant, ad: &str) -> [String; 2] {
+    ["conversations", "conversions"].map(|column| {
+        let of_ad = variant.ad_days.iter().filter(|row| row.ad.as_deref() == Some(ad));
+        let values: Vec<String> = of_ad.filter_map(|row| row.columns.get(column)).map(written).collect();
+        let known: Vec<u64> = values.iter().filter_map(|value| value.parse().ok()).collect();
+        if known.is_empty() && !values.is_empty() { "NULL".to_owned() } else { known.iter().sum::<u64>().to_string() }
+    })
+}
+
+#[test]
+fn every_worked_case_is_told_once_with_its_figures() {
+    let (cases, stories) = (cases(), stories());
+    let mut numbers: Vec<usize> = stories.iter().map(|(number, _)| *number).collect();
+    numbers.sort_unstable();
+    let files: Vec<usize> = cases.iter().filter_map(|(name, _)| name.get(..2)?.parse().ok()).collect();
+    assert_eq!(numbers, files, "docs/rules.md tells the cases that have a file");
+    let mut figures = 0;
+    for (number, told) in &stories {
+        let (name, case) = cases.iter().find(|(name, _)| name.starts_with(&format!("{number:02}-"))).expect("its file");
+        for [ad, conversations, conversions] in told {
+            let told = [conversations.clone(), conversions.clone()];
+            let found: Vec<[String; 2]> = case.variant.iter().map(|variant| counts(variant, ad)).collect();
+            assert!(found.contains(&told), "docs/rules.md tells {told:?} of ad {ad} in {name}, whose variants have {found:?}");
+            figures += 1;
+        }
+    }
+    assert!(figures > 30, "figures are read");
 }
 
 #[test]

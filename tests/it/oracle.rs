@@ -1,7 +1,7 @@
 //! The oracle: what the rules make of a [`World`], in plain loops.
 //!
-//! Written from RULES.md alone, for the eye and not for speed: every question is asked of all rows, every time. Goes in: the
-//! world as it landed. Comes out: the rows of the four tables by date, and the sessions they are counted from.
+//! Written from the rules (docs/rules.md) alone, for the eye and not for speed: every question is asked of all rows, every time. Goes
+//! in: the world as it landed. Comes out: the rows of the four tables by date, and the sessions they are counted from.
 //! The pipeline is judged by it, so nothing here may be taken from the pipeline. Numbers in comments are rules.
 //!
 //! Not modelled: a partition refused for its share of rejected rows (rule 18); worlds set that share to 1.

@@ -4,7 +4,7 @@
 //! `ctwa backfill` rewrites every day of a table, now to one state, now to another; `tests/servers/readers.py` reads all the while.
 //! Whatever a reader gets as a result is right: each day as it is in one of the two states, never a part of it, never twice. A reader
 //! that opens an object more than once may meet two versions of it, and then fails; who does so where is written down here, and for
-//! users in README.md. What is rebuilt without a change is not replaced, and disturbs nobody.
+//! users in docs/tables.md. What is rebuilt without a change is not replaced, and disturbs nobody.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -16,7 +16,9 @@ use std::sync::mpsc::{Receiver, channel};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::documents::{block_after, read};
 use crate::remote::{Bucket, Job, sample_lake};
+use crate::scene::Scene;
 use crate::servers::{self, PATIENCE};
 
 const ENGINES: [&str; 4] = ["duckdb", "polars", "pyarrow", "clickhouse"];
@@ -169,6 +171,20 @@ fn readers_see_whole_days(output: &str, s3: Value) {
         }
         assert!(report["days"][0].as_u64() > Some(0) && report["days"][1].as_u64() > Some(0), "{}: {report}", reader.engine);
     }
+}
+
+#[test]
+fn the_query_that_is_shown_is_answered() {
+    let scene = Scene::new();
+    assert_eq!(scene.ctwa("run", &[]).code, 0);
+    let out = scene.lake.output.display().to_string();
+    let query = block_after(&read("docs/tables.md"), "read the folders as they are").replace("target/sample", &out);
+    assert!(query.contains(&out), "{query}");
+    let program = "import duckdb, sys\nfor row in sorted(duckdb.sql(sys.argv[1]).fetchall()): print(*row)";
+    let ran = Command::new(python()).args(["-c", program, &query]).output().expect("DuckDB runs");
+    let said = String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr);
+    // Four days, on each two clicks of A and one of B, and 10.50 for each ad.
+    assert_eq!(said, "shop A 8 42.000000\nshop B 4 42.000000\n");
 }
 
 #[test]

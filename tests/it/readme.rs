@@ -1,10 +1,11 @@
-//! What the texts of the repository show is true: README's first command prints what is shown below it, its pipeline file is one,
+//! What the texts of the repository show is true: README's first command prints what is shown, the pipeline file that is shown is one,
 //! the commands for contributors run what they name, and no path leads nowhere.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::documents::{block_after, read};
 use crate::lake::{self, Lake};
 use crate::scene::Scene;
 
@@ -12,17 +13,10 @@ fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The first code block after this line of README.md.
-fn block_after(line: &str) -> String {
-    let readme = fs::read_to_string(repository().join("README.md")).expect("README.md");
-    let mut lines =
-        readme.lines().skip_while(|found| !found.contains(line)).skip_while(|found| !found.starts_with("```")).skip(1);
-    lines.by_ref().take_while(|found| *found != "```").map(|line| format!("{line}\n")).collect()
-}
-
 #[test]
 fn first_command_prints_what_is_shown() {
-    let command = block_after("<!-- command: first -->").replace('\n', " ");
+    let (readme, whole) = (read("README.md"), read("sample_data/README.md"));
+    let command = block_after(&readme, "<!-- command: first -->").replace('\n', " ");
     let folder = tempfile::tempdir().expect("a folder for the test");
     let pipeline = "pipelines/sample.toml";
     let text = fs::read_to_string(repository().join(pipeline)).expect("the sample's pipeline file");
@@ -41,7 +35,11 @@ fn first_command_prints_what_is_shown() {
         printed += &ran.stdout;
     }
     let trimmed = |text: &str| text.lines().map(|line| format!("{}\n", line.trim_end())).collect::<String>();
-    assert_eq!(trimmed(&printed), trimmed(&block_after("It ends with:")), "README.md shows something else");
+    let shown = trimmed(&block_after(&whole, "They print:"));
+    assert_eq!(trimmed(&printed), shown, "sample_data/README.md shows something else");
+    let (_, behind) = readme.split_once("```text").expect("README.md shows what it prints");
+    let excerpt = trimmed(behind.trim_start().split("```").next().expect("the block ends"));
+    assert!(excerpt.lines().count() > 5 && shown.contains(&excerpt), "README.md shows something else\n{excerpt}");
 }
 
 #[test]
@@ -49,13 +47,9 @@ fn pipeline_file_is_one() {
     let scene = Scene::new();
     fs::remove_dir_all(scene.lake.dir.join("lake")).expect("it goes");
     fs::create_dir(scene.lake.dir.join("lake")).expect("it is made");
-    scene.pipeline(&block_after("## Your own lake"));
+    scene.pipeline(&block_after(&read("docs/pipeline-file.md"), "<!-- pipeline: example -->"));
     let ran = scene.ctwa("run", &[]);
     assert_eq!(ran.code, 3, "what is missing is the lake's content alone: {}", ran.stderr);
-}
-
-fn read(file: &str) -> String {
-    fs::read_to_string(repository().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
 /// The names of all tests of this binary.
@@ -136,6 +130,14 @@ fn texts(folder: &str) -> Vec<PathBuf> {
     paths.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect()
 }
 
+/// The anchors of a text's headings: small letters, without signs, blanks as hyphens.
+fn anchors(text: &str) -> Vec<String> {
+    let headings = text.lines().filter_map(|line| line.strip_prefix('#')).map(|line| line.trim_start_matches('#').trim());
+    let is_kept = |letter: &char| letter.is_alphanumeric() || matches!(letter, ' ' | '-' | '_');
+    let anchor = |heading: &str| heading.to_lowercase().chars().filter(is_kept).collect::<String>().replace(' ', "-");
+    headings.map(anchor).collect()
+}
+
 #[test]
 fn paths_in_texts_lead_somewhere() {
     let files: Vec<PathBuf> =
@@ -145,7 +147,16 @@ fn paths_in_texts_lead_somewhere() {
         let text = fs::read_to_string(&file).expect("a text");
         let folder = file.parent().expect("a folder");
         let links = text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link);
-        let links = links.filter(|link| !link.contains("://") && !link.starts_with('#')).map(|link| folder.join(link));
+        let links: Vec<&str> = links.filter(|link| !link.contains("://")).collect();
+        for link in &links {
+            let (path, heading) = link.split_once('#').unwrap_or((link, ""));
+            let of = if path.is_empty() { file.clone() } else { folder.join(path) };
+            let is_there =
+                heading.is_empty() || anchors(&fs::read_to_string(&of).expect("a text")).contains(&heading.to_string());
+            assert!(is_there, "{} links to {link}, which is no heading there", file.display());
+        }
+        let links = links.into_iter().filter_map(|link| link.split('#').next()).filter(|path| !path.is_empty());
+        let links = links.map(|path| folder.join(path));
         let rooted = ["src/", "tests/", "docs/", "benches/", ".ci/"];
         let quoted = text.split('`').skip(1).step_by(2);
         let quoted =

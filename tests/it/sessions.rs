@@ -197,7 +197,7 @@ fn sample_adds_up_day_by_day() {
         opened += sum(counts(&sessions(&lake, *day, *day, &[]).expect("it answers"), "opened_on"));
         converted += sum(counts(&sessions(&lake, *day, *day, &["--by", "conversion-day"]).expect("it answers"), "converted_on"));
     }
-    // As the summary of the run in README.md has it.
+    // As the summary of the run in sample_data/README.md has it.
     assert_eq!((opened, converted), (461, 142));
 }
 
