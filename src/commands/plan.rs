@@ -17,8 +17,10 @@ use crate::engine::request::{AttributeRequest, Rules};
 use crate::extract::identity::Identities;
 use crate::insights::InsightsIndex;
 use crate::insights::due::Due;
+use crate::known::ad_memory::KeptFacts;
 use crate::known::job::Job;
 use crate::known::moved::{self, AffectedDays, Moved};
+use crate::known::published_ads::{self, PublishedFacts};
 use crate::known::survey::{Lost, StageInputs, Survey};
 use crate::lake::Requests;
 use crate::plan::Planner;
@@ -116,6 +118,7 @@ pub fn plan(job: &Job<'_>) -> Result<PlanReport> {
             at_most.entry(day).or_insert(reason);
         }
     }
+    ahead.note_lacking()?;
     let mut report = ahead.report(&unread, at_most);
     report.identities_changed = !aliases_are_known;
     report.ads |= partitions.iter().any(|step| step.table == Raw::Messages.table());
@@ -198,7 +201,9 @@ impl<'a> Ahead<'a> {
         let rules = Rules { settings: places.settings, identities: &identities, watermark: 0 };
         let none = BTreeSet::new();
         let request = AttributeRequest { rules, partitions: &self.survey.extracted(Lost::Allowed), days: &none, known: &none };
-        let ads = AdIndex::new(places.settings, places.engine.attribute(&request)?.ads.facts(), &insights);
+        let mut facts = places.engine.attribute(&request)?.ads.facts();
+        PublishedFacts::read(&places, &self.survey, &self.calendar.lost_touches())?.add_to(&mut facts);
+        let ads = AdIndex::new(places.settings, facts, &insights);
         let moved = moved::of_ads(&places, &self.survey, &ads, &self.planner())?;
         let Some(from) = from else {
             if let Moved::Affects(affected) = moved {
@@ -218,6 +223,25 @@ impl<'a> Ahead<'a> {
         // Without all touches nobody knows who was touched first.
         maybe.extend(moved.into_affected());
         Ok(maybe)
+    }
+
+    /// Fails where `ads` was lost and cannot be made again as a whole.
+    fn note_lacking(&mut self) -> Result<()> {
+        let lost = self.calendar.lost_touches();
+        if lost.is_empty() || !self.ads_are_stale() {
+            published_ads::said_of_lacking(self.survey.receipts.ads.as_ref())
+                .into_iter()
+                .for_each(|error| self.failures.add(error));
+            return Ok(());
+        }
+        let places = self.job.places();
+        let kept = KeptFacts::read(&places, &self.survey)?.map(|kept| kept.partitions).unwrap_or_default();
+        let unseen = lost.into_iter().filter(|day| !kept.contains_key(day)).collect();
+        let PublishedFacts { lacking, .. } = PublishedFacts::read(&places, &self.survey, &unseen)?;
+        if !lacking.is_empty() {
+            self.failures.add(published_ads::lacks(&lacking));
+        }
+        Ok(())
     }
 
     /// What the stages say, and which days the unread partitions leave open.

@@ -13,6 +13,7 @@ use crate::engine::request::{AttributeRequest, Attribution, Extraction, Rules};
 use crate::extract::fingerprints::raw_settings;
 use crate::extract::identity::Identities;
 use crate::known::job::{Job, Places};
+use crate::known::published_ads::{self, PublishedFacts};
 use crate::known::survey::{Lost, Survey};
 use crate::lake::layout::{ADS_OBJECT, day_object};
 use crate::lake::{Lake, encode};
@@ -75,13 +76,11 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verification> {
     let rules = Rules { settings, identities: &identities, watermark };
     let partitions = survey.extracted(Lost::Refused);
     let request = AttributeRequest { rules, partitions: &partitions, days: &checked, known: &BTreeSet::new() };
-    let Attribution { counts, ads } = job.engine.attribute(&request)?;
-    let ads = AdIndex::new(settings, ads.facts(), &insights);
-    if calendar.without_rows().any(|(table, _, _)| table == Raw::Messages) {
-        comparison.verification.unknown.push(ADS_OBJECT.to_string());
-    } else {
-        comparison.object(ADS_OBJECT.to_string(), &schema::ads(), ads.table(settings)?, None)?;
-    }
+    let Attribution { counts, ads: news } = job.engine.attribute(&request)?;
+    let (mut facts, lost) = (news.facts(), calendar.lost_touches());
+    PublishedFacts::read(&places, &survey, &lost)?.add_to(&mut facts);
+    let ads = AdIndex::new(settings, facts, &insights);
+    comparison.ads(ads.table(settings)?, &lost)?;
     let inputs = BuildInputs { settings, counts: &counts, insights: &insights, ads: &ads };
     for day in &checked {
         let rows = inputs.rows(&calendar, *day, &|bot| planner.rejected(bot, *day));
@@ -89,6 +88,7 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verification> {
             comparison.object(day_object(table.name, *day), &table, batch, Some(*day))?;
         }
     }
+    published_ads::said_of_lacking(survey.receipts.ads.as_ref()).into_iter().for_each(|error| failures.add(error));
     let mut verification = comparison.verification;
     verification.days_checked = checked.len() as u64;
     verification.days_blocked = blocked.into_iter().collect();
@@ -160,6 +160,19 @@ impl<'a> Comparison<'a> {
         let found = if self.output.get(&object)?.is_some() { "other bytes" } else { "missing" };
         let because = "what it was made from was retired, or is read no more: restore it from a copy of the output".to_string();
         self.verification.differences.push(DifferingObject { object, found, because });
+        Ok(())
+    }
+
+    /// Holds `ads` against what touches say. What those say that nobody can look at is taken from itself.
+    fn ads(&mut self, rows: RecordBatch, lost: &BTreeSet<Day>) -> Result<()> {
+        let differing = self.verification.differences.len();
+        self.object(ADS_OBJECT.to_string(), &schema::ads(), rows, None)?;
+        if !lost.is_empty() && self.verification.differences.len() == differing {
+            let days = written_ranges(lost.iter().copied());
+            self.verification
+                .unknown
+                .push(format!("{ADS_OBJECT} as far as touches of the messages partitions of {days} made it"));
+        }
         Ok(())
     }
 

@@ -107,6 +107,13 @@ impl Calendar {
         self.without_rows.iter().map(|((table, day), rows)| (*table, *day, rows))
     }
 
+    /// The messages partitions that were read once and whose touches nobody can look at now: those that are away or retired, and of which
+    /// no row counts.
+    pub(crate) fn lost_touches(&self) -> BTreeSet<Day> {
+        let lost = self.without_rows.keys().chain(&self.lost);
+        lost.filter(|(table, _)| *table == Raw::Messages).map(|(_, day)| *day).collect()
+    }
+
     /// The oldest partitions of a table, which were read once and have vanished since (rule 22).
     pub(crate) fn retire(&mut self, table: Raw, days: Vec<DayRange>) {
         self.retired.insert(table, days);

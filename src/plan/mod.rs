@@ -403,7 +403,9 @@ impl<'a> Planner<'a> {
         let insights = self.inputs.insights.iter().map(|(day, receipt)| format!("{day} {}", receipt.content.index));
         let who_counts = Some(marks::who_counts(self.inputs.settings, self.inputs.aliases)).filter(|state| !state.is_none());
         let of_touches = [self.settings_digest.to_string(), touches.to_string()].into_iter();
-        Digest::of_texts(of_touches.chain(insights).chain(who_counts.map(|state| state.to_string())))
+        // Rows that such touches may stand behind stay as long as those are lost, and no longer.
+        let lost = self.inputs.calendar.lost_touches().into_iter().map(|day| format!("lost {day}"));
+        Digest::of_texts(of_touches.chain(insights).chain(who_counts.map(|state| state.to_string())).chain(lost))
     }
 }
 

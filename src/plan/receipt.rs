@@ -116,6 +116,9 @@ pub(crate) struct AdsReceipt {
     pub logic: u32,
     pub inputs: Digest,
     pub object: String,
+    /// The messages partitions that it was made again without, although it was published with them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub without: BTreeSet<String>,
     /// The newest state is that of the places kept beside the receipts.
     #[serde(default, skip_serializing_if = "Marks::is_empty")]
     pub marks: Marks,

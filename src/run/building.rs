@@ -40,7 +40,7 @@ impl Run<'_> {
         if !self.attributed.as_ref().is_some_and(|attributed| attributed.covers(steps)) {
             let watermark = self.calendar.last().map_or(0, |last| self.job.settings.landed_until(last));
             let rules = Rules { settings: self.job.settings, identities, watermark };
-            let attributed = attribute_days(&self.job.places(), &self.survey, rules, steps)?;
+            let attributed = attribute_days(&self.job.places(), &self.survey, &self.calendar, rules, steps)?;
             self.report.test_contact_rows = attributed.counts.left_out.values().sum();
             (self.attributed, self.are_facts_kept) = (Some(attributed), false);
         }
@@ -51,7 +51,7 @@ impl Run<'_> {
         let (Some(attributed), Some(insights)) = (&self.attributed, &self.insights) else {
             return Err(Error::bug("ads are asked for before anything is known of them"));
         };
-        Ok(AdIndex::new(self.job.settings, attributed.facts.clone(), insights))
+        Ok(AdIndex::new(self.job.settings, attributed.facts_of_ads(), insights))
     }
 
     /// Publishes `ads`. Ads that became known or moved make their own rows stale (rule 21): which days those are stands in the
@@ -76,7 +76,8 @@ impl Run<'_> {
         let object = self.publish(std::slice::from_ref(&put)).remove(0)?;
         let size = put.bytes.len() as u64;
         self.survey.published_ads = Some(Object::plain(put.path, size, object.clone()));
-        let receipt = AdsReceipt { logic: LOGIC.ads, inputs, object, marks };
+        let without = self.attributed.as_ref().map(|attributed| attributed.published.lacking.clone()).unwrap_or_default();
+        let receipt = AdsReceipt { logic: LOGIC.ads, inputs, object, without, marks };
         write_json(output, ADS_RECEIPT, &receipt)?;
         if known_places(receipt.marks.tip()) != before {
             // Nobody reads it any more.

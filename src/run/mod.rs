@@ -43,6 +43,7 @@ use crate::extract::identity::{Identities, REJECTED_ALIASES};
 use crate::insights::InsightsIndex;
 use crate::known::job::Job;
 use crate::known::moved::{self, Moved};
+use crate::known::published_ads;
 use crate::known::receipts::{IDENTITIES_RECEIPT, IdentitiesReceipt, KNOWN_IDENTITIES};
 use crate::known::survey::{Lost, StageInputs, Survey};
 use crate::lake::layout::day_object;
@@ -94,6 +95,7 @@ fn idle(job: &Job<'_>, survey: &Survey) -> Result<Option<Outcome>> {
     let (mut failures, steps) = (Failures::default(), seen.steps());
     note_missing(&planner, job.wanted, &mut failures);
     note_damaged(&steps, &mut failures);
+    published_ads::said_of_lacking(survey.receipts.ads.as_ref()).into_iter().for_each(|error| failures.add(error));
     survey.fail_for_refused(job.settings, &mut failures);
     let mut report = RunReport::new(job.settings, planner.range());
     report.note_blocked(&steps);
@@ -315,6 +317,8 @@ impl<'a> Run<'a> {
         self.report.set_range(self.planner().range());
         self.report.note_blocked(&steps);
         note_damaged(&steps, &mut self.failures);
+        let lacking = published_ads::said_of_lacking(self.survey.receipts.ads.as_ref());
+        lacking.into_iter().for_each(|error| self.failures.add(error));
         self.survey.fail_for_refused(self.job.settings, &mut self.failures);
         if let Err(error) = done.and(held) {
             self.failures.add(error);
