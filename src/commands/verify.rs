@@ -18,6 +18,7 @@ use crate::known::survey::{Lost, Survey};
 use crate::lake::layout::{ADS_OBJECT, day_object};
 use crate::lake::{Lake, encode};
 use crate::plan::calendar::Calendar;
+use crate::plan::damage::Damaged;
 use crate::plan::receipt::PartitionReceipt;
 use crate::plan::stages::PartitionStep;
 use crate::run::{scan, scan_insights};
@@ -64,13 +65,14 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verification> {
         in_range.partition(|day| !calendar.is_frozen(&settings.bots, *day) && planner.has_sources(*day));
     let (without_rows, known): (Vec<Day>, Vec<Day>) = known.into_iter().partition(|day| planner.would_lose_rows(*day));
     comparison.cannot_tell(&without_rows);
-    let kept = kept.into_iter().chain(without_rows);
-    let damaged = kept.filter_map(|day| Some((day, planner.damaged_table(day)?)));
-    for (day, table) in damaged.chain(planner.damaged_outside(planner.range()).filter(|(day, _)| days.contains(*day))) {
-        comparison.lost(day_object(table, day))?;
-    }
     let (blocked, checked): (BTreeSet<Day>, BTreeSet<Day>) =
         known.into_iter().partition(|day| !calendar.blockers(&settings.bots, *day).is_empty());
+    let of_kept = kept.into_iter().chain(without_rows).flat_map(|day| planner.damage_of_kept(day));
+    let of_blocked = blocked.iter().flat_map(|day| planner.damage_of_blocked(*day));
+    let outside = planner.damaged_outside(planner.range()).filter(|damage| days.contains(damage.day));
+    for damaged in of_kept.chain(of_blocked).chain(outside) {
+        comparison.lost(&damaged)?;
+    }
 
     let watermark = calendar.last().map_or(0, |last| settings.landed_until(last));
     let rules = Rules { settings, identities: &identities, watermark };
@@ -155,10 +157,11 @@ impl<'a> Comparison<'a> {
     }
 
     /// Notes an object that is not as it was published, and of which nobody can say any more what it should hold.
-    fn lost(&mut self, object: String) -> Result<()> {
+    fn lost(&mut self, damaged: &Damaged) -> Result<()> {
         self.verification.objects_checked += 1;
+        let object = day_object(damaged.table, damaged.day);
         let found = if self.output.get(&object)?.is_some() { "other bytes" } else { "missing" };
-        let because = "what it was made from was retired, or is read no more: restore it from a copy of the output".to_string();
+        let because = format!("{}; {}", damaged.why(), damaged.mend());
         self.verification.differences.push(DifferingObject { object, found, because });
         Ok(())
     }

@@ -93,9 +93,11 @@ impl Calendar {
         self.vanished.contains(&(table, day))
     }
 
-    /// Whether a local day of some bot overlaps the day of arrival of a partition that has vanished.
-    pub(crate) fn overlaps_vanished(&self, bots: &[Bot], day: Day) -> bool {
-        self.vanished.iter().any(|(table, of)| bots.iter().any(|bot| self.days_of(*table, bot, day).contains(*of)))
+    /// The partitions that have vanished whose day of arrival a local day of some bot overlaps.
+    pub(crate) fn vanished_over(&self, bots: &[Bot], day: Day) -> Vec<Blocker> {
+        let is_over = |(table, of): &&(Raw, Day)| bots.iter().any(|bot| self.days_of(*table, bot, day).contains(*of));
+        let over = self.vanished.iter().filter(is_over);
+        over.map(|(table, of)| Blocker { table: table.table(), day: *of, refused: false }).collect()
     }
 
     /// A partition that was read once and cannot be read any more, and whose rows do not count either: what was built from them stays.

@@ -9,6 +9,7 @@
 //! accepted.rs          what was accepted once and stays
 //! bot_rows.rs          rows by local day, as receipts tell
 //! calendar.rs          which days can be built, which are complete
+//! damage.rs            published objects that are lost and cannot be made again now
 //! insights_status.rs   whether Meta's figures are there, and final
 //! lost_rows.rs         days that were built from rows that do not count any more
 //! marks.rs             days affected by what digests do not tell
@@ -22,6 +23,7 @@
 pub(crate) mod accepted;
 pub(crate) mod bot_rows;
 pub(crate) mod calendar;
+pub(crate) mod damage;
 pub(crate) mod insights_status;
 mod lost_rows;
 pub(crate) mod marks;
@@ -39,7 +41,7 @@ use crate::base::digest::Digest;
 use crate::base::limits::{self, COPY_DAYS, DAYS_AHEAD, DAYS_LATE, FINAL_AFTER_DAYS};
 use crate::base::object::Object;
 use crate::base::parallel::on_all_cores;
-use crate::base::schema::{DAY_TABLES, LOGIC, Raw};
+use crate::base::schema::{LOGIC, Raw};
 use crate::config::{Bot, Settings};
 use crate::extract::fingerprints;
 use crate::extract::found::RawContent;
@@ -203,8 +205,7 @@ impl<'a> Planner<'a> {
     /// Why a day is stale; none when it is as it should be.
     pub(crate) fn staleness(&self, day: Day) -> Option<Reason> {
         let Some(receipt) = self.inputs.days.get(day) else {
-            let is_published = self.inputs.published.get("bot_days").is_some_and(|days| days.contains_key(&day));
-            return Some(if is_published { Reason::ReceiptLost } else { Reason::NeverBuilt });
+            return Some(if self.is_published(day) { Reason::ReceiptLost } else { Reason::NeverBuilt });
         };
         if let Some(reason) = &receipt.stale {
             return Some(Reason::Marked(reason.clone()));
@@ -297,13 +298,12 @@ impl<'a> Planner<'a> {
         let bots = &self.inputs.settings.bots;
         let mut steps = Steps::default();
         for day in days.iter() {
-            let is_published = self.inputs.published.get("bot_days").is_some_and(|published| published.contains_key(&day));
             if self.is_kept_as_published(day) {
                 match self.damaged_table(day) {
                     Some(table) if self.can_be_made_again(day) => {
                         steps.days.push(DayStep { day, reason: Reason::ObjectChanged(table) });
                     }
-                    Some(table) => steps.damaged.push((day, table)),
+                    Some(_) => steps.damaged.extend(self.damage_of_kept(day)),
                     None if asked => steps.without_sources.push(day),
                     None => {}
                 }
@@ -312,15 +312,16 @@ impl<'a> Planner<'a> {
             let Some(reason) = (if asked { Some(Reason::Asked) } else { self.staleness(day) }) else { continue };
             let blockers = self.inputs.calendar.blockers(bots, day);
             if !blockers.is_empty() {
+                steps.damaged.extend(self.damage_of_blocked(day));
                 steps.blocked.push((day, blockers));
-            } else if is_published && !self.has_sources(day) {
+            } else if self.is_published(day) && !self.has_sources(day) {
                 match self.damaged_table(day) {
-                    Some(table) => steps.damaged.push((day, table)),
+                    Some(_) => steps.damaged.extend(self.damage_of_kept(day)),
                     None => steps.without_sources.push(day),
                 }
             } else if self.would_lose_rows(day) {
                 match self.damaged_table(day) {
-                    Some(table) => steps.damaged.push((day, table)),
+                    Some(_) => steps.damaged.extend(self.damage_of_kept(day)),
                     None => steps.without_rows.push(day),
                 }
             } else {
@@ -330,17 +331,14 @@ impl<'a> Planner<'a> {
         steps
     }
 
-    /// Whether a day is as old as retired partitions, and so is not built again (rule 22).
-    pub(crate) fn is_kept_as_published(&self, day: Day) -> bool {
-        let is_published = self.inputs.published.get("bot_days").is_some_and(|days| days.contains_key(&day));
-        self.inputs.calendar.is_frozen(&self.inputs.settings.bots, day) && (is_published || !self.has_sources(day))
+    /// Whether a day was finished once.
+    fn is_published(&self, day: Day) -> bool {
+        self.inputs.published.get("bot_days").is_some_and(|days| days.contains_key(&day))
     }
 
-    /// The first table of a day whose object is not there as it was published; none of a day that was not published.
-    pub(crate) fn damaged_table(&self, day: Day) -> Option<&'static str> {
-        let receipt = self.inputs.days.get(day)?;
-        let version = |table: &str| self.inputs.published.get(table)?.get(&day).map(|object| &object.version);
-        DAY_TABLES.into_iter().find(|table| version(table) != receipt.objects.get(*table))
+    /// Whether a day is as old as retired partitions, and so is not built again (rule 22).
+    pub(crate) fn is_kept_as_published(&self, day: Day) -> bool {
+        self.inputs.calendar.is_frozen(&self.inputs.settings.bots, day) && (self.is_published(day) || !self.has_sources(day))
     }
 
     /// Whether the day can be made again: the working tables of all retired partitions that it can depend on are still there.
@@ -362,15 +360,6 @@ impl<'a> Planner<'a> {
         self.has_sources(day) && has_figures()
     }
 
-    /// The published days outside the range that stay as they are, although a table's object is not there as it was published: what
-    /// they were made from was retired, with all rows before the range.
-    pub(crate) fn damaged_outside(&self, range: Option<DayRange>) -> impl Iterator<Item = (Day, &'static str)> {
-        let is_outside = move |day: &Day| range.is_none_or(|range| !range.contains(*day));
-        let stays = |day: &Day| self.is_kept_as_published(*day) || !self.has_sources(*day) || self.would_lose_rows(*day);
-        let days = self.inputs.days.iter().map(|(day, _)| day).filter(is_outside);
-        days.filter_map(|day| Some((day, self.damaged_table(day)?))).filter(move |(day, _)| stays(day))
-    }
-
     /// Published days outside the range that no longer have a row. What retired partitions may have given stays as it is, so does what
     /// a missing one may give or gave once, and everything while a partition is refused and nothing that it said counts.
     pub(crate) fn removals(&self, range: Option<DayRange>) -> BTreeSet<Day> {
@@ -390,7 +379,7 @@ impl<'a> Planner<'a> {
         }
         let is_outside = |day: Day| range.is_none_or(|range| !range.contains(day)) && !has_row(day);
         let may_be_retired = |day: Day| calendar.is_frozen(bots, day) || !self.has_sources(day);
-        let is_blocked = |day: Day| !calendar.blockers(bots, day).is_empty() || calendar.overlaps_vanished(bots, day);
+        let is_blocked = |day: Day| !calendar.blockers(bots, day).is_empty() || !calendar.vanished_over(bots, day).is_empty();
         let stays = |day: Day| may_be_retired(day) || is_blocked(day) || self.would_lose_rows(day);
         let published = self.inputs.published.values().flat_map(BTreeMap::keys).copied();
         published.filter(|day| is_outside(*day) && !stays(*day)).collect()

@@ -88,7 +88,7 @@ impl<'a> Seen<'a> {
         let days = range.and_then(|range| self.wanted.of(range));
         let mut steps = days.map(|days| self.planner.steps(days, self.wanted.is_backfill())).unwrap_or_default();
         let is_wanted = |day: Day| self.wanted.of(DayRange { first: day, last: day }).is_some();
-        steps.damaged.extend(self.planner.damaged_outside(range).filter(|(day, _)| is_wanted(*day)));
+        steps.damaged.extend(self.planner.damaged_outside(range).filter(|damaged| is_wanted(damaged.day)));
         steps
     }
 

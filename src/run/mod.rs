@@ -121,13 +121,8 @@ pub(crate) fn note_missing(planner: &Planner<'_>, wanted: Wanted, failures: &mut
 
 /// Fails for published objects that are lost and cannot be made again.
 pub(crate) fn note_damaged(steps: &Steps, failures: &mut Failures) {
-    for (day, table) in &steps.damaged {
-        let error = Error::data(
-            "a published object is not as it was published, and cannot be made again: what it was made from was retired, or is read no more",
-        );
-        failures.add(
-            error.with("day", day).with("object", day_object(table, *day)).mend("restore the object from a copy of the output"),
-        );
+    for damaged in &steps.damaged {
+        failures.add(damaged.error(day_object(damaged.table, damaged.day)));
     }
 }
 

@@ -288,6 +288,49 @@ fn ads_stay_where_the_rows_of_their_touches_are_lost() {
     assert!(before.iter().all(|row| after.contains(row)), "{before:?} {after:?}");
 }
 
+/// What is kept back is made from nothing now: what is lost of it is named, with what keeps it back and what to do, as long as that lasts.
+#[test]
+fn a_lost_object_of_a_day_that_is_kept_back_is_named() {
+    let range = [day(0).to_string(), day(20).to_string()];
+    for (gone, away) in [("garbage", 6), ("vanished", 6), ("vanished", 9)] {
+        for lost in ["ad_days", "ad_conversions", "bot_days"] {
+            let mut lab = Lab::new(with_late_touch());
+            let published = objects(&lab);
+            let all = lab.world.clone();
+            if gone == "garbage" {
+                damage(&lab, "messages", away);
+            } else {
+                lab.change(|world| {
+                    world.message_days.retain(|of| *of != day(away));
+                    world.messages.retain(|row| row.partition != day(away));
+                });
+            }
+            lab.ctwa("run", &[]);
+            let object = format!("{lost}/dt={0}/{lost}.parquet", day(away));
+            fs::remove_file(lab.output(&object)).expect("it is there");
+            let why =
+                format!("messages partition {} {}", day(away), if gone == "garbage" { "is refused" } else { "has not landed" });
+            let says =
+                [&object[..], "cannot be made again: its day is kept back", &why, "restore the object from a copy", "or land"];
+            runs_and_rests(&lab, 6, &says);
+            let verified = lab.ctwa("verify", &["--from", &range[0], "--to", &range[1]]);
+            let said = format!("{object}: missing (its day is kept back, {why}; restore");
+            assert!(verified.code == 6 && verified.stdout.contains(&said), "{verified:?}");
+            // Altered, and what runs kept of it is lost as well.
+            fs::write(lab.output(&object), "other").expect("it can be written");
+            runs_and_rests(&lab, 6, &says);
+            fs::remove_file(lab.output(&object)).expect("it is there");
+            fs::remove_dir_all(lab.output("work/receipts/days")).expect("it is there");
+            let ran = lab.ctwa("run", &[]);
+            assert_eq!(ran.stderr.contains(&object), lost != "bot_days", "{ran:?}");
+            lab.change(|world| *world = all);
+            mend(&lab, "messages", away);
+            runs_and_rests(&lab, 0, &[]);
+            assert_eq!(lake::unequal_objects(&published, &objects(&lab)), [""; 0]);
+        }
+    }
+}
+
 type Ads = Vec<rows::Ad>;
 
 fn ads(lab: &Lab) -> Ads {
