@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::base::day::Day;
+use crate::base::day::{Day, DayRange};
 use crate::base::digest::Digest;
 use crate::base::limits::{COPY_DAYS, DAYS_AHEAD, DAYS_LATE};
 use crate::base::schema::Raw;
@@ -35,6 +35,24 @@ impl Planner<'_> {
     fn may_be_shadowed(&self, day: Day) -> bool {
         let near = day.plus(-COPY_DAYS - 2)..=day.next();
         self.rows().iter().any(|rows| rows.touches.range(near.clone()).any(|(_, of_day)| of_day.other != Digest::NONE))
+    }
+
+    /// Whether a day that was built depends on other rows than those that it was built from.
+    pub(crate) fn lacks_rows(&self, day: Day) -> bool {
+        self.inputs.days.get(day).is_some_and(|receipt| receipt.rows_affecting != self.expected(day).rows_affecting)
+    }
+
+    /// Whether a day that stays as published lacks rows which came while it was kept back, and is published as complete.
+    pub(super) fn is_wrongly_complete(&self, day: Day) -> bool {
+        self.inputs.days.get(day).is_some_and(|receipt| receipt.lacks_rows && receipt.complete.contains('1'))
+    }
+
+    /// Those outside the range of days.
+    pub(super) fn wrongly_complete_outside(&self, range: Option<DayRange>) -> impl Iterator<Item = Day> {
+        let days = self.inputs.days.iter().map(|(day, _)| day);
+        let is_outside = move |day: &Day| range.is_none_or(|range| !range.contains(*day));
+        let stays = |day: &Day| self.is_kept_as_published(*day) && self.damaged_table(*day).is_none();
+        days.filter(is_outside).filter(|day| self.is_wrongly_complete(*day)).filter(stays)
     }
 
     /// Whether something of the day is published that was built from rows which do not count any more: built now, it would lack them.

@@ -304,6 +304,7 @@ impl<'a> Planner<'a> {
                         steps.days.push(DayStep { day, reason: Reason::ObjectChanged(table) });
                     }
                     Some(_) => steps.damaged.extend(self.damage_of_kept(day)),
+                    None if self.is_wrongly_complete(day) => steps.days.push(DayStep { day, reason: Reason::LacksRows }),
                     None if asked => steps.without_sources.push(day),
                     None => {}
                 }

@@ -105,6 +105,9 @@ pub(crate) struct DayReceipt {
     /// The partitions whose rows may be among those that the day depends on, and did not count when it was built.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub without: BTreeSet<String>,
+    /// Whether rows came that the day lacks, while it was kept back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lacks_rows: bool,
     /// What version 0.1.0 had found to affect the day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale: Option<String>,

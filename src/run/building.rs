@@ -11,7 +11,7 @@ use crate::known::moved::{self, Moved};
 use crate::known::receipts::{ADS_RECEIPT, known_places};
 use crate::lake::layout::{ADS_OBJECT, day_object};
 use crate::lake::{Put, write_json};
-use crate::plan::reason::DayStep;
+use crate::plan::reason::{DayStep, Reason};
 use crate::plan::receipt::{AdsReceipt, DayReceipt};
 use crate::plan::stages::Stage;
 use crate::run::attribute::attribute_days;
@@ -89,10 +89,15 @@ impl Run<'_> {
 
     /// Builds the days that are to be built. One that fails is told, and not tried again.
     pub(super) fn build(&mut self) -> Result<()> {
-        let steps = self.days_to_build();
+        let is_lacking = |step: &DayStep| step.reason == Reason::LacksRows;
+        let (lacking, steps): (Vec<DayStep>, Vec<DayStep>) = self.days_to_build().into_iter().partition(is_lacking);
+        self.tried.days.extend(lacking.iter().chain(&steps).map(|step| step.day));
+        self.publish_as_incomplete(&lacking)?;
+        if steps.is_empty() {
+            return Ok(());
+        }
         self.see_to_counts(&steps)?;
         let ads = self.ads()?;
-        self.tried.days.extend(steps.iter().map(|step| step.day));
         let (Some(attributed), Some(mut insights)) = (self.attributed.take(), self.insights.take()) else {
             return Err(Error::bug("days are built before anything is known of them"));
         };
@@ -123,7 +128,7 @@ impl Run<'_> {
     }
 
     /// Publishes objects and counts them; returns their versions.
-    fn publish(&mut self, puts: &[Put]) -> Vec<Result<String>> {
+    pub(super) fn publish(&mut self, puts: &[Put]) -> Vec<Result<String>> {
         let published = publish::publish(self.lock, self.job.output, puts);
         published.into_iter().map(|done| done.map(|done| self.report.count_object(done))).collect()
     }

@@ -8,6 +8,7 @@
 //! ```text
 //! attribute.rs          the counts of the days to be built
 //! building.rs           the stages that publish
+//! lacking.rs            days that lack rows for good
 //! publish.rs            objects put where readers look
 //! published_counts.rs   counts of days whose rows did not change
 //! pull/ads.rs           ads that reports leave out
@@ -21,6 +22,7 @@
 
 pub(crate) mod attribute;
 mod building;
+mod lacking;
 pub(crate) mod publish;
 pub(crate) mod published_counts;
 pub(crate) mod pull;
@@ -202,6 +204,7 @@ impl<'a> Run<'a> {
             }
         }
         self.note_missing();
+        self.note_lacking_days()?;
         // Receipts that were renewed and not read again.
         for table in Raw::BOTH {
             self.survey.receipts.write_raw(table, self.job.output)?;

@@ -494,6 +494,49 @@ fn what_is_refused_and_then_retired_goes_on_counting_as_what_is_retired() {
     assert!(lab.complete()[&9], "nothing is waited for");
 }
 
+/// A day that is kept back takes up no row. Where its partition then leaves the lake with the oldest, it is frozen as published: what came
+/// for it is not in it, and it says so.
+#[test]
+fn a_day_that_is_frozen_while_rows_for_it_wait_is_not_complete() {
+    let own = |lab: &Lab| {
+        let found = lake::read(&lab.lake.output).expect("the output keeps the contract");
+        let of_ads = found.ad_days[&day(6)].iter().filter(|row| row.bot_id.is_some()).map(|row| row.complete);
+        (found.bot_days[&day(6)].clone(), of_ads.collect::<Vec<bool>>())
+    };
+    for (vanishes, comes) in [(false, true), (true, true), (false, false), (true, false)] {
+        let mut lab = Lab::new(with_late_touch());
+        let published = objects(&lab);
+        if vanishes {
+            lab.change(|world| {
+                world.message_days.retain(|of| *of != day(6));
+                world.messages.retain(|row| row.partition != day(6));
+            });
+        } else {
+            damage(&lab, "messages", 6);
+        }
+        lab.ctwa("run", &[]);
+        let late = if comes { vec![event(6, "davi", "purchase")] } else { vec![] };
+        lab.change(|world| land_night(world, 10, vec![], late));
+        lab.ctwa("run", &[]);
+        assert_eq!(changed(&published, &objects(&lab), 0..=6), [""; 0], "it is kept back");
+        let before = own(&lab);
+        lab.change(|world| retire(world, 7));
+        let _ = fs::remove_dir_all(lab.folder.path().join(format!("lake/messages/date={}", day(6))));
+        let plan = lab.said("plan", &[]);
+        let said = "d6 not complete: rows came while it was kept back, and its partition left the lake";
+        assert_eq!(plan.days.contains(&said.to_string()), comes, "{plan:?}");
+        runs_and_rests(&lab, 0, &[]);
+        if comes {
+            let expected: Vec<BotDay> = before.0.into_iter().map(|row| BotDay { complete: false, ..row }).collect();
+            assert_eq!(own(&lab), (expected, vec![false; before.1.len()]));
+            assert_eq!(changed(&published, &objects(&lab), 0..=5), [""; 0], "no other day");
+        } else {
+            assert_eq!(changed(&published, &objects(&lab), 0..=6), [""; 0], "nothing is missing in it");
+        }
+        verifies(&lab, 0);
+    }
+}
+
 /// One that was never read said nothing: a fresh build is as ever.
 #[test]
 fn one_that_was_never_read_is_refused_as_ever() {
