@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::base::day::{Day, DayRange};
-use crate::base::error::Result;
+use crate::base::error::{ErrorKind, Result};
 use crate::base::failures::Failures;
 use crate::base::schema::Raw;
 use crate::commands::unread::Unread;
-use crate::engine::request::{AttributeRequest, Rules};
+use crate::engine::request::{AttributeRequest, Extraction, Rules};
 use crate::extract::identity::Identities;
 use crate::insights::InsightsIndex;
 use crate::insights::due::Due;
@@ -22,12 +22,12 @@ use crate::known::job::Job;
 use crate::known::moved::{self, AffectedDays, Moved};
 use crate::known::published_ads::{self, PublishedFacts};
 use crate::known::survey::{Lost, StageInputs, Survey};
-use crate::lake::Requests;
+use crate::lake::{Listing, Partition, Requests};
 use crate::plan::Planner;
 use crate::plan::calendar::Calendar;
 use crate::plan::reason::{DayStep, Reason};
 use crate::plan::stages::{PartitionStep, Seen, Stage, Tried};
-use crate::run::{check_history, note_damaged, note_missing, pull, scan_insights};
+use crate::run::{check_history, note_damaged, note_missing, pull, scan, scan_insights};
 use crate::tables::ads::{AdIndex, places_digest};
 
 #[derive(Clone, Debug, Default, Serialize)]
@@ -105,7 +105,9 @@ pub fn plan(job: &Job<'_>) -> Result<PlanReport> {
     };
     let mut ahead = Ahead { job, survey, calendar, failures: Failures::default() };
     ahead.survey.forget(&gone);
-    let unread = Unread::of(&job.places(), &ahead.survey, &ahead.calendar, &partitions, !aliases_are_known)?;
+    let mut unread = Unread::of(&job.places(), &ahead.survey, &ahead.calendar, &partitions, !aliases_are_known)?;
+    let refused = ahead.refuse(unread.doubtful())?;
+    unread.leave_out(&refused);
     let insights = ahead.insights(&gone, &partitions)?;
     let mut at_most = unread.affected_days(&ahead.survey);
     if ahead.survey.receipts.days.iter().next().is_some() {
@@ -151,6 +153,29 @@ impl<'a> Ahead<'a> {
 
     fn ads_are_stale(&self) -> bool {
         self.with_seen(Vec::new(), |seen| seen.ads_are_stale())
+    }
+
+    /// Reads what a run may try in vain, and refuses it as a run would, but in memory.
+    fn refuse(&mut self, doubtful: &[(Raw, Day)]) -> Result<BTreeSet<(Raw, Day)>> {
+        let (places, mut refused) = (self.job.places(), BTreeSet::new());
+        for table in Raw::BOTH {
+            let landed = &self.survey.raw(table).partitions;
+            let of_table = doubtful.iter().filter(|(of, _)| *of == table).filter_map(|(_, day)| landed.get_key_value(day));
+            let partitions: BTreeMap<Day, Partition> = of_table.map(|(day, partition)| (*day, partition.clone())).collect();
+            let listing = Listing { partitions, ..Listing::default() };
+            for (partition, extracted) in scan::for_now(&places, table, &listing) {
+                let error = match extracted {
+                    Ok(Extraction { refusal: None, .. }) => continue,
+                    Ok(Extraction { refusal: Some(error), .. }) => error,
+                    Err(error) if error.kind() == ErrorKind::Data => error,
+                    Err(error) => return Err(error.with("table", table.table()).with("day", partition.day)),
+                };
+                let error = error.with("table", table.table()).with("day", partition.day);
+                self.survey.refuse(places.settings, &mut self.calendar, table, &partition, &error);
+                refused.insert((table, partition.day));
+            }
+        }
+        Ok(refused)
     }
 
     /// Meta's figures, where they are not what they were, or ads are looked at.
@@ -299,7 +324,7 @@ impl<'a> Ahead<'a> {
         let days = range.and_then(|range| self.job.wanted.of(range));
         let built: BTreeSet<Day> = report.days.iter().map(|step| step.day).collect();
         let bots = &self.job.settings.bots;
-        let can_be_built = |day: Day| !planner.is_kept_as_published(day) && planner.calendar().blockers(bots, day).is_empty();
+        let can_be_built = |day: Day| !planner.stays_anyhow(day) && planner.calendar().blockers(bots, day).is_empty();
         let is_wanted = |day: Day| days.is_some_and(|days| days.contains(day)) && !built.contains(&day) && can_be_built(day);
         let may_go = |day: &Day| maybe_removed.contains(day) && !report.days_removed.contains(day);
         for day in maybe_removed.iter().filter(|day| may_go(day)) {

@@ -1,7 +1,7 @@
 //! Partitions that were read once and cannot be read any more (rule 19): what they said goes on counting for all days but their own, and
 //! nothing that is published gets worse; once they are back, all is as a fresh build has it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use chrono::NaiveDate;
@@ -11,11 +11,11 @@ use proptest::sample::Index;
 use crate::lake::{self, Form};
 use crate::nights::{self, Change, Table};
 use crate::oracle;
-use crate::plans::{Lab, at, day, event, land_night, touch, world};
+use crate::plans::{Lab, at, day, event, land_night, shop, touch, world};
 use crate::properties::{self, check, fail, folder, judged};
 use crate::rows::{self, BotDay};
 use crate::scene::{DAYS, FAULTY, Scene, noon, times};
-use crate::world::{Message, World};
+use crate::world::{Bot, Message, World};
 use crate::worlds;
 
 type Objects = BTreeMap<String, Vec<u8>>;
@@ -288,6 +288,59 @@ fn ads_stay_where_the_rows_of_their_touches_are_lost() {
     assert!(before.iter().all(|row| after.contains(row)), "{before:?} {after:?}");
 }
 
+/// A run tries again what it could not read, once settings are others or nothing is known of it: in vain, as the plan says.
+#[test]
+fn a_plan_foresees_what_a_run_tries_in_vain() {
+    type Changed = (&'static str, fn(&mut Lab));
+    let changes: [Changed; 7] = [
+        ("zone", |lab| lab.change(|world| world.bots[0].timezone = "Asia/Tokyo".into())),
+        ("a member", |lab| lab.change(|world| world.bots[0].members = vec!["shop-2".into()])),
+        ("window", |lab| lab.change(|world| world.window_days = 3)),
+        ("test contacts", |lab| lab.change(|world| world.bots[0].test_contacts = vec!["ana".into()])),
+        ("a bot", |lab| lab.change(|world| world.bots.push(Bot { id: "loja".into(), ad_accounts: vec![], ..shop("UTC") }))),
+        ("a setting", |lab| lab.change(|world| world.bots[0].settings.push(("lead".into(), at(3, 0))))),
+        ("work", |lab| fs::remove_dir_all(lab.output("work")).expect("it is there")),
+    ];
+    for table in ["messages", "events"] {
+        for (what, change) in changes {
+            // Known to be damaged, and not known yet.
+            for tried in [true, false] {
+                let mut lab = Lab::new(with_late_touch());
+                damage(&lab, table, 6);
+                if tried {
+                    assert_eq!(lab.ctwa("run", &[]).code, 6);
+                }
+                change(&mut lab);
+                let args = ["--accept-history-change"];
+                let (code, plan) = lab.json("plan", &args);
+                let (ran, run) = lab.json("run", &args);
+                let case = format!("{table}, {what}, tried {tried}: {plan:#} {run:#}");
+                assert_eq!((code, ran), (6, 6), "{case}");
+                for of in ["days_blocked", "days_without_history", "failures"] {
+                    let errors = |json: &serde_json::Value| match json.as_array() {
+                        Some(list) if of == "failures" => {
+                            list.iter().map(|one| one.get("error").unwrap_or(one).clone()).collect()
+                        }
+                        _ => json.clone(),
+                    };
+                    // Where nothing is known there is no range of days yet.
+                    let is_told = of == "failures" || what != "work";
+                    assert!(!is_told || errors(&plan[of]) == errors(&run[of]), "{of}: {case}");
+                }
+                let days = |json: &serde_json::Value, of: &str| -> BTreeSet<String> {
+                    json[of].as_array().into_iter().flatten().map(|step| step["day"].to_string()).collect()
+                };
+                let (exact, at_most, built) = (days(&plan, "days"), days(&plan, "days_at_most"), days(&run, "days"));
+                assert!(exact.is_subset(&built) && built.is_subset(&(&exact | &at_most)), "{exact:?} {at_most:?} {case}");
+                for warning in plan["warnings"].as_array().expect("a list") {
+                    assert!(run["warnings"].as_array().is_some_and(|said| said.contains(warning)), "{warning} {case}");
+                }
+                assert!(!plan["warnings"].as_array().expect("a list").is_empty(), "{case}");
+            }
+        }
+    }
+}
+
 /// What is kept back is made from nothing now: what is lost of it is named, with what keeps it back and what to do, as long as that lasts.
 #[test]
 fn a_lost_object_of_a_day_that_is_kept_back_is_named() {
@@ -451,11 +504,11 @@ fn ads_of_retired_partitions_stay_where_all_is_lost_that_was_kept() {
 /// `ads` itself is lost while nobody can make all of it again: what is left is published, and every run says what it lacks.
 #[test]
 fn a_lost_ads_is_named_while_it_cannot_be_made_again_as_a_whole() {
-    let mut lab = with_newest_title();
+    let lab = with_newest_title();
     let (object, copy) = (lab.output("ads/ads.parquet"), lab.folder.path().join("copy"));
     fs::copy(&object, &copy).expect("a copy");
     let before = ads(&lab);
-    LOSSES[1](&mut lab);
+    fs::remove_dir_all(lab.output("work")).expect("it is there");
     fs::remove_file(&object).expect("it is there");
     let lacks = ["ads/ads.parquet", "is made again without", "restore the object from a copy"];
     let plan = lab.ctwa("plan", &[]);
