@@ -74,6 +74,8 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verification> {
         comparison.lost(&damaged)?;
     }
 
+    survey.insights_away.iter().for_each(|why| failures.add(Error::data(why.clone())));
+    let checked = comparison.can_tell(checked, &calendar);
     let watermark = calendar.last().map_or(0, |last| settings.landed_until(last));
     let rules = Rules { settings, identities: &identities, watermark };
     let partitions = survey.extracted(Lost::Refused);
@@ -154,6 +156,15 @@ impl<'a> Comparison<'a> {
 
     fn cannot_tell(&mut self, days: &[Day]) {
         self.verification.unknown.extend((!days.is_empty()).then(|| written_ranges(days.iter().copied())));
+    }
+
+    /// The days of which something can be told: none while Meta's figures cannot be read as a whole.
+    fn can_tell(&mut self, days: BTreeSet<Day>, calendar: &Calendar) -> BTreeSet<Day> {
+        if !calendar.are_insights_away() {
+            return days;
+        }
+        self.cannot_tell(&days.into_iter().collect::<Vec<Day>>());
+        BTreeSet::new()
     }
 
     /// Notes an object that is not as it was published, and of which nobody can say any more what it should hold.

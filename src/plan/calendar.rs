@@ -44,6 +44,7 @@ pub(crate) struct Calendar {
     never: BTreeMap<Raw, BTreeSet<Day>>,
     refused: BTreeSet<(Raw, Day)>,
     refused_insights: BTreeSet<Day>,
+    are_insights_away: bool,
     retired: BTreeMap<Raw, Vec<DayRange>>,
     lost: BTreeSet<(Raw, Day)>,
     /// Read once, and gone since from among those that are expected.
@@ -77,6 +78,7 @@ impl Calendar {
             never,
             refused: BTreeSet::new(),
             refused_insights: BTreeSet::new(),
+            are_insights_away: false,
             retired: BTreeMap::new(),
             lost: BTreeSet::new(),
             vanished: BTreeSet::new(),
@@ -165,6 +167,15 @@ impl Calendar {
     /// A partition that landed and broke the contract.
     pub(crate) fn refuse(&mut self, table: Raw, day: Day) {
         self.refused.insert((table, day));
+    }
+
+    /// The table of insights as a whole cannot be read: what was published of them stays.
+    pub(crate) fn note_insights_away(&mut self) {
+        self.are_insights_away = true;
+    }
+
+    pub(crate) fn are_insights_away(&self) -> bool {
+        self.are_insights_away
     }
 
     /// The days whose insights are refused: no count waits for them.

@@ -149,7 +149,8 @@ impl<'a> Planner<'a> {
 
     fn expected_of(&self, day: Day) -> DayReceipt {
         let bots = || self.inputs.settings.bots.iter().zip(self.rows().iter());
-        let content = self.inputs.insights.get(day).map(|receipt| &receipt.content);
+        let known = self.inputs.insights.get(day).filter(|_| !self.inputs.calendar.are_insights_away());
+        let content = known.map(|receipt| &receipt.content);
         let insights = content.map(|content| &content.accounts);
         let of_settings = self.inputs.settings.insights.as_ref();
         let all_whole = content.zip(of_settings).is_some_and(|(content, of)| content.is_whole(of));
@@ -228,7 +229,9 @@ impl<'a> Planner<'a> {
         if receipt.settings != expected.settings {
             return Some(self.why_settings_changed(day).unwrap_or(Reason::SettingsChanged));
         }
-        if receipt.insights != expected.insights {
+        // While they cannot be read, what was published of them stays.
+        let are_figures_told = !self.inputs.calendar.are_insights_away();
+        if are_figures_told && receipt.insights != expected.insights {
             return Some(if receipt.insights == Digest::of_texts::<&str>([]) {
                 Reason::InsightsLanded
             } else {
@@ -239,7 +242,7 @@ impl<'a> Planner<'a> {
             let all = expected.complete.bytes().all(|flag| flag == b'1');
             return Some(if all { Reason::BecameComplete } else { Reason::CompletenessChanged });
         }
-        if receipt.insights_status != expected.insights_status {
+        if are_figures_told && receipt.insights_status != expected.insights_status {
             return Some(Reason::InsightsStatusChanged);
         }
         (receipt.rejected != expected.rejected).then_some(Reason::RejectedRowsChanged)
@@ -357,7 +360,9 @@ impl<'a> Planner<'a> {
     /// Whether all is there that a frozen day was made from, what Meta said of it too.
     fn can_be_made_again(&self, day: Day) -> bool {
         let has_figures = |receipt: &DayReceipt| receipt.insights == self.expected(day).insights;
-        let has_figures = || self.inputs.insights.get(day).is_some() || self.inputs.days.get(day).is_some_and(has_figures);
+        let are_told = !self.inputs.calendar.are_insights_away();
+        let has_figures =
+            || are_told && self.inputs.insights.get(day).is_some() || self.inputs.days.get(day).is_some_and(has_figures);
         self.has_sources(day) && has_figures()
     }
 

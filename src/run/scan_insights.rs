@@ -23,6 +23,9 @@ pub(crate) fn insights(
     calendar: &mut Calendar,
     fail: &mut dyn FnMut(Error),
 ) -> Result<InsightsIndex> {
+    if survey.insights_away.is_some() {
+        return known_of_ads(places, survey);
+    }
     let kept = KeptInsights::read(places, survey)?;
     let index = match &kept {
         Some(kept) => read_new_insights(places, survey, calendar, kept, fail)?,
@@ -42,12 +45,24 @@ pub(crate) fn all_insights(
     calendar: &mut Calendar,
     fail: &mut dyn FnMut(Error),
 ) -> Result<InsightsIndex> {
+    if survey.insights_away.is_some() {
+        return known_of_ads(places, survey);
+    }
     let index = read_insights(places, survey, calendar, fail);
     survey.sync_days.keep(places.output)?;
     survey.receipts.insights.write(places.output)?;
     let index = index?;
     KeptInsights::keep(places, survey, &index, None)?;
     Ok(index)
+}
+
+/// What an earlier run found out of ads, where the table as a whole cannot be read: no figure of any day.
+fn known_of_ads(places: &Places<'_>, survey: &Survey) -> Result<InsightsIndex> {
+    let index = InsightsIndex::new(survey.ledgers.clone());
+    Ok(match KeptInsights::read(places, survey)? {
+        Some(kept) => index.with_known(kept.ads, kept.currencies),
+        None => index,
+    })
 }
 
 /// Reads the partitions that are not in what was kept, or not as they were. None where they change what was known of an ad: then
@@ -137,6 +152,9 @@ pub(crate) fn read_insights(
     calendar: &mut Calendar,
     fail: &mut dyn FnMut(Error),
 ) -> Result<InsightsIndex> {
+    if survey.insights_away.is_some() {
+        return known_of_ads(places, survey);
+    }
     let partitions: Vec<Partition> = survey.insights.partitions.values().cloned().collect();
     let all_rows = read_partitions(places, &partitions);
     let index = InsightsIndex::new(survey.ledgers.clone());
