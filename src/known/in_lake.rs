@@ -12,7 +12,7 @@ use crate::base::parallel::at_once;
 use crate::config::{PartitionedInput, Settings};
 use crate::extract::identity::Identities;
 use crate::insights::InsightsContent;
-use crate::insights::ledger::{self, Answered, Ledgers};
+use crate::insights::ledger::{self, Ledgers};
 use crate::known::job::Places;
 use crate::known::receipts::Book;
 use crate::known::sync_days::KeptSyncDays;
@@ -135,10 +135,7 @@ impl<'a> ListedInsights<'a> {
                 is_there
             });
         }
-        // What was found by an ad's id is lost with them.
-        ledgers
-            .ads
-            .retain(|_, asked| asked.answered != Answered::Found || lost.range(asked.since..=asked.until).next().is_none());
+        ledgers.forget_answers_of(&lost);
         Ok((listing, Some(ledgers), KeptSyncDays::default()))
     }
 }

@@ -183,6 +183,11 @@ impl Calendar {
         self.refused_insights.iter().copied()
     }
 
+    /// Insights that could be read, whatever they were before.
+    pub(crate) fn accept_insights(&mut self, day: Day) {
+        self.refused_insights.remove(&day);
+    }
+
     pub(crate) fn refuse_insights(&mut self, day: Day) {
         self.refused_insights.insert(day);
     }

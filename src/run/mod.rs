@@ -149,6 +149,8 @@ struct Run<'a> {
     pull: Option<Pull<'a>>,
     identities: Option<Identities>,
     insights: Option<InsightsIndex>,
+    /// Why partitions of insights are refused, as of the last look at them.
+    refused_insights: Vec<Error>,
     attributed: Option<Attributed>,
     /// Whether what touches say of ads is kept for the next run.
     are_facts_kept: bool,
@@ -170,6 +172,7 @@ impl<'a> Run<'a> {
             pull: None,
             identities: None,
             insights: None,
+            refused_insights: Vec::new(),
             attributed: None,
             are_facts_kept: false,
             survey,
@@ -318,6 +321,7 @@ impl<'a> Run<'a> {
         let lacking = published_ads::said_of_lacking(self.survey.receipts.ads.as_ref());
         lacking.into_iter().for_each(|error| self.failures.add(error));
         self.survey.fail_for_refused(self.job.settings, &mut self.failures);
+        std::mem::take(&mut self.refused_insights).into_iter().for_each(|error| self.failures.add_once(error));
         if let Err(error) = done.and(held) {
             self.failures.add(error);
             let left = steps.days.into_iter().map(|step| step.day);

@@ -1,12 +1,13 @@
 //! Scan of insights: reads Meta's figures as they have landed, and keeps their receipts and what they say of ads.
 //!
-//! A partition that breaks the contract is refused and has no receipt: no count waits for it.
+//! A partition that breaks the contract is refused and has no receipt: no count waits for it. What we landed ourselves and cannot read
+//! any more counts as never fetched.
 
 use crate::base::day::Day;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::parallel::on_all_cores;
 use crate::extract::fingerprints::insights_settings;
-use crate::insights::{self, InsightRow, InsightsContent, InsightsIndex, LandedDay, MissingColumns};
+use crate::insights::{self, InsightRow, InsightsContent, InsightsIndex, LandedDay, MissingColumns, ledger};
 use crate::known::ad_memory::KeptInsights;
 use crate::known::job::Places;
 use crate::known::survey::Survey;
@@ -185,6 +186,23 @@ struct InsightsScan<'a> {
 }
 
 impl InsightsScan<'_> {
+    /// Takes what we fetched ourselves and cannot be read any more for never fetched.
+    fn forget_unreadable(&mut self, partition: &Partition) -> Result<()> {
+        let (Some(ledgers), Some((_, folder))) = (&mut self.survey.ledgers, self.places.settings.fetched_insights()) else {
+            return Ok(());
+        };
+        for account in ledgers.accounts.keys().cloned().collect::<Vec<_>>() {
+            let path = ledger::day_object(folder, &account, partition.day);
+            let Some(object) = partition.objects.iter().find(|object| object.path == path) else { continue };
+            match landed(self.places, &Partition::of(partition.day, vec![object.clone()])) {
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::Data => ledgers.forget(&account, partition.day),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     /// Adds a partition's rows to the index, or refuses it. `is_known` where the index has what they say of ads.
     fn add(&mut self, partition: Partition, rows: Result<(Vec<InsightRow>, InsightsContent)>, is_known: bool) -> Result<()> {
         let (day, listed) = (partition.day, self.places.settings.listed_accounts());
@@ -202,12 +220,14 @@ impl InsightsScan<'_> {
                 if self.places.settings.insights.as_ref().is_some_and(|insights| content.is_whole(insights)) {
                     self.index.note_whole(day);
                 }
+                self.calendar.accept_insights(day);
                 let of = insights_settings(self.places.settings);
                 self.survey.receipts.insights.set(day, PartitionReceipt::new(partition.objects, of, None, content));
             }
             Err(error) if error.kind() != ErrorKind::Data => return Err(error.with("day", day)),
             Err(error) => {
                 self.survey.receipts.insights.forget(day);
+                self.forget_unreadable(&partition)?;
                 self.calendar.refuse_insights(day);
                 self.index.note_refused(day);
                 (self.fail)(error);
