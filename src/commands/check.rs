@@ -368,6 +368,10 @@ fn check_insights(lake: &Lake, settings: &Settings, survey: &Survey, report: &mu
         report.add(Level::Warning, "insights", "no source is named: every cost is NULL; add [insights]");
         return BTreeSet::new();
     };
+    if let Some(why) = &survey.insights_away {
+        report.take::<()>("insights", Err(Error::data(why.clone())));
+        return BTreeSet::new();
+    }
     let Some((day, newest)) = listing.partitions.last_key_value() else {
         match &survey.ledgers {
             Some(_) => report.add(Level::Ok, "insights", "no figure has been fetched from Meta yet"),

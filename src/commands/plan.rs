@@ -9,23 +9,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::base::day::{Day, DayRange};
-use crate::base::error::Result;
+use crate::base::error::{ErrorKind, Result};
 use crate::base::failures::Failures;
 use crate::base::schema::Raw;
 use crate::commands::unread::Unread;
-use crate::engine::request::{AttributeRequest, Rules};
+use crate::engine::request::{AttributeRequest, Extraction, Rules};
 use crate::extract::identity::Identities;
 use crate::insights::InsightsIndex;
 use crate::insights::due::Due;
+use crate::known::ad_memory::KeptFacts;
 use crate::known::job::Job;
 use crate::known::moved::{self, AffectedDays, Moved};
+use crate::known::published_ads::{self, PublishedFacts};
 use crate::known::survey::{Lost, StageInputs, Survey};
-use crate::lake::Requests;
+use crate::lake::{Listing, Partition, Requests};
 use crate::plan::Planner;
 use crate::plan::calendar::Calendar;
 use crate::plan::reason::{DayStep, Reason};
 use crate::plan::stages::{PartitionStep, Seen, Stage, Tried};
-use crate::run::{check_history, note_damaged, note_missing, pull, scan_insights};
+use crate::run::{check_history, note_damaged, note_missing, pull, scan, scan_insights};
 use crate::tables::ads::{AdIndex, places_digest};
 
 #[derive(Clone, Debug, Default, Serialize)]
@@ -103,7 +105,9 @@ pub fn plan(job: &Job<'_>) -> Result<PlanReport> {
     };
     let mut ahead = Ahead { job, survey, calendar, failures: Failures::default() };
     ahead.survey.forget(&gone);
-    let unread = Unread::of(&job.places(), &ahead.survey, &ahead.calendar, &partitions, !aliases_are_known)?;
+    let mut unread = Unread::of(&job.places(), &ahead.survey, &ahead.calendar, &partitions, !aliases_are_known)?;
+    let refused = ahead.refuse(unread.doubtful())?;
+    unread.leave_out(&refused);
     let insights = ahead.insights(&gone, &partitions)?;
     let mut at_most = unread.affected_days(&ahead.survey);
     if ahead.survey.receipts.days.iter().next().is_some() {
@@ -116,6 +120,7 @@ pub fn plan(job: &Job<'_>) -> Result<PlanReport> {
             at_most.entry(day).or_insert(reason);
         }
     }
+    ahead.note_lacking()?;
     let mut report = ahead.report(&unread, at_most);
     report.identities_changed = !aliases_are_known;
     report.ads |= partitions.iter().any(|step| step.table == Raw::Messages.table());
@@ -148,6 +153,29 @@ impl<'a> Ahead<'a> {
 
     fn ads_are_stale(&self) -> bool {
         self.with_seen(Vec::new(), |seen| seen.ads_are_stale())
+    }
+
+    /// Reads what a run may try in vain, and refuses it as a run would, but in memory.
+    fn refuse(&mut self, doubtful: &[(Raw, Day)]) -> Result<BTreeSet<(Raw, Day)>> {
+        let (places, mut refused) = (self.job.places(), BTreeSet::new());
+        for table in Raw::BOTH {
+            let landed = &self.survey.raw(table).partitions;
+            let of_table = doubtful.iter().filter(|(of, _)| *of == table).filter_map(|(_, day)| landed.get_key_value(day));
+            let partitions: BTreeMap<Day, Partition> = of_table.map(|(day, partition)| (*day, partition.clone())).collect();
+            let listing = Listing { partitions, ..Listing::default() };
+            for (partition, extracted) in scan::for_now(&places, table, &listing) {
+                let error = match extracted {
+                    Ok(Extraction { refusal: None, .. }) => continue,
+                    Ok(Extraction { refusal: Some(error), .. }) => error,
+                    Err(error) if error.kind() == ErrorKind::Data => error,
+                    Err(error) => return Err(error.with("table", table.table()).with("day", partition.day)),
+                };
+                let error = error.with("table", table.table()).with("day", partition.day);
+                self.survey.refuse(places.settings, &mut self.calendar, table, &partition, &error);
+                refused.insert((table, partition.day));
+            }
+        }
+        Ok(refused)
     }
 
     /// Meta's figures, where they are not what they were, or ads are looked at.
@@ -198,7 +226,9 @@ impl<'a> Ahead<'a> {
         let rules = Rules { settings: places.settings, identities: &identities, watermark: 0 };
         let none = BTreeSet::new();
         let request = AttributeRequest { rules, partitions: &self.survey.extracted(Lost::Allowed), days: &none, known: &none };
-        let ads = AdIndex::new(places.settings, places.engine.attribute(&request)?.ads.facts(), &insights);
+        let mut facts = places.engine.attribute(&request)?.ads.facts();
+        PublishedFacts::read(&places, &self.survey, &self.calendar.lost_touches())?.add_to(&mut facts);
+        let ads = AdIndex::new(places.settings, facts, &insights);
         let moved = moved::of_ads(&places, &self.survey, &ads, &self.planner())?;
         let Some(from) = from else {
             if let Moved::Affects(affected) = moved {
@@ -218,6 +248,25 @@ impl<'a> Ahead<'a> {
         // Without all touches nobody knows who was touched first.
         maybe.extend(moved.into_affected());
         Ok(maybe)
+    }
+
+    /// Fails where `ads` was lost and cannot be made again as a whole.
+    fn note_lacking(&mut self) -> Result<()> {
+        let lost = self.calendar.lost_touches();
+        if lost.is_empty() || !self.ads_are_stale() {
+            published_ads::said_of_lacking(self.survey.receipts.ads.as_ref())
+                .into_iter()
+                .for_each(|error| self.failures.add(error));
+            return Ok(());
+        }
+        let places = self.job.places();
+        let kept = KeptFacts::read(&places, &self.survey)?.map(|kept| kept.partitions).unwrap_or_default();
+        let unseen = lost.into_iter().filter(|day| !kept.contains_key(day)).collect();
+        let PublishedFacts { lacking, .. } = PublishedFacts::read(&places, &self.survey, &unseen)?;
+        if !lacking.is_empty() {
+            self.failures.add(published_ads::lacks(&lacking));
+        }
+        Ok(())
     }
 
     /// What the stages say, and which days the unread partitions leave open.
@@ -275,7 +324,7 @@ impl<'a> Ahead<'a> {
         let days = range.and_then(|range| self.job.wanted.of(range));
         let built: BTreeSet<Day> = report.days.iter().map(|step| step.day).collect();
         let bots = &self.job.settings.bots;
-        let can_be_built = |day: Day| !planner.is_kept_as_published(day) && planner.calendar().blockers(bots, day).is_empty();
+        let can_be_built = |day: Day| !planner.stays_anyhow(day) && planner.calendar().blockers(bots, day).is_empty();
         let is_wanted = |day: Day| days.is_some_and(|days| days.contains(day)) && !built.contains(&day) && can_be_built(day);
         let may_go = |day: &Day| maybe_removed.contains(day) && !report.days_removed.contains(day);
         for day in maybe_removed.iter().filter(|day| may_go(day)) {

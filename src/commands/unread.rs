@@ -25,6 +25,8 @@ pub(crate) struct Unread<'a> {
     /// The instant from which conversion events may be others than before.
     settings_from: i64,
     partitions: Vec<UnreadPartition<'a>>,
+    /// Those that a run may try in vain: their footers cannot be read, or they were refused as they lie there.
+    doubtful: Vec<(Raw, Day)>,
 }
 
 struct UnreadPartition<'a> {
@@ -51,7 +53,7 @@ impl<'a> Unread<'a> {
         let watermark = calendar.last().map_or(i64::MIN, |last| settings.landed_until(last));
         let changes = settings.bots.iter().filter_map(|bot| survey.accepted.first_change(bot));
         let settings_from = changes.chain([watermark]).min().unwrap_or(watermark);
-        let mut partitions = Vec::new();
+        let (mut partitions, mut doubtful) = (Vec::new(), Vec::new());
         for step in steps {
             let Some(table) = Raw::BOTH.into_iter().find(|table| table.table() == step.table) else { continue };
             // What is in it is known, and counts as before.
@@ -64,6 +66,10 @@ impl<'a> Unread<'a> {
             };
             let Some(partition) = survey.raw(table).partitions.get(&step.day) else { continue };
             let footers = footers(places.lake, input, partition)?;
+            let refusal = survey.receipts.refused(table).get(step.day);
+            if !footers.are_readable || refusal.is_some_and(|refusal| refusal.inputs == partition.objects) {
+                doubtful.push((table, step.day));
+            }
             let is_of_settings = step.reason == HISTORY_CHANGED;
             let rows = match footers.rows {
                 Some((low, high)) if is_of_settings => Some((low.max(settings_from), high)).filter(|(low, high)| low <= high),
@@ -75,7 +81,16 @@ impl<'a> Unread<'a> {
             let may_reject = step.reason != WORKING_TABLE_LOST && !(is_of_settings && footers.are_sound);
             partitions.push(UnreadPartition { step, table, rows, before, may_reject });
         }
-        Ok(Unread { settings, last: calendar.last(), settings_from, partitions })
+        Ok(Unread { settings, last: calendar.last(), settings_from, partitions, doubtful })
+    }
+
+    pub(crate) fn doubtful(&self) -> &[(Raw, Day)] {
+        &self.doubtful
+    }
+
+    /// Leaves out what is refused: nothing of it comes.
+    pub(crate) fn leave_out(&mut self, refused: &BTreeSet<(Raw, Day)>) {
+        self.partitions.retain(|partition| !refused.contains(&(partition.table, partition.step.day)));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -189,20 +204,21 @@ struct Footers {
     rows: Option<(i64, i64)>,
     /// Every row has a time that the contract allows.
     are_sound: bool,
+    are_readable: bool,
 }
 
 fn footers(lake: &Lake, input: &PartitionedInput, partition: &Partition) -> Result<Footers> {
     let allowed = input.zone.allowed_instants(partition.day);
     let allowed = (allowed.start, allowed.end - 1);
-    let unknown = Footers { rows: Some(allowed), are_sound: false };
+    let unknown = Footers { rows: Some(allowed), are_sound: false, are_readable: true };
+    let unreadable = Footers { rows: Some(allowed), are_sound: false, are_readable: false };
+    let mut together = Footers { rows: None, are_sound: true, are_readable: true };
+    let Ok(objects) = partition.to_read() else { return Ok(unreadable) };
     let Some(source) = input.columns.plain_instants() else { return Ok(unknown) };
-    let mut together = Footers { rows: None, are_sound: true };
-    // The run will refuse it.
-    let Ok(objects) = partition.to_read() else { return Ok(unknown) };
     for object in objects {
         let (rows, schema, stored) = match lake.stored_span(object, &source.column) {
-            // The run will refuse it; until then its rows may be anywhere.
-            Err(error) if error.kind() == ErrorKind::Data => return Ok(unknown),
+            // Where the run reads it all the same, its rows may be anywhere.
+            Err(error) if error.kind() == ErrorKind::Data => return Ok(unreadable),
             footer => footer?,
         };
         if rows == 0 {

@@ -13,10 +13,12 @@ use crate::engine::request::{AttributeRequest, Attribution, Extraction, Rules};
 use crate::extract::fingerprints::raw_settings;
 use crate::extract::identity::Identities;
 use crate::known::job::{Job, Places};
+use crate::known::published_ads::{self, PublishedFacts};
 use crate::known::survey::{Lost, Survey};
 use crate::lake::layout::{ADS_OBJECT, day_object};
 use crate::lake::{Lake, encode};
 use crate::plan::calendar::Calendar;
+use crate::plan::damage::Damaged;
 use crate::plan::receipt::PartitionReceipt;
 use crate::plan::stages::PartitionStep;
 use crate::run::{scan, scan_insights};
@@ -63,25 +65,26 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verification> {
         in_range.partition(|day| !calendar.is_frozen(&settings.bots, *day) && planner.has_sources(*day));
     let (without_rows, known): (Vec<Day>, Vec<Day>) = known.into_iter().partition(|day| planner.would_lose_rows(*day));
     comparison.cannot_tell(&without_rows);
-    let kept = kept.into_iter().chain(without_rows);
-    let damaged = kept.filter_map(|day| Some((day, planner.damaged_table(day)?)));
-    for (day, table) in damaged.chain(planner.damaged_outside(planner.range()).filter(|(day, _)| days.contains(*day))) {
-        comparison.lost(day_object(table, day))?;
-    }
     let (blocked, checked): (BTreeSet<Day>, BTreeSet<Day>) =
         known.into_iter().partition(|day| !calendar.blockers(&settings.bots, *day).is_empty());
+    let of_kept = kept.into_iter().chain(without_rows).flat_map(|day| planner.damage_of_kept(day));
+    let of_blocked = blocked.iter().flat_map(|day| planner.damage_of_blocked(*day));
+    let outside = planner.damaged_outside(planner.range()).filter(|damage| days.contains(damage.day));
+    for damaged in of_kept.chain(of_blocked).chain(outside) {
+        comparison.lost(&damaged)?;
+    }
 
+    survey.insights_away.iter().for_each(|why| failures.add(Error::data(why.clone())));
+    let checked = comparison.can_tell(checked, &calendar);
     let watermark = calendar.last().map_or(0, |last| settings.landed_until(last));
     let rules = Rules { settings, identities: &identities, watermark };
     let partitions = survey.extracted(Lost::Refused);
     let request = AttributeRequest { rules, partitions: &partitions, days: &checked, known: &BTreeSet::new() };
-    let Attribution { counts, ads } = job.engine.attribute(&request)?;
-    let ads = AdIndex::new(settings, ads.facts(), &insights);
-    if calendar.without_rows().any(|(table, _, _)| table == Raw::Messages) {
-        comparison.verification.unknown.push(ADS_OBJECT.to_string());
-    } else {
-        comparison.object(ADS_OBJECT.to_string(), &schema::ads(), ads.table(settings)?, None)?;
-    }
+    let Attribution { counts, ads: news } = job.engine.attribute(&request)?;
+    let (mut facts, lost) = (news.facts(), calendar.lost_touches());
+    PublishedFacts::read(&places, &survey, &lost)?.add_to(&mut facts);
+    let ads = AdIndex::new(settings, facts, &insights);
+    comparison.ads(ads.table(settings)?, &lost)?;
     let inputs = BuildInputs { settings, counts: &counts, insights: &insights, ads: &ads };
     for day in &checked {
         let rows = inputs.rows(&calendar, *day, &|bot| planner.rejected(bot, *day));
@@ -89,6 +92,7 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verification> {
             comparison.object(day_object(table.name, *day), &table, batch, Some(*day))?;
         }
     }
+    published_ads::said_of_lacking(survey.receipts.ads.as_ref()).into_iter().for_each(|error| failures.add(error));
     let mut verification = comparison.verification;
     verification.days_checked = checked.len() as u64;
     verification.days_blocked = blocked.into_iter().collect();
@@ -154,12 +158,35 @@ impl<'a> Comparison<'a> {
         self.verification.unknown.extend((!days.is_empty()).then(|| written_ranges(days.iter().copied())));
     }
 
+    /// The days of which something can be told: none while Meta's figures cannot be read as a whole.
+    fn can_tell(&mut self, days: BTreeSet<Day>, calendar: &Calendar) -> BTreeSet<Day> {
+        if !calendar.are_insights_away() {
+            return days;
+        }
+        self.cannot_tell(&days.into_iter().collect::<Vec<Day>>());
+        BTreeSet::new()
+    }
+
     /// Notes an object that is not as it was published, and of which nobody can say any more what it should hold.
-    fn lost(&mut self, object: String) -> Result<()> {
+    fn lost(&mut self, damaged: &Damaged) -> Result<()> {
         self.verification.objects_checked += 1;
+        let object = day_object(damaged.table, damaged.day);
         let found = if self.output.get(&object)?.is_some() { "other bytes" } else { "missing" };
-        let because = "what it was made from was retired, or is read no more: restore it from a copy of the output".to_string();
+        let because = format!("{}; {}", damaged.why(), damaged.mend());
         self.verification.differences.push(DifferingObject { object, found, because });
+        Ok(())
+    }
+
+    /// Holds `ads` against what touches say. What those say that nobody can look at is taken from itself.
+    fn ads(&mut self, rows: RecordBatch, lost: &BTreeSet<Day>) -> Result<()> {
+        let differing = self.verification.differences.len();
+        self.object(ADS_OBJECT.to_string(), &schema::ads(), rows, None)?;
+        if !lost.is_empty() && self.verification.differences.len() == differing {
+            let days = written_ranges(lost.iter().copied());
+            self.verification
+                .unknown
+                .push(format!("{ADS_OBJECT} as far as touches of the messages partitions of {days} made it"));
+        }
         Ok(())
     }
 

@@ -5,7 +5,7 @@
 //! zone, in which its days are days, and which reach was fetched; and `<insights>/_ledger/ads.json`, the ads that were asked for by
 //! their ids. A file is replaced at once, after the rows that it speaks of are there. Days that are not in it were never fetched.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::de::DeserializeOwned;
@@ -132,6 +132,20 @@ impl Ledgers {
         }
         let ads = if accounts.is_empty() { None } else { read(lake, &ads_object(folder))? };
         Ok(Ledgers { accounts, ads: ads.unwrap_or_default() })
+    }
+
+    /// Takes an account's day for never fetched.
+    pub(crate) fn forget(&mut self, account: &str, day: Day) {
+        if let Some(known) = self.accounts.get_mut(account) {
+            known.ledger.days.remove(&day);
+        }
+        self.forget_answers_of(&BTreeSet::from([day]));
+    }
+
+    /// What was found by ads' ids on these days is to be asked for again.
+    pub(crate) fn forget_answers_of(&mut self, lost: &BTreeSet<Day>) {
+        let is_lost = |asked: &AskedAd| lost.range(asked.since..=asked.until).next().is_some();
+        self.ads.retain(|_, asked| asked.answered != Answered::Found || !is_lost(asked));
     }
 
     pub fn is_whole(&self, account: &str, day: Day) -> bool {

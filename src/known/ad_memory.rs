@@ -126,7 +126,7 @@ pub(crate) struct KeptInsights {
 impl KeptInsights {
     /// What was kept, if every partition in it is still there. Whether it holds what it held is seen by who reads the changed ones.
     pub(crate) fn read(places: &Places<'_>, survey: &Survey) -> Result<Option<KeptInsights>> {
-        let is_there = |day: &Day| survey.insights.partitions.contains_key(day);
+        let is_there = |day: &Day| survey.insights_away.is_some() || survey.insights.partitions.contains_key(day);
         let of = insights_settings(places.settings);
         let is_true =
             |kept: &KeptInsights| kept.logic == of.logic && kept.settings == of.settings && kept.partitions.keys().all(is_there);

@@ -118,14 +118,15 @@ impl Survey {
         Raw::BOTH.into_iter().flat_map(of_table).collect()
     }
 
-    /// Fails for every partition that is refused; for each once.
+    /// Fails for every partition that is refused, for each once, and for insights that cannot be read as a whole.
     pub(crate) fn fail_for_refused(&self, settings: &Settings, failures: &mut Failures) {
+        self.insights_away.iter().for_each(|why| failures.add_once(Error::data(why.clone())));
         self.refusals(settings).into_iter().for_each(|(_, _, error)| failures.add_once(error));
     }
 
     /// What is said of the partitions that are away.
     pub(crate) fn said_of_away(&self, calendar: &Calendar) -> Vec<String> {
-        let mut said = Vec::new();
+        let mut said: Vec<String> = self.insights_away.iter().map(|_| INSIGHTS_AWAY.to_string()).collect();
         for table in Raw::BOTH {
             let receipts = self.receipts.raw(table);
             let of_receipts = receipts.iter().chain(receipts.aside()).map(|(day, _)| day);
@@ -157,6 +158,9 @@ impl Survey {
         ))
     }
 }
+
+const INSIGHTS_AWAY: &str = "insights cannot be read as a whole: what comes from Meta stays as it was published, and is unknown on days \
+                             that are built meanwhile; conversations and conversions are counted";
 
 fn said_of_lost(table: Raw, days: Vec<Day>, what: &str) -> Option<String> {
     (!days.is_empty()).then(|| {

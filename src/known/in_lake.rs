@@ -6,13 +6,13 @@
 use std::collections::BTreeSet;
 
 use crate::base::day::Day;
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::object::Object;
 use crate::base::parallel::at_once;
 use crate::config::{PartitionedInput, Settings};
 use crate::extract::identity::Identities;
 use crate::insights::InsightsContent;
-use crate::insights::ledger::{self, Answered, Ledgers};
+use crate::insights::ledger::{self, Ledgers};
 use crate::known::job::Places;
 use crate::known::receipts::Book;
 use crate::known::sync_days::KeptSyncDays;
@@ -24,6 +24,8 @@ pub(super) struct InLake {
     pub messages: Listing,
     pub events: Listing,
     pub insights: Listing,
+    /// Why nothing can be told of them, where their table as a whole cannot be read.
+    pub insights_away: Option<Error>,
     pub ledgers: Option<Ledgers>,
     pub sync_days: KeptSyncDays,
     pub identities: Vec<Object>,
@@ -67,13 +69,15 @@ impl<'a> ListedTables<'a> {
         };
         let messages = table("messages", &settings.messages, self.messages, &receipts.messages)?;
         let events = table("events", &settings.events, self.events, &receipts.events)?;
-        let (insights, ledgers, sync_days) = self.insights.settled(places, &receipts.insights)?;
+        let mut listed_insights = self.insights;
+        let insights_away = listed_insights.away.take();
+        let (insights, ledgers, sync_days) = listed_insights.settled(places, &receipts.insights)?;
         let known_aliases = receipts.identities.as_ref().map(|receipt| receipt.inputs.as_slice()).unwrap_or_default();
         let (identities, aliases_left_out) = match self.identities.zip(settings.identities.as_ref()) {
             Some((files, input)) => Identities::settled(lake, input, files, known_aliases)?,
             None => (Vec::new(), None),
         };
-        Ok(InLake { messages, events, insights, ledgers, sync_days, identities, aliases_left_out })
+        Ok(InLake { messages, events, insights, insights_away, ledgers, sync_days, identities, aliases_left_out })
     }
 }
 
@@ -86,15 +90,23 @@ fn is_known<C: PartialEq>(receipts: &Receipts<PartitionReceipt<C>>, day: Day, ob
 struct ListedInsights<'a> {
     listed: Option<Listed<'a>>,
     ledgers: Option<Ledgers>,
+    away: Option<Error>,
 }
 
 impl<'a> ListedInsights<'a> {
     fn list(lake: &Lake, settings: &'a Settings) -> Result<ListedInsights<'a>> {
-        let Some(insights) = &settings.insights else { return Ok(ListedInsights { listed: None, ledgers: None }) };
-        let listed = lake.listed(&insights.path, &insights.layout).map_err(|error| error.with("table", "insights"))?;
+        let nothing = || ListedInsights { listed: None, ledgers: None, away: None };
+        let Some(insights) = &settings.insights else { return Ok(nothing()) };
+        let listed = match lake.listed(&insights.path, &insights.layout).map_err(|error| error.with("table", "insights")) {
+            // No count waits for figures (rule 19). What we fetch ourselves has no log that could be broken.
+            Err(error) if error.kind() == ErrorKind::Data && insights.api.is_none() => {
+                return Ok(ListedInsights { away: Some(error), ..nothing() });
+            }
+            listed => listed?,
+        };
         let is_fetched = insights.api.is_some();
         let ledgers = is_fetched.then(|| Ledgers::read(lake, &insights.path, settings)).transpose()?;
-        Ok(ListedInsights { listed: Some(listed), ledgers })
+        Ok(ListedInsights { listed: Some(listed), ledgers, away: None })
     }
 
     /// What is no longer there counts as never fetched.
@@ -123,10 +135,7 @@ impl<'a> ListedInsights<'a> {
                 is_there
             });
         }
-        // What was found by an ad's id is lost with them.
-        ledgers
-            .ads
-            .retain(|_, asked| asked.answered != Answered::Found || lost.range(asked.since..=asked.until).next().is_none());
+        ledgers.forget_answers_of(&lost);
         Ok((listing, Some(ledgers), KeptSyncDays::default()))
     }
 }

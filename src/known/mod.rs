@@ -9,6 +9,7 @@
 //! moved.rs       which days a changed alias or ad affects
 //! noticed.rs     what counts as it stands, and may be meant otherwise
 //! other_forms.rs contacts that would be one in another form
+//! published_ads.rs  what touches said of ads that nobody can look at now
 //! receipts.rs    what stored things were made from, as it lies there
 //! survey.rs      what is there, by listings and receipts only
 //! sync_days.rs   which days the files of a sync have rows of
@@ -22,6 +23,7 @@ pub mod job;
 pub(crate) mod moved;
 pub(crate) mod noticed;
 pub(crate) mod other_forms;
+pub(crate) mod published_ads;
 pub(crate) mod receipts;
 pub(crate) mod survey;
 pub(crate) mod sync_days;

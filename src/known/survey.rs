@@ -34,6 +34,8 @@ pub(crate) struct Survey {
     pub messages: Listing,
     pub events: Listing,
     pub insights: Listing,
+    /// Why the insights as a whole cannot be read, where they cannot: nothing is told of them then, and nothing forgotten.
+    pub insights_away: Option<String>,
     /// The objects of the alias table.
     pub identities: Vec<Object>,
     /// What is said of other files there.
@@ -139,6 +141,7 @@ impl Survey {
         let mut survey = Survey {
             leavings,
             insights: landed.insights,
+            insights_away: landed.insights_away.map(|error| error.to_string()),
             ledgers: landed.ledgers,
             sync_days: landed.sync_days,
             identities: landed.identities,
@@ -175,6 +178,9 @@ impl Survey {
             }
         }
         self.note_away(settings, &mut calendar);
+        if self.insights_away.is_some() {
+            calendar.note_insights_away();
+        }
         calendar
     }
 
@@ -310,7 +316,7 @@ impl Survey {
             let days: BTreeSet<Day> = leavings.map(|(_, day)| *day).chain(forgotten).collect();
             gone.extend(days.into_iter().map(|day| (table.table(), day)));
         }
-        let days = self.receipts.insights.iter().map(|(day, _)| day);
+        let days = self.receipts.insights.iter().map(|(day, _)| day).filter(|_| self.insights_away.is_none());
         gone.extend(days.filter(|day| !self.insights.partitions.contains_key(day)).map(|day| ("insights", day)));
         gone
     }

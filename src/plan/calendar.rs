@@ -44,6 +44,7 @@ pub(crate) struct Calendar {
     never: BTreeMap<Raw, BTreeSet<Day>>,
     refused: BTreeSet<(Raw, Day)>,
     refused_insights: BTreeSet<Day>,
+    are_insights_away: bool,
     retired: BTreeMap<Raw, Vec<DayRange>>,
     lost: BTreeSet<(Raw, Day)>,
     /// Read once, and gone since from among those that are expected.
@@ -77,6 +78,7 @@ impl Calendar {
             never,
             refused: BTreeSet::new(),
             refused_insights: BTreeSet::new(),
+            are_insights_away: false,
             retired: BTreeMap::new(),
             lost: BTreeSet::new(),
             vanished: BTreeSet::new(),
@@ -93,9 +95,11 @@ impl Calendar {
         self.vanished.contains(&(table, day))
     }
 
-    /// Whether a local day of some bot overlaps the day of arrival of a partition that has vanished.
-    pub(crate) fn overlaps_vanished(&self, bots: &[Bot], day: Day) -> bool {
-        self.vanished.iter().any(|(table, of)| bots.iter().any(|bot| self.days_of(*table, bot, day).contains(*of)))
+    /// The partitions that have vanished whose day of arrival a local day of some bot overlaps.
+    pub(crate) fn vanished_over(&self, bots: &[Bot], day: Day) -> Vec<Blocker> {
+        let is_over = |(table, of): &&(Raw, Day)| bots.iter().any(|bot| self.days_of(*table, bot, day).contains(*of));
+        let over = self.vanished.iter().filter(is_over);
+        over.map(|(table, of)| Blocker { table: table.table(), day: *of, refused: false }).collect()
     }
 
     /// A partition that was read once and cannot be read any more, and whose rows do not count either: what was built from them stays.
@@ -105,6 +109,13 @@ impl Calendar {
 
     pub(crate) fn without_rows(&self) -> impl Iterator<Item = (Raw, Day, &LostRows)> {
         self.without_rows.iter().map(|((table, day), rows)| (*table, *day, rows))
+    }
+
+    /// The messages partitions that were read once and whose touches nobody can look at now: those that are away or retired, and of which
+    /// no row counts.
+    pub(crate) fn lost_touches(&self) -> BTreeSet<Day> {
+        let lost = self.without_rows.keys().chain(&self.lost);
+        lost.filter(|(table, _)| *table == Raw::Messages).map(|(_, day)| *day).collect()
     }
 
     /// The oldest partitions of a table, which were read once and have vanished since (rule 22).
@@ -158,9 +169,23 @@ impl Calendar {
         self.refused.insert((table, day));
     }
 
+    /// The table of insights as a whole cannot be read: what was published of them stays.
+    pub(crate) fn note_insights_away(&mut self) {
+        self.are_insights_away = true;
+    }
+
+    pub(crate) fn are_insights_away(&self) -> bool {
+        self.are_insights_away
+    }
+
     /// The days whose insights are refused: no count waits for them.
     pub(crate) fn refused_insights(&self) -> impl Iterator<Item = Day> + '_ {
         self.refused_insights.iter().copied()
+    }
+
+    /// Insights that could be read, whatever they were before.
+    pub(crate) fn accept_insights(&mut self, day: Day) {
+        self.refused_insights.remove(&day);
     }
 
     pub(crate) fn refuse_insights(&mut self, day: Day) {

@@ -9,6 +9,7 @@
 //! accepted.rs          what was accepted once and stays
 //! bot_rows.rs          rows by local day, as receipts tell
 //! calendar.rs          which days can be built, which are complete
+//! damage.rs            published objects that are lost and cannot be made again now
 //! insights_status.rs   whether Meta's figures are there, and final
 //! lost_rows.rs         days that were built from rows that do not count any more
 //! marks.rs             days affected by what digests do not tell
@@ -22,6 +23,7 @@
 pub(crate) mod accepted;
 pub(crate) mod bot_rows;
 pub(crate) mod calendar;
+pub(crate) mod damage;
 pub(crate) mod insights_status;
 mod lost_rows;
 pub(crate) mod marks;
@@ -39,7 +41,7 @@ use crate::base::digest::Digest;
 use crate::base::limits::{self, COPY_DAYS, DAYS_AHEAD, DAYS_LATE, FINAL_AFTER_DAYS};
 use crate::base::object::Object;
 use crate::base::parallel::on_all_cores;
-use crate::base::schema::{DAY_TABLES, LOGIC, Raw};
+use crate::base::schema::{LOGIC, Raw};
 use crate::config::{Bot, Settings};
 use crate::extract::fingerprints;
 use crate::extract::found::RawContent;
@@ -147,7 +149,8 @@ impl<'a> Planner<'a> {
 
     fn expected_of(&self, day: Day) -> DayReceipt {
         let bots = || self.inputs.settings.bots.iter().zip(self.rows().iter());
-        let content = self.inputs.insights.get(day).map(|receipt| &receipt.content);
+        let known = self.inputs.insights.get(day).filter(|_| !self.inputs.calendar.are_insights_away());
+        let content = known.map(|receipt| &receipt.content);
         let insights = content.map(|content| &content.accounts);
         let of_settings = self.inputs.settings.insights.as_ref();
         let all_whole = content.zip(of_settings).is_some_and(|(content, of)| content.is_whole(of));
@@ -203,8 +206,7 @@ impl<'a> Planner<'a> {
     /// Why a day is stale; none when it is as it should be.
     pub(crate) fn staleness(&self, day: Day) -> Option<Reason> {
         let Some(receipt) = self.inputs.days.get(day) else {
-            let is_published = self.inputs.published.get("bot_days").is_some_and(|days| days.contains_key(&day));
-            return Some(if is_published { Reason::ReceiptLost } else { Reason::NeverBuilt });
+            return Some(if self.is_published(day) { Reason::ReceiptLost } else { Reason::NeverBuilt });
         };
         if let Some(reason) = &receipt.stale {
             return Some(Reason::Marked(reason.clone()));
@@ -227,7 +229,9 @@ impl<'a> Planner<'a> {
         if receipt.settings != expected.settings {
             return Some(self.why_settings_changed(day).unwrap_or(Reason::SettingsChanged));
         }
-        if receipt.insights != expected.insights {
+        // While they cannot be read, what was published of them stays.
+        let are_figures_told = !self.inputs.calendar.are_insights_away();
+        if are_figures_told && receipt.insights != expected.insights {
             return Some(if receipt.insights == Digest::of_texts::<&str>([]) {
                 Reason::InsightsLanded
             } else {
@@ -238,7 +242,7 @@ impl<'a> Planner<'a> {
             let all = expected.complete.bytes().all(|flag| flag == b'1');
             return Some(if all { Reason::BecameComplete } else { Reason::CompletenessChanged });
         }
-        if receipt.insights_status != expected.insights_status {
+        if are_figures_told && receipt.insights_status != expected.insights_status {
             return Some(Reason::InsightsStatusChanged);
         }
         (receipt.rejected != expected.rejected).then_some(Reason::RejectedRowsChanged)
@@ -297,13 +301,13 @@ impl<'a> Planner<'a> {
         let bots = &self.inputs.settings.bots;
         let mut steps = Steps::default();
         for day in days.iter() {
-            let is_published = self.inputs.published.get("bot_days").is_some_and(|published| published.contains_key(&day));
             if self.is_kept_as_published(day) {
                 match self.damaged_table(day) {
                     Some(table) if self.can_be_made_again(day) => {
                         steps.days.push(DayStep { day, reason: Reason::ObjectChanged(table) });
                     }
-                    Some(table) => steps.damaged.push((day, table)),
+                    Some(_) => steps.damaged.extend(self.damage_of_kept(day)),
+                    None if self.is_wrongly_complete(day) => steps.days.push(DayStep { day, reason: Reason::LacksRows }),
                     None if asked => steps.without_sources.push(day),
                     None => {}
                 }
@@ -312,15 +316,16 @@ impl<'a> Planner<'a> {
             let Some(reason) = (if asked { Some(Reason::Asked) } else { self.staleness(day) }) else { continue };
             let blockers = self.inputs.calendar.blockers(bots, day);
             if !blockers.is_empty() {
+                steps.damaged.extend(self.damage_of_blocked(day));
                 steps.blocked.push((day, blockers));
-            } else if is_published && !self.has_sources(day) {
+            } else if self.is_published(day) && !self.has_sources(day) {
                 match self.damaged_table(day) {
-                    Some(table) => steps.damaged.push((day, table)),
+                    Some(_) => steps.damaged.extend(self.damage_of_kept(day)),
                     None => steps.without_sources.push(day),
                 }
             } else if self.would_lose_rows(day) {
                 match self.damaged_table(day) {
-                    Some(table) => steps.damaged.push((day, table)),
+                    Some(_) => steps.damaged.extend(self.damage_of_kept(day)),
                     None => steps.without_rows.push(day),
                 }
             } else {
@@ -330,17 +335,14 @@ impl<'a> Planner<'a> {
         steps
     }
 
-    /// Whether a day is as old as retired partitions, and so is not built again (rule 22).
-    pub(crate) fn is_kept_as_published(&self, day: Day) -> bool {
-        let is_published = self.inputs.published.get("bot_days").is_some_and(|days| days.contains_key(&day));
-        self.inputs.calendar.is_frozen(&self.inputs.settings.bots, day) && (is_published || !self.has_sources(day))
+    /// Whether a day was finished once.
+    fn is_published(&self, day: Day) -> bool {
+        self.inputs.published.get("bot_days").is_some_and(|days| days.contains_key(&day))
     }
 
-    /// The first table of a day whose object is not there as it was published; none of a day that was not published.
-    pub(crate) fn damaged_table(&self, day: Day) -> Option<&'static str> {
-        let receipt = self.inputs.days.get(day)?;
-        let version = |table: &str| self.inputs.published.get(table)?.get(&day).map(|object| &object.version);
-        DAY_TABLES.into_iter().find(|table| version(table) != receipt.objects.get(*table))
+    /// Whether a day is as old as retired partitions, and so is not built again (rule 22).
+    pub(crate) fn is_kept_as_published(&self, day: Day) -> bool {
+        self.inputs.calendar.is_frozen(&self.inputs.settings.bots, day) && (self.is_published(day) || !self.has_sources(day))
     }
 
     /// Whether the day can be made again: the working tables of all retired partitions that it can depend on are still there.
@@ -358,17 +360,10 @@ impl<'a> Planner<'a> {
     /// Whether all is there that a frozen day was made from, what Meta said of it too.
     fn can_be_made_again(&self, day: Day) -> bool {
         let has_figures = |receipt: &DayReceipt| receipt.insights == self.expected(day).insights;
-        let has_figures = || self.inputs.insights.get(day).is_some() || self.inputs.days.get(day).is_some_and(has_figures);
+        let are_told = !self.inputs.calendar.are_insights_away();
+        let has_figures =
+            || are_told && self.inputs.insights.get(day).is_some() || self.inputs.days.get(day).is_some_and(has_figures);
         self.has_sources(day) && has_figures()
-    }
-
-    /// The published days outside the range that stay as they are, although a table's object is not there as it was published: what
-    /// they were made from was retired, with all rows before the range.
-    pub(crate) fn damaged_outside(&self, range: Option<DayRange>) -> impl Iterator<Item = (Day, &'static str)> {
-        let is_outside = move |day: &Day| range.is_none_or(|range| !range.contains(*day));
-        let stays = |day: &Day| self.is_kept_as_published(*day) || !self.has_sources(*day) || self.would_lose_rows(*day);
-        let days = self.inputs.days.iter().map(|(day, _)| day).filter(is_outside);
-        days.filter_map(|day| Some((day, self.damaged_table(day)?))).filter(move |(day, _)| stays(day))
     }
 
     /// Published days outside the range that no longer have a row. What retired partitions may have given stays as it is, so does what
@@ -390,7 +385,7 @@ impl<'a> Planner<'a> {
         }
         let is_outside = |day: Day| range.is_none_or(|range| !range.contains(day)) && !has_row(day);
         let may_be_retired = |day: Day| calendar.is_frozen(bots, day) || !self.has_sources(day);
-        let is_blocked = |day: Day| !calendar.blockers(bots, day).is_empty() || calendar.overlaps_vanished(bots, day);
+        let is_blocked = |day: Day| !calendar.blockers(bots, day).is_empty() || !calendar.vanished_over(bots, day).is_empty();
         let stays = |day: Day| may_be_retired(day) || is_blocked(day) || self.would_lose_rows(day);
         let published = self.inputs.published.values().flat_map(BTreeMap::keys).copied();
         published.filter(|day| is_outside(*day) && !stays(*day)).collect()
@@ -403,7 +398,9 @@ impl<'a> Planner<'a> {
         let insights = self.inputs.insights.iter().map(|(day, receipt)| format!("{day} {}", receipt.content.index));
         let who_counts = Some(marks::who_counts(self.inputs.settings, self.inputs.aliases)).filter(|state| !state.is_none());
         let of_touches = [self.settings_digest.to_string(), touches.to_string()].into_iter();
-        Digest::of_texts(of_touches.chain(insights).chain(who_counts.map(|state| state.to_string())))
+        // Rows that such touches may stand behind stay as long as those are lost, and no longer.
+        let lost = self.inputs.calendar.lost_touches().into_iter().map(|day| format!("lost {day}"));
+        Digest::of_texts(of_touches.chain(insights).chain(who_counts.map(|state| state.to_string())).chain(lost))
     }
 }
 

@@ -44,6 +44,8 @@ pub enum Reason {
     CompletenessChanged,
     InsightsStatusChanged,
     RejectedRowsChanged,
+    /// Rows came while it was kept back, until its partition left the lake.
+    LacksRows,
     /// Found out while an earlier run looked deeper than receipts.
     Marked(String),
     Asked,
@@ -53,11 +55,18 @@ impl Reason {
     /// Whether the day's rows and settings are what they were, and its counts with them.
     pub fn leaves_counts(&self) -> bool {
         use Reason::{
-            BecameComplete, CompletenessChanged, InsightsLanded, InsightsStatusChanged, MetaRestated, RejectedRowsChanged,
+            BecameComplete, CompletenessChanged, InsightsLanded, InsightsStatusChanged, LacksRows, MetaRestated,
+            RejectedRowsChanged,
         };
         matches!(
             self,
-            InsightsLanded | MetaRestated | BecameComplete | CompletenessChanged | InsightsStatusChanged | RejectedRowsChanged
+            InsightsLanded
+                | MetaRestated
+                | BecameComplete
+                | CompletenessChanged
+                | InsightsStatusChanged
+                | RejectedRowsChanged
+                | LacksRows
         )
     }
 
@@ -96,6 +105,7 @@ impl fmt::Display for Reason {
             Reason::CompletenessChanged => f.write_str("completeness changed"),
             Reason::InsightsStatusChanged => f.write_str("insights status changed"),
             Reason::RejectedRowsChanged => f.write_str("rejected rows changed"),
+            Reason::LacksRows => f.write_str("not complete: rows came while it was kept back, and its partition left the lake"),
             Reason::Marked(reason) => f.write_str(reason),
             Reason::Asked => f.write_str("backfill asked for it"),
         }

@@ -105,6 +105,9 @@ pub(crate) struct DayReceipt {
     /// The partitions whose rows may be among those that the day depends on, and did not count when it was built.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub without: BTreeSet<String>,
+    /// Whether rows came that the day lacks, while it was kept back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lacks_rows: bool,
     /// What version 0.1.0 had found to affect the day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale: Option<String>,
@@ -116,6 +119,9 @@ pub(crate) struct AdsReceipt {
     pub logic: u32,
     pub inputs: Digest,
     pub object: String,
+    /// The messages partitions that it was made again without, although it was published with them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub without: BTreeSet<String>,
     /// The newest state is that of the places kept beside the receipts.
     #[serde(default, skip_serializing_if = "Marks::is_empty")]
     pub marks: Marks,

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::base::day::{Day, DayRange};
 use crate::base::schema::{LOGIC, Raw};
 use crate::insights::due::Due;
-use crate::plan::reason::DayStep;
+use crate::plan::reason::{DayStep, Reason};
 use crate::plan::receipt::AdsReceipt;
 use crate::plan::wanted::Wanted;
 use crate::plan::{Planner, Steps};
@@ -88,7 +88,9 @@ impl<'a> Seen<'a> {
         let days = range.and_then(|range| self.wanted.of(range));
         let mut steps = days.map(|days| self.planner.steps(days, self.wanted.is_backfill())).unwrap_or_default();
         let is_wanted = |day: Day| self.wanted.of(DayRange { first: day, last: day }).is_some();
-        steps.damaged.extend(self.planner.damaged_outside(range).filter(|(day, _)| is_wanted(*day)));
+        let lacking = self.planner.wrongly_complete_outside(range).filter(|day| is_wanted(*day));
+        steps.days.extend(lacking.map(|day| DayStep { day, reason: Reason::LacksRows }));
+        steps.damaged.extend(self.planner.damaged_outside(range).filter(|damaged| is_wanted(damaged.day)));
         steps
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::base::day::Day;
 use crate::plan::calendar::Blocker;
+use crate::plan::damage::Damaged;
 use crate::plan::reason::DayStep;
 
 #[derive(Debug, Default)]
@@ -14,8 +15,8 @@ pub struct Steps {
     pub without_sources: Vec<Day>,
     /// Asked for or stale, but rows that they were made from cannot be read and do not count now: kept as published.
     pub without_rows: Vec<Day>,
-    /// The same, and the object of this table is not there as it was published: nobody can make it again.
-    pub damaged: Vec<(Day, &'static str)>,
+    /// The same or kept back, and an object is not there as it was published: nobody can make it again now.
+    pub damaged: Vec<Damaged>,
 }
 
 impl Steps {

@@ -11,7 +11,7 @@ use crate::known::moved::{self, Moved};
 use crate::known::receipts::{ADS_RECEIPT, known_places};
 use crate::lake::layout::{ADS_OBJECT, day_object};
 use crate::lake::{Put, write_json};
-use crate::plan::reason::DayStep;
+use crate::plan::reason::{DayStep, Reason};
 use crate::plan::receipt::{AdsReceipt, DayReceipt};
 use crate::plan::stages::Stage;
 use crate::run::attribute::attribute_days;
@@ -40,7 +40,7 @@ impl Run<'_> {
         if !self.attributed.as_ref().is_some_and(|attributed| attributed.covers(steps)) {
             let watermark = self.calendar.last().map_or(0, |last| self.job.settings.landed_until(last));
             let rules = Rules { settings: self.job.settings, identities, watermark };
-            let attributed = attribute_days(&self.job.places(), &self.survey, rules, steps)?;
+            let attributed = attribute_days(&self.job.places(), &self.survey, &self.calendar, rules, steps)?;
             self.report.test_contact_rows = attributed.counts.left_out.values().sum();
             (self.attributed, self.are_facts_kept) = (Some(attributed), false);
         }
@@ -51,7 +51,7 @@ impl Run<'_> {
         let (Some(attributed), Some(insights)) = (&self.attributed, &self.insights) else {
             return Err(Error::bug("ads are asked for before anything is known of them"));
         };
-        Ok(AdIndex::new(self.job.settings, attributed.facts.clone(), insights))
+        Ok(AdIndex::new(self.job.settings, attributed.facts_of_ads(), insights))
     }
 
     /// Publishes `ads`. Ads that became known or moved make their own rows stale (rule 21): which days those are stands in the
@@ -76,7 +76,8 @@ impl Run<'_> {
         let object = self.publish(std::slice::from_ref(&put)).remove(0)?;
         let size = put.bytes.len() as u64;
         self.survey.published_ads = Some(Object::plain(put.path, size, object.clone()));
-        let receipt = AdsReceipt { logic: LOGIC.ads, inputs, object, marks };
+        let without = self.attributed.as_ref().map(|attributed| attributed.published.lacking.clone()).unwrap_or_default();
+        let receipt = AdsReceipt { logic: LOGIC.ads, inputs, object, without, marks };
         write_json(output, ADS_RECEIPT, &receipt)?;
         if known_places(receipt.marks.tip()) != before {
             // Nobody reads it any more.
@@ -88,10 +89,15 @@ impl Run<'_> {
 
     /// Builds the days that are to be built. One that fails is told, and not tried again.
     pub(super) fn build(&mut self) -> Result<()> {
-        let steps = self.days_to_build();
+        let is_lacking = |step: &DayStep| step.reason == Reason::LacksRows;
+        let (lacking, steps): (Vec<DayStep>, Vec<DayStep>) = self.days_to_build().into_iter().partition(is_lacking);
+        self.tried.days.extend(lacking.iter().chain(&steps).map(|step| step.day));
+        self.publish_as_incomplete(&lacking)?;
+        if steps.is_empty() {
+            return Ok(());
+        }
         self.see_to_counts(&steps)?;
         let ads = self.ads()?;
-        self.tried.days.extend(steps.iter().map(|step| step.day));
         let (Some(attributed), Some(mut insights)) = (self.attributed.take(), self.insights.take()) else {
             return Err(Error::bug("days are built before anything is known of them"));
         };
@@ -122,7 +128,7 @@ impl Run<'_> {
     }
 
     /// Publishes objects and counts them; returns their versions.
-    fn publish(&mut self, puts: &[Put]) -> Vec<Result<String>> {
+    pub(super) fn publish(&mut self, puts: &[Put]) -> Vec<Result<String>> {
         let published = publish::publish(self.lock, self.job.output, puts);
         published.into_iter().map(|done| done.map(|done| self.report.count_object(done))).collect()
     }

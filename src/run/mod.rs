@@ -8,6 +8,7 @@
 //! ```text
 //! attribute.rs          the counts of the days to be built
 //! building.rs           the stages that publish
+//! lacking.rs            days that lack rows for good
 //! publish.rs            objects put where readers look
 //! published_counts.rs   counts of days whose rows did not change
 //! pull/ads.rs           ads that reports leave out
@@ -21,6 +22,7 @@
 
 pub(crate) mod attribute;
 mod building;
+mod lacking;
 pub(crate) mod publish;
 pub(crate) mod published_counts;
 pub(crate) mod pull;
@@ -43,6 +45,7 @@ use crate::extract::identity::{Identities, REJECTED_ALIASES};
 use crate::insights::InsightsIndex;
 use crate::known::job::Job;
 use crate::known::moved::{self, Moved};
+use crate::known::published_ads;
 use crate::known::receipts::{IDENTITIES_RECEIPT, IdentitiesReceipt, KNOWN_IDENTITIES};
 use crate::known::survey::{Lost, StageInputs, Survey};
 use crate::lake::layout::day_object;
@@ -94,6 +97,7 @@ fn idle(job: &Job<'_>, survey: &Survey) -> Result<Option<Outcome>> {
     let (mut failures, steps) = (Failures::default(), seen.steps());
     note_missing(&planner, job.wanted, &mut failures);
     note_damaged(&steps, &mut failures);
+    published_ads::said_of_lacking(survey.receipts.ads.as_ref()).into_iter().for_each(|error| failures.add(error));
     survey.fail_for_refused(job.settings, &mut failures);
     let mut report = RunReport::new(job.settings, planner.range());
     report.note_blocked(&steps);
@@ -119,13 +123,8 @@ pub(crate) fn note_missing(planner: &Planner<'_>, wanted: Wanted, failures: &mut
 
 /// Fails for published objects that are lost and cannot be made again.
 pub(crate) fn note_damaged(steps: &Steps, failures: &mut Failures) {
-    for (day, table) in &steps.damaged {
-        let error = Error::data(
-            "a published object is not as it was published, and cannot be made again: what it was made from was retired, or is read no more",
-        );
-        failures.add(
-            error.with("day", day).with("object", day_object(table, *day)).mend("restore the object from a copy of the output"),
-        );
+    for damaged in &steps.damaged {
+        failures.add(damaged.error(day_object(damaged.table, damaged.day)));
     }
 }
 
@@ -150,6 +149,8 @@ struct Run<'a> {
     pull: Option<Pull<'a>>,
     identities: Option<Identities>,
     insights: Option<InsightsIndex>,
+    /// Why partitions of insights are refused, as of the last look at them.
+    refused_insights: Vec<Error>,
     attributed: Option<Attributed>,
     /// Whether what touches say of ads is kept for the next run.
     are_facts_kept: bool,
@@ -171,6 +172,7 @@ impl<'a> Run<'a> {
             pull: None,
             identities: None,
             insights: None,
+            refused_insights: Vec::new(),
             attributed: None,
             are_facts_kept: false,
             survey,
@@ -205,6 +207,7 @@ impl<'a> Run<'a> {
             }
         }
         self.note_missing();
+        self.note_lacking_days()?;
         // Receipts that were renewed and not read again.
         for table in Raw::BOTH {
             self.survey.receipts.write_raw(table, self.job.output)?;
@@ -315,7 +318,10 @@ impl<'a> Run<'a> {
         self.report.set_range(self.planner().range());
         self.report.note_blocked(&steps);
         note_damaged(&steps, &mut self.failures);
+        let lacking = published_ads::said_of_lacking(self.survey.receipts.ads.as_ref());
+        lacking.into_iter().for_each(|error| self.failures.add(error));
         self.survey.fail_for_refused(self.job.settings, &mut self.failures);
+        std::mem::take(&mut self.refused_insights).into_iter().for_each(|error| self.failures.add_once(error));
         if let Err(error) = done.and(held) {
             self.failures.add(error);
             let left = steps.days.into_iter().map(|step| step.day);

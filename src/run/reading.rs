@@ -1,7 +1,7 @@
 //! The stages of a run that read: partitions that are gone, new or changed, and Meta's figures.
 
 use crate::base::day::Day;
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::insights::InsightsIndex;
 use crate::known::in_lake;
 use crate::known::other_forms::{self, Contacts};
@@ -92,8 +92,12 @@ impl Run<'_> {
         let read = if self.pull.is_some() { scan_insights::all_insights } else { scan_insights::insights };
         let insights = read(&places, &mut self.survey, &mut self.calendar, fail);
         self.worked_out = Arc::new(self.worked_out.with_other_figures());
-        // What is refused is told once, however often it is read.
-        refused.into_iter().for_each(|error| self.failures.add_once(error));
+        // What is refused is told once, however often it is read; what we landed ourselves may be mended meanwhile.
+        let is_refused = |error: &Error| refused.iter().any(|now| now.to_string() == error.to_string());
+        for mended in self.refused_insights.iter().filter(|error| !is_refused(error)) {
+            self.report.warnings.insert(format!("insights: fetched again from Meta, as they could not be read: {mended}"));
+        }
+        self.refused_insights = refused;
         insights
     }
 }

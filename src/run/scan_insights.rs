@@ -1,12 +1,13 @@
 //! Scan of insights: reads Meta's figures as they have landed, and keeps their receipts and what they say of ads.
 //!
-//! A partition that breaks the contract is refused and has no receipt: no count waits for it.
+//! A partition that breaks the contract is refused and has no receipt: no count waits for it. What we landed ourselves and cannot read
+//! any more counts as never fetched.
 
 use crate::base::day::Day;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::parallel::on_all_cores;
 use crate::extract::fingerprints::insights_settings;
-use crate::insights::{self, InsightRow, InsightsContent, InsightsIndex, LandedDay, MissingColumns};
+use crate::insights::{self, InsightRow, InsightsContent, InsightsIndex, LandedDay, MissingColumns, ledger};
 use crate::known::ad_memory::KeptInsights;
 use crate::known::job::Places;
 use crate::known::survey::Survey;
@@ -23,6 +24,9 @@ pub(crate) fn insights(
     calendar: &mut Calendar,
     fail: &mut dyn FnMut(Error),
 ) -> Result<InsightsIndex> {
+    if survey.insights_away.is_some() {
+        return known_of_ads(places, survey);
+    }
     let kept = KeptInsights::read(places, survey)?;
     let index = match &kept {
         Some(kept) => read_new_insights(places, survey, calendar, kept, fail)?,
@@ -42,12 +46,24 @@ pub(crate) fn all_insights(
     calendar: &mut Calendar,
     fail: &mut dyn FnMut(Error),
 ) -> Result<InsightsIndex> {
+    if survey.insights_away.is_some() {
+        return known_of_ads(places, survey);
+    }
     let index = read_insights(places, survey, calendar, fail);
     survey.sync_days.keep(places.output)?;
     survey.receipts.insights.write(places.output)?;
     let index = index?;
     KeptInsights::keep(places, survey, &index, None)?;
     Ok(index)
+}
+
+/// What an earlier run found out of ads, where the table as a whole cannot be read: no figure of any day.
+fn known_of_ads(places: &Places<'_>, survey: &Survey) -> Result<InsightsIndex> {
+    let index = InsightsIndex::new(survey.ledgers.clone());
+    Ok(match KeptInsights::read(places, survey)? {
+        Some(kept) => index.with_known(kept.ads, kept.currencies),
+        None => index,
+    })
 }
 
 /// Reads the partitions that are not in what was kept, or not as they were. None where they change what was known of an ad: then
@@ -137,6 +153,9 @@ pub(crate) fn read_insights(
     calendar: &mut Calendar,
     fail: &mut dyn FnMut(Error),
 ) -> Result<InsightsIndex> {
+    if survey.insights_away.is_some() {
+        return known_of_ads(places, survey);
+    }
     let partitions: Vec<Partition> = survey.insights.partitions.values().cloned().collect();
     let all_rows = read_partitions(places, &partitions);
     let index = InsightsIndex::new(survey.ledgers.clone());
@@ -167,6 +186,23 @@ struct InsightsScan<'a> {
 }
 
 impl InsightsScan<'_> {
+    /// Takes what we fetched ourselves and cannot be read any more for never fetched.
+    fn forget_unreadable(&mut self, partition: &Partition) -> Result<()> {
+        let (Some(ledgers), Some((_, folder))) = (&mut self.survey.ledgers, self.places.settings.fetched_insights()) else {
+            return Ok(());
+        };
+        for account in ledgers.accounts.keys().cloned().collect::<Vec<_>>() {
+            let path = ledger::day_object(folder, &account, partition.day);
+            let Some(object) = partition.objects.iter().find(|object| object.path == path) else { continue };
+            match landed(self.places, &Partition::of(partition.day, vec![object.clone()])) {
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::Data => ledgers.forget(&account, partition.day),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     /// Adds a partition's rows to the index, or refuses it. `is_known` where the index has what they say of ads.
     fn add(&mut self, partition: Partition, rows: Result<(Vec<InsightRow>, InsightsContent)>, is_known: bool) -> Result<()> {
         let (day, listed) = (partition.day, self.places.settings.listed_accounts());
@@ -184,12 +220,14 @@ impl InsightsScan<'_> {
                 if self.places.settings.insights.as_ref().is_some_and(|insights| content.is_whole(insights)) {
                     self.index.note_whole(day);
                 }
+                self.calendar.accept_insights(day);
                 let of = insights_settings(self.places.settings);
                 self.survey.receipts.insights.set(day, PartitionReceipt::new(partition.objects, of, None, content));
             }
             Err(error) if error.kind() != ErrorKind::Data => return Err(error.with("day", day)),
             Err(error) => {
                 self.survey.receipts.insights.forget(day);
+                self.forget_unreadable(&partition)?;
                 self.calendar.refuse_insights(day);
                 self.index.note_refused(day);
                 (self.fail)(error);

@@ -1,7 +1,7 @@
 //! Partitions that were read once and cannot be read any more (rule 19): what they said goes on counting for all days but their own, and
 //! nothing that is published gets worse; once they are back, all is as a fresh build has it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use chrono::NaiveDate;
@@ -11,11 +11,11 @@ use proptest::sample::Index;
 use crate::lake::{self, Form};
 use crate::nights::{self, Change, Table};
 use crate::oracle;
-use crate::plans::{Lab, day, event, land_night, touch, world};
+use crate::plans::{Lab, at, day, event, land_night, shop, touch, world};
 use crate::properties::{self, check, fail, folder, judged};
 use crate::rows::{self, BotDay};
 use crate::scene::{DAYS, FAULTY, Scene, noon, times};
-use crate::world::{Message, World};
+use crate::world::{Bot, Message, World};
 use crate::worlds;
 
 type Objects = BTreeMap<String, Vec<u8>>;
@@ -277,7 +277,6 @@ fn where_its_rows_are_lost_what_was_built_from_them_stays() {
 #[test]
 fn ads_stay_where_the_rows_of_their_touches_are_lost() {
     let mut lab = damaged();
-    let ads = |lab: &Lab| lake::read(&lab.lake.output).expect("the output keeps the contract").ads;
     let before = ads(&lab);
     fs::remove_dir_all(lab.output(&format!("work/touches/date={}", day(6)))).expect("it is there");
     assert_eq!(lab.ctwa("run", &[]).code, 6);
@@ -289,22 +288,306 @@ fn ads_stay_where_the_rows_of_their_touches_are_lost() {
     assert!(before.iter().all(|row| after.contains(row)), "{before:?} {after:?}");
 }
 
+/// A run tries again what it could not read, once settings are others or nothing is known of it: in vain, as the plan says.
+#[test]
+fn a_plan_foresees_what_a_run_tries_in_vain() {
+    type Changed = (&'static str, fn(&mut Lab));
+    let changes: [Changed; 7] = [
+        ("zone", |lab| lab.change(|world| world.bots[0].timezone = "Asia/Tokyo".into())),
+        ("a member", |lab| lab.change(|world| world.bots[0].members = vec!["shop-2".into()])),
+        ("window", |lab| lab.change(|world| world.window_days = 3)),
+        ("test contacts", |lab| lab.change(|world| world.bots[0].test_contacts = vec!["ana".into()])),
+        ("a bot", |lab| lab.change(|world| world.bots.push(Bot { id: "loja".into(), ad_accounts: vec![], ..shop("UTC") }))),
+        ("a setting", |lab| lab.change(|world| world.bots[0].settings.push(("lead".into(), at(3, 0))))),
+        ("work", |lab| fs::remove_dir_all(lab.output("work")).expect("it is there")),
+    ];
+    for table in ["messages", "events"] {
+        for (what, change) in changes {
+            // Known to be damaged, and not known yet.
+            for tried in [true, false] {
+                let mut lab = Lab::new(with_late_touch());
+                damage(&lab, table, 6);
+                if tried {
+                    assert_eq!(lab.ctwa("run", &[]).code, 6);
+                }
+                change(&mut lab);
+                let args = ["--accept-history-change"];
+                let (code, plan) = lab.json("plan", &args);
+                let (ran, run) = lab.json("run", &args);
+                let case = format!("{table}, {what}, tried {tried}: {plan:#} {run:#}");
+                assert_eq!((code, ran), (6, 6), "{case}");
+                for of in ["days_blocked", "days_without_history", "failures"] {
+                    let errors = |json: &serde_json::Value| match json.as_array() {
+                        Some(list) if of == "failures" => {
+                            list.iter().map(|one| one.get("error").unwrap_or(one).clone()).collect()
+                        }
+                        _ => json.clone(),
+                    };
+                    // Where nothing is known there is no range of days yet.
+                    let is_told = of == "failures" || what != "work";
+                    assert!(!is_told || errors(&plan[of]) == errors(&run[of]), "{of}: {case}");
+                }
+                let days = |json: &serde_json::Value, of: &str| -> BTreeSet<String> {
+                    json[of].as_array().into_iter().flatten().map(|step| step["day"].to_string()).collect()
+                };
+                let (exact, at_most, built) = (days(&plan, "days"), days(&plan, "days_at_most"), days(&run, "days"));
+                assert!(exact.is_subset(&built) && built.is_subset(&(&exact | &at_most)), "{exact:?} {at_most:?} {case}");
+                for warning in plan["warnings"].as_array().expect("a list") {
+                    assert!(run["warnings"].as_array().is_some_and(|said| said.contains(warning)), "{warning} {case}");
+                }
+                assert!(!plan["warnings"].as_array().expect("a list").is_empty(), "{case}");
+            }
+        }
+    }
+}
+
+/// What is kept back is made from nothing now: what is lost of it is named, with what keeps it back and what to do, as long as that lasts.
+#[test]
+fn a_lost_object_of_a_day_that_is_kept_back_is_named() {
+    let range = [day(0).to_string(), day(20).to_string()];
+    for (gone, away) in [("garbage", 6), ("vanished", 6), ("vanished", 9)] {
+        for lost in ["ad_days", "ad_conversions", "bot_days"] {
+            let mut lab = Lab::new(with_late_touch());
+            let published = objects(&lab);
+            let all = lab.world.clone();
+            if gone == "garbage" {
+                damage(&lab, "messages", away);
+            } else {
+                lab.change(|world| {
+                    world.message_days.retain(|of| *of != day(away));
+                    world.messages.retain(|row| row.partition != day(away));
+                });
+            }
+            lab.ctwa("run", &[]);
+            let object = format!("{lost}/dt={0}/{lost}.parquet", day(away));
+            fs::remove_file(lab.output(&object)).expect("it is there");
+            let why =
+                format!("messages partition {} {}", day(away), if gone == "garbage" { "is refused" } else { "has not landed" });
+            let says =
+                [&object[..], "cannot be made again: its day is kept back", &why, "restore the object from a copy", "or land"];
+            runs_and_rests(&lab, 6, &says);
+            let verified = lab.ctwa("verify", &["--from", &range[0], "--to", &range[1]]);
+            let said = format!("{object}: missing (its day is kept back, {why}; restore");
+            assert!(verified.code == 6 && verified.stdout.contains(&said), "{verified:?}");
+            // Altered, and what runs kept of it is lost as well.
+            fs::write(lab.output(&object), "other").expect("it can be written");
+            runs_and_rests(&lab, 6, &says);
+            fs::remove_file(lab.output(&object)).expect("it is there");
+            fs::remove_dir_all(lab.output("work/receipts/days")).expect("it is there");
+            let ran = lab.ctwa("run", &[]);
+            assert_eq!(ran.stderr.contains(&object), lost != "bot_days", "{ran:?}");
+            lab.change(|world| *world = all);
+            mend(&lab, "messages", away);
+            runs_and_rests(&lab, 0, &[]);
+            assert_eq!(lake::unequal_objects(&published, &objects(&lab)), [""; 0]);
+        }
+    }
+}
+
+type Ads = Vec<rows::Ad>;
+
+fn ads(lab: &Lab) -> Ads {
+    lake::read(&lab.lake.output).expect("the output keeps the contract").ads
+}
+
+/// As `damaged`, and what the partition of d6 says of A is the newest: another title.
+fn with_newest_title() -> Lab {
+    let mut world = with_late_touch();
+    world.messages.iter_mut().filter(|row| row.partition == day(6)).for_each(|row| row.ad_title = Some("Nova".into()));
+    let lab = Lab::new(world);
+    damage(&lab, "messages", 6);
+    assert_eq!(lab.ctwa("run", &[]).code, 6);
+    lab
+}
+
+/// Everything that runs kept, or the settings that hold, or whose touches count.
+const LOSSES: [fn(&mut Lab); 4] = [
+    |lab| fs::remove_dir_all(lab.output("work")).expect("it is there"),
+    |lab| {
+        fs::remove_dir_all(lab.output("work/touches")).expect("it is there");
+        fs::remove_file(lab.output("work/ad_facts.json")).expect("it is there");
+    },
+    |lab| lab.change(|world| world.bots[0].timezone = "Asia/Tokyo".into()),
+    |lab| {
+        fs::remove_dir_all(lab.output("work/touches")).expect("it is there");
+        lab.change(|world| world.bots[0].test_contacts = vec!["nobody".into()]);
+    },
+];
+
+/// Where neither rows nor what they said of ads is kept, `ads` itself is what is known: it lost the ads of such a partition, and older
+/// titles came back.
+#[test]
+fn ads_get_no_worse_whatever_is_lost_of_what_they_were_made_from() {
+    for (n, lose) in LOSSES.into_iter().enumerate() {
+        let mut lab = with_newest_title();
+        let before = ads(&lab);
+        assert_eq!(
+            before.iter().map(|row| row.ad_title.as_deref()).collect::<Vec<_>>(),
+            [Some("Nova"), Some("Oferta"), Some("Nova")]
+        );
+        lose(&mut lab);
+        runs_and_rests(&lab, 6, &["do not count"]);
+        assert_eq!(ads(&lab), before, "loss {n}");
+        assert!(
+            verifies(&lab, 6).contains(&format!("ads/ads.parquet as far as touches of the messages partitions of {}", day(6)))
+        );
+        // Older than what is published, and newer.
+        lab.change(|world| {
+            let old = Message { ad_title: Some("Velha".into()), sent_at: Some(at(3, 1)), ..touch(10, "eva", "C") };
+            let new = Message { ad_title: Some("Novissima".into()), ..touch(10, "eva", "A") };
+            land_night(world, 10, vec![Message { message_id: Some("old".into()), ..old }, new], vec![]);
+        });
+        assert_eq!(lab.ctwa("run", &[]).code, 6);
+        let after = ads(&lab);
+        let titles: Vec<_> = after.iter().map(|row| row.ad_title.as_deref()).collect();
+        assert_eq!(titles, [Some("Novissima"), Some("Oferta"), Some("Nova")], "loss {n}");
+        assert_eq!(after[2].first_conversation_at, Some(at(3, 1)), "what is there counts");
+        assert_eq!(after[2].last_conversation_at, before[2].last_conversation_at, "and what is not");
+        runs_and_rests(&lab, 6, &["do not count"]);
+        mend(&lab, "messages", 6);
+        runs_and_rests(&lab, 0, &[]);
+        assert_eq!(lake::unequal_objects(&objects(&lab), &fresh(&lab, 0)), [""; 0], "loss {n}");
+        verifies(&lab, 0);
+    }
+}
+
+/// Said never to come, a partition leaves `ads` as it leaves the days; with the oldest, it stays there as they do.
+#[test]
+fn what_is_lost_leaves_ads_when_it_is_said_never_to_come_and_stays_when_it_is_retired() {
+    for (n, lose) in LOSSES.into_iter().enumerate() {
+        let mut lab = with_newest_title();
+        let before = ads(&lab);
+        lose(&mut lab);
+        assert_eq!(lab.ctwa("run", &[]).code, 6);
+        fs::remove_dir_all(lab.folder.path().join(format!("lake/messages/date={}", day(6)))).expect("it is there");
+        lab.change(|world| {
+            world.message_days.retain(|of| *of != day(6));
+            world.messages.retain(|row| row.partition != day(6));
+            world.allow_missing = vec![day(6)];
+        });
+        runs_and_rests(&lab, 0, &[]);
+        assert_eq!(lake::unequal_objects(&objects(&lab), &fresh(&lab, 0)), [""; 0], "loss {n}");
+        assert_eq!(ads(&lab).len(), 2);
+
+        let mut lab = with_newest_title();
+        lose(&mut lab);
+        assert_eq!(lab.ctwa("run", &[]).code, 6);
+        fs::remove_dir_all(lab.folder.path().join(format!("lake/messages/date={}", day(6)))).expect("it is there");
+        lab.change(|world| retire(world, 7));
+        runs_and_rests(&lab, 0, &[]);
+        assert_eq!(ads(&lab), before, "loss {n}");
+        assert!(verifies(&lab, 0).contains("ads/ads.parquet as far as touches of"), "loss {n}");
+        // An ad that began after all of them is as it always was.
+        lab.change(|world| land_night(world, 10, vec![touch(10, "eva", "N")], vec![]));
+        assert_eq!(lab.ctwa("run", &[]).code, 0);
+        lab.change(|world| world.messages.retain(|row| row.partition != day(10)));
+        assert_eq!(lab.ctwa("run", &[]).code, 0);
+        assert_eq!(ads(&lab), before, "loss {n}");
+    }
+}
+
+/// Retired partitions of which all is lost that was kept.
+#[test]
+fn ads_of_retired_partitions_stay_where_all_is_lost_that_was_kept() {
+    let mut lab = Lab::new(with_late_touch());
+    let before = ads(&lab);
+    lab.change(|world| retire(world, 7));
+    assert_eq!(lab.ctwa("run", &[]).code, 0);
+    for lost in ["work/touches", "work"] {
+        fs::remove_dir_all(lab.output(lost)).expect("it is there");
+        runs_and_rests(&lab, 0, &[]);
+        assert_eq!(ads(&lab), before, "{lost}");
+        assert!(verifies(&lab, 0).contains("cannot be told"), "{lost}");
+    }
+}
+
+/// `ads` itself is lost while nobody can make all of it again: what is left is published, and every run says what it lacks.
+#[test]
+fn a_lost_ads_is_named_while_it_cannot_be_made_again_as_a_whole() {
+    let lab = with_newest_title();
+    let (object, copy) = (lab.output("ads/ads.parquet"), lab.folder.path().join("copy"));
+    fs::copy(&object, &copy).expect("a copy");
+    let before = ads(&lab);
+    fs::remove_dir_all(lab.output("work")).expect("it is there");
+    fs::remove_file(&object).expect("it is there");
+    let lacks = ["ads/ads.parquet", "is made again without", "restore the object from a copy"];
+    let plan = lab.ctwa("plan", &[]);
+    assert!(plan.code == 6 && plan.stderr.contains(lacks[1]), "{plan:?}");
+    runs_and_rests(&lab, 6, &lacks);
+    assert_eq!(ads(&lab).len(), 2);
+    let said = lab.ctwa("verify", &["--from", &day(0).to_string(), "--to", &day(9).to_string()]);
+    assert!(said.code == 6 && said.stderr.contains(lacks[1]), "{said:?}");
+    fs::copy(&copy, &object).expect("it is restored");
+    let ran = lab.ctwa("run", &[]);
+    assert!(ran.code == 6 && !ran.stderr.contains(lacks[1]), "{ran:?}");
+    assert_eq!(ads(&lab), before);
+    mend(&lab, "messages", 6);
+    runs_and_rests(&lab, 0, &[]);
+    assert_eq!(lake::unequal_objects(&objects(&lab), &fresh(&lab, 0)), [""; 0]);
+}
+
+/// Takes the partitions of the first days away.
+fn retire(world: &mut World, first_kept: i64) {
+    let stays = |partition: &NaiveDate| *partition >= day(first_kept);
+    world.message_days.retain(stays);
+    world.event_days.retain(stays);
+    world.messages.retain(|row| stays(&row.partition));
+    world.events.retain(|row| stays(&row.partition));
+}
+
 #[test]
 fn what_is_refused_and_then_retired_goes_on_counting_as_what_is_retired() {
     let mut lab = damaged();
     let before = counts(&lab);
-    lab.change(|world| {
-        let stays = |partition: &NaiveDate| *partition >= day(7);
-        world.message_days.retain(stays);
-        world.event_days.retain(stays);
-        world.messages.retain(|row| stays(&row.partition));
-        world.events.retain(|row| stays(&row.partition));
-    });
+    lab.change(|world| retire(world, 7));
     fs::remove_dir_all(lab.folder.path().join(format!("lake/messages/date={}", day(6)))).expect("the damaged one goes, too");
     runs_and_rests(&lab, 0, &[]);
     assert_eq!(warnings(&lab), "[]");
     assert_eq!(counts(&lab), before, "also caio's purchase on d8, of a touch that came on d6");
     assert!(lab.complete()[&9], "nothing is waited for");
+}
+
+/// A day that is kept back takes up no row. Where its partition then leaves the lake with the oldest, it is frozen as published: what came
+/// for it is not in it, and it says so.
+#[test]
+fn a_day_that_is_frozen_while_rows_for_it_wait_is_not_complete() {
+    let own = |lab: &Lab| {
+        let found = lake::read(&lab.lake.output).expect("the output keeps the contract");
+        let of_ads = found.ad_days[&day(6)].iter().filter(|row| row.bot_id.is_some()).map(|row| row.complete);
+        (found.bot_days[&day(6)].clone(), of_ads.collect::<Vec<bool>>())
+    };
+    for (vanishes, comes) in [(false, true), (true, true), (false, false), (true, false)] {
+        let mut lab = Lab::new(with_late_touch());
+        let published = objects(&lab);
+        if vanishes {
+            lab.change(|world| {
+                world.message_days.retain(|of| *of != day(6));
+                world.messages.retain(|row| row.partition != day(6));
+            });
+        } else {
+            damage(&lab, "messages", 6);
+        }
+        lab.ctwa("run", &[]);
+        let late = if comes { vec![event(6, "davi", "purchase")] } else { vec![] };
+        lab.change(|world| land_night(world, 10, vec![], late));
+        lab.ctwa("run", &[]);
+        assert_eq!(changed(&published, &objects(&lab), 0..=6), [""; 0], "it is kept back");
+        let before = own(&lab);
+        lab.change(|world| retire(world, 7));
+        let _ = fs::remove_dir_all(lab.folder.path().join(format!("lake/messages/date={}", day(6))));
+        let plan = lab.said("plan", &[]);
+        let said = "d6 not complete: rows came while it was kept back, and its partition left the lake";
+        assert_eq!(plan.days.contains(&said.to_string()), comes, "{plan:?}");
+        runs_and_rests(&lab, 0, &[]);
+        if comes {
+            let expected: Vec<BotDay> = before.0.into_iter().map(|row| BotDay { complete: false, ..row }).collect();
+            assert_eq!(own(&lab), (expected, vec![false; before.1.len()]));
+            assert_eq!(changed(&published, &objects(&lab), 0..=5), [""; 0], "no other day");
+        } else {
+            assert_eq!(changed(&published, &objects(&lab), 0..=6), [""; 0], "nothing is missing in it");
+        }
+        verifies(&lab, 0);
+    }
 }
 
 /// One that was never read said nothing: a fresh build is as ever.

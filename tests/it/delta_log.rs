@@ -14,7 +14,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Value, json};
 
-use crate::lake::Ran;
+use crate::lake::{self, Ran};
 use crate::scene::{DAYS, FAULTY, Scene, date};
 
 const TABLES: [&str; 3] = ["messages", "events", "insights"];
@@ -630,6 +630,93 @@ fn a_broken_log_is_named() {
             said(&scene.ctwa(command, &[]), code, &[says, &["table messages"]].concat());
         }
         assert!(scene.objects() == before, "nothing that is published gets worse");
+    }
+}
+
+/// What the kernel says of a broken log is a sentence, not the calls that led there.
+#[test]
+fn a_broken_log_is_named_in_one_line_whatever_the_environment_says() {
+    let scene = Scene::new();
+    let table = Table::over(&scene, "messages");
+    let breaks: [&dyn Fn(); 3] = [
+        &|| fs::write(table.log("00000000000000000001.json"), "{no JSON}\n").expect("a version is written"),
+        &|| fs::write(table.log("00000000000000000000.json"), "{\"commitInfo\": {}}\n").expect("a version is written"),
+        &|| fs::write(table.log("00000000000000000000.checkpoint.parquet"), "PAR1 and no more PAR1").expect("it is written"),
+    ];
+    for broken in breaks {
+        broken();
+        for command in ["run", "plan", "check"] {
+            let ran = lake::ctwa_with(
+                &scene.lake,
+                &[command, "pipeline.toml"],
+                &[("RUST_BACKTRACE", "1"), ("RUST_LIB_BACKTRACE", "1")],
+            );
+            let whole = format!("{}{}", ran.stdout, ran.stderr);
+            assert_eq!(ran.code, 6, "{whole}");
+            let is_call =
+                ["delta_kernel::", "   0: ", "\\n", "stack backtrace", "panicked"].into_iter().find(|text| whole.contains(text));
+            assert!(is_call.is_none(), "{is_call:?}: {whole}");
+            assert!(whole.contains("restore the") && whole.contains("write the table again"), "{whole}");
+        }
+    }
+}
+
+/// A broken log of insights costs figures alone: what is published stays, and what is built meanwhile has none.
+#[test]
+fn a_broken_log_of_insights_costs_no_count() {
+    type Break = fn(&mut Table) -> PathBuf;
+    let breaks: [Break; 2] = [
+        |table| {
+            let log = table.log("00000000000000000001.json");
+            fs::write(&log, "{no JSON}\n").expect("a version is written");
+            log
+        },
+        |table| {
+            table.next = 2;
+            table.commit(&[json!({"commitInfo": {}})]);
+            table.log("00000000000000000002.json")
+        },
+    ];
+    for broken in breaks {
+        let (scene, plain) = (Scene::new(), Scene::new());
+        let mut table = Table::over(&scene, "insights");
+        said(&scene.ctwa("run", &[]), 0, &[]);
+        let before = scene.objects();
+        let log = broken(&mut table);
+        let says = ["insights/_delta_log", "table insights", "what comes from Meta stays as it was published"];
+        for command in ["run", "plan", "run"] {
+            said(&scene.ctwa(command, &[]), 6, &says);
+            assert!(scene.objects() == before, "{command}: nothing that is published gets worse");
+        }
+        said(&scene.ctwa("check", &[]), 6, &["insights/_delta_log"]);
+        said(
+            &scene.ctwa("verify", &["--from", DAYS[0], "--to", DAYS[3]]),
+            6,
+            &["insights/_delta_log", "0 differ", "cannot be told"],
+        );
+        // A touch more on one day.
+        for of in [&scene, &plain] {
+            of.land_texts("messages", "ad_id", |_, ad| ad.or(Some("B")).map(str::to_owned));
+        }
+        said(&scene.ctwa("run", &[]), 6, &says);
+        said(&plain.ctwa("run", &[]), 0, &[]);
+        let (now, right) = (scene.published(), plain.published());
+        let day = date(FAULTY);
+        assert_eq!(now.ads, right.ads, "accounts are known");
+        let counts = |of: &crate::rows::Published| {
+            of.ad_days[&day].iter().map(|row| (row.ad_id.clone(), row.conversations)).collect::<Vec<_>>()
+        };
+        assert_eq!(counts(&now), counts(&right));
+        assert!(now.ad_days[&day].iter().all(|row| row.spend.is_none()), "{:?}", now.ad_days[&day]);
+        assert_eq!(
+            now.bot_days[&day].iter().find(|row| row.bot_id == "shop").map(|row| &row.insights_status[..]),
+            Some("missing")
+        );
+        assert_eq!(now.ad_days[&date(DAYS[0])], right.ad_days[&date(DAYS[0])], "other days keep their figures");
+        said(&scene.ctwa("run", &[]), 6, &[&["nothing is stale"], &says[..]].concat());
+        fs::remove_file(log).expect("it is mended");
+        said(&scene.ctwa("run", &[]), 0, &[]);
+        assert!(scene.objects() == plain.objects());
     }
 }
 

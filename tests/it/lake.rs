@@ -580,8 +580,14 @@ pub struct Ran {
 
 /// Runs the binary in the lake's folder and waits for its end. A binary killed by a signal has code -1.
 pub fn ctwa(lake: &Lake, args: &[&str]) -> Ran {
+    ctwa_with(lake, args, &[])
+}
+
+/// The same, with more in the environment.
+pub fn ctwa_with(lake: &Lake, args: &[&str], environment: &[(&str, &str)]) -> Ran {
     let output = Command::new(env!("CARGO_BIN_EXE_ctwa"))
         .args(args)
+        .envs(environment.iter().copied())
         .current_dir(&lake.dir)
         .output()
         .unwrap_or_else(|error| panic!("cannot start ctwa {args:?}: {error}"));

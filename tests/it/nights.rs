@@ -121,7 +121,7 @@ fn run(lake: &Lake, world: &World, args: &[&str]) -> Checked<String> {
 /// Whether a run failed for nothing but this: what is lost of a day cannot be made again while a partition is away whose rows nobody
 /// kept.
 fn misses_what_is_away(ran: &Ran, world: &World) -> bool {
-    ran.code == 6 && oracle::has_hole(world) && ran.stderr.contains("cannot be made again: what it was made from")
+    ran.code == 6 && oracle::has_hole(world) && ran.stderr.contains("cannot be made again: ")
 }
 
 /// A fresh build of a world that has landed under `dir`.

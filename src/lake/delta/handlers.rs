@@ -175,8 +175,16 @@ fn gone(path: &str) -> Error {
 fn unreadable(path: &str, error: KernelError) -> Error {
     Error::data("a file of the table's log cannot be read")
         .with("object", path)
-        .source(error)
+        .source(plain(error))
         .mend("restore the file from a copy, or write the table again")
+}
+
+/// What the kernel says, without the calls on its way there.
+pub(super) fn plain(error: KernelError) -> String {
+    let text = error.without_backtrace().to_string();
+    // Where it holds another error with its calls, they stand on lines of their own.
+    let is_call = |line: &&str| line.trim_start().trim_start_matches(|letter: char| letter.is_ascii_digit()).starts_with(": ");
+    text.lines().take_while(|line| !is_call(line)).map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
 fn read_only<T>() -> KernelResult<T> {

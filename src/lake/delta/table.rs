@@ -12,7 +12,7 @@ use delta_kernel::scan::StatsOptions;
 use delta_kernel::table_features::ColumnMappingMode;
 use delta_kernel::{KernelError, KernelResult, Snapshot, SnapshotRef};
 
-use super::handlers::{LogEngine, url_of};
+use super::handlers::{LogEngine, plain, url_of};
 use crate::base::error::{Error, Result};
 use crate::base::logged::{ColumnNames, DeletedRows, LoggedTable};
 use crate::base::object::Object;
@@ -128,6 +128,10 @@ fn deleted_rows(of: &StructArray, row: usize) -> Option<DeletedRows> {
 
 /// What the kernel says of a table that it does not read.
 fn refused(folder: &str, missing: Option<u64>, error: KernelError) -> Error {
+    let error = match error {
+        KernelError::Backtraced { source, .. } => *source,
+        error => error,
+    };
     match (error, missing) {
         (KernelError::Unsupported(text), _) => Error::usage(format!(
             "{folder}/ is a Delta table of a kind that is not read: {text}"
@@ -148,7 +152,7 @@ fn refused(folder: &str, missing: Option<u64>, error: KernelError) -> Error {
         }
         (error, None) => Error::data(format!("the log of the Delta table {folder}/ cannot be read"))
             .with("folder", format!("{folder}/{LOG}"))
-            .source(error)
+            .source(plain(error))
             .mend("restore the log from a copy, or write the table again"),
     }
 }

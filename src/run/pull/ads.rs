@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::day::{Day, DayRange};
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::schema::Raw;
 use crate::insights::client::AdAnswer;
 use crate::insights::due::{self, TouchedAd};
@@ -106,7 +106,17 @@ impl Pull<'_> {
     /// Lands rows beside those of the account's other ads. Whether the day is whole stays as it was.
     fn land_beside(&mut self, account: &str, rows: RowsOfAccount) -> Result<()> {
         for (day, more) in rows {
-            let mut all = self.landed(account, day)?;
+            let mut all = match self.landed(account, day) {
+                Ok(landed) => landed,
+                // They are asked for again once the day is whole.
+                Err(error) if error.kind() == ErrorKind::Data => {
+                    self.warn(format!("ads found by their ids are not landed on {day}: {error}"));
+                    self.ledgers.forget(account, day);
+                    self.write_ads()?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             all.retain(|row| more.iter().all(|new| new.ad != row.ad));
             all.extend(more);
             all.sort_unstable_by(|a, b| a.ad.cmp(&b.ad));

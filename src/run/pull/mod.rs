@@ -33,7 +33,7 @@ use crate::insights::{self, InsightRow, ledger};
 use crate::known::job::Job;
 use crate::known::survey::Survey;
 use crate::lake::{Lake, Lock, encode, write_json};
-use crate::lake::{Listing, Partition};
+use crate::lake::{Listing, Partition, readable};
 use crate::plan::Planner;
 
 /// What a pull did for an account.
@@ -274,16 +274,25 @@ impl<'a> Pull<'a> {
                 continue;
             }
             let is_gone = |row: &InsightRow| rows.iter().all(|fetched_now| fetched_now.ad != row.ad);
-            gone.extend(self.landed(account, *day)?.into_iter().filter(is_gone).map(|row| (*day, row)));
+            gone.extend(self.readable_rows(account, *day)?.into_iter().filter(is_gone).map(|row| (*day, row)));
         }
         Ok(gone)
+    }
+
+    /// The rows that are landed. What cannot be read is fetched again, and is no row that Meta would have to take away.
+    fn readable_rows(&self, account: &str, day: Day) -> Result<Vec<InsightRow>> {
+        match self.landed(account, day) {
+            Err(error) if error.kind() == ErrorKind::Data => Ok(Vec::new()),
+            rows => rows,
+        }
     }
 
     fn landed(&self, account: &str, day: Day) -> Result<Vec<InsightRow>> {
         let path = ledger::day_object(self.folder, account, day);
         let Some(object) = self.objects.get(&path) else { return Ok(Vec::new()) };
         let columns = TableMapping::identity(&schema::INSIGHTS);
-        insights::read_partition(&self.lake, &columns, &Partition::of(day, vec![object.clone()])).map(|landed| landed.rows)
+        let partition = Partition::of(day, vec![object.clone()]);
+        readable(|| insights::read_partition(&self.lake, &columns, &partition)).map(|landed| landed.rows)
     }
 
     /// Replaces an account's rows of a day where they are others; gives the entry with the object's version.

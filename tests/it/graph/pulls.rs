@@ -103,6 +103,69 @@ fn a_day_is_looked_at_once_more_after_28_days_and_is_final_then() {
     assert!(Shop::built(&shop.run()).is_empty(), "what Meta says of a final day is not asked any more");
 }
 
+/// An object of ours that cannot be read any more failed its account's pull, or cost its day for good where that was final. It is fetched
+/// again, and nothing else is.
+#[test]
+fn a_damaged_day_of_ours_is_fetched_again() {
+    for (restated, days) in [(false, 1), (true, 1), (false, 60)] {
+        let shop = Shop::new();
+        shop.run();
+        shop.later(24);
+        shop.run();
+        // After 60 days nothing is asked of it any more.
+        shop.later(24 * days);
+        shop.run();
+        let (landed, tables) = (shop.landed(), shop.objects());
+        if restated {
+            restate(&shop, 1, "2026-03-05", "144.");
+        }
+        let object = "insights/date=2026-03-05/act_123.parquet";
+        shop.write_landed(object, b"no Parquet");
+        shop.forget_calls();
+        // Not yet due otherwise.
+        let outcome = shop.run();
+        assert_eq!(shop.asked("act_123"), ["2026-03-05..2026-03-05"], "{restated} {days}");
+        assert!(shop.asked("act_456").is_empty(), "{restated} {days}");
+        assert!(
+            outcome.report.warnings.iter().any(|text| text.contains("fetched again") && text.contains(object)),
+            "{:?}",
+            outcome.report.warnings
+        );
+        let now = shop.landed();
+        let changed: Vec<&String> =
+            now.iter().filter(|(path, bytes)| landed.get(*path) != Some(bytes)).map(|(path, _)| path).collect();
+        assert_eq!(changed, if restated { vec![object] } else { vec![] });
+        assert!(restated || shop.objects() == tables, "{days}");
+        assert_eq!(shop.spend(1, "2026-03-05") == Some(144_000_000), restated);
+        shop.forget_calls();
+        assert!(shop.run().report.started.is_none() && shop.server.calls().is_empty());
+    }
+}
+
+/// Meta is down meanwhile: it costs that day, and the next night mends it.
+#[test]
+fn a_damaged_day_of_ours_costs_that_day_alone_while_it_cannot_be_fetched() {
+    let shop = Shop::new();
+    shop.run();
+    shop.later(24);
+    shop.run();
+    let tables = shop.objects();
+    let object = "insights/date=2026-03-05/act_123.parquet";
+    shop.write_landed(object, b"no Parquet");
+    let down = refusal(2, None, "An unexpected error has occurred. Please retry your request later.");
+    shop.server.stage().faults.push(Fault { at: "", times: usize::MAX, what: What::Refuse(500, down) });
+    let outcome = shop.try_run();
+    assert_eq!(outcome.worst, Some(ErrorKind::Data), "{:?}", outcome.report.failures);
+    assert_eq!((shop.spend(1, "2026-03-05"), shop.status("shop", "2026-03-05")), (None, "missing".into()));
+    let changed: BTreeSet<String> =
+        shop.objects().iter().filter(|(path, bytes)| tables.get(*path) != Some(bytes)).map(|(path, _)| path.clone()).collect();
+    assert!(changed.iter().all(|path| path.contains("2026-03-05")), "{changed:?}");
+    shop.server.stage().faults.clear();
+    shop.later(24);
+    shop.run();
+    assert!(shop.objects() == tables);
+}
+
 /// A touch that came late: the first conversation day is in December.
 fn with_history() -> Shop {
     let mut world = lake_world("2026-03-11");

@@ -290,6 +290,10 @@ impl Shop {
         self.files().into_iter().filter(|(path, _)| path.starts_with("insights/date=")).collect()
     }
 
+    pub fn write_landed(&self, path: &str, bytes: &[u8]) {
+        fs::write(self.lake.dir.join("lake").join(path), bytes).unwrap();
+    }
+
     pub fn built(outcome: &Outcome) -> BTreeSet<String> {
         outcome.report.days.iter().map(|step| step.day.to_string()).collect()
     }
