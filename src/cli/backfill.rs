@@ -26,8 +26,8 @@ pub(super) struct BackfillArgs {
 const EXAMPLES: &str = "Examples:
   ctwa backfill nightly.toml --from 2026-10-01 --to 2026-10-31";
 
-pub(super) fn execute(args: &BackfillArgs) -> Result<Exit> {
+pub(super) fn execute(args: &BackfillArgs, quiet: bool) -> Result<Exit> {
     let days = args.days.range()?;
     let settings = Settings::load(&args.pipeline)?;
-    run::build(&settings, Wanted::Days(days), &args.how)
+    run::build(&settings, Wanted::Days(days), &args.how, quiet)
 }

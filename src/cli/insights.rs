@@ -14,7 +14,7 @@ use super::exit::Exit;
 use super::flags::range_of;
 use super::machine::with_job;
 use super::stdout::print_as;
-use super::text::pulled;
+use super::text::{pulled, shown};
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
@@ -39,7 +39,7 @@ const EXAMPLES: &str = "Examples:
   ctwa insights nightly.toml                                             what is due
   ctwa insights nightly.toml --from 2026-10-01 --to 2026-10-31 --reach   for the report of exactly these days";
 
-pub(super) fn execute(args: &InsightsArgs) -> Result<Exit> {
+pub(super) fn execute(args: &InsightsArgs, quiet: bool) -> Result<Exit> {
     let request = match range_of(args.from, args.to)? {
         Some(days) if args.reach => InsightsRequest::Reach(days),
         Some(days) => InsightsRequest::Days(days),
@@ -47,7 +47,9 @@ pub(super) fn execute(args: &InsightsArgs) -> Result<Exit> {
     };
     let settings = Settings::load(&args.pipeline)?;
     let report = with_job(&settings, Wanted::Through(None), true, |job| insights::insights(job, request))?;
-    print_as(args.json, &report, text)?;
+    if args.json || !quiet || report.worst.is_some() {
+        print_as(args.json, &report, text)?;
+    }
     Ok(report.worst.into())
 }
 
@@ -57,5 +59,6 @@ fn text(report: &InsightsReport) -> String {
         lines.push(format!("{}: nothing is due, nothing was written", report.pipeline));
     }
     lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
-    lines.join("\n") + "\n"
+    lines.extend(report.failures.iter().map(|failure| format!("failed: {} error: {}", failure.kind, failure.error)));
+    shown(&lines)
 }

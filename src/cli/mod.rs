@@ -74,7 +74,8 @@ pub fn main() -> ExitCode {
     };
     log::start(cli.log_format, cli.quiet);
     // A panic is a bug of ours: its text is on stderr already, and the exit code says whose it is.
-    let ended = std::panic::catch_unwind(|| execute(&cli.command)).unwrap_or_else(|_| Err(Error::bug("the program panicked")));
+    let ended =
+        std::panic::catch_unwind(|| execute(&cli.command, cli.quiet)).unwrap_or_else(|_| Err(Error::bug("the program panicked")));
     if let Err(error) = &ended {
         log::complain(cli.log_format, error);
         if cli.command.wants_json() {
@@ -85,19 +86,19 @@ pub fn main() -> ExitCode {
     ExitCode::from(exit::code(&ended))
 }
 
-fn execute(command: &Command) -> Result<Exit> {
+fn execute(command: &Command, quiet: bool) -> Result<Exit> {
     match command {
-        Command::Run(args) => run::execute(args),
-        Command::Backfill(args) => backfill::execute(args),
+        Command::Run(args) => run::execute(args, quiet),
+        Command::Backfill(args) => backfill::execute(args, quiet),
         Command::Plan(args) => plan::execute(args),
-        Command::Verify(args) => verify::execute(args),
+        Command::Verify(args) => verify::execute(args, quiet),
         Command::Report(args) => report::execute(args),
         Command::Sessions(args) => sessions::execute(args),
         Command::Explain(args) => explain::execute(args),
         Command::WhatIf(args) => what_if::execute(args),
         Command::Check(args) => check::execute(args),
-        Command::Insights(args) => insights::execute(args),
-        Command::ConversionEvent(args) => conversion_event::execute(args),
+        Command::Insights(args) => insights::execute(args, quiet),
+        Command::ConversionEvent(args) => conversion_event::execute(args, quiet),
         Command::Completions(args) => shell::completions(args, Cli::command()),
         Command::Man(args) => shell::man(args, Cli::command()),
     }

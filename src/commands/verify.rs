@@ -1,6 +1,6 @@
 //! Verify: rebuilds days in memory from the raw partitions and compares bytes with what is published. Nothing is written.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use arrow::array::RecordBatch;
 use serde::Serialize;
@@ -16,9 +16,11 @@ use crate::known::job::{Job, Places};
 use crate::known::survey::{Lost, Survey};
 use crate::lake::layout::{ADS_OBJECT, day_object};
 use crate::lake::{Lake, encode};
-use crate::plan::calendar::Calendar;
+use crate::plan::Planner;
+use crate::plan::calendar::{Blocker, Calendar};
 use crate::plan::receipt::PartitionReceipt;
 use crate::plan::stages::PartitionStep;
+use crate::plan::wanted::outside;
 use crate::run::{scan, scan_insights};
 use crate::tables::ads::AdIndex;
 use crate::tables::{BuildInputs, tables};
@@ -29,8 +31,13 @@ pub struct Verification {
     pub days_checked: u64,
     pub objects_checked: u64,
     pub differences: Vec<DifferingObject>,
-    /// Days whose partitions are missing or refused.
-    pub days_blocked: Vec<Day>,
+    /// Days whose partitions are missing or refused, with those.
+    pub days_blocked: BTreeMap<Day, Vec<String>>,
+    /// Days that stay as they were published, because partitions that they were made from were retired: nothing can be held against
+    /// them.
+    pub days_kept: Vec<Day>,
+    /// Days that were asked for and lie before the lake, or ahead of it.
+    pub days_outside: Vec<Day>,
     /// What cannot be told, because it was made from rows that cannot be read any more and do not count now.
     pub unknown: Vec<String>,
     pub failures: Vec<String>,
@@ -58,18 +65,13 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verification> {
     read_again(&places, &mut survey, &mut calendar, &mut failures)?;
     let insights = scan_insights::read_insights(&places, &mut survey, &mut calendar, &mut |error| failures.add(error))?;
     let planner = survey.planner(settings, &calendar);
-    let in_range = planner.range().and_then(|range| range.intersection(days)).into_iter().flat_map(DayRange::iter);
-    let (known, kept): (Vec<Day>, Vec<Day>) =
-        in_range.partition(|day| !calendar.is_frozen(&settings.bots, *day) && planner.has_sources(*day));
-    let (without_rows, known): (Vec<Day>, Vec<Day>) = known.into_iter().partition(|day| planner.would_lose_rows(*day));
-    comparison.cannot_tell(&without_rows);
-    let kept = kept.into_iter().chain(without_rows);
-    let damaged = kept.filter_map(|day| Some((day, planner.damaged_table(day)?)));
-    for (day, table) in damaged.chain(planner.damaged_outside(planner.range()).filter(|(day, _)| days.contains(*day))) {
-        comparison.lost(day_object(table, day))?;
+    let asked = AskedDays::of(days, &planner);
+    comparison.note_kept(&asked, &planner)?;
+    comparison.note_blocked(&asked.blocked, &mut failures);
+    let checked = asked.checked;
+    if let Some(error) = outside(days, planner.range()).filter(|_| comparison.verification.differences.is_empty()) {
+        failures.add(error);
     }
-    let (blocked, checked): (BTreeSet<Day>, BTreeSet<Day>) =
-        known.into_iter().partition(|day| !calendar.blockers(&settings.bots, *day).is_empty());
 
     let watermark = calendar.last().map_or(0, |last| settings.landed_until(last));
     let rules = Rules { settings, identities: &identities, watermark };
@@ -91,7 +93,6 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verification> {
     }
     let mut verification = comparison.verification;
     verification.days_checked = checked.len() as u64;
-    verification.days_blocked = blocked.into_iter().collect();
     if !verification.differences.is_empty() {
         failures.add(
             Error::data(format!("{} published objects are not what the partitions give", verification.differences.len()))
@@ -101,6 +102,37 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verification> {
     verification.worst = failures.worst();
     verification.failures = failures.texts();
     Ok(verification)
+}
+
+/// The days that are asked for, by what can be held against them.
+struct AskedDays {
+    checked: BTreeSet<Day>,
+    blocked: BTreeMap<Day, Vec<Blocker>>,
+    /// They stay as published: partitions were retired.
+    kept: Vec<Day>,
+    /// Rows that they were made from cannot be read any more.
+    without_rows: Vec<Day>,
+    outside: Vec<Day>,
+}
+
+impl AskedDays {
+    fn of(days: DayRange, planner: &Planner<'_>) -> AskedDays {
+        let (calendar, bots) = (planner.calendar(), planner.bots());
+        let range = planner.range();
+        let (inside, outside): (Vec<Day>, Vec<Day>) =
+            days.iter().partition(|day| range.is_some_and(|range| range.contains(*day)));
+        let (known, kept): (Vec<Day>, Vec<Day>) =
+            inside.into_iter().partition(|day| !calendar.is_frozen(bots, *day) && planner.has_sources(*day));
+        let (without_rows, known): (Vec<Day>, Vec<Day>) = known.into_iter().partition(|day| planner.would_lose_rows(*day));
+        let mut asked = AskedDays { checked: BTreeSet::new(), blocked: BTreeMap::new(), kept, without_rows, outside };
+        for day in known {
+            match calendar.blockers(bots, day) {
+                blockers if blockers.is_empty() => _ = asked.checked.insert(day),
+                blockers => _ = asked.blocked.insert(day, blockers),
+            }
+        }
+        asked
+    }
 }
 
 /// Reads all landed raw partitions again, and nothing is stored. What is gone is forgotten, what is retired or cannot be read any more is
@@ -150,8 +182,31 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn cannot_tell(&mut self, days: &[Day]) {
-        self.verification.unknown.extend((!days.is_empty()).then(|| written_ranges(days.iter().copied())));
+    /// Notes the days that stay as they were published, and what is lost of them.
+    fn note_kept(&mut self, asked: &AskedDays, planner: &Planner<'_>) -> Result<()> {
+        let written = |days: &[Day]| (!days.is_empty()).then(|| written_ranges(days.iter().copied()));
+        self.verification.unknown.extend(written(&asked.without_rows));
+        self.verification.days_kept = asked.kept.clone();
+        let kept = asked.kept.iter().chain(&asked.without_rows);
+        let damaged: Vec<_> = kept.filter_map(|day| Some((*day, planner.damaged_table(*day)?))).collect();
+        let beside = planner.damaged_outside(planner.range()).filter(|(day, _)| asked.outside.contains(day));
+        for (day, table) in damaged.into_iter().chain(beside) {
+            self.lost(day_object(table, day))?;
+        }
+        self.verification.days_outside = asked.outside.clone();
+        Ok(())
+    }
+
+    /// Notes the days that wait for partitions. What is refused has failed already.
+    fn note_blocked(&mut self, blocked: &BTreeMap<Day, Vec<Blocker>>, failures: &mut Failures) {
+        let texts = |(day, blockers): (&Day, &Vec<Blocker>)| (*day, blockers.iter().map(ToString::to_string).collect());
+        self.verification.days_blocked = blocked.iter().map(texts).collect();
+        let waiting: Vec<Day> =
+            blocked.iter().filter(|(_, by)| by.iter().any(|blocker| !blocker.refused)).map(|(day, _)| *day).collect();
+        if !waiting.is_empty() {
+            let error = Error::not_ready("days cannot be checked: partitions that they need have not landed");
+            failures.add(error.with("days", written_ranges(waiting)).mend("verify them again when these are there"));
+        }
     }
 
     /// Notes an object that is not as it was published, and of which nobody can say any more what it should hold.

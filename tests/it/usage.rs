@@ -5,7 +5,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use crate::lake;
-use crate::scene::{DAYS, PIPELINE, Scene, date};
+use crate::scene::{DAYS, FAULTY, PIPELINE, Scene, date};
 
 // ------------------------------------------------------------------------------------------------------- the command line
 
@@ -24,6 +24,75 @@ fn days_that_have_not_landed_are_not_ready_and_the_others_are_built() {
     assert_eq!(scene.ctwa("run", &["--through", DAYS[1]]).code, 0);
     assert_eq!(scene.published().bot_days.into_keys().collect::<Vec<_>>(), [DAYS[0], DAYS[1]].map(date));
     assert_eq!(scene.ctwa("backfill", &["--from", "2026-01-01", "--to", DAYS[0]]).code, 0, "days before the first are no error");
+}
+
+/// Nothing is like success that did nothing.
+#[test]
+fn days_of_no_lake_are_never_a_success() {
+    let (ahead, before) = (["--from", "2026-06-01", "--to", "2026-06-30"], ["--from", "2025-06-01", "--to", "2025-06-30"]);
+    let scene = Scene::new();
+    assert_eq!(scene.ctwa("run", &["--through", "2025-06-30"]).code, 2, "also where nothing is published");
+    assert_eq!(scene.ctwa("run", &[]).code, 0);
+    for command in ["verify", "backfill", "plan", "report", "sessions"] {
+        for (days, code, says) in [(ahead, 3, "2026-03-04"), (before, 2, "2026-03-01")] {
+            let ran = scene.ctwa(command, &days);
+            let said = ran.stdout.clone() + &ran.stderr;
+            assert_eq!(ran.code, code, "{command} {days:?}: {said}");
+            assert!(said.contains(says) || command == "sessions", "{command} {days:?}: {said}");
+        }
+    }
+    for (through, code) in [("2026-06-30", 3), ("2025-06-30", 2)] {
+        assert_eq!(scene.ctwa("run", &["--through", through]).code, code, "{through}");
+    }
+    let ran = scene.ctwa("verify", &["--from", "2026-02-27", "--to", "2026-03-05"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stdout.contains("of 4 days checked"), "{ran:?}");
+    assert!(ran.stdout.contains("not checked: 2026-02-27..2026-02-28, 2026-03-05: they are no days of the lake"), "{ran:?}");
+}
+
+#[test]
+fn days_that_wait_for_a_partition_are_not_verified_in_silence() {
+    let scene = Scene::new();
+    assert_eq!(scene.ctwa("run", &[]).code, 0);
+    fs::remove_dir_all(scene.folder("events", FAULTY)).expect("it goes");
+    let ran = scene.ctwa("verify", &["--from", FAULTY, "--to", FAULTY]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(ran.stdout.contains("not checked: 2026-03-03: events partition 2026-03-03 has not landed"), "{ran:?}");
+}
+
+/// A limit on the size of files is a full disk to whoever writes.
+#[test]
+fn a_full_disk_is_said_and_not_an_empty_lake() {
+    let scene = Scene::new();
+    let line = format!("trap '' XFSZ; ulimit -f 1; {} run pipeline.toml", env!("CARGO_BIN_EXE_ctwa"));
+    let ran = Command::new("bash").args(["-c", &line]).current_dir(&scene.lake.dir).output().expect("bash starts");
+    let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert_eq!(ran.status.code(), Some(4), "{said}{}", String::from_utf8_lossy(&ran.stderr));
+    assert!(!said.contains("nothing to build"), "{said}");
+    assert!(said.contains("no day was built: 0 partitions read") && said.contains("failed: unavailable error"), "{said}");
+}
+
+#[test]
+fn quiet_commands_that_succeed_print_nothing_but_what_was_asked_for() {
+    let scene = Scene::new();
+    let range = ["--from", DAYS[0], "--to", DAYS[3], "--quiet"];
+    let ran = scene.ctwa("run", &["--quiet"]);
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, "", ""));
+    for command in ["backfill", "verify"] {
+        let ran = scene.ctwa(command, &range);
+        assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, "", ""), "{command}");
+    }
+    let ran = scene.ctwa("run", &["--quiet", "--json"]);
+    assert!(ran.stdout.starts_with('{') && ran.stderr.is_empty(), "its result was asked for: {ran:?}");
+    let ran = scene.ctwa("report", &range);
+    assert!(ran.stdout.contains("conversions by conversion day") && !ran.stderr.contains("INFO"), "{ran:?}");
+    let set = ["--bot", "loja", "--category", "purchase", "--quiet"];
+    let ran = lake::ctwa(&scene.lake, &[&["conversion-event", "set", "pipeline.toml", "--unseen"], &set[..]].concat());
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, "", ""));
+    fs::write(scene.file("events", FAULTY), "no Parquet").expect("it is written");
+    let ran = scene.ctwa("run", &["--quiet"]);
+    assert_eq!(ran.code, 6);
+    assert!(ran.stdout.contains("failed: data error") && ran.stderr.contains(FAULTY), "{ran:?}");
 }
 
 #[test]

@@ -44,9 +44,11 @@ const EXAMPLES: &str = "Examples:
 
 const DAYS_LOOKED_AT: u16 = 90;
 
-pub(super) fn execute(args: &SetArgs) -> Result<Exit> {
+pub(super) fn execute(args: &SetArgs, quiet: bool) -> Result<Exit> {
     let new = set(args)?;
-    print_as(args.json, &new, |new| text(new, &args.pipeline))?;
+    if args.json || !quiet {
+        print_as(args.json, &new, |new| text(new, &args.pipeline))?;
+    }
     Ok(Exit::Done)
 }
 
