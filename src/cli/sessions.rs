@@ -44,6 +44,7 @@ pub(super) struct SessionsArgs {
 
 const EXAMPLES: &str = "Examples:
   ctwa sessions nightly.toml --from 2026-10-01 --to 2026-10-31
+  ctwa sessions nightly.toml --last 7 --limit 20
   ctwa sessions nightly.toml --from 2026-10-01 --to 2026-10-31 --by conversion-day --ad 120226305854810726 --format csv --out ad.csv
   ctwa sessions nightly.toml --from 2026-10-01 --to 2026-10-31 --contact 5511987654321@wa.gw.msging.net --full-contacts";
 
@@ -51,22 +52,22 @@ const SPARE: [&str; 9] =
     ["message_id", "zone", "opened_on", "event_id", "converted_on", "closed_at", "category", "bot_id", "ad_title"];
 
 pub(super) fn execute(args: &SessionsArgs) -> Result<Exit> {
+    args.sheet.check()?;
+    let settings = Settings::load(&args.pipeline)?;
     let request = SessionsRequest {
-        days: args.days.range()?,
+        days: args.days.range(&settings)?,
         by: args.by,
         bots: args.bots.clone(),
         ads: args.ads.clone(),
         contact: args.contact.clone(),
         full_contacts: args.full_contacts,
     };
-    args.sheet.check()?;
-    let settings = Settings::load(&args.pipeline)?;
     let found = with_job(&settings, Wanted::Through(None), true, |job| sessions(job, &request))?;
     let which = match args.by {
         By::ConversationDay => "opened",
         By::ConversionDay => "converted",
     };
     let heading = format!("{}, sessions {which} on these days: {}", request.days, found.rows.len());
-    args.sheet.write(&found.sheet(), heading, &SPARE, &found.notes)?;
+    args.sheet.write(found.sheet(), heading, &SPARE, &found.notes)?;
     Ok(Exit::Done)
 }

@@ -30,11 +30,12 @@ pub(super) struct VerifyArgs {
 }
 
 const EXAMPLES: &str = "Examples:
-  ctwa verify nightly.toml --from 2026-10-01 --to 2026-10-31";
+  ctwa verify nightly.toml --from 2026-10-01 --to 2026-10-31
+  ctwa verify nightly.toml --last 28";
 
 pub(super) fn execute(args: &VerifyArgs, quiet: bool) -> Result<Exit> {
-    let days = args.days.range()?;
     let settings = Settings::load(&args.pipeline)?;
+    let days = args.days.range(&settings)?;
     let verification = with_job(&settings, Wanted::Days(days), true, |job| verify::verify(job, days))?;
     if args.json || !quiet || verification.worst.is_some() {
         print_as(args.json, &verification, text)?;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use crate::base::error::Result;
 use crate::commands::what_if::{Hypothesis, what_if};
@@ -15,7 +15,7 @@ use super::machine::with_job;
 use super::sheet::SheetArgs;
 
 #[derive(Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, group = ArgGroup::new("supposed").args(["category", "window_days"]).required(true).multiple(true))]
 pub(super) struct WhatIfArgs {
     /// The pipeline file.
     pipeline: PathBuf,
@@ -25,7 +25,7 @@ pub(super) struct WhatIfArgs {
     #[arg(long, value_name = "ID")]
     bot: String,
     /// The event category to suppose as the only conversion event there ever was. Without it, the bot's own history.
-    #[arg(long, value_name = "CATEGORY", required_unless_present = "window_days")]
+    #[arg(long, value_name = "CATEGORY")]
     category: Option<String>,
     /// How many days a session could have converted, 1 to 90. Without it, the pipeline's.
     #[arg(long, value_name = "N")]
@@ -51,19 +51,19 @@ const SPARE: [&str; 9] = [
 ];
 
 pub(super) fn execute(args: &WhatIfArgs) -> Result<Exit> {
+    args.sheet.check()?;
+    let settings = Settings::load(&args.pipeline)?;
     let hypothesis = Hypothesis {
         bot: args.bot.clone(),
         category: args.category.clone(),
         window_days: args.window_days,
-        days: args.days.range()?,
+        days: args.days.range(&settings)?,
     };
-    args.sheet.check()?;
-    let settings = Settings::load(&args.pipeline)?;
     let found = with_job(&settings, Wanted::Through(None), true, |job| what_if(job, &hypothesis))?;
     let heading = hypothesis.heading(&settings);
     // A table says so itself; whoever gets another format hears it beside.
     let said = (!args.sheet.is_table()).then(|| heading.clone());
     let notes: Vec<String> = said.into_iter().chain(found.notes.iter().cloned()).collect();
-    args.sheet.write(&found.sheet(), heading, &SPARE, &notes)?;
+    args.sheet.write(found.sheet(), heading, &SPARE, &notes)?;
     Ok(Exit::Done)
 }

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 
 use crate::base::day::{Day, DayRange, Zone, written_ranges};
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::progress::{FINDING_SESSIONS, Progress};
 use crate::config::{Settings, known_bot};
 use crate::engine::Engine;
 use crate::engine::request::Rules;
@@ -180,6 +181,7 @@ impl LastRunRows {
         let last = LastRun::survey(job)?;
         let mut partitions = last.survey.extracted(Lost::Refused);
         partitions.retain(|partition| partition.content.has_rows_on(days));
+        (job.progress)(Progress::Doing(FINDING_SESSIONS));
         let rows = kept.settle(&last.rules(job.settings), &partitions)?;
         Ok(LastRunRows { last, rows })
     }

@@ -8,11 +8,12 @@ use serde::Serialize;
 use crate::base::day::{Day, DayRange, written_ranges};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::failures::Failures;
+use crate::base::progress::{FINDING_SESSIONS, Progress};
 use crate::base::schema::{self, Raw, Table};
 use crate::engine::request::{AttributeRequest, Attribution, Extraction, Rules};
 use crate::extract::fingerprints::raw_settings;
 use crate::extract::identity::Identities;
-use crate::known::job::{Job, Places};
+use crate::known::job::Job;
 use crate::known::survey::{Lost, Survey};
 use crate::lake::layout::{ADS_OBJECT, day_object};
 use crate::lake::{Lake, encode};
@@ -62,7 +63,7 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verification> {
     let identities = Identities::surveyed(job.lake, &survey.identities, settings)?;
     let mut comparison = Comparison::new(job, days, &survey, &calendar);
     let mut failures = Failures::default();
-    read_again(&places, &mut survey, &mut calendar, &mut failures)?;
+    read_again(job, &mut survey, &mut calendar, &mut failures)?;
     let insights = scan_insights::read_insights(&places, &mut survey, &mut calendar, &mut |error| failures.add(error))?;
     let planner = survey.planner(settings, &calendar);
     let asked = AskedDays::of(days, &planner);
@@ -77,6 +78,7 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verification> {
     let rules = Rules { settings, identities: &identities, watermark };
     let partitions = survey.extracted(Lost::Refused);
     let request = AttributeRequest { rules, partitions: &partitions, days: &checked, known: &BTreeSet::new() };
+    (job.progress)(Progress::Doing(FINDING_SESSIONS));
     let Attribution { counts, ads } = job.engine.attribute(&request)?;
     let ads = AdIndex::new(settings, ads.facts(), &insights);
     if calendar.without_rows().any(|(table, _, _)| table == Raw::Messages) {
@@ -85,12 +87,16 @@ pub fn verify(job: &Job<'_>, days: DayRange) -> Result<Verification> {
         comparison.object(ADS_OBJECT.to_string(), &schema::ads(), ads.table(settings)?, None)?;
     }
     let inputs = BuildInputs { settings, counts: &counts, insights: &insights, ads: &ads };
+    (job.progress)(Progress::Begin { step: "comparing", of: "days", items: checked.len() as u64, bytes: 0 });
     for day in &checked {
+        (job.stopped)()?;
         let rows = inputs.rows(&calendar, *day, &|bot| planner.rejected(bot, *day));
         for (table, batch) in tables(*day, &rows)? {
             comparison.object(day_object(table.name, *day), &table, batch, Some(*day))?;
         }
+        (job.progress)(Progress::Done { rows: rows.ad_days.len() as u64, bytes: 0 });
     }
+    (job.progress)(Progress::End);
     let mut verification = comparison.verification;
     verification.days_checked = checked.len() as u64;
     if !verification.differences.is_empty() {
@@ -137,11 +143,12 @@ impl AskedDays {
 
 /// Reads all landed raw partitions again, and nothing is stored. What is gone is forgotten, what is retired or cannot be read any more is
 /// as it was kept.
-fn read_again(places: &Places<'_>, survey: &mut Survey, calendar: &mut Calendar, failures: &mut Failures) -> Result<()> {
+fn read_again(job: &Job<'_>, survey: &mut Survey, calendar: &mut Calendar, failures: &mut Failures) -> Result<()> {
+    let places = &job.places();
     survey.forget(&survey.gone(calendar));
     for table in Raw::BOTH {
         let of = raw_settings(places.settings, table);
-        for (partition, extracted) in scan::for_now(places, table, survey.raw(table)) {
+        for (partition, extracted) in scan::for_now_telling(places, table, survey.raw(table), job.progress) {
             match extracted.and_then(|Extraction { content, refusal, .. }| refusal.map_or(Ok(content), Err)) {
                 Ok(content) => {
                     let receipt = PartitionReceipt::new(partition.objects, of, None, content);

@@ -582,6 +582,7 @@ pub struct Ran {
 pub fn ctwa(lake: &Lake, args: &[&str]) -> Ran {
     let output = Command::new(env!("CARGO_BIN_EXE_ctwa"))
         .args(args)
+        .env_remove("COLUMNS")
         .current_dir(&lake.dir)
         .output()
         .unwrap_or_else(|error| panic!("cannot start ctwa {args:?}: {error}"));

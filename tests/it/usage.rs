@@ -50,6 +50,72 @@ fn days_of_no_lake_are_never_a_success() {
     assert!(ran.stdout.contains("not checked: 2026-02-27..2026-02-28, 2026-03-05: they are no days of the lake"), "{ran:?}");
 }
 
+/// The zone of all bots is UTC, so the last published day has landed whole.
+#[test]
+fn ranges_have_shortcuts() {
+    let scene = Scene::new();
+    assert_eq!(scene.ctwa("run", &[]).code, 0);
+    let report = |days: &[&str]| scene.ctwa("report", days);
+    assert_eq!(report(&["--last", "3"]).stdout, report(&["--from", DAYS[1], "--to", DAYS[3]]).stdout);
+    assert_eq!(report(&["--month", "2026-03"]).stdout, report(&["--from", "2026-03-01", "--to", "2026-03-31"]).stdout);
+    for command in ["backfill", "verify", "plan", "sessions", "report"] {
+        for days in [&["--last", "2"][..], &["--month", "2026-03"]] {
+            let ran = scene.ctwa(command, days);
+            assert!(ran.code == 0 || (command == "backfill" && ran.code == 3), "{command} {days:?}: {ran:?}");
+        }
+        let ran = scene.ctwa(command, &["--yesterday"]);
+        assert_eq!(ran.code, 3, "yesterday has not landed: {command} {ran:?}");
+    }
+    let what_if = ["--bot", "shop", "--window-days", "7", "--last", "2"];
+    assert_eq!(scene.ctwa("what-if", &what_if).code, 0);
+    assert!(scene.ctwa("insights", &["--last", "2"]).stderr.contains("does not fetch from Meta"));
+    let explained = scene.ctwa("explain", &["--contact", "nobody", "--last", "2"]);
+    assert!(explained.stderr.contains("no click and no event of this contact"), "{explained:?}");
+    let wrong: [(&[&str], &str); 9] = [
+        (&[], "--last"),
+        (&["--last", "3", "--month", "2026-03"], "cannot be used with"),
+        (&["--last", "3", "--from", DAYS[0], "--to", DAYS[1]], "cannot be used with"),
+        (&["--yesterday", "--to", DAYS[1]], "cannot be used with"),
+        (&["--from", DAYS[0]], "--to"),
+        (&["--to", DAYS[0]], "--from"),
+        (&["--last", "0"], "0 is not in"),
+        (&["--month", "2026-13"], "\"2026-13\" is not a month"),
+        (&["--month", "March"], "YYYY-MM"),
+    ];
+    for (days, says) in wrong {
+        for command in ["report", "verify", "backfill", "sessions"] {
+            let ran = scene.ctwa(command, days);
+            assert!(ran.code == 2 && ran.stderr.contains(says), "{command} {days:?}: {}", ran.stderr);
+        }
+    }
+}
+
+/// A last published day that waits for its last hours is not among the last days.
+#[test]
+fn the_last_days_have_landed_whole() {
+    let scene = Scene::new();
+    let text = fs::read_to_string(&scene.lake.pipeline).expect("the pipeline file is there");
+    scene.pipeline(&text.replace("timezone = \"UTC\"", "timezone = \"America/Sao_Paulo\""));
+    assert_eq!(scene.ctwa("run", &[]).code, 0);
+    let shown = scene.ctwa("report", &["--last", "2"]).stdout;
+    assert!(shown.starts_with("2026-03-02..2026-03-03,"), "{shown}");
+}
+
+#[test]
+fn what_is_asked_for_is_named_with_what_stands_in_for_it() {
+    let scene = Scene::new();
+    let ran = scene.ctwa("explain", &[]);
+    assert!(ran.code == 2 && ran.stderr.contains("--ad <ID>|--contact <ID>"), "{}", ran.stderr);
+    let help = scene.ctwa("explain", &["--help"]).stdout;
+    assert!(help.contains("Usage: ctwa explain") && help.contains("--ad <ID>|--contact <ID>"), "{help}");
+    let ran = scene.ctwa("explain", &["--ad", "1"]);
+    assert!(ran.code == 2 && ran.stderr.contains("--date"), "{}", ran.stderr);
+    let ran = scene.ctwa("explain", &["--ad", "1", "--date", DAYS[0], "--last", "3"]);
+    assert!(ran.code == 2 && ran.stderr.contains("--contact"), "{}", ran.stderr);
+    let ran = scene.ctwa("what-if", &["--bot", "shop", "--last", "3"]);
+    assert!(ran.code == 2 && ran.stderr.contains("--category <CATEGORY>|--window-days <N>"), "{}", ran.stderr);
+}
+
 #[test]
 fn days_that_wait_for_a_partition_are_not_verified_in_silence() {
     let scene = Scene::new();
@@ -168,8 +234,9 @@ fn a_reader_that_leaves_early_is_no_failure() {
 fn a_report_says_what_it_cannot_show() {
     let whole = ["--from", "2026-03-01", "--to", "2026-03-04"];
     type Case = (&'static [&'static str], i32, &'static [&'static str]);
-    let cases: [Case; 5] = [
-        (&["--bot", "shopp"], 2, &["names no bot \"shopp\"", "shop"]),
+    let cases: [Case; 6] = [
+        (&["--bot", "shopp"], 2, &["names no bot \"shopp\"", "did you mean \"shop\"?"]),
+        (&["--bot", "nope"], 2, &["names no bot \"nope\"", "its bots are \"loja\", \"shop\""]),
         (&["--bot", "shop-sales"], 2, &["\"shop-sales\" is a member of bot \"shop\""]),
         (&["--by", "conversion"], 2, &["conversion-day", "conversation-day"]),
         (&["--format", "xml"], 2, &["xml", "csv"]),

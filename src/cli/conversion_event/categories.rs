@@ -40,7 +40,7 @@ pub(super) fn execute(args: &CategoriesArgs) -> Result<Exit> {
     let settings = Settings::load(&args.pipeline)?;
     args.bots.iter().try_for_each(|bot| known_bot(&settings, bot))?;
     let found = with_job(&settings, Wanted::Through(None), true, |job| categories(job, &args.bots, args.days))?;
-    print_as(args.json, &found, |found| text(found, terminal::stdout()))?;
+    print_as(args.json, &found, |found| text(found, terminal::style()))?;
     Ok(found.worst.into())
 }
 
@@ -78,7 +78,7 @@ fn text(found: &Categories, style: Style) -> String {
             ]
         };
         let rows: Vec<Vec<String>> = bot.categories.iter().map(row).collect();
-        for line in small_table(&columns, &rows, style) {
+        for line in small_table(&columns, &rows, &[2, 4], style) {
             text.push_str(&line);
             text.push('\n');
         }
@@ -93,7 +93,8 @@ conversions: of ads, had the category been the conversion event on all of these 
 without ad: the same, of conversations that name no ad
 in a session: conversions of both kinds for each event";
     text.push('\n');
-    note.lines().for_each(|line| text.push_str(&format!("{}\n", style.faint(line))));
+    let lines = note.lines().flat_map(|sentence| style.lines(sentence));
+    lines.for_each(|line| text.push_str(&format!("{}\n", style.faint(&line))));
     found.failures.iter().for_each(|failure| text.push_str(&format!("not counted: {}\n", harmless(failure))));
     text
 }
