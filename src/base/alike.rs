@@ -14,8 +14,8 @@ pub(crate) fn without_case_and_blanks(text: &str) -> String {
     text.nfc().flat_map(char::to_lowercase).filter(|letter| !is_unseen(*letter)).collect::<String>().nfc().collect()
 }
 
-/// As alike are words that one is taken for the other.
-const NEAR: f64 = 0.8;
+/// As alike, of a thousand, are words that one is taken for the other.
+const NEAR: u32 = 800;
 /// A part of a word says which is meant from so many letters on.
 const PART: usize = 4;
 
@@ -27,10 +27,11 @@ pub(crate) fn nearest<'w>(words: impl IntoIterator<Item = &'w str>, to: &str) ->
     let likeness = |word: &'w str| {
         let known = bare(word);
         let is_near = is_part_of(&wanted, &known) || is_part_of(&known, &wanted);
-        let alike = strsim::jaro_winkler(word, to).max(strsim::jaro_winkler(&known, &wanted));
+        let likest = strsim::jaro_winkler(word, to).max(strsim::jaro_winkler(&known, &wanted));
+        let alike = (likest * 1_000.0) as u32;
         (is_near || alike >= NEAR).then_some((alike, word))
     };
-    let near = words.into_iter().filter_map(likeness).max_by(|(a, _), (b, _)| a.total_cmp(b));
+    let near = words.into_iter().filter_map(likeness).max_by_key(|(alike, _)| *alike);
     near.map(|(_, word)| word)
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
+use clap_complete::engine::ArgValueCompleter;
 
 use crate::base::day::Day;
 use crate::base::error::{Error, Result};
@@ -11,6 +12,7 @@ use crate::config::Settings;
 use crate::known::job::Wanted;
 use crate::report::style::{visible, wrapped};
 
+use super::complete;
 use super::exit::Exit;
 use super::flags::AnyDays;
 use super::machine::with_job;
@@ -27,7 +29,7 @@ pub(super) struct ExplainArgs {
     /// The pipeline file.
     pipeline: PathBuf,
     /// The ad whose day is explained, with --date.
-    #[arg(long, value_name = "ID", requires = "date")]
+    #[arg(long, value_name = "ID", requires = "date", add = ArgValueCompleter::new(complete::ads))]
     ad: Option<String>,
     /// The local day of the bot, YYYY-MM-DD.
     #[arg(long, value_name = "DATE", requires = "ad")]
@@ -37,7 +39,7 @@ pub(super) struct ExplainArgs {
     #[arg(long, value_name = "ID")]
     contact: Option<String>,
     /// Only in this bot.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", add = ArgValueCompleter::new(complete::bots))]
     bot: Option<String>,
     #[command(flatten)]
     days: AnyDays,

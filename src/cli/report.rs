@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 
 use crate::base::error::Result;
 use crate::config::Settings;
 use crate::lake::Lake;
 use crate::report::{self, By, Format, Grain, Rendering, ReportRequest};
 
+use super::complete;
 use super::exit::Exit;
 use super::flags::Days;
 use super::machine::environment;
@@ -23,10 +25,10 @@ pub(super) struct ReportArgs {
     #[command(flatten)]
     days: Days,
     /// Only this bot; may be given several times.
-    #[arg(long = "bot", value_name = "ID")]
+    #[arg(long = "bot", value_name = "ID", add = ArgValueCompleter::new(complete::bots))]
     bots: Vec<String>,
     /// Only this ad; may be given several times.
-    #[arg(long = "ad", value_name = "ID")]
+    #[arg(long = "ad", value_name = "ID", add = ArgValueCompleter::new(complete::ads))]
     ads: Vec<String>,
     /// Which day a conversion is counted on: its own, or that of its conversation. In a page, what it shows first.
     #[arg(long, value_enum, default_value_t)]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 
 use crate::base::error::Result;
 use crate::commands::sessions::{SessionsRequest, sessions};
@@ -10,6 +11,7 @@ use crate::config::Settings;
 use crate::known::job::Wanted;
 use crate::report::By;
 
+use super::complete;
 use super::exit::Exit;
 use super::flags::Days;
 use super::machine::with_job;
@@ -23,10 +25,10 @@ pub(super) struct SessionsArgs {
     #[command(flatten)]
     days: Days,
     /// Only this bot; may be given several times.
-    #[arg(long = "bot", value_name = "ID")]
+    #[arg(long = "bot", value_name = "ID", add = ArgValueCompleter::new(complete::bots))]
     bots: Vec<String>,
     /// Only sessions of this ad; may be given several times.
-    #[arg(long = "ad", value_name = "ID")]
+    #[arg(long = "ad", value_name = "ID", add = ArgValueCompleter::new(complete::ads))]
     ads: Vec<String>,
     /// Only sessions of this contact. The full id; an alias finds its contact.
     #[arg(long, value_name = "ID")]

@@ -21,7 +21,7 @@ pub(super) struct SheetArgs {
     /// Write to this file instead of stdout; `-` is stdout.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Only so many rows, the first ones; what was left out is said.
+    /// Only so many rows, the first ones; what was left out is said. Without it all, but at most 200 of a table at a terminal.
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
 }
@@ -37,7 +37,7 @@ enum SheetFormat {
 }
 
 /// As many rows of a table are shown at a terminal where nobody said how many.
-const SCREENS: usize = 500;
+const SCREENS: usize = 200;
 
 impl SheetArgs {
     /// A usage error where the answer would go to a terminal that has no use for it.

@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
+use clap_complete::engine::ArgValueCompleter;
 
 use crate::base::error::Result;
 use crate::commands::what_if::{Hypothesis, what_if};
 use crate::config::Settings;
 use crate::known::job::Wanted;
 
+use super::complete;
 use super::exit::Exit;
 use super::flags::Days;
 use super::machine::with_job;
@@ -22,7 +24,7 @@ pub(super) struct WhatIfArgs {
     #[command(flatten)]
     days: Days,
     /// The bot to suppose it for.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", add = ArgValueCompleter::new(complete::bots))]
     bot: String,
     /// The event category to suppose as the only conversion event there ever was. Without it, the bot's own history.
     #[arg(long, value_name = "CATEGORY")]

@@ -4,8 +4,8 @@ use crate::base::error::{Error, Result};
 
 use super::model::Report;
 use super::sheet::Sheet;
-use super::style::{Style, counted};
-use super::{batch, csv, json, table};
+use super::style::Style;
+use super::{batch, csv, json, sheet_table, table};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
@@ -55,16 +55,6 @@ pub struct WrittenReport {
     pub notes: Vec<String>,
 }
 
-/// What is said of rows that were left out.
-pub(crate) fn left_out(cut: usize) -> Option<String> {
-    (cut > 0).then(|| {
-        format!(
-            "{} left out: --limit N shows N, and --format csv --out FILE keeps all",
-            counted(cut, "more row is", "more rows are")
-        )
-    })
-}
-
 impl Sheet<'_> {
     /// Leaves out all but the first rows; how many were left out.
     pub(crate) fn cut(&mut self, limit: Option<usize>) -> usize {
@@ -74,9 +64,12 @@ impl Sheet<'_> {
     }
 
     pub(crate) fn write(&self, layout: &SheetLayout<'_>) -> Result<Vec<u8>> {
-        let Rendering { format, raw_csv, .. } = layout.rendering;
+        let Rendering { format, style, raw_csv, .. } = layout.rendering;
         match format {
-            Format::Table => Ok(table::sheet(self, layout).into_bytes()),
+            Format::Table => {
+                let SheetLayout { heading, spare, cut, .. } = layout;
+                Ok(sheet_table::render(self, (heading, *cut), spare, style).into_bytes())
+            }
             Format::Csv => csv::render(self, raw_csv),
             Format::Json => json::render(self),
             Format::Parquet => batch::render(self),

@@ -6,7 +6,7 @@
 
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, Row, Table, Width, presets};
 
-use super::style::{Style, visible};
+use super::style::{Style, counted, visible};
 
 const GAP: usize = 2;
 /// Others go before a long text gets shorter than this.
@@ -140,6 +140,27 @@ impl Grid {
         let totals = rows.split_off(rows.len() - totals);
         Lines { header, rule: "─".repeat(self.width()), rows, totals }
     }
+}
+
+/// What is said of columns that there is no room for.
+pub(super) fn no_room(columns: &[String]) -> Option<String> {
+    (!columns.is_empty()).then(|| format!("no room for: {} (--format csv has every column)", columns.join(", ")))
+}
+
+/// What is said of rows that were left out.
+pub(crate) fn left_out(rows: usize) -> Option<String> {
+    let rows = (rows > 0).then(|| counted(rows, "more row is", "more rows are"));
+    rows.map(|rows| format!("{rows} left out: --limit N shows N, and --format csv --out FILE keeps all"))
+}
+
+/// A heading, the lines of a table, and notes on what is not there.
+pub(super) fn page_of(heading: &str, lines: &[String], notes: &[Option<String>], style: Style) -> String {
+    let mut text = format!("{}\n\n{}\n", style.lines(heading).join("\n"), lines.join("\n"));
+    for note in notes.iter().flatten() {
+        let note: Vec<String> = style.lines(note).iter().map(|line| style.faint(line)).collect();
+        text.push_str(&format!("\n{}\n", note.join("\n")));
+    }
+    text
 }
 
 /// A small table: its header, a rule and its rows. `spare` are the places of columns that a narrow terminal goes without; a last line

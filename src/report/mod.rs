@@ -33,6 +33,7 @@
 //! sheet.rs       columns and cells, for every format
 //! formats.rs     the formats
 //! table.rs       as a table on a terminal
+//! sheet_table.rs any sheet as one
 //! grid.rs        columns laid out on a terminal
 //! style.rs       texts and numbers on a terminal
 //! csv.rs         as CSV
@@ -62,6 +63,7 @@ mod reconcile;
 mod sample;
 mod series;
 mod sheet;
+mod sheet_table;
 pub mod style;
 mod sums;
 mod table;
@@ -77,8 +79,9 @@ use published::Published;
 use tally::Tally;
 
 pub(crate) use amount::Amount;
+pub(crate) use formats::SheetLayout;
 pub use formats::{Format, Rendering, WrittenReport};
-pub(crate) use formats::{SheetLayout, left_out};
+pub(crate) use grid::left_out;
 pub use model::{By, Grain, ReportRequest};
 pub use reconcile::reconcile;
 pub(crate) use sheet::{CellKind, Sheet, Value};

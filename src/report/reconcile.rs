@@ -12,7 +12,8 @@ use crate::base::error::{Error, Result};
 use crate::config::{Bot, Settings};
 use crate::lake::Lake;
 
-use super::formats::{Format, Rendering, SheetLayout, WrittenReport, left_out};
+use super::formats::{Format, Rendering, SheetLayout, WrittenReport};
+use super::grid::left_out;
 use super::meaning::Meaning;
 use super::model::ReportRequest;
 use super::notes::missing_days;

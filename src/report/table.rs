@@ -15,10 +15,8 @@
 use std::collections::BTreeMap;
 
 use super::amount::Amount;
-use super::formats::{self, SheetLayout};
-use super::grid::{Content, Grid, Head};
+use super::grid::{Content, Grid, Head, left_out, no_room, page_of};
 use super::model::{By, Grain, Report, ReportRow};
-use super::sheet::{CellKind, Sheet, Value};
 use super::style::{Numerals, Style, visible};
 
 struct TableColumn {
@@ -111,7 +109,7 @@ pub(super) fn render(report: &Report, style: Style, limit: Option<usize>) -> Str
     }
     let rows = &report.rows[..limit.unwrap_or(usize::MAX).min(report.rows.len())];
     let totals = totals(&report.rows);
-    let Laid { shape, grid, left_out } = laid_out(report, rows, &totals, style);
+    let Laid { shape, grid, hidden } = laid_out(report, rows, &totals, style);
     let of_currency = match shape.currency {
         CurrencyIn::Heading => format!(", in {}", text(&report.rows[0].currency)),
         CurrencyIn::Column | CurrencyIn::Spend => String::new(),
@@ -123,7 +121,7 @@ pub(super) fn render(report: &Report, style: Style, limit: Option<usize>) -> Str
     let bold = |plain: Vec<String>| plain.into_iter().map(|line| style.heading(&line)).collect::<Vec<_>>();
     let rule = style.heading(&lines.rule);
     let body = [bold(lines.header), vec![rule.clone()], lines.rows, vec![rule], bold(lines.totals)].concat();
-    let notes = [no_room(&left_out), formats::left_out(report.rows.len() - rows.len())];
+    let notes = [no_room(&hidden), left_out(report.rows.len() - rows.len())];
     page_of(&format!("{heading}{of_currency}"), &body, &notes, style)
 }
 
@@ -148,7 +146,7 @@ enum CurrencyIn {
 struct Laid {
     shape: Shape,
     grid: Grid,
-    left_out: Vec<String>,
+    hidden: Vec<String>,
 }
 
 /// The first shape that leaves the title; where none does, the last.
@@ -163,34 +161,20 @@ fn laid_out(report: &Report, rows: &[ReportRow], totals: &[Total], style: Style)
             columns.iter().enumerate().filter_map(|(place, column)| Some((column.spare?, place))).collect();
         spare.sort_unstable();
         let mut grid = grid(&columns, rows, totals, style);
-        let hidden = grid.hide_until(style.line_width(), spare.into_iter().map(|(_, place)| place));
-        let left_out: Vec<String> = hidden.into_iter().map(|place| columns[place].name()).collect();
+        let places = grid.hide_until(style.line_width(), spare.into_iter().map(|(_, place)| place));
+        let hidden: Vec<String> = places.into_iter().map(|place| columns[place].name()).collect();
         // Costs and rates go before the currency moves: it says what they are in.
-        let is_narrow = left_out.iter().any(|name| name == TITLE || name.starts_with(COST)) || !grid.fits(style.line_width());
+        let is_narrow = hidden.iter().any(|name| name == TITLE || name.starts_with(COST)) || !grid.fits(style.line_width());
         match shape {
             Shape { currency: CurrencyIn::Column, .. } if is_narrow => shape.currency = elsewhere,
             Shape { bot_is_column: true, .. } if !grid.fits(style.line_width()) => shape.bot_is_column = false,
-            _ => return Laid { shape, grid, left_out },
+            _ => return Laid { shape, grid, hidden },
         }
     }
 }
 
 const TITLE: &str = "title";
 const COST: &str = "cost per";
-
-fn no_room(left_out: &[String]) -> Option<String> {
-    (!left_out.is_empty()).then(|| format!("no room for: {} (--format csv has every column)", left_out.join(", ")))
-}
-
-/// A heading, the lines of a table, and notes on what is not there.
-fn page_of(heading: &str, lines: &[String], notes: &[Option<String>], style: Style) -> String {
-    let mut text = format!("{}\n\n{}\n", style.lines(heading).join("\n"), lines.join("\n"));
-    for note in notes.iter().flatten() {
-        let note: Vec<String> = style.lines(note).iter().map(|line| style.faint(line)).collect();
-        text.push_str(&format!("\n{}\n", note.join("\n")));
-    }
-    text
-}
 
 fn grid(columns: &[TableColumn], rows: &[ReportRow], totals: &[Total], style: Style) -> Grid {
     let head = |column: &TableColumn| Head { lines: column.header.to_vec(), content: column.content };
@@ -307,50 +291,6 @@ fn totals(rows: &[ReportRow]) -> Vec<Total> {
         }
     }
     totals.into_values().collect()
-}
-
-/// A sheet for a person: all texts on one line, titles shortened where there is no room, then whole columns left out, in the
-/// order of `spare`, and then from the right.
-pub(super) fn sheet(sheet: &Sheet<'_>, layout: &SheetLayout<'_>) -> String {
-    let style = layout.rendering.style;
-    let head = |(name, kind): &(&'static str, CellKind)| Head { lines: name.split('_').collect(), content: content(name, *kind) };
-    let heads: Vec<Head> = sheet.columns.iter().map(head).collect();
-    let cell = |((name, _), value): (&(&'static str, CellKind), &Value<'_>)| shown_cell(name, value, style);
-    let rows = sheet.rows.iter().map(|row| sheet.columns.iter().zip(row).map(cell).collect());
-    let place = |wanted: &str| sheet.columns.iter().position(|(name, _)| *name == wanted);
-    let spare: Vec<usize> = layout.spare.iter().filter_map(|name| place(name)).collect();
-    let others: Vec<usize> = (1..heads.len()).rev().filter(|at| !spare.contains(at)).collect();
-    let mut grid = Grid::new(&heads, rows);
-    let hidden = grid.hide_until(style.line_width(), spare.into_iter().chain(others));
-    let left_out: Vec<String> = hidden.into_iter().map(|at| sheet.columns[at].0.to_string()).collect();
-    let lines = grid.lines(style.line_width(), 0);
-    let body = [lines.header, vec![lines.rule], lines.rows].concat();
-    page_of(&layout.heading, &body, &[no_room(&left_out), formats::left_out(layout.cut)], Style { colors: false, ..style })
-}
-
-fn content(column: &str, kind: CellKind) -> Content {
-    match kind {
-        CellKind::Count | CellKind::Amount => Content::Number,
-        CellKind::Text if column == "ad_title" => Content::LongText,
-        CellKind::Text | CellKind::Day | CellKind::Instant => Content::Text,
-    }
-}
-
-fn shown_cell(column: &str, value: &Value<'_>, style: Style) -> String {
-    match value {
-        Value::Null => "-".to_string(),
-        Value::Day(day) => day.to_string(),
-        Value::Text(text) => visible(text),
-        Value::Count(count) => style.numerals.write(&count.to_string()),
-        Value::Amount(amount) if !style.at_terminal => style.numerals.write(&amount.short()),
-        Value::Amount(amount) if column.contains("rate") => style.numerals.write(&amount.per_cent()),
-        Value::Amount(amount) if column.contains("cost") => style.numerals.write(&amount.rounded()),
-        Value::Amount(amount) => style.numerals.write(&amount.short()),
-        Value::Instant { local, .. } => {
-            let minute = local.get(..16).filter(|_| style.at_terminal);
-            minute.unwrap_or(local).replace('T', " ")
-        }
-    }
 }
 
 #[cfg(test)]

@@ -120,7 +120,7 @@ fn every_table_fits_from_60_columns_on() {
     for (command, more) in tables {
         for columns in [60, 80, 120] {
             let args: Vec<&str> = command.split(' ').chain(["pipeline.toml"]).chain(more.iter().copied()).collect();
-            let text = bare(&in_folder_at_terminal(job.folder.path(), columns, &[], &args));
+            let text = bare(&in_folder_at_terminal(job.folder.path(), columns, &[("TERM", "dumb")], &args));
             let widest = |text: &str| text.lines().map(|line| line.chars().count()).max().unwrap_or(0);
             let table: String = text.lines().filter(|line| !line.contains(" WARN")).map(|line| format!("{line}\n")).collect();
             assert!(widest(&table) <= usize::from(columns), "{args:?} {columns}: {}\n{text}", widest(&table));
@@ -221,6 +221,19 @@ fn a_limit_leaves_out_rows_and_says_how_many() {
 }
 
 #[test]
+fn a_terminal_is_not_flooded() {
+    let job = sample();
+    let args = [&["sessions", "pipeline.toml"], &RANGE[..]].concat();
+    let ads = |text: &str| text.matches(" 1202").count() + text.matches(" 1784").count() + text.matches(" 1201").count();
+    let piped = lake::ctwa(&lake_of(&job), &args).stdout;
+    let shown = in_folder_at_terminal(job.folder.path(), 200, &[("TERM", "dumb")], &args);
+    assert!(ads(&piped) > 300 && !piped.contains("left out"), "a pipe has them all");
+    assert!(ads(&shown) <= 200 && shown.contains("more rows are left out: --limit N shows N"), "{shown}");
+    let asked = in_folder_at_terminal(job.folder.path(), 200, &[("TERM", "dumb")], &[&args[..], &["--limit", "9999"]].concat());
+    assert_eq!(ads(&asked), ads(&piped));
+}
+
+#[test]
 fn colours_are_for_terminals_that_want_them() {
     let scene = scene();
     let args = [REPORT, &["--quiet"]].concat();
@@ -307,50 +320,77 @@ fn ctwa(args: &[&str]) -> Ran {
     lake::ctwa(&scene.lake, args)
 }
 
-/// What bash offers after a line.
-fn offered(line: &str) -> Vec<String> {
+/// What bash offers after a line, in a folder.
+fn offered(folder: &Path, line: &str) -> Vec<String> {
     let words: Vec<&str> = line.split(' ').collect();
     let script = ctwa(&["completions", "bash"]).stdout;
     let ask = format!(
-        "{script}\nCOMP_WORDS=({}); COMP_CWORD={}; _ctwa ctwa \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD-1]}}\"\n\
+        "{script}\nCOMP_WORDS=({}); COMP_CWORD={}; \
+         _clap_complete_ctwa ctwa \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD-1]}}\"\n\
          printf '%s\\n' \"${{COMPREPLY[@]}}\"",
         words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" "),
         words.len() - 1
     );
-    let output = Command::new("bash").args(["--norc", "-c", &ask]).output().expect("bash starts");
+    let bin = Path::new(env!("CARGO_BIN_EXE_ctwa")).parent().expect("a folder");
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").expect("a path"));
+    let bash = Command::new("bash").args(["--norc", "-c", &ask]).env("PATH", path).current_dir(folder).output();
+    let output = bash.expect("bash starts");
     assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+    String::from_utf8_lossy(&output.stdout).lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
 #[test]
 fn bash_completes_commands_and_flags() {
-    let commands = offered("ctwa ");
+    let scene = Scene::new();
+    let offers = |line: &str| offered(&scene.lake.dir, line);
+    let commands = offers("ctwa ");
     for command in COMMANDS {
         assert!(commands.iter().any(|offer| offer == command), "{command}: {commands:?}");
     }
-    assert_eq!(offered("ctwa back"), ["backfill"]);
-    let flags = offered("ctwa report --f");
+    assert_eq!(offers("ctwa back"), ["backfill"]);
+    let flags = offers("ctwa report --f");
     assert_eq!(flags, ["--from", "--format"]);
-    let formats = offered("ctwa report --format ");
+    let formats = offers("ctwa report --format ");
     assert!(formats.contains(&"csv".to_owned()) && formats.contains(&"html".to_owned()), "{formats:?}");
-    assert!(offered("ctwa conversion-event set --eff").contains(&"--effective-at".to_owned()));
+    assert!(offers("ctwa conversion-event set --eff").contains(&"--effective-at".to_owned()));
+    assert!(offers("ctwa run pipe").contains(&"pipeline.toml".to_owned()));
+}
+
+#[test]
+fn bash_completes_the_bots_and_ads_of_the_pipeline_on_the_line() {
+    let scene = Scene::new();
+    // An ad's id is a stranger's text, and would be a command to the shell.
+    scene.land_texts(
+        "messages",
+        "ad_id",
+        |row, ad| if row == 0 { Some("$(touch pwned)".to_owned()) } else { ad.map(str::to_owned) },
+    );
+    let offers = |line: &str| offered(&scene.lake.dir, line);
+    assert_eq!(offers("ctwa report pipeline.toml --bot "), ["loja", "shop"]);
+    assert_eq!(offers("ctwa sessions pipeline.toml --last 3 --bot sh"), ["shop"]);
+    assert_eq!(offers("ctwa conversion-event set pipeline.toml --bot l"), ["loja"]);
+    assert_eq!(offers("ctwa explain pipeline.toml --ad "), [""; 0], "nothing is published");
+    assert_eq!(scene.ctwa("run", &[]).code, 0);
+    assert_eq!(offers("ctwa explain pipeline.toml --ad "), ["A", "B"]);
+    assert_eq!(offers("ctwa report pipeline.toml --ad B"), ["B"]);
+    assert_eq!(offers("ctwa report --ad "), [""; 0], "no pipeline is named");
+    assert_eq!(offers("ctwa report nowhere.toml --bot "), [""; 0]);
 }
 
 const COMMANDS: [&str; 9] = ["run", "backfill", "plan", "verify", "report", "check", "conversion-event", "completions", "man"];
 
 #[test]
 fn every_shell_has_completions() {
-    for (shell, begins) in [
-        ("bash", "_ctwa()"),
+    for (shell, registers) in [
+        ("bash", "-F _clap_complete_ctwa ctwa"),
         ("zsh", "#compdef ctwa"),
-        ("fish", "# Print an optspec"),
-        ("powershell", "\nusing namespace System"),
+        ("fish", "complete --keep-order --exclusive --command ctwa"),
+        ("powershell", "Register-ArgumentCompleter -Native -CommandName ctwa"),
+        ("elvish", "edit:completion:arg-completer[ctwa]"),
     ] {
         let ran = ctwa(&["completions", shell]);
-        assert!(ran.code == 0 && ran.stdout.starts_with(begins), "{shell}: {}", ran.stdout);
-        for command in COMMANDS {
-            assert!(ran.stdout.contains(command), "{shell} lacks {command}");
-        }
+        assert!(ran.code == 0 && ran.stdout.contains(registers), "{shell}: {}", ran.stdout);
+        assert!(ran.stdout.contains("CTWA_COMPLETE"), "{shell}: {}", ran.stdout);
     }
     assert_eq!(ctwa(&["completions", "tcsh"]).code, 2);
 }
@@ -359,6 +399,9 @@ fn every_shell_has_completions() {
 fn the_manual_has_a_page_for_every_command() {
     let page = ctwa(&["man"]).stdout;
     assert!(page.contains(".TH ctwa 1") && page.contains("Exit codes"), "{page}");
+    for says in [".SH ENVIRONMENT", "NO_COLOR", ".SH FILES", "state/", ".SH \"PIPELINE FILE\"", "max_rejected_share"] {
+        assert!(page.contains(says), "{says}\n{page}");
+    }
     let scene = Scene::new();
     let folder = scene.lake.dir.join("man1");
     assert_eq!(lake::ctwa(&scene.lake, &["man", "--out", "man1"]).code, 2, "the folder does not exist");
@@ -367,7 +410,7 @@ fn the_manual_has_a_page_for_every_command() {
     for command in COMMANDS {
         let page =
             fs::read_to_string(folder.join(format!("ctwa-{command}.1"))).unwrap_or_else(|error| panic!("{command}: {error}"));
-        assert!(page.contains(".SH SYNOPSIS"), "{command}");
+        assert!(page.contains(".SH SYNOPSIS") && page.contains("SEE ALSO"), "{command}");
     }
 }
 

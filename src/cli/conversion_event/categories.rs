@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 
 use crate::base::error::Result;
+use crate::cli::complete;
 use crate::cli::exit::Exit;
 use crate::cli::machine::with_job;
 use crate::cli::stdout::print_as;
@@ -22,7 +24,7 @@ pub(super) struct CategoriesArgs {
     /// The pipeline file.
     pipeline: PathBuf,
     /// Only this bot; may be given several times.
-    #[arg(long = "bot", value_name = "ID")]
+    #[arg(long = "bot", value_name = "ID", add = ArgValueCompleter::new(complete::bots))]
     bots: Vec<String>,
     /// How many days to look at, up to the last that has landed.
     #[arg(long, value_name = "N", default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..=400))]
@@ -56,7 +58,8 @@ fn text(found: &Categories, style: Style) -> String {
     ];
     let mut text = String::new();
     if let Some((first, last)) = found.first_day.zip(found.last_day) {
-        text.push_str(&format!("{first}..{last}, by the events' own time in each bot's zone\n"));
+        let heading = style.lines(&format!("{first}..{last}, by the events' own time in each bot's zone"));
+        text.push_str(&format!("{}\n", heading.join("\n")));
     }
     for bot in &found.bots {
         text.push_str(&format!("\n{}\n", style.heading(&format!("{} ({})", visible(&bot.bot_id), bot.timezone))));

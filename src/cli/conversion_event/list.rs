@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 use serde::Serialize;
 
 use crate::base::error::Result;
+use crate::cli::complete;
 use crate::cli::exit::Exit;
 use crate::cli::machine::clock;
 use crate::cli::stdout::print_as;
@@ -21,7 +23,7 @@ pub(super) struct ListArgs {
     /// The pipeline file.
     pipeline: PathBuf,
     /// Only this bot; may be given several times.
-    #[arg(long = "bot", value_name = "ID")]
+    #[arg(long = "bot", value_name = "ID", add = ArgValueCompleter::new(complete::bots))]
     bots: Vec<String>,
     /// Print one JSON object as the result.
     #[arg(long)]
