@@ -86,8 +86,10 @@ fn built(report: &RunReport) -> Vec<String> {
     }
     let (days, incomplete) = (counted(report.days.len(), "day", "days"), report.days_incomplete);
     let written = counted(report.objects_written, "object", "objects");
+    // Before all is read nobody knows which days there are.
+    let of = if report.partitions_left.is_empty() { format!(" of {first}..{last}") } else { String::new() };
     vec![
-        format!("{pipeline}: {days} built of {first}..{last}, {incomplete} of them incomplete"),
+        format!("{pipeline}: {days} built{of}, {incomplete} of them incomplete"),
         format!(
             "{}, {}, {} without ad id; {}, {} of them conversions of ads",
             counted(report.touches, "touch", "touches"),

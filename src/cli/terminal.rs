@@ -1,12 +1,10 @@
 //! The terminal, if there is one: its width, its reader's locale, and whether colours are wanted.
 
 use std::env;
-use std::fs::File;
-use std::io::{IsTerminal, stderr, stdin, stdout};
-use std::os::fd::AsFd;
+use std::io::{IsTerminal, stderr, stdout};
 use std::path::Path;
 
-use terminal_size::terminal_size_of;
+use terminal_size::{Height, Width, terminal_size, terminal_size_of};
 
 use crate::report::style::{Numerals, Style};
 
@@ -15,8 +13,9 @@ use super::stdout::file_of;
 /// The style of what goes to stdout.
 pub(super) fn style() -> Style {
     let at_terminal = stdout().is_terminal();
-    let width =
-        columns().or_else(|| if at_terminal { width_of(stdout()).or_else(|| width_of(stdin())) } else { width_of_reader() });
+    // Asked of stdout first.
+    let own = || if at_terminal { wide(terminal_size()) } else { width_of_reader() };
+    let width = columns().or_else(own);
     match at_terminal {
         true => Style { width, numerals: numerals(), colors: colors_are_wanted(), at_terminal },
         false => Style { width, ..Style::PLAIN },
@@ -33,17 +32,25 @@ fn columns() -> Option<u16> {
     env::var("COLUMNS").ok()?.trim().parse().ok().filter(|columns| *columns > 0)
 }
 
-fn width_of(stream: impl AsFd) -> Option<u16> {
-    terminal_size_of(stream).map(|(width, _)| width.0).filter(|width| *width > 0)
+fn wide(size: Option<(Width, Height)>) -> Option<u16> {
+    size.map(|(width, _)| width.0).filter(|width| *width > 0)
 }
 
 /// The width of the terminal at which a pipe may be read, as by a pager: log lines go there. Whoever reads a file sits elsewhere.
 fn width_of_reader() -> Option<u16> {
-    let is_file = || {
-        let file = stdout().as_fd().try_clone_to_owned().map(File::from);
-        file.and_then(|file| file.metadata()).is_ok_and(|found| found.is_file())
-    };
-    if is_file() { None } else { width_of(stderr()) }
+    if is_file() { None } else { wide(terminal_size_of(stderr())) }
+}
+
+#[cfg(unix)]
+fn is_file() -> bool {
+    use std::os::fd::AsFd;
+    let file = stdout().as_fd().try_clone_to_owned().map(std::fs::File::from);
+    file.and_then(|file| file.metadata()).is_ok_and(|found| found.is_file())
+}
+
+#[cfg(not(unix))]
+fn is_file() -> bool {
+    true
 }
 
 /// Whether stderr is a terminal that may be coloured.

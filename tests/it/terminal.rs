@@ -281,10 +281,9 @@ fn what_takes_more_than_a_second_is_said() {
     scene.edit("url = \"lake\"", "url = \"s3://lake/shop\"");
     let variables =
         format!("AWS_ENDPOINT_URL={endpoint} AWS_ALLOW_HTTP=true AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=b AWS_REGION=r");
-    let range = "--from 2026-03-01 --to 2026-03-03";
-    for command in ["run pipeline.toml".to_owned(), format!("verify pipeline.toml {range}")] {
-        let line = |more: &str| format!("env {variables} TERM=xterm timeout --signal KILL 4 ctwa {command} {more}");
-        let text = line_at_terminal(scene.lake.dir.as_path(), 100, &line(""));
+    for command in ["run pipeline.toml", "verify pipeline.toml --from 2026-03-01 --to 2026-03-03"] {
+        let line = format!("env {variables} TERM=xterm timeout --signal KILL 4 ctwa {command}");
+        let text = line_at_terminal(scene.lake.dir.as_path(), 100, &line);
         assert!(text.contains("looking at the lake, 1 s") && text.contains("looking at the lake, 2 s"), "{command}: {text:?}");
     }
     let line = format!("env {variables} TERM=xterm timeout --signal KILL 3 ctwa run pipeline.toml --quiet");
