@@ -9,6 +9,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Datelike, NaiveDate, Offset, TimeZone};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::base::alike::nearest;
 use crate::base::error::{Error, Result};
 use crate::base::stored_text::parsed;
 
@@ -171,10 +172,7 @@ impl FromStr for Zone {
 
     fn from_str(name: &str) -> Result<Zone> {
         chrono_tz::Tz::from_str(name).map(Zone).map_err(|_| {
-            let near = chrono_tz::TZ_VARIANTS
-                .iter()
-                .map(|zone| zone.name())
-                .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
+            let near = nearest(chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()), name);
             Error::usage(format!("{name:?} is not an IANA time zone")).mend(match near {
                 Some(near) => format!("did you mean {near:?}?"),
                 None => "write a name such as \"America/Sao_Paulo\"".to_string(),

@@ -25,7 +25,8 @@ pub(super) struct Cli {
     /// How log lines are written to stderr.
     #[arg(long, value_enum, default_value_t = LogFormat::Text, global = true)]
     pub log_format: LogFormat,
-    /// Log less (-q: warnings only).
+    /// Say nothing but what was asked for, and what fails: a run, backfill, fetch, setting or verification that succeeds prints
+    /// nothing; its warnings are in --json and in runs/.
     #[arg(short, long, global = true)]
     pub quiet: bool,
 }

@@ -24,10 +24,11 @@ pub(super) struct BackfillArgs {
 }
 
 const EXAMPLES: &str = "Examples:
-  ctwa backfill nightly.toml --from 2026-10-01 --to 2026-10-31";
+  ctwa backfill nightly.toml --from 2026-10-01 --to 2026-10-31
+  ctwa backfill nightly.toml --month 2026-10";
 
-pub(super) fn execute(args: &BackfillArgs) -> Result<Exit> {
-    let days = args.days.range()?;
+pub(super) fn execute(args: &BackfillArgs, quiet: bool) -> Result<Exit> {
     let settings = Settings::load(&args.pipeline)?;
-    run::build(&settings, Wanted::Days(days), &args.how)
+    let days = args.days.range(&settings)?;
+    run::build(&settings, Wanted::Days(days), &args.how, quiet)
 }

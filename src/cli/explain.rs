@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
+use clap_complete::engine::ArgValueCompleter;
 
 use crate::base::day::Day;
 use crate::base::error::{Error, Result};
@@ -10,10 +11,11 @@ use crate::commands::explain::{Explanation, Question, explain};
 use crate::commands::rules::CitedRule;
 use crate::config::Settings;
 use crate::known::job::Wanted;
-use crate::report::style::visible;
+use crate::report::style::{visible, wrapped};
 
+use super::complete;
 use super::exit::Exit;
-use super::flags::range_of;
+use super::flags::AnyDays;
 use super::machine::with_job;
 use super::stdout::print_as;
 use super::terminal;
@@ -25,28 +27,25 @@ const WIDTH_MIN: usize = 40;
 const LINK_WIDTH: usize = 25;
 
 #[derive(Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, group = ArgGroup::new("about").args(["ad", "contact"]).required(true))]
 pub(super) struct ExplainArgs {
     /// The pipeline file.
     pipeline: PathBuf,
-    /// The ad whose day is explained.
-    #[arg(long, value_name = "ID", requires = "date", conflicts_with = "contact", required_unless_present = "contact")]
+    /// The ad whose day is explained, with --date.
+    #[arg(long, value_name = "ID", requires = "date", add = ArgValueCompleter::new(complete::ads))]
     ad: Option<String>,
     /// The local day of the bot, YYYY-MM-DD.
     #[arg(long, value_name = "DATE", requires = "ad")]
     date: Option<Day>,
-    /// The contact whose clicks and events are told. The full id; an alias finds its contact.
+    /// Instead of an ad, the contact whose clicks and events are told, on all days or on those of --from and --to or one of their
+    /// shortcuts. The full id; an alias finds its contact.
     #[arg(long, value_name = "ID")]
     contact: Option<String>,
     /// Only in this bot.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", add = ArgValueCompleter::new(complete::bots))]
     bot: Option<String>,
-    /// With --contact, the first day, YYYY-MM-DD.
-    #[arg(long, value_name = "DATE", requires_all = ["to", "contact"])]
-    from: Option<Day>,
-    /// With --contact, the last day, YYYY-MM-DD, included.
-    #[arg(long, value_name = "DATE", requires_all = ["from", "contact"])]
-    to: Option<Day>,
+    #[command(flatten)]
+    days: AnyDays,
     /// Write contact ids as they are. Without it they are shortened: most are telephone numbers.
     #[arg(long)]
     full_contacts: bool,
@@ -60,19 +59,21 @@ const EXAMPLES: &str = "Examples:
   ctwa explain nightly.toml --contact 5511987654321@wa.gw.msging.net --bot shop-br@msging.net --from 2026-10-01 --to 2026-10-31";
 
 pub(super) fn execute(args: &ExplainArgs) -> Result<Exit> {
-    let days = range_of(args.from, args.to);
-    let question = match (&args.ad, args.date, &args.contact) {
-        (Some(ad), Some(day), _) => Question::Ad { ad: ad.clone(), day },
-        (_, _, Some(contact)) => Question::Contact { contact: contact.clone(), days: days? },
+    let settings = Settings::load(&args.pipeline)?;
+    let question = match (&args.ad, args.date, &args.contact, args.days.range(&settings)?) {
+        (Some(ad), Some(day), _, None) => Question::Ad { ad: ad.clone(), day },
+        (_, _, Some(contact), days) => Question::Contact { contact: contact.clone(), days },
+        (Some(_), ..) => {
+            return Err(Error::usage("an ad is explained day by day").mend("give --ad with --date, or --contact with a range"));
+        }
         _ => return Err(Error::usage("nothing was asked for").mend("give --ad with --date, or --contact")),
     };
-    let settings = Settings::load(&args.pipeline)?;
     let bot = args.bot.as_deref();
     let told = with_job(&settings, Wanted::Through(None), true, |job| explain(job, &question, bot, args.full_contacts))?;
     for note in &told.notes {
         tracing::warn!("{note}");
     }
-    let width = terminal::stdout().width.map_or(PAPER_WIDTH, usize::from).max(WIDTH_MIN);
+    let width = terminal::style().width.map_or(PAPER_WIDTH, usize::from).max(WIDTH_MIN);
     print_as(args.json, &told, |told| text(told, &settings, width))?;
     Ok(Exit::Done)
 }
@@ -108,31 +109,4 @@ fn rules(told: &Explanation, width: usize) -> Vec<String> {
     }
     let heading = [String::new(), "Rules".to_string()].into_iter().filter(|_| !told.rules.is_empty());
     heading.chain(lines).collect()
-}
-
-/// Lines of at most `width` letters, broken between words; a longer word stands alone.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_string()),
-        }
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sentences_break_between_words() {
-        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrapped("120226305854810726 is long", 8), ["120226305854810726", "is long"]);
-        assert_eq!(wrapped("ação é", 6), ["ação é"]);
-    }
 }

@@ -4,31 +4,26 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::base::day::Day;
 use crate::base::error::Result;
 use crate::commands::insights::{self, InsightsReport, InsightsRequest};
 use crate::config::Settings;
 use crate::known::job::Wanted;
 
 use super::exit::Exit;
-use super::flags::range_of;
+use super::flags::AnyDays;
 use super::machine::with_job;
 use super::stdout::print_as;
-use super::text::pulled;
+use super::text::{pulled, shown};
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct InsightsArgs {
     /// The pipeline file.
     pipeline: PathBuf,
-    /// The first day to fetch, whenever it was fetched last, YYYY-MM-DD.
-    #[arg(long, value_name = "DATE", requires = "to")]
-    from: Option<Day>,
-    /// The last day to fetch, YYYY-MM-DD, included.
-    #[arg(long, value_name = "DATE", requires = "from")]
-    to: Option<Day>,
+    #[command(flatten)]
+    days: AnyDays,
     /// Fetch how many people each ad reached in these days together, and nothing else.
-    #[arg(long, requires = "from")]
+    #[arg(long, requires = "days")]
     reach: bool,
     /// Print one JSON object as the result.
     #[arg(long)]
@@ -39,15 +34,17 @@ const EXAMPLES: &str = "Examples:
   ctwa insights nightly.toml                                             what is due
   ctwa insights nightly.toml --from 2026-10-01 --to 2026-10-31 --reach   for the report of exactly these days";
 
-pub(super) fn execute(args: &InsightsArgs) -> Result<Exit> {
-    let request = match range_of(args.from, args.to)? {
+pub(super) fn execute(args: &InsightsArgs, quiet: bool) -> Result<Exit> {
+    let settings = Settings::load(&args.pipeline)?;
+    let request = match args.days.range(&settings)? {
         Some(days) if args.reach => InsightsRequest::Reach(days),
         Some(days) => InsightsRequest::Days(days),
         None => InsightsRequest::Due,
     };
-    let settings = Settings::load(&args.pipeline)?;
     let report = with_job(&settings, Wanted::Through(None), true, |job| insights::insights(job, request))?;
-    print_as(args.json, &report, text)?;
+    if args.json || !quiet || report.worst.is_some() {
+        print_as(args.json, &report, text)?;
+    }
     Ok(report.worst.into())
 }
 
@@ -57,5 +54,6 @@ fn text(report: &InsightsReport) -> String {
         lines.push(format!("{}: nothing is due, nothing was written", report.pipeline));
     }
     lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
-    lines.join("\n") + "\n"
+    lines.extend(report.failures.iter().map(|failure| format!("failed: {} error: {}", failure.kind, failure.error)));
+    shown(&lines)
 }

@@ -16,7 +16,8 @@ pub(super) enum LogFormat {
 
 /// Starts the log, and the progress bars that stand below its lines.
 pub(super) fn start(format: LogFormat, quiet: bool) {
-    let level = if quiet { "warn" } else { "info" };
+    // What goes wrong without stopping a run is told however quiet it is to be, and what belongs to the figures of an answer.
+    let level = if quiet { "error,ctwa::base::failures=warn,ctwa::cli=warn" } else { "info" };
     // What Delta's kernel has to say becomes an error of ours, or is nobody's business.
     let wanted = tracing_subscriber::EnvFilter::new(format!("{level},delta_kernel=off"));
     let log = tracing_subscriber::fmt().with_writer(|| progress::LogLines).with_env_filter(wanted).with_target(false);

@@ -33,18 +33,18 @@ pub(super) fn with_job<T>(
     let engine = select::engine(settings.engine, Site::new(&lake, &output));
     let signals = Signals::watch()?;
     let stopped = || signals.check();
-    let done = work(&Job {
-        settings,
-        lake: &lake,
-        output: &output,
-        engine: engine.as_ref(),
-        wanted,
-        accept_history_change,
-        clock: &clock,
-        stopped: &stopped,
-        pause: None,
-        progress: &progress::show,
-    });
-    progress::clear();
-    done
+    progress::waiting("looking at the lake", || {
+        work(&Job {
+            settings,
+            lake: &lake,
+            output: &output,
+            engine: engine.as_ref(),
+            wanted,
+            accept_history_change,
+            clock: &clock,
+            stopped: &stopped,
+            pause: None,
+            progress: &progress::show,
+        })
+    })
 }

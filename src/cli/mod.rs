@@ -21,6 +21,8 @@
 //! conversion_event/categories.rs
 //! conversion_event/set.rs
 //! shell.rs                         completions, the manual page
+//! complete.rs                      the ids that a shell may offer
+//! manual.rs                        what the manual page says beside the commands
 //! exit.rs                          exit codes
 //! machine.rs                       environment, clock, stores
 //! signals.rs                       Ctrl-C and SIGTERM
@@ -34,6 +36,7 @@
 mod args;
 mod backfill;
 mod check;
+mod complete;
 mod conversion_event;
 mod exit;
 mod explain;
@@ -41,6 +44,7 @@ mod flags;
 mod insights;
 mod log;
 mod machine;
+mod manual;
 mod plan;
 mod progress;
 mod report;
@@ -58,6 +62,7 @@ mod what_if;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+use clap_complete::CompleteEnv;
 
 use crate::base::error::{Error, Result};
 use args::{Cli, Command};
@@ -65,6 +70,9 @@ use exit::Exit;
 
 pub fn main() -> ExitCode {
     crate::base::memory::share();
+    if let Some(code) = completed() {
+        return code;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -74,7 +82,8 @@ pub fn main() -> ExitCode {
     };
     log::start(cli.log_format, cli.quiet);
     // A panic is a bug of ours: its text is on stderr already, and the exit code says whose it is.
-    let ended = std::panic::catch_unwind(|| execute(&cli.command)).unwrap_or_else(|_| Err(Error::bug("the program panicked")));
+    let ended =
+        std::panic::catch_unwind(|| execute(&cli.command, cli.quiet)).unwrap_or_else(|_| Err(Error::bug("the program panicked")));
     if let Err(error) = &ended {
         log::complain(cli.log_format, error);
         if cli.command.wants_json() {
@@ -85,20 +94,33 @@ pub fn main() -> ExitCode {
     ExitCode::from(exit::code(&ended))
 }
 
-fn execute(command: &Command) -> Result<Exit> {
+/// The end of a call by which a shell asked what it may offer; none where it was no such call.
+fn completed() -> Option<ExitCode> {
+    let here = std::env::current_dir().ok();
+    let shell = CompleteEnv::with_factory(Cli::command).var(complete::VARIABLE);
+    match shell.try_complete(std::env::args_os(), here.as_deref()) {
+        Ok(was_asked) => was_asked.then_some(ExitCode::SUCCESS),
+        Err(error) => {
+            let _ = error.print();
+            Some(ExitCode::from(exit::code_of_parsing(&error)))
+        }
+    }
+}
+
+fn execute(command: &Command, quiet: bool) -> Result<Exit> {
     match command {
-        Command::Run(args) => run::execute(args),
-        Command::Backfill(args) => backfill::execute(args),
+        Command::Run(args) => run::execute(args, quiet),
+        Command::Backfill(args) => backfill::execute(args, quiet),
         Command::Plan(args) => plan::execute(args),
-        Command::Verify(args) => verify::execute(args),
+        Command::Verify(args) => verify::execute(args, quiet),
         Command::Report(args) => report::execute(args),
         Command::Sessions(args) => sessions::execute(args),
         Command::Explain(args) => explain::execute(args),
         Command::WhatIf(args) => what_if::execute(args),
         Command::Check(args) => check::execute(args),
-        Command::Insights(args) => insights::execute(args),
-        Command::ConversionEvent(args) => conversion_event::execute(args),
-        Command::Completions(args) => shell::completions(args, Cli::command()),
+        Command::Insights(args) => insights::execute(args, quiet),
+        Command::ConversionEvent(args) => conversion_event::execute(args, quiet),
+        Command::Completions(args) => shell::completions(args),
         Command::Man(args) => shell::man(args, Cli::command()),
     }
 }

@@ -13,7 +13,7 @@ use crate::known::job::Wanted;
 use crate::report::style::counted;
 
 use super::exit::Exit;
-use super::flags::{How, range_of};
+use super::flags::{AnyDays, How};
 use super::machine::with_job;
 use super::stdout::print_as;
 use super::text::{days_alike, shown};
@@ -23,12 +23,8 @@ use super::text::{days_alike, shown};
 pub(super) struct PlanArgs {
     /// The pipeline file.
     pipeline: PathBuf,
-    /// The first day to look at, YYYY-MM-DD.
-    #[arg(long, value_name = "DATE", requires = "to")]
-    from: Option<Day>,
-    /// The last day to look at, YYYY-MM-DD, included.
-    #[arg(long, value_name = "DATE", requires = "from")]
-    to: Option<Day>,
+    #[command(flatten)]
+    days: AnyDays,
     /// Exit 1 when something is stale.
     #[arg(long)]
     check: bool,
@@ -41,8 +37,8 @@ const EXAMPLES: &str = "Examples:
   ctwa plan nightly.toml --check --json               exits 1 when something is stale";
 
 pub(super) fn execute(args: &PlanArgs) -> Result<Exit> {
-    let days = range_of(args.from, args.to)?;
     let settings = Settings::load(&args.pipeline)?;
+    let days = args.days.range(&settings)?;
     let whole = with_job(&settings, Wanted::Through(None), args.how.accept_history_change, plan::plan)?;
     let shown = match days {
         Some(days) => whole.within(days),

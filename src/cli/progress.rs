@@ -1,7 +1,11 @@
 //! Progress bars on stderr: only on a terminal, never beside JSON log lines, gone when their step is done. Log lines go above them.
+//! Where nothing is counted, and it takes more than a second, a line says what goes on and for how long.
 
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -9,11 +13,15 @@ use crate::base::progress::Progress;
 
 use super::terminal;
 
-static SHOWN: Mutex<Shown> = Mutex::new(Shown { wanted: false, bar: None });
+static SHOWN: Mutex<Shown> = Mutex::new(Shown { wanted: false, bar: None, doing: "", line: None });
 
 struct Shown {
     wanted: bool,
     bar: Option<Bar>,
+    /// What goes on beside the bars.
+    doing: &'static str,
+    /// The line that says so, where no bar is shown.
+    line: Option<ProgressBar>,
 }
 
 /// The bar of one step.
@@ -45,6 +53,7 @@ pub(super) fn show(progress: Progress) {
             let length = if bytes > 0 { bytes } else { items };
             let drawn = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
             let drawn = drawn.with_style(style.progress_chars("=> ")).with_prefix(step);
+            shown.clear();
             shown.bar = Some(Bar { drawn, of, items: (0, items), rows: 0, has_bytes: bytes > 0 });
         }
         Progress::Done { rows, bytes } => {
@@ -56,7 +65,56 @@ pub(super) fn show(progress: Progress) {
             }
         }
         Progress::End => shown.clear(),
+        Progress::Doing(what) => shown.doing = what,
     }
+}
+
+/// How long nothing is said, and how often it is said then.
+const PATIENCE: Duration = Duration::from_secs(1);
+const TICK: Duration = Duration::from_millis(250);
+
+/// Does something that may take long, and says so while it does.
+pub(super) fn waiting<T>(doing: &'static str, work: impl FnOnce() -> T) -> T {
+    let is_wanted = SHOWN.lock().is_ok_and(|mut shown| {
+        shown.doing = doing;
+        shown.wanted
+    });
+    if !is_wanted {
+        return work();
+    }
+    let (until, has_ended) = mpsc::channel::<()>();
+    let done = thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut waited = PATIENCE;
+            let mut goes_on = has_ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout);
+            while goes_on {
+                tick(waited);
+                waited += TICK;
+                goes_on = has_ended.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout);
+            }
+        });
+        let done = work();
+        // Its end is the word that it has ended, a panic's too.
+        drop(until);
+        done
+    });
+    clear();
+    done
+}
+
+/// Says what goes on, where no bar does.
+fn tick(waited: Duration) {
+    let Ok(mut shown) = SHOWN.lock() else { return };
+    if shown.bar.is_some() {
+        return;
+    }
+    let text = format!("{}, {} s", shown.doing, waited.as_secs());
+    let line = shown.line.get_or_insert_with(|| {
+        let style = ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+        ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style.tick_chars("-\\|/ "))
+    });
+    line.set_message(text);
+    line.tick();
 }
 
 /// Takes away a bar whose step did not come to its end.
@@ -68,6 +126,9 @@ pub(super) fn clear() {
 
 impl Shown {
     fn clear(&mut self) {
+        if let Some(line) = self.line.take() {
+            line.finish_and_clear();
+        }
         if let Some(bar) = self.bar.take() {
             bar.drawn.finish_and_clear();
         }
@@ -89,8 +150,9 @@ impl Write for LogLines {
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
         let write = || std::io::stderr().lock().write_all(line).map(|()| line.len());
         let shown = SHOWN.lock();
-        match shown.as_ref().ok().and_then(|shown| shown.bar.as_ref()) {
-            Some(bar) => bar.drawn.suspend(write),
+        let drawn = shown.as_ref().ok().and_then(|shown| shown.bar.as_ref().map(|bar| &bar.drawn).or(shown.line.as_ref()));
+        match drawn {
+            Some(drawn) => drawn.suspend(write),
             None => write(),
         }
     }

@@ -3,17 +3,19 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 
 use crate::base::error::Result;
 use crate::config::Settings;
 use crate::lake::Lake;
 use crate::report::{self, By, Format, Grain, Rendering, ReportRequest};
 
+use super::complete;
 use super::exit::Exit;
 use super::flags::Days;
 use super::machine::environment;
-use super::stdout::{check_destination, write_to};
-use super::terminal;
+use super::stdout::{check_destination, format_of, write_to};
+use super::{progress, terminal};
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
@@ -23,10 +25,10 @@ pub(super) struct ReportArgs {
     #[command(flatten)]
     days: Days,
     /// Only this bot; may be given several times.
-    #[arg(long = "bot", value_name = "ID")]
+    #[arg(long = "bot", value_name = "ID", add = ArgValueCompleter::new(complete::bots))]
     bots: Vec<String>,
     /// Only this ad; may be given several times.
-    #[arg(long = "ad", value_name = "ID")]
+    #[arg(long = "ad", value_name = "ID", add = ArgValueCompleter::new(complete::ads))]
     ads: Vec<String>,
     /// Which day a conversion is counted on: its own, or that of its conversation. In a page, what it shows first.
     #[arg(long, value_enum, default_value_t)]
@@ -40,43 +42,49 @@ pub(super) struct ReportArgs {
     /// Instead, the conversations counted here beside those that Meta counts, per ad.
     #[arg(long, conflicts_with_all = ["bots", "by", "grain", "all_ads"])]
     reconcile: bool,
-    /// The format of the report. `html` is one file to open in a browser, without a server.
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    /// The format of the report. Without it, the one that the ending of --out stands for, else a table. `html` is one file to open in a
+    /// browser, without a server.
+    #[arg(long, value_enum)]
+    format: Option<Format>,
     /// In CSV, write texts as they are. Without it, a text that a spreadsheet would run as a formula gets a leading apostrophe.
     #[arg(long)]
     raw_csv: bool,
-    /// Write the report to this file instead of stdout.
+    /// Write the report to this file instead of stdout; `-` is stdout.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Only so many rows, the first ones; what was left out is said, and totals are those of all.
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
 }
 
 const EXAMPLES: &str = "Examples:
   ctwa report nightly.toml --from 2026-10-01 --to 2026-10-31
-  ctwa report nightly.toml --from 2026-10-01 --to 2026-10-31 --by conversation-day --grain day --format csv --out october.csv
-  ctwa report nightly.toml --from 2026-01-01 --to 2026-10-31 --format html --out report.html";
+  ctwa report nightly.toml --last 28 --limit 20
+  ctwa report nightly.toml --month 2026-10 --by conversation-day --grain day --out october.csv
+  ctwa report nightly.toml --from 2026-01-01 --to 2026-10-31 --out report.html";
 
 pub(super) fn execute(args: &ReportArgs) -> Result<Exit> {
+    let out = args.out.as_deref();
+    let format = format_of(args.format, out)?;
+    check_destination(format, out)?;
+    let settings = Settings::load(&args.pipeline)?;
     let request = ReportRequest {
-        days: args.days.range()?,
+        days: args.days.range(&settings)?,
         bots: args.bots.clone(),
         ads: args.ads.clone(),
         by: args.by,
         grain: args.grain,
         all_ads: args.all_ads,
     };
-    check_destination(args.format, args.out.is_some())?;
-    let settings = Settings::load(&args.pipeline)?;
     let output = Lake::open_or_create(&settings.output, &environment())?;
-    let rendering = Rendering { format: args.format, style: terminal::stdout(), raw_csv: args.raw_csv };
-    let report = if args.reconcile {
-        report::reconcile(&settings, &output, &request, rendering)?
-    } else {
-        report::write(&settings, &output, &request, rendering)?
-    };
+    let rendering = Rendering { format, style: terminal::style_of(out), raw_csv: args.raw_csv, limit: args.limit };
+    let report = progress::waiting("reading what is published", || match args.reconcile {
+        true => report::reconcile(&settings, &output, &request, rendering),
+        false => report::write(&settings, &output, &request, rendering),
+    })?;
     for note in &report.notes {
         tracing::warn!("{note}");
     }
-    write_to(args.out.as_deref(), "report", &report.bytes)?;
+    write_to(out, "report", &report.bytes)?;
     Ok(Exit::Done)
 }

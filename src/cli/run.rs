@@ -36,15 +36,17 @@ const EXAMPLES: &str = "Examples:
   ctwa run nightly.toml --json --log-format json      in a job that a scheduler starts
   ctwa run nightly.toml --through 2026-10-31";
 
-pub(super) fn execute(args: &RunArgs) -> Result<Exit> {
+pub(super) fn execute(args: &RunArgs, quiet: bool) -> Result<Exit> {
     let settings = Settings::load(&args.pipeline)?;
-    build(&settings, Wanted::Through(args.through), &args.how)
+    build(&settings, Wanted::Through(args.through), &args.how, quiet)
 }
 
-/// Builds days and tells what was done.
-pub(super) fn build(settings: &Settings, wanted: Wanted, how: &How) -> Result<Exit> {
+/// Builds days and tells what was done; in silence, only where something failed.
+pub(super) fn build(settings: &Settings, wanted: Wanted, how: &How, quiet: bool) -> Result<Exit> {
     let outcome = with_job(settings, wanted, how.accept_history_change, run::run)?;
-    print_as(how.json, &outcome.report, text)?;
+    if how.json || !quiet || outcome.worst.is_some() {
+        print_as(how.json, &outcome.report, text)?;
+    }
     Ok(outcome.worst.into())
 }
 
@@ -73,15 +75,21 @@ fn text(report: &RunReport) -> String {
 fn built(report: &RunReport) -> Vec<String> {
     let pipeline = &report.pipeline;
     let Some((first, last)) = report.first_day.zip(report.last_day) else {
-        return vec![format!("{pipeline}: no touch and no conversion event of a named bot has landed, nothing to build")];
+        let read = counted(report.partitions.len(), "partition", "partitions");
+        return vec![match report.failures.is_empty() {
+            true => format!("{pipeline}: no touch and no conversion event of a named bot has landed, nothing to build"),
+            false => format!("{pipeline}: no day was built: {read} read, and what failed is below"),
+        }];
     };
     if report.started.is_none() {
         return vec![format!("{pipeline}: {first}..{last}: nothing is stale, nothing was written")];
     }
     let (days, incomplete) = (counted(report.days.len(), "day", "days"), report.days_incomplete);
     let written = counted(report.objects_written, "object", "objects");
+    // Before all is read nobody knows which days there are.
+    let of = if report.partitions_left.is_empty() { format!(" of {first}..{last}") } else { String::new() };
     vec![
-        format!("{pipeline}: {days} built of {first}..{last}, {incomplete} of them incomplete"),
+        format!("{pipeline}: {days} built{of}, {incomplete} of them incomplete"),
         format!(
             "{}, {}, {} without ad id; {}, {} of them conversions of ads",
             counted(report.touches, "touch", "touches"),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 
 use crate::base::error::Result;
 use crate::commands::sessions::{SessionsRequest, sessions};
@@ -10,6 +11,7 @@ use crate::config::Settings;
 use crate::known::job::Wanted;
 use crate::report::By;
 
+use super::complete;
 use super::exit::Exit;
 use super::flags::Days;
 use super::machine::with_job;
@@ -23,10 +25,10 @@ pub(super) struct SessionsArgs {
     #[command(flatten)]
     days: Days,
     /// Only this bot; may be given several times.
-    #[arg(long = "bot", value_name = "ID")]
+    #[arg(long = "bot", value_name = "ID", add = ArgValueCompleter::new(complete::bots))]
     bots: Vec<String>,
     /// Only sessions of this ad; may be given several times.
-    #[arg(long = "ad", value_name = "ID")]
+    #[arg(long = "ad", value_name = "ID", add = ArgValueCompleter::new(complete::ads))]
     ads: Vec<String>,
     /// Only sessions of this contact. The full id; an alias finds its contact.
     #[arg(long, value_name = "ID")]
@@ -44,6 +46,7 @@ pub(super) struct SessionsArgs {
 
 const EXAMPLES: &str = "Examples:
   ctwa sessions nightly.toml --from 2026-10-01 --to 2026-10-31
+  ctwa sessions nightly.toml --last 7 --limit 20
   ctwa sessions nightly.toml --from 2026-10-01 --to 2026-10-31 --by conversion-day --ad 120226305854810726 --format csv --out ad.csv
   ctwa sessions nightly.toml --from 2026-10-01 --to 2026-10-31 --contact 5511987654321@wa.gw.msging.net --full-contacts";
 
@@ -51,22 +54,22 @@ const SPARE: [&str; 9] =
     ["message_id", "zone", "opened_on", "event_id", "converted_on", "closed_at", "category", "bot_id", "ad_title"];
 
 pub(super) fn execute(args: &SessionsArgs) -> Result<Exit> {
+    args.sheet.check()?;
+    let settings = Settings::load(&args.pipeline)?;
     let request = SessionsRequest {
-        days: args.days.range()?,
+        days: args.days.range(&settings)?,
         by: args.by,
         bots: args.bots.clone(),
         ads: args.ads.clone(),
         contact: args.contact.clone(),
         full_contacts: args.full_contacts,
     };
-    args.sheet.check()?;
-    let settings = Settings::load(&args.pipeline)?;
     let found = with_job(&settings, Wanted::Through(None), true, |job| sessions(job, &request))?;
     let which = match args.by {
         By::ConversationDay => "opened",
         By::ConversionDay => "converted",
     };
     let heading = format!("{}, sessions {which} on these days: {}", request.days, found.rows.len());
-    args.sheet.write(&found.sheet(), heading, &SPARE, &found.notes)?;
+    args.sheet.write(found.sheet(), heading, &SPARE, &found.notes)?;
     Ok(Exit::Done)
 }

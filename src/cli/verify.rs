@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::base::day::{Day, written_ranges};
 use crate::base::error::Result;
 use crate::commands::verify::{self, Verification};
 use crate::config::Settings;
@@ -14,7 +15,7 @@ use super::exit::Exit;
 use super::flags::Days;
 use super::machine::with_job;
 use super::stdout::print_as;
-use super::text::shown;
+use super::text::{days_alike, shown};
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
@@ -29,13 +30,16 @@ pub(super) struct VerifyArgs {
 }
 
 const EXAMPLES: &str = "Examples:
-  ctwa verify nightly.toml --from 2026-10-01 --to 2026-10-31";
+  ctwa verify nightly.toml --from 2026-10-01 --to 2026-10-31
+  ctwa verify nightly.toml --last 28";
 
-pub(super) fn execute(args: &VerifyArgs) -> Result<Exit> {
-    let days = args.days.range()?;
+pub(super) fn execute(args: &VerifyArgs, quiet: bool) -> Result<Exit> {
     let settings = Settings::load(&args.pipeline)?;
+    let days = args.days.range(&settings)?;
     let verification = with_job(&settings, Wanted::Days(days), true, |job| verify::verify(job, days))?;
-    print_as(args.json, &verification, text)?;
+    if args.json || !quiet || verification.worst.is_some() {
+        print_as(args.json, &verification, text)?;
+    }
     Ok(verification.worst.into())
 }
 
@@ -52,5 +56,14 @@ fn text(verification: &Verification) -> String {
         let what = verification.unknown.join(", ");
         lines.push(format!("  cannot be told: {what} (rows that it was made from cannot be read any more and do not count now)"));
     }
+    let blocked = verification.days_blocked.iter().map(|(day, by)| (*day, by.join(", ")));
+    lines.extend(days_alike(blocked).into_iter().map(|days| format!("  not checked:{}", &days[1..])));
+    let mut not_checked = |days: &[Day], why: &str| {
+        let days = written_ranges(days.iter().copied());
+        lines.extend((!days.is_empty()).then(|| format!("  not checked: {days}: {why}")));
+    };
+    not_checked(&verification.days_kept, "they stay as published, partitions that they were made from were retired");
+    not_checked(&verification.days_outside, "they are no days of the lake");
+    lines.extend(verification.failures.iter().map(|failure| format!("failed: {failure}")));
     shown(&lines)
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use chrono::DateTime;
 use serde::Serialize;
 
-use crate::base::alike::folded;
+use crate::base::alike::{folded, nearest};
 use crate::base::day::{Day, DayRange, MICROS_PER_SECOND};
 use crate::base::error::{Error, Result};
 use crate::commands::categories;
@@ -160,7 +160,9 @@ fn events_of(category: &str, bot: &Bot, days: DayRange, seen: &BTreeMap<String, 
     Err(error.mend(if near.is_empty() {
         "add --unseen if its events are still to come".to_string()
     } else {
-        format!("the nearest there are: {}; add --unseen if its events are still to come", near.join(", "))
+        let is_near = nearest(seen.keys().map(String::as_str), category).is_some();
+        let there = if is_near { "the nearest there are" } else { "there are" };
+        format!("{there}: {}; add --unseen if its events are still to come", near.join(", "))
     }))
 }
 
@@ -231,5 +233,7 @@ mod tests {
         }
         let error = events("doacoes").unwrap_err();
         assert!(error.contains("the nearest there are: \"Doação\", \"doar\", \"visit\""), "{error}");
+        let far = events("zzz").unwrap_err();
+        assert!(far.contains("; there are: ") && !far.contains("nearest"), "{far}");
     }
 }

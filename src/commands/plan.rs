@@ -27,6 +27,7 @@ use crate::plan::Planner;
 use crate::plan::calendar::Calendar;
 use crate::plan::reason::{DayStep, Reason};
 use crate::plan::stages::{PartitionStep, Seen, Stage, Tried};
+use crate::plan::wanted::outside;
 use crate::run::{check_history, note_damaged, note_missing, pull, scan, scan_insights};
 use crate::tables::ads::{AdIndex, places_digest};
 
@@ -61,7 +62,7 @@ pub struct PlanReport {
     pub warnings: Vec<String>,
     pub failures: Vec<String>,
     #[serde(skip)]
-    pub worst: Option<crate::base::error::ErrorKind>,
+    pub worst: Option<ErrorKind>,
 }
 
 /// What would be fetched of an account.
@@ -352,6 +353,13 @@ impl PlanReport {
         self.days_at_most.retain(|step| range.contains(step.day));
         self.days_removed.retain(|day| range.contains(*day));
         self.days_blocked.retain(|day, _| range.contains(*day));
+        let lake = self.first_day.zip(self.last_day).and_then(|(first, last)| DayRange::new(first, last));
+        if let Some(error) = lake.and_then(|lake| outside(range, Some(lake))) {
+            let mut failures = Failures::default();
+            self.worst = ErrorKind::worst(self.worst.into_iter().chain([error.kind()]));
+            failures.add(error);
+            self.failures.extend(failures.texts());
+        }
         self.stale = !(self.days.is_empty() && self.days_at_most.is_empty() && self.days_removed.is_empty());
         self.objects_at_most = 3 * (self.days.len() + self.days_at_most.len()) as u64 + u64::from(self.ads);
         self

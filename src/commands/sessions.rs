@@ -9,7 +9,8 @@
 use std::borrow::Cow;
 
 use crate::base::day::{Day, DayRange, Zone, written_ranges};
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::progress::{FINDING_SESSIONS, Progress};
 use crate::config::{Settings, known_bot};
 use crate::engine::Engine;
 use crate::engine::request::Rules;
@@ -180,6 +181,7 @@ impl LastRunRows {
         let last = LastRun::survey(job)?;
         let mut partitions = last.survey.extracted(Lost::Refused);
         partitions.retain(|partition| partition.content.has_rows_on(days));
+        (job.progress)(Progress::Doing(FINDING_SESSIONS));
         let rows = kept.settle(&last.rules(job.settings), &partitions)?;
         Ok(LastRunRows { last, rows })
     }
@@ -246,7 +248,11 @@ pub(crate) fn sessions(job: &Job<'_>, request: &SessionsRequest) -> Result<Sessi
     };
     let unpublished: Vec<Day> = request.days.iter().filter(|day| !last.is_published(*day)).collect();
     if unpublished.len() == request.days.len() {
-        return Err(Error::not_ready("no day of the range is published")
+        let first = last.survey.published.get("bot_days").and_then(|published| published.keys().next());
+        // Days before the first will not come by waiting.
+        let lies_before = first.is_some_and(|first| request.days.last < *first);
+        let kind = if lies_before { ErrorKind::Usage } else { ErrorKind::NotReady };
+        return Err(Error::new(kind, "no day of the range is published")
             .with("days", request.days)
             .mend("build the days with `ctwa run` first, or ask for others"));
     }

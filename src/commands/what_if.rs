@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::base::day::{Day, DayRange, written_ranges};
 use crate::base::error::{Error, Result};
 use crate::base::limits::{DAYS_AHEAD, DAYS_LATE};
+use crate::base::progress::{FINDING_SESSIONS, Progress};
 use crate::base::schema::Raw;
 use crate::commands::sessions::{DAYS_AROUND, LastRun};
 use crate::config::{ConversionSetting, Horizon, Settings, known_bot};
@@ -96,6 +97,7 @@ pub(crate) fn what_if(job: &Job<'_>, hypothesis: &Hypothesis) -> Result<WhatIf> 
     // What touches say of ads is as published.
     let known: BTreeSet<Day> = last.survey.receipts.messages.iter().map(|(day, _)| day).collect();
     let request = AttributeRequest { rules, partitions: &partitions, days: &days, known: &known };
+    (job.progress)(Progress::Doing(FINDING_SESSIONS));
     let counts = engine.attribute(&request)?.counts;
     let mut conversions: BTreeMap<(Day, String), i64> = BTreeMap::new();
     for (day, rows) in &counts.conversions {

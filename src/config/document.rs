@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use toml_edit::{Document, Item, TableLike};
 
+use crate::base::alike::nearest;
 use crate::base::error::{Error, Result};
 
 /// The text of a file with its name, to turn a span into `file:line:column`.
@@ -253,18 +254,12 @@ impl<'a> Section<'a> {
             return Err(Error::usage(format!("unknown key `{}`", self.path_of(key))).with("at", self.source.place(span)).mend(
                 match near {
                     Some(near) => format!("did you mean `{near}`? (valid here: {})", valid.join(", ")),
-                    None => "remove it".to_string(),
+                    None => format!("remove it (valid here: {})", valid.join(", ")),
                 },
             ));
         }
         Ok(())
     }
-}
-
-/// The word that is most like another.
-pub(super) fn nearest<'w>(words: impl IntoIterator<Item = &'w str>, to: &str) -> Option<&'w str> {
-    let likeness = |word: &str| strsim::jaro_winkler(word, to);
-    words.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
 }
 
 /// Keys under which people write credentials of storage and of Meta.

@@ -2,7 +2,8 @@
 //!
 //! In: the section. Out: an [`EngineKind`]. A kind that this build does not have is a usage error that says what to write.
 
-use super::document::{Section, nearest};
+use super::document::Section;
+use crate::base::alike::nearest;
 use crate::base::error::{Error, Result};
 
 /// An engine that this build has.
@@ -40,9 +41,12 @@ impl EngineKind {
             return Err(Error::usage(format!("engine {word:?} is not in this build, which has {built} only"))
                 .mend(format!("write kind = {:?}, or leave [engine] out", EngineKind::default().name())));
         }
-        let near = nearest(words.into_iter().chain(ELSEWHERE), word).unwrap_or_default();
-        Err(Error::usage(format!("engine {word:?} is not known"))
-            .mend(format!("did you mean {near:?}? (this build has {built})")))
+        let near = nearest(words.into_iter().chain(ELSEWHERE), word);
+        let error = Error::usage(format!("engine {word:?} is not known"));
+        Err(error.mend(match near {
+            Some(near) => format!("did you mean {near:?}? (this build has {built})"),
+            None => format!("this build has {built}"),
+        }))
     }
 }
 

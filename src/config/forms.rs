@@ -6,7 +6,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::document::{Section, nearest};
+use super::document::Section;
+use crate::base::alike::nearest;
 use crate::base::error::Result;
 
 /// The forms of a pipeline, as places in the list of forms that are known.
@@ -36,10 +37,12 @@ impl Forms {
         section.finish()?;
         for name in &named {
             if FORMS.iter().all(|form| form.name != name.value) {
-                let near = nearest(FORMS.iter().map(|form| form.name), &name.value).unwrap_or_default();
+                let near = nearest(FORMS.iter().map(|form| form.name), &name.value);
                 let all = FORMS.iter().map(|form| form.name).collect::<Vec<_>>().join(", ");
                 let error = name.error(format!("{:?} is no form of an id", name.value));
-                return Err(error.mend(format!("did you mean {near:?}? (there are: {all})")));
+                return Err(error.mend(
+                    near.map_or(format!("there are: {all}"), |near| format!("did you mean {near:?}? (there are: {all})")),
+                ));
             }
         }
         let is_named = |place: &usize| named.iter().any(|name| name.value == FORMS[*place].name);

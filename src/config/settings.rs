@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::bots::{self, Bot, BotCodes};
-use super::document::{Placed, Section, Source, nearest};
+use super::document::{Placed, Section, Source};
 use super::engine::EngineKind;
 use super::forms::Forms;
 use super::inputs::{AliasInput, Inputs, PartitionedInput};
 use super::insights::Insights;
 use super::marketing_api::MarketingApi;
+use crate::base::alike::nearest;
 use crate::base::arrival::ArrivalZone;
 use crate::base::day::{Day, MICROS_PER_DAY};
 use crate::base::error::{Error, Result};
@@ -223,6 +224,9 @@ fn max_rejected_share(section: Option<Section<'_>>) -> Result<f64> {
     }
 }
 
+/// As many bots are named where none is near.
+const BOTS_NAMED: usize = 5;
+
 /// A usage error that names the nearest one where the pipeline has no such bot.
 pub fn known_bot(settings: &Settings, asked: &str) -> Result<()> {
     if settings.bot(asked).is_some() {
@@ -234,8 +238,10 @@ pub fn known_bot(settings: &Settings, asked: &str) -> Result<()> {
     }
     let near = nearest(settings.bots.iter().map(|bot| bot.id.as_str()), asked);
     let error = Error::usage(format!("the pipeline names no bot {asked:?}")).with("pipeline", &settings.name);
-    Err(match near {
-        Some(near) => error.mend(format!("did you mean {near:?}?")),
-        None => error,
-    })
+    let some = settings.bots.iter().take(BOTS_NAMED).map(|bot| format!("{:?}", bot.id)).collect::<Vec<_>>().join(", ");
+    let more = if settings.bots.len() > BOTS_NAMED { ", ..." } else { "" };
+    Err(error.mend(match near {
+        Some(near) => format!("did you mean {near:?}?"),
+        None => format!("its bots are {some}{more}"),
+    }))
 }

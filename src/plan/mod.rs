@@ -107,6 +107,10 @@ impl<'a> Planner<'a> {
         self.inputs.calendar
     }
 
+    pub(crate) fn bots(&self) -> &'a [Bot] {
+        &self.inputs.settings.bots
+    }
+
     /// The rows of each bot, in the order of the settings.
     fn rows(&self) -> &[BotRows] {
         self.worked_out.rows.get_or_init(|| {

@@ -20,6 +20,18 @@ impl Amount {
         Amount(i128::from(part) * MILLION).per(whole)
     }
 
+    /// With 2 decimals, half up.
+    pub(super) fn rounded(self) -> String {
+        let text = Amount((self.0 + 5_000).div_euclid(10_000) * 10_000).to_string();
+        text[..text.len() - 4].to_string()
+    }
+
+    /// In per cent, with 1 decimal, half up.
+    pub(super) fn per_cent(self) -> String {
+        let text = Amount((self.0 * 100 + 50_000).div_euclid(100_000) * 100_000).to_string();
+        text[..text.len() - 5].to_string() + "%"
+    }
+
     /// The amount as a person reads it: no zeros at the end beyond the second decimal.
     pub(super) fn short(self) -> String {
         let text = self.to_string();
@@ -51,6 +63,26 @@ mod tests {
         assert_eq!(per(5, 2), 3, "not to the even neighbour");
         assert_eq!(per(i64::MAX as i128, 1), i64::MAX as i128);
         assert_eq!(Amount(MILLION).per(0), None);
+    }
+
+    #[test]
+    fn a_terminal_gets_two_decimals_and_per_cent() {
+        for (millionths, cost, rate) in [
+            (0, "0.00", "0.0%"),
+            (3_333_333, "3.33", "333.3%"),
+            (125_000, "0.13", "12.5%"),
+            (5_000, "0.01", "0.5%"),
+            (4_999, "0.00", "0.5%"),
+            (123_499, "0.12", "12.3%"),
+            (123_500, "0.12", "12.4%"),
+            (-5_100, "-0.01", "-0.5%"),
+        ] {
+            assert_eq!(
+                (Amount(millionths).rounded().as_str(), Amount(millionths).per_cent().as_str()),
+                (cost, rate),
+                "{millionths}"
+            );
+        }
     }
 
     #[test]

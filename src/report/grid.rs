@@ -6,10 +6,13 @@
 
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, Row, Table, Width, presets};
 
-use super::style::{Style, visible};
+use super::style::{Style, counted, visible};
 
 const GAP: usize = 2;
-const LONG_TEXT_WIDTH_MIN: usize = 12;
+/// Others go before a long text gets shorter than this.
+const LONG_TEXT_WIDTH: usize = 12;
+/// It is left out rather than made shorter still.
+const LONG_TEXT_WIDTH_MIN: usize = 8;
 
 /// What the cells of a column hold.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -73,7 +76,8 @@ impl Grid {
     pub(super) fn hide_until(&mut self, width: usize, spare: impl IntoIterator<Item = usize>) -> Vec<usize> {
         let mut hidden = Vec::new();
         for place in spare {
-            if self.width_min() <= width {
+            let is_long_text = self.contents[place] == Content::LongText;
+            if self.width_min(if is_long_text { LONG_TEXT_WIDTH_MIN } else { LONG_TEXT_WIDTH }) <= width {
                 break;
             }
             self.shown.retain(|shown| *shown != place);
@@ -85,10 +89,15 @@ impl Grid {
         hidden
     }
 
-    /// The width with long texts as short as they may get.
-    fn width_min(&self) -> usize {
+    /// Whether it has room with long texts as short as they may get.
+    pub(super) fn fits(&self, width: usize) -> bool {
+        self.width_min(LONG_TEXT_WIDTH_MIN) <= width
+    }
+
+    /// The width with long texts so short.
+    fn width_min(&self, long_text: usize) -> usize {
         let least = |place: &usize| match self.contents[*place] {
-            Content::LongText => self.widths[*place].min(LONG_TEXT_WIDTH_MIN),
+            Content::LongText => self.widths[*place].min(long_text),
             Content::Text | Content::Number => self.widths[*place],
         };
         self.shown.iter().map(least).sum::<usize>() + self.gaps()
@@ -133,17 +142,43 @@ impl Grid {
     }
 }
 
-/// A small table: its header, a rule and its rows. Every column is there, however narrow the terminal.
-pub(crate) fn small_table(columns: &[(&str, Content)], rows: &[Vec<String>], style: Style) -> Vec<String> {
+/// What is said of columns that there is no room for.
+pub(super) fn no_room(columns: &[String]) -> Option<String> {
+    (!columns.is_empty()).then(|| format!("no room for: {} (--format csv has every column)", columns.join(", ")))
+}
+
+/// What is said of rows that were left out.
+pub(crate) fn left_out(rows: usize) -> Option<String> {
+    let rows = (rows > 0).then(|| counted(rows, "more row is", "more rows are"));
+    rows.map(|rows| format!("{rows} left out: --limit N shows N, and --format csv --out FILE keeps all"))
+}
+
+/// A heading, the lines of a table, and notes on what is not there.
+pub(super) fn page_of(heading: &str, lines: &[String], notes: &[Option<String>], style: Style) -> String {
+    let mut text = format!("{}\n\n{}\n", style.lines(heading).join("\n"), lines.join("\n"));
+    for note in notes.iter().flatten() {
+        let note: Vec<String> = style.lines(note).iter().map(|line| style.faint(line)).collect();
+        text.push_str(&format!("\n{}\n", note.join("\n")));
+    }
+    text
+}
+
+/// A small table: its header, a rule and its rows. `spare` are the places of columns that a narrow terminal goes without; a last line
+/// names those.
+pub(crate) fn small_table(columns: &[(&str, Content)], rows: &[Vec<String>], spare: &[usize], style: Style) -> Vec<String> {
     let heads: Vec<Head> = columns.iter().map(|(head, content)| Head { lines: vec![head], content: *content }).collect();
     let cell = |((_, content), text): (&(&str, Content), &String)| match content {
         Content::Number => style.numerals.write(text),
         Content::Text | Content::LongText => visible(text),
     };
     let cells = rows.iter().map(|row| columns.iter().zip(row).map(cell).collect());
-    let lines = Grid::new(&heads, cells).lines(style.line_width(), 0);
+    let mut grid = Grid::new(&heads, cells);
+    let hidden = grid.hide_until(style.line_width(), spare.iter().copied());
+    let lines = grid.lines(style.line_width(), 0);
     let header = lines.header.iter().map(|line| style.heading(line));
-    header.chain([style.faint(&lines.rule)]).chain(lines.rows).collect()
+    let left_out = hidden.iter().map(|place| columns[*place].0).collect::<Vec<_>>().join(", ");
+    let note = (!hidden.is_empty()).then(|| style.faint(&format!("no room for: {left_out} (--json has it)")));
+    header.chain([style.faint(&lines.rule)]).chain(lines.rows).chain(note).collect()
 }
 
 #[cfg(test)]
@@ -155,7 +190,7 @@ mod tests {
     fn shown(width: u16) -> Vec<String> {
         let row = |cells: [&str; 3]| cells.map(str::to_string).to_vec();
         let rows = [row(["shop", "a category with\na long \u{1b}name", "1234"]), row(["loja", "é", "7"])];
-        small_table(&COLUMNS, &rows, Style { width: Some(width), ..Style::PLAIN })
+        small_table(&COLUMNS, &rows, &[], Style { width: Some(width), ..Style::PLAIN })
     }
 
     #[test]
@@ -169,7 +204,7 @@ mod tests {
                 "loja  é                                  7",
             ]
         );
-        for (width, expected) in [(30, 30), (10, 26)] {
+        for (width, expected) in [(30, 30), (10, 22)] {
             let widest = shown(width).iter().map(|line| line.chars().count()).max();
             assert_eq!(widest, Some(expected), "{:#?}", shown(width));
         }

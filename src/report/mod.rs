@@ -33,6 +33,7 @@
 //! sheet.rs       columns and cells, for every format
 //! formats.rs     the formats
 //! table.rs       as a table on a terminal
+//! sheet_table.rs any sheet as one
 //! grid.rs        columns laid out on a terminal
 //! style.rs       texts and numbers on a terminal
 //! csv.rs         as CSV
@@ -62,6 +63,7 @@ mod reconcile;
 mod sample;
 mod series;
 mod sheet;
+mod sheet_table;
 pub mod style;
 mod sums;
 mod table;
@@ -79,6 +81,7 @@ use tally::Tally;
 pub(crate) use amount::Amount;
 pub(crate) use formats::SheetLayout;
 pub use formats::{Format, Rendering, WrittenReport};
+pub(crate) use grid::left_out;
 pub use model::{By, Grain, ReportRequest};
 pub use reconcile::reconcile;
 pub(crate) use sheet::{CellKind, Sheet, Value};
@@ -87,10 +90,17 @@ pub(crate) use what_if::{WhatIf, WhatIfRequest, what_if};
 /// The report asked for, as bytes.
 pub fn write(settings: &Settings, output: &Lake, request: &ReportRequest, rendering: Rendering) -> Result<WrittenReport> {
     if rendering.format == Format::Html {
-        return page(settings, output, request);
+        return match rendering.limit {
+            Some(_) => Err(Error::usage("the page holds every ad: it has no --limit").mend("leave out --limit")),
+            None => page(settings, output, request),
+        };
     }
     let report = build(settings, output, request)?;
-    Ok(WrittenReport { bytes: formats::render(&report, rendering)?, notes: report.notes })
+    let cut = rendering.limit.map_or(0, |limit| report.rows.len().saturating_sub(limit));
+    // A table says so itself.
+    let limited = left_out(cut).filter(|_| rendering.format != Format::Table);
+    let bytes = formats::render(&report, rendering)?;
+    Ok(WrittenReport { bytes, notes: report.notes.into_iter().chain(limited).collect() })
 }
 
 /// The report asked for. A usage error where it names a bot that the pipeline does not; not ready where no day of the range is

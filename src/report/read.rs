@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use crate::base::day::{Day, DayRange};
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::object::Object;
 use crate::base::parallel::while_waiting;
 use crate::config::Horizon;
@@ -116,7 +116,10 @@ fn within(objects: BTreeMap<Day, Object>, days: DayRange) -> impl Iterator<Item 
 }
 
 fn nothing_published(asked: DayRange, there: &BTreeMap<Day, Object>) -> Error {
-    let error = Error::not_ready("no day of the range is published").with("days", asked);
+    // Days before the first will not come by waiting.
+    let lies_before = there.keys().next().is_some_and(|first| asked.last < *first);
+    let kind = if lies_before { ErrorKind::Usage } else { ErrorKind::NotReady };
+    let error = Error::new(kind, "no day of the range is published").with("days", asked);
     match (there.keys().next(), there.keys().next_back()) {
         (Some(first), Some(last)) => {
             let published = DayRange { first: *first, last: *last };

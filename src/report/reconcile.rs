@@ -13,6 +13,7 @@ use crate::config::{Bot, Settings};
 use crate::lake::Lake;
 
 use super::formats::{Format, Rendering, SheetLayout, WrittenReport};
+use super::grid::left_out;
 use super::meaning::Meaning;
 use super::model::ReportRequest;
 use super::notes::missing_days;
@@ -51,12 +52,14 @@ pub fn reconcile(settings: &Settings, output: &Lake, request: &ReportRequest, re
     }
     let published = read::published_for_reconciling(output, request, settings.horizon)?;
     let rows = rows(&published, &settings.bots, request)?;
-    let sheet = Sheet { columns: &COLUMNS, rows: rows.iter().map(ReconciledAd::cells).collect() };
+    let mut sheet = Sheet { columns: &COLUMNS, rows: rows.iter().map(ReconciledAd::cells).collect() };
     let heading = format!("{}, conversations as counted here and by Meta", request.days);
-    let bytes = sheet.write(&SheetLayout { rendering, heading, spare: &[] })?;
+    let cut = sheet.cut(rendering.limit);
+    let bytes = sheet.write(&SheetLayout { rendering, heading, spare: &["meta_unknown_days", "account_id", "ad_title"], cut })?;
     let missing = missing_days(&published, request.days);
     let note = (!missing.is_empty()).then(|| format!("not published and not in the figures: {}", written_ranges(missing)));
-    Ok(WrittenReport { bytes, notes: note.into_iter().collect() })
+    let limited = left_out(cut).filter(|_| rendering.format != Format::Table);
+    Ok(WrittenReport { bytes, notes: note.into_iter().chain(limited).collect() })
 }
 
 fn rows(published: &Published, bots: &[Bot], request: &ReportRequest) -> Result<Vec<ReconciledAd>> {

@@ -68,15 +68,17 @@ impl Numerals {
 /// How a table is written for the terminal that it is for.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
-    /// The terminal's, in letters; none where the output is no terminal, or one of unknown width.
+    /// In letters; none where nobody said how wide the reader's terminal is.
     pub width: Option<u16>,
     pub numerals: Numerals,
     pub colors: bool,
+    /// Whether it is read where it stands: costs then have 2 decimals and rates are in per cent, and elsewhere all their digits.
+    pub at_terminal: bool,
 }
 
 impl Style {
     /// The style of what is no terminal.
-    pub const PLAIN: Style = Style { width: None, numerals: Numerals::PLAIN, colors: false };
+    pub const PLAIN: Style = Style { width: None, numerals: Numerals::PLAIN, colors: false, at_terminal: false };
     const FALLBACK_WIDTH: u16 = 120;
 
     /// How many letters a line holds.
@@ -93,9 +95,29 @@ impl Style {
         self.effect(line, anstyle::Style::new().dimmed())
     }
 
+    /// A sentence, on as many lines as the reader's terminal needs.
+    pub fn lines(self, sentence: &str) -> Vec<String> {
+        self.width.map_or_else(|| vec![sentence.to_string()], |width| wrapped(sentence, usize::from(width)))
+    }
+
     fn effect(self, line: &str, effect: anstyle::Style) -> String {
         if self.colors && !line.is_empty() { format!("{effect}{line}{effect:#}") } else { line.to_string() }
     }
+}
+
+/// Lines of at most `width` letters, broken between words; a longer word stands alone.
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_string()),
+        }
+    }
+    lines
 }
 
 /// What a terminal obeys, or what turns the direction of writing or hides in it, instead of being shown.
@@ -172,6 +194,13 @@ mod tests {
         assert_eq!(visible("two\r\nlines\tand tab"), "two lines and tab");
         assert_eq!(visible("Promoção 50% 🎉 👩‍💻"), "Promoção 50% 🎉 👩‍💻");
         assert_eq!(harmless("  kept   as it is\u{1b}"), "  kept   as it is\u{fffd}");
+    }
+
+    #[test]
+    fn sentences_break_between_words() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("120226305854810726 is long", 8), ["120226305854810726", "is long"]);
+        assert_eq!(wrapped("ação é", 6), ["ação é"]);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The report for a person at a terminal: as wide as the terminal, numbers to the right, NULL as `-`.
 //!
 //! A line above says what is shown. Ids, money and counts are never cut: where they do not fit, titles are shortened first, then
-//! whole columns are left out, and a line below names them. Both bounds of an unknown reach stand in its column as `10..30`. A
+//! whole columns are left out, titles nearly last, and a line below names them; a currency that all rows share is named above instead.
+//! On a terminal costs have 2 decimals and rates are in per cent, elsewhere all digits. Both bounds of an unknown reach stand in its column as `10..30`. A
 //! bot's id stands above its rows, in the first line where all rows share it, and is a column only with day grain. Columns of
 //! unknown days appear only where they are not 0 throughout.
 //!
@@ -14,9 +15,8 @@
 use std::collections::BTreeMap;
 
 use super::amount::Amount;
-use super::grid::{Content, Grid, Head};
+use super::grid::{Content, Grid, Head, left_out, no_room, page_of};
 use super::model::{By, Grain, Report, ReportRow};
-use super::sheet::{CellKind, Sheet, Value};
 use super::style::{Numerals, Style, visible};
 
 struct TableColumn {
@@ -25,17 +25,37 @@ struct TableColumn {
     /// The column's place in the order in which columns are left out; none when it never is.
     spare: Option<u8>,
     content: Content,
-    cell: fn(&ReportRow) -> String,
+    cell: CellOf,
     total: fn(&Total) -> String,
 }
 
+/// How a row's cell is told.
+#[derive(Clone, Copy)]
+enum CellOf {
+    Plain(fn(&ReportRow) -> String),
+    Cost(fn(&ReportRow) -> Option<Amount>),
+    Rate(fn(&ReportRow) -> Option<Amount>),
+}
+
 impl TableColumn {
+    const fn new(header: &'static [&'static str], content: Content, cell: CellOf) -> TableColumn {
+        TableColumn { header, spare: None, content, cell, total: |_| String::new() }
+    }
+
     const fn text(header: &'static [&'static str], cell: fn(&ReportRow) -> String) -> TableColumn {
-        TableColumn { header, spare: None, content: Content::Text, cell, total: |_| String::new() }
+        TableColumn::new(header, Content::Text, CellOf::Plain(cell))
     }
 
     const fn number(header: &'static [&'static str], cell: fn(&ReportRow) -> String) -> TableColumn {
-        TableColumn { content: Content::Number, ..TableColumn::text(header, cell) }
+        TableColumn::new(header, Content::Number, CellOf::Plain(cell))
+    }
+
+    const fn cost(header: &'static [&'static str], cell: fn(&ReportRow) -> Option<Amount>) -> TableColumn {
+        TableColumn::new(header, Content::Number, CellOf::Cost(cell))
+    }
+
+    const fn rate(header: &'static [&'static str], cell: fn(&ReportRow) -> Option<Amount>) -> TableColumn {
+        TableColumn::new(header, Content::Number, CellOf::Rate(cell))
     }
 
     /// A text from outside, which may be long.
@@ -54,6 +74,17 @@ impl TableColumn {
     fn name(&self) -> String {
         self.header.join(" ").replace("- ", "")
     }
+
+    fn cell(&self, row: &ReportRow, style: Style) -> String {
+        let told = |known: Option<Amount>, rounded: fn(Amount) -> String| {
+            known.map_or("-".to_string(), if style.at_terminal { rounded } else { Amount::short })
+        };
+        match self.cell {
+            CellOf::Plain(cell) => cell(row),
+            CellOf::Cost(cell) => told(cell(row), Amount::rounded),
+            CellOf::Rate(cell) => told(cell(row), Amount::per_cent),
+        }
+    }
 }
 
 /// What is known of one currency. The sum of what fits a row may not fit one.
@@ -65,7 +96,8 @@ struct Total {
     conversions: Option<i128>,
 }
 
-pub(super) fn render(report: &Report, style: Style) -> String {
+/// The first rows of the report, as many as `limit` says, and the totals of all.
+pub(super) fn render(report: &Report, style: Style, limit: Option<usize>) -> String {
     let only_bot = match report.rows.split_first() {
         Some((first, rest)) if rest.iter().all(|row| row.bot_id == first.bot_id) => first.bot_id.as_deref(),
         _ => None,
@@ -75,43 +107,83 @@ pub(super) fn render(report: &Report, style: Style) -> String {
     if report.rows.is_empty() {
         return format!("{heading}\n\nno ad has a figure to show\n");
     }
-    let bot_is_column = report.grain == Grain::Day && only_bot.is_none();
-    let columns = columns(report, bot_is_column);
-    let mut spare: Vec<(u8, usize)> =
-        columns.iter().enumerate().filter_map(|(place, column)| Some((column.spare?, place))).collect();
-    spare.sort_unstable();
+    let rows = &report.rows[..limit.unwrap_or(usize::MAX).min(report.rows.len())];
     let totals = totals(&report.rows);
-    let mut grid = grid(&columns, &report.rows, &totals, style.numerals);
-    let hidden = grid.hide_until(style.line_width(), spare.into_iter().map(|(_, place)| place));
-    let left_out: Vec<String> = hidden.into_iter().map(|place| columns[place].name()).collect();
+    let Laid { shape, grid, hidden } = laid_out(report, rows, &totals, style);
+    let of_currency = match shape.currency {
+        CurrencyIn::Heading => format!(", in {}", text(&report.rows[0].currency)),
+        CurrencyIn::Column | CurrencyIn::Spend => String::new(),
+    };
     let mut lines = grid.lines(style.line_width(), totals.len());
-    if only_bot.is_none() && !bot_is_column {
-        name_bots(&mut lines.rows, &report.rows, style);
+    if only_bot.is_none() && !shape.bot_is_column {
+        name_bots(&mut lines.rows, rows, style);
     }
     let bold = |plain: Vec<String>| plain.into_iter().map(|line| style.heading(&line)).collect::<Vec<_>>();
     let rule = style.heading(&lines.rule);
     let body = [bold(lines.header), vec![rule.clone()], lines.rows, vec![rule], bold(lines.totals)].concat();
-    page_of(&heading, &body, &left_out, style)
+    let notes = [no_room(&hidden), left_out(report.rows.len() - rows.len())];
+    page_of(&format!("{heading}{of_currency}"), &body, &notes, style)
 }
 
-/// A heading, the lines of a table, and what there was no room for.
-fn page_of(heading: &str, lines: &[String], left_out: &[String], style: Style) -> String {
-    let mut text = format!("{heading}\n\n{}\n", lines.join("\n"));
-    if !left_out.is_empty() {
-        let note = format!("no room for: {} (--format csv has every column)", left_out.join(", "));
-        text.push_str(&format!("\n{}\n", style.faint(&note)));
+/// Where a bot and a currency stand.
+#[derive(Clone, Copy)]
+struct Shape {
+    /// Else a bot stands above its rows, or in the first line.
+    bot_is_column: bool,
+    currency: CurrencyIn,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum CurrencyIn {
+    Column,
+    /// Where all rows share one.
+    Heading,
+    /// Behind each amount.
+    Spend,
+}
+
+/// A table with room for its columns, and the names of those that there is no room for.
+struct Laid {
+    shape: Shape,
+    grid: Grid,
+    hidden: Vec<String>,
+}
+
+/// The first shape that leaves the title; where none does, the last.
+fn laid_out(report: &Report, rows: &[ReportRow], totals: &[Total], style: Style) -> Laid {
+    let same = |differs: fn(&ReportRow, &ReportRow) -> bool| report.rows.iter().all(|row| !differs(row, &report.rows[0]));
+    let bot_is_column = report.grain == Grain::Day && !same(|one, other| one.bot_id != other.bot_id);
+    let elsewhere = if same(|one, other| one.currency != other.currency) { CurrencyIn::Heading } else { CurrencyIn::Spend };
+    let mut shape = Shape { bot_is_column, currency: CurrencyIn::Column };
+    loop {
+        let columns = columns(report, shape);
+        let mut spare: Vec<(u8, usize)> =
+            columns.iter().enumerate().filter_map(|(place, column)| Some((column.spare?, place))).collect();
+        spare.sort_unstable();
+        let mut grid = grid(&columns, rows, totals, style);
+        let places = grid.hide_until(style.line_width(), spare.into_iter().map(|(_, place)| place));
+        let hidden: Vec<String> = places.into_iter().map(|place| columns[place].name()).collect();
+        // Costs and rates go before the currency moves: it says what they are in.
+        let is_narrow = hidden.iter().any(|name| name == TITLE || name.starts_with(COST)) || !grid.fits(style.line_width());
+        match shape {
+            Shape { currency: CurrencyIn::Column, .. } if is_narrow => shape.currency = elsewhere,
+            Shape { bot_is_column: true, .. } if !grid.fits(style.line_width()) => shape.bot_is_column = false,
+            _ => return Laid { shape, grid, hidden },
+        }
     }
-    text
 }
 
-fn grid(columns: &[TableColumn], rows: &[ReportRow], totals: &[Total], numerals: Numerals) -> Grid {
+const TITLE: &str = "title";
+const COST: &str = "cost per";
+
+fn grid(columns: &[TableColumn], rows: &[ReportRow], totals: &[Total], style: Style) -> Grid {
     let head = |column: &TableColumn| Head { lines: column.header.to_vec(), content: column.content };
-    let is_plain = numerals == Numerals::PLAIN;
+    let is_plain = style.numerals == Numerals::PLAIN;
     let written = |column: &TableColumn, cell: String| match column.content {
-        Content::Number if !is_plain => numerals.write(&cell),
+        Content::Number if !is_plain => style.numerals.write(&cell),
         _ => cell,
     };
-    let of_rows = rows.iter().map(|row| columns.iter().map(|column| written(column, (column.cell)(row))).collect());
+    let of_rows = rows.iter().map(|row| columns.iter().map(|column| written(column, column.cell(row, style))).collect());
     let of_totals = totals.iter().map(|total| columns.iter().map(|column| written(column, (column.total)(total))).collect());
     Grid::new(&columns.iter().map(head).collect::<Vec<_>>(), of_rows.chain(of_totals))
 }
@@ -134,31 +206,41 @@ fn by(by: By) -> &'static str {
     }
 }
 
-fn columns(report: &Report, bot_is_column: bool) -> Vec<TableColumn> {
+fn columns(report: &Report, shape: Shape) -> Vec<TableColumn> {
     let mut columns = Vec::new();
     if report.grain == Grain::Day {
         columns.push(TableColumn::text(&["date"], |row| row.date.map_or("-".to_string(), |day| day.to_string())));
     }
-    if bot_is_column {
+    if shape.bot_is_column {
         columns.push(TableColumn::text(&["bot"], |row| text(&row.bot_id)));
     }
     columns.push(TableColumn::text(&["ad"], |row| visible(&row.ad_id)).total(|_| "total".to_string()));
-    columns.push(TableColumn::text(&["title"], |row| text(&row.ad_title)).long().spare(5));
+    columns.push(TableColumn::text(&["title"], |row| text(&row.ad_title)).long().spare(8));
     columns.push(TableColumn::text(&["type"], |row| text(&row.ad_type)).spare(0));
-    columns.push(TableColumn::text(&["cur-", "rency"], |row| text(&row.currency)).total(|total| text(&total.currency)));
-    columns.push(TableColumn::number(&["spend"], |row| amount(row.spend)).total(|total| amount(total.spend)));
+    let spend = match shape.currency {
+        CurrencyIn::Spend => TableColumn::number(&["spend"], |row| in_currency(row.spend, &row.currency))
+            .total(|total| in_currency(total.spend, &total.currency)),
+        CurrencyIn::Column | CurrencyIn::Heading => {
+            TableColumn::number(&["spend"], |row| amount(row.spend)).total(|total| amount(total.spend))
+        }
+    };
+    if shape.currency == CurrencyIn::Column {
+        columns.push(TableColumn::text(&["cur-", "rency"], |row| text(&row.currency)).total(|total| text(&total.currency)));
+    }
+    columns.push(spend);
     columns.push(TableColumn::number(&["reach"], reach).spare(2));
     columns.push(
         TableColumn::number(&["conver-", "sations"], |row| row.conversations.to_string())
+            .spare(9)
             .total(|total| total.conversations.to_string()),
     );
-    columns.push(TableColumn::number(&["cost per", "conver-", "sation"], |row| amount(row.cost_per_conversation)));
+    columns.push(TableColumn::cost(&["cost per", "conver-", "sation"], |row| row.cost_per_conversation).spare(6));
     columns.push(
         TableColumn::number(&["conver-", "sions"], |row| count(row.conversions))
             .total(|total| total.conversions.map_or("-".to_string(), |count| count.to_string())),
     );
-    columns.push(TableColumn::number(&["cost per", "conver-", "sion"], |row| amount(row.cost_per_conversion)));
-    columns.push(TableColumn::number(&["conver-", "sion", "rate"], |row| amount(row.conversion_rate)).spare(3));
+    columns.push(TableColumn::cost(&["cost per", "conver-", "sion"], |row| row.cost_per_conversion).spare(7));
+    columns.push(TableColumn::rate(&["conver-", "sion", "rate"], |row| row.conversion_rate).spare(3));
     if report.rows.iter().any(|row| row.spend_unknown_days != 0) {
         columns.push(TableColumn::number(&["spend", "unknown", "days"], |row| row.spend_unknown_days.to_string()).spare(4));
     }
@@ -178,6 +260,11 @@ fn count(count: Option<i64>) -> String {
 
 fn amount(amount: Option<Amount>) -> String {
     amount.map_or("-".to_string(), Amount::short)
+}
+
+fn in_currency(spend: Option<Amount>, currency: &Option<String>) -> String {
+    let unit = currency.as_deref().map_or(String::new(), |currency| format!(" {}", visible(currency)));
+    format!("{}{unit}", amount(spend))
 }
 
 fn reach(row: &ReportRow) -> String {
@@ -206,39 +293,6 @@ fn totals(rows: &[ReportRow]) -> Vec<Total> {
     totals.into_values().collect()
 }
 
-/// A sheet for a person: all texts on one line, titles shortened where there is no room, then whole columns left out, in the
-/// order of `spare`.
-pub(super) fn sheet(sheet: &Sheet<'_>, heading: &str, spare: &[&str], style: Style) -> String {
-    let head = |(name, kind): &(&'static str, CellKind)| Head { lines: name.split('_').collect(), content: content(name, *kind) };
-    let heads: Vec<Head> = sheet.columns.iter().map(head).collect();
-    let rows = sheet.rows.iter().map(|row| row.iter().map(|cell| shown_cell(cell, style.numerals)).collect());
-    let place = |wanted: &str| sheet.columns.iter().position(|(name, _)| *name == wanted);
-    let mut grid = Grid::new(&heads, rows);
-    let hidden = grid.hide_until(style.line_width(), spare.iter().filter_map(|name| place(name)));
-    let left_out: Vec<String> = hidden.into_iter().map(|at| sheet.columns[at].0.to_string()).collect();
-    let lines = grid.lines(style.line_width(), 0);
-    page_of(heading, &[lines.header, vec![lines.rule], lines.rows].concat(), &left_out, Style { colors: false, ..style })
-}
-
-fn content(column: &str, kind: CellKind) -> Content {
-    match kind {
-        CellKind::Count | CellKind::Amount => Content::Number,
-        CellKind::Text if column == "ad_title" => Content::LongText,
-        CellKind::Text | CellKind::Day | CellKind::Instant => Content::Text,
-    }
-}
-
-fn shown_cell(value: &Value<'_>, numerals: Numerals) -> String {
-    match value {
-        Value::Null => "-".to_string(),
-        Value::Day(day) => day.to_string(),
-        Value::Text(text) => visible(text),
-        Value::Count(count) => numerals.write(&count.to_string()),
-        Value::Amount(amount) => numerals.write(&amount.short()),
-        Value::Instant { local, .. } => local.replace('T', " "),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -263,7 +317,7 @@ mod tests {
     }
 
     fn shown(width: u16, rows: Vec<ReportRow>) -> String {
-        render(&sample::report(Grain::Range, rows), Style { width: Some(width), ..Style::PLAIN })
+        render(&sample::report(Grain::Range, rows), Style { width: Some(width), ..Style::PLAIN }, None)
     }
 
     #[test]
@@ -336,14 +390,14 @@ no room for: type, unconfigured days, reach (--format csv has every column)
 
     #[test]
     fn a_terminal_gets_its_locale_and_colours_and_the_same_layout() {
-        let style = Style { width: Some(112), numerals: Numerals::of_locale("pt_BR.UTF-8"), colors: true };
-        let text = render(&sample::report(Grain::Range, rows()), style);
+        let style = Style { width: Some(112), numerals: Numerals::of_locale("pt_BR.UTF-8"), colors: true, at_terminal: true };
+        let text = render(&sample::report(Grain::Range, rows()), style, None);
         for written in ["1.234,567891", "12,50", "\u{1b}[1mshop-es\u{1b}[0m", "120226305854810727"] {
             assert!(text.contains(written), "{written}\n{text}");
         }
         let plain = Style { colors: false, ..style };
         let bare = ["\u{1b}[1m", "\u{1b}[2m", "\u{1b}[0m"].iter().fold(text, |text, code| text.replace(code, ""));
-        assert_eq!(bare, render(&sample::report(Grain::Range, rows()), plain));
+        assert_eq!(bare, render(&sample::report(Grain::Range, rows()), plain, None));
     }
 
     #[test]

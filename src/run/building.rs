@@ -4,7 +4,7 @@ use crate::base::day::Day;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::object::Object;
 use crate::base::parallel::{at_once, on_all_cores};
-use crate::base::progress::Progress;
+use crate::base::progress::{FINDING_SESSIONS, Progress};
 use crate::base::schema::{self, DAY_TABLES, LOGIC, Table};
 use crate::known::job::Job;
 use crate::known::moved::{self, Moved};
@@ -40,6 +40,7 @@ impl Run<'_> {
         if !self.attributed.as_ref().is_some_and(|attributed| attributed.covers(steps)) {
             let watermark = self.calendar.last().map_or(0, |last| self.job.settings.landed_until(last));
             let rules = Rules { settings: self.job.settings, identities, watermark };
+            (self.job.progress)(Progress::Doing(FINDING_SESSIONS));
             let attributed = attribute_days(&self.job.places(), &self.survey, &self.calendar, rules, steps)?;
             self.report.test_contact_rows = attributed.counts.left_out.values().sum();
             (self.attributed, self.are_facts_kept) = (Some(attributed), false);

@@ -115,10 +115,10 @@ pub(crate) fn check_history(job: &Job<'_>, survey: &Survey, calendar: &Calendar)
     if job.accept_history_change { Ok(()) } else { survey.accepted.protect(job.settings, calendar.last()) }
 }
 
-/// Fails for what has not landed: holes, and days that are asked for.
+/// Fails for what has not landed, holes and days that are asked for, and for days of which the lake holds none.
 pub(crate) fn note_missing(planner: &Planner<'_>, wanted: Wanted, failures: &mut Failures) {
     planner.calendar().holes().into_iter().for_each(|hole| failures.add(not_landed(hole)));
-    wanted.beyond(planner.calendar().last()).into_iter().for_each(|error| failures.add(error));
+    wanted.missed(planner.range(), planner.calendar().last()).into_iter().for_each(|error| failures.add(error));
 }
 
 /// Fails for published objects that are lost and cannot be made again.

@@ -38,7 +38,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("sha2", &["base/digest.rs", "config/secret.rs"]),
     ("hmac", &["config/secret.rs"]),
     ("clap", &["cli/", "report/formats.rs", "report/model.rs"]), // the report's choices are the flags' choices
-    ("clap_complete", &["cli/shell.rs"]),
+    ("clap_complete", &["cli/"]),
     ("clap_mangen", &["cli/shell.rs"]),
     ("indicatif", &["cli/progress.rs"]),
     ("terminal_size", &["cli/"]),
@@ -50,10 +50,13 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("std::io", &["lake/", "cli/", "report/html.rs"]), // a compressor writes into memory
     ("std::env", &["cli/", "config/secret.rs"]),
     ("std::process", &["lake/", "cli/", "main.rs"]),
-    ("std::thread", &["base/parallel.rs", "lake/lock.rs"]),
+    ("std::thread", &["base/parallel.rs", "lake/lock.rs", "cli/progress.rs", "cli/complete.rs"]),
     ("std::net", &["config/marketing_api.rs"]), // whether an address is this machine
     // How long to wait, no clock.
-    ("std::time", &["lake/lock.rs", "lake/store.rs", "config/marketing_api.rs", "insights/http.rs"]),
+    (
+        "std::time",
+        &["lake/lock.rs", "lake/store.rs", "config/marketing_api.rs", "insights/http.rs", "cli/progress.rs", "cli/complete.rs"],
+    ),
     // Money and counts are exact: the fractions are the share of rejected rows and the seconds a run took.
     ("f64", &["config/", "extract/found.rs", "extract/identity.rs", "run/mod.rs", "run/report.rs"]),
     ("f32", &[]),

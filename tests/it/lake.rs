@@ -587,6 +587,7 @@ pub fn ctwa(lake: &Lake, args: &[&str]) -> Ran {
 pub fn ctwa_with(lake: &Lake, args: &[&str], environment: &[(&str, &str)]) -> Ran {
     let output = Command::new(env!("CARGO_BIN_EXE_ctwa"))
         .args(args)
+        .env_remove("COLUMNS")
         .envs(environment.iter().copied())
         .current_dir(&lake.dir)
         .output()

@@ -321,6 +321,29 @@ fn of_two_runs_at_once_one_does_the_work() {
     }
 }
 
+/// Nothing is known of the lake's days then, and nothing is said of them.
+#[test]
+fn a_signal_before_anything_is_read_says_what_is_true() {
+    let race = Race::new(40);
+    for _ in 0..20 {
+        race.restart();
+        let mut running = race.start(&[]);
+        running.until(|| race.is_locked());
+        running.signal("STOP");
+        running.signal("INT");
+        running.signal("CONT");
+        let ended = running.wait();
+        let said = text(&ended.stdout);
+        if ended.status.code() == Some(130) && said.contains("no day was built") {
+            assert!(!said.contains("has landed, nothing to build"), "{said}");
+            assert!(said.contains("left to read: ") && said.contains("failed: interrupted error: stopped by Ctrl-C"), "{said}");
+            return;
+        }
+        assert!(!said.contains("has landed, nothing to build"), "{said}");
+    }
+    panic!("20 runs read something before they could be stopped");
+}
+
 #[test]
 fn a_signal_stops_a_run_between_two_days() {
     let race = Race::new(40);

@@ -5,7 +5,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use crate::lake;
-use crate::scene::{DAYS, PIPELINE, Scene, date};
+use crate::scene::{DAYS, FAULTY, PIPELINE, Scene, date};
 
 // ------------------------------------------------------------------------------------------------------- the command line
 
@@ -24,6 +24,141 @@ fn days_that_have_not_landed_are_not_ready_and_the_others_are_built() {
     assert_eq!(scene.ctwa("run", &["--through", DAYS[1]]).code, 0);
     assert_eq!(scene.published().bot_days.into_keys().collect::<Vec<_>>(), [DAYS[0], DAYS[1]].map(date));
     assert_eq!(scene.ctwa("backfill", &["--from", "2026-01-01", "--to", DAYS[0]]).code, 0, "days before the first are no error");
+}
+
+/// Nothing is like success that did nothing.
+#[test]
+fn days_of_no_lake_are_never_a_success() {
+    let (ahead, before) = (["--from", "2026-06-01", "--to", "2026-06-30"], ["--from", "2025-06-01", "--to", "2025-06-30"]);
+    let scene = Scene::new();
+    assert_eq!(scene.ctwa("run", &["--through", "2025-06-30"]).code, 2, "also where nothing is published");
+    assert_eq!(scene.ctwa("run", &[]).code, 0);
+    for command in ["verify", "backfill", "plan", "report", "sessions"] {
+        for (days, code, says) in [(ahead, 3, "2026-03-04"), (before, 2, "2026-03-01")] {
+            let ran = scene.ctwa(command, &days);
+            let said = ran.stdout.clone() + &ran.stderr;
+            assert_eq!(ran.code, code, "{command} {days:?}: {said}");
+            assert!(said.contains(says) || command == "sessions", "{command} {days:?}: {said}");
+        }
+    }
+    for (through, code) in [("2026-06-30", 3), ("2025-06-30", 2)] {
+        assert_eq!(scene.ctwa("run", &["--through", through]).code, code, "{through}");
+    }
+    let ran = scene.ctwa("verify", &["--from", "2026-02-27", "--to", "2026-03-05"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stdout.contains("of 4 days checked"), "{ran:?}");
+    assert!(ran.stdout.contains("not checked: 2026-02-27..2026-02-28, 2026-03-05: they are no days of the lake"), "{ran:?}");
+}
+
+/// The zone of all bots is UTC, so the last published day has landed whole.
+#[test]
+fn ranges_have_shortcuts() {
+    let scene = Scene::new();
+    assert_eq!(scene.ctwa("run", &[]).code, 0);
+    let report = |days: &[&str]| scene.ctwa("report", days);
+    assert_eq!(report(&["--last", "3"]).stdout, report(&["--from", DAYS[1], "--to", DAYS[3]]).stdout);
+    assert_eq!(report(&["--month", "2026-03"]).stdout, report(&["--from", "2026-03-01", "--to", "2026-03-31"]).stdout);
+    for command in ["backfill", "verify", "plan", "sessions", "report"] {
+        for days in [&["--last", "2"][..], &["--month", "2026-03"]] {
+            let ran = scene.ctwa(command, days);
+            assert!(ran.code == 0 || (command == "backfill" && ran.code == 3), "{command} {days:?}: {ran:?}");
+        }
+        let ran = scene.ctwa(command, &["--yesterday"]);
+        assert_eq!(ran.code, 3, "yesterday has not landed: {command} {ran:?}");
+    }
+    let what_if = ["--bot", "shop", "--window-days", "7", "--last", "2"];
+    assert_eq!(scene.ctwa("what-if", &what_if).code, 0);
+    assert!(scene.ctwa("insights", &["--last", "2"]).stderr.contains("does not fetch from Meta"));
+    let explained = scene.ctwa("explain", &["--contact", "nobody", "--last", "2"]);
+    assert!(explained.stderr.contains("no click and no event of this contact"), "{explained:?}");
+    let wrong: [(&[&str], &str); 9] = [
+        (&[], "--last"),
+        (&["--last", "3", "--month", "2026-03"], "cannot be used with"),
+        (&["--last", "3", "--from", DAYS[0], "--to", DAYS[1]], "cannot be used with"),
+        (&["--yesterday", "--to", DAYS[1]], "cannot be used with"),
+        (&["--from", DAYS[0]], "--to"),
+        (&["--to", DAYS[0]], "--from"),
+        (&["--last", "0"], "0 is not in"),
+        (&["--month", "2026-13"], "\"2026-13\" is not a month"),
+        (&["--month", "March"], "YYYY-MM"),
+    ];
+    for (days, says) in wrong {
+        for command in ["report", "verify", "backfill", "sessions"] {
+            let ran = scene.ctwa(command, days);
+            assert!(ran.code == 2 && ran.stderr.contains(says), "{command} {days:?}: {}", ran.stderr);
+        }
+    }
+}
+
+/// A last published day that waits for its last hours is not among the last days.
+#[test]
+fn the_last_days_have_landed_whole() {
+    let scene = Scene::new();
+    let text = fs::read_to_string(&scene.lake.pipeline).expect("the pipeline file is there");
+    scene.pipeline(&text.replace("timezone = \"UTC\"", "timezone = \"America/Sao_Paulo\""));
+    assert_eq!(scene.ctwa("run", &[]).code, 0);
+    let shown = scene.ctwa("report", &["--last", "2"]).stdout;
+    assert!(shown.starts_with("2026-03-02..2026-03-03,"), "{shown}");
+}
+
+#[test]
+fn what_is_asked_for_is_named_with_what_stands_in_for_it() {
+    let scene = Scene::new();
+    let ran = scene.ctwa("explain", &[]);
+    assert!(ran.code == 2 && ran.stderr.contains("--ad <ID>|--contact <ID>"), "{}", ran.stderr);
+    let help = scene.ctwa("explain", &["--help"]).stdout;
+    assert!(help.contains("Usage: ctwa explain") && help.contains("--ad <ID>|--contact <ID>"), "{help}");
+    let ran = scene.ctwa("explain", &["--ad", "1"]);
+    assert!(ran.code == 2 && ran.stderr.contains("--date"), "{}", ran.stderr);
+    let ran = scene.ctwa("explain", &["--ad", "1", "--date", DAYS[0], "--last", "3"]);
+    assert!(ran.code == 2 && ran.stderr.contains("--contact"), "{}", ran.stderr);
+    let ran = scene.ctwa("what-if", &["--bot", "shop", "--last", "3"]);
+    assert!(ran.code == 2 && ran.stderr.contains("--category <CATEGORY>|--window-days <N>"), "{}", ran.stderr);
+}
+
+#[test]
+fn days_that_wait_for_a_partition_are_not_verified_in_silence() {
+    let scene = Scene::new();
+    assert_eq!(scene.ctwa("run", &[]).code, 0);
+    fs::remove_dir_all(scene.folder("events", FAULTY)).expect("it goes");
+    let ran = scene.ctwa("verify", &["--from", FAULTY, "--to", FAULTY]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(ran.stdout.contains("not checked: 2026-03-03: events partition 2026-03-03 has not landed"), "{ran:?}");
+}
+
+/// A limit on the size of files is a full disk to whoever writes.
+#[test]
+fn a_full_disk_is_said_and_not_an_empty_lake() {
+    let scene = Scene::new();
+    let line = format!("trap '' XFSZ; ulimit -f 1; {} run pipeline.toml", env!("CARGO_BIN_EXE_ctwa"));
+    let ran = Command::new("bash").args(["-c", &line]).current_dir(&scene.lake.dir).output().expect("bash starts");
+    let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert_eq!(ran.status.code(), Some(4), "{said}{}", String::from_utf8_lossy(&ran.stderr));
+    assert!(!said.contains("nothing to build"), "{said}");
+    assert!(said.contains("no day was built: 0 partitions read") && said.contains("failed: unavailable error"), "{said}");
+}
+
+#[test]
+fn quiet_commands_that_succeed_print_nothing_but_what_was_asked_for() {
+    let scene = Scene::new();
+    let range = ["--from", DAYS[0], "--to", DAYS[3], "--quiet"];
+    let ran = scene.ctwa("run", &["--quiet"]);
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, "", ""));
+    for command in ["backfill", "verify"] {
+        let ran = scene.ctwa(command, &range);
+        assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, "", ""), "{command}");
+    }
+    let ran = scene.ctwa("run", &["--quiet", "--json"]);
+    assert!(ran.stdout.starts_with('{') && ran.stderr.is_empty(), "its result was asked for: {ran:?}");
+    let ran = scene.ctwa("report", &range);
+    assert!(ran.stdout.contains("conversions by conversion day") && !ran.stderr.contains("INFO"), "{ran:?}");
+    let set = ["--bot", "loja", "--category", "purchase", "--quiet"];
+    let ran = lake::ctwa(&scene.lake, &[&["conversion-event", "set", "pipeline.toml", "--unseen"], &set[..]].concat());
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, "", ""));
+    fs::write(scene.file("events", FAULTY), "no Parquet").expect("it is written");
+    let ran = scene.ctwa("run", &["--quiet"]);
+    assert_eq!(ran.code, 6);
+    assert!(ran.stdout.contains("failed: data error") && ran.stderr.contains(FAULTY), "{ran:?}");
 }
 
 #[test]
@@ -99,8 +234,9 @@ fn a_reader_that_leaves_early_is_no_failure() {
 fn a_report_says_what_it_cannot_show() {
     let whole = ["--from", "2026-03-01", "--to", "2026-03-04"];
     type Case = (&'static [&'static str], i32, &'static [&'static str]);
-    let cases: [Case; 5] = [
-        (&["--bot", "shopp"], 2, &["names no bot \"shopp\"", "shop"]),
+    let cases: [Case; 6] = [
+        (&["--bot", "shopp"], 2, &["names no bot \"shopp\"", "did you mean \"shop\"?"]),
+        (&["--bot", "nope"], 2, &["names no bot \"nope\"", "its bots are \"loja\", \"shop\""]),
         (&["--bot", "shop-sales"], 2, &["\"shop-sales\" is a member of bot \"shop\""]),
         (&["--by", "conversion"], 2, &["conversion-day", "conversation-day"]),
         (&["--format", "xml"], 2, &["xml", "csv"]),

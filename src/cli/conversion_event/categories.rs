@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 
 use crate::base::error::Result;
+use crate::cli::complete;
 use crate::cli::exit::Exit;
 use crate::cli::machine::with_job;
 use crate::cli::stdout::print_as;
@@ -22,7 +24,7 @@ pub(super) struct CategoriesArgs {
     /// The pipeline file.
     pipeline: PathBuf,
     /// Only this bot; may be given several times.
-    #[arg(long = "bot", value_name = "ID")]
+    #[arg(long = "bot", value_name = "ID", add = ArgValueCompleter::new(complete::bots))]
     bots: Vec<String>,
     /// How many days to look at, up to the last that has landed.
     #[arg(long, value_name = "N", default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..=400))]
@@ -40,7 +42,7 @@ pub(super) fn execute(args: &CategoriesArgs) -> Result<Exit> {
     let settings = Settings::load(&args.pipeline)?;
     args.bots.iter().try_for_each(|bot| known_bot(&settings, bot))?;
     let found = with_job(&settings, Wanted::Through(None), true, |job| categories(job, &args.bots, args.days))?;
-    print_as(args.json, &found, |found| text(found, terminal::stdout()))?;
+    print_as(args.json, &found, |found| text(found, terminal::style()))?;
     Ok(found.worst.into())
 }
 
@@ -56,7 +58,8 @@ fn text(found: &Categories, style: Style) -> String {
     ];
     let mut text = String::new();
     if let Some((first, last)) = found.first_day.zip(found.last_day) {
-        text.push_str(&format!("{first}..{last}, by the events' own time in each bot's zone\n"));
+        let heading = style.lines(&format!("{first}..{last}, by the events' own time in each bot's zone"));
+        text.push_str(&format!("{}\n", heading.join("\n")));
     }
     for bot in &found.bots {
         text.push_str(&format!("\n{}\n", style.heading(&format!("{} ({})", visible(&bot.bot_id), bot.timezone))));
@@ -78,7 +81,7 @@ fn text(found: &Categories, style: Style) -> String {
             ]
         };
         let rows: Vec<Vec<String>> = bot.categories.iter().map(row).collect();
-        for line in small_table(&columns, &rows, style) {
+        for line in small_table(&columns, &rows, &[2, 4], style) {
             text.push_str(&line);
             text.push('\n');
         }
@@ -93,7 +96,8 @@ conversions: of ads, had the category been the conversion event on all of these 
 without ad: the same, of conversations that name no ad
 in a session: conversions of both kinds for each event";
     text.push('\n');
-    note.lines().for_each(|line| text.push_str(&format!("{}\n", style.faint(line))));
+    let lines = note.lines().flat_map(|sentence| style.lines(sentence));
+    lines.for_each(|line| text.push_str(&format!("{}\n", style.faint(&line))));
     found.failures.iter().for_each(|failure| text.push_str(&format!("not counted: {}\n", harmless(failure))));
     text
 }

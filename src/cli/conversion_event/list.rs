@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 use serde::Serialize;
 
 use crate::base::error::Result;
+use crate::cli::complete;
 use crate::cli::exit::Exit;
 use crate::cli::machine::clock;
 use crate::cli::stdout::print_as;
@@ -21,7 +23,7 @@ pub(super) struct ListArgs {
     /// The pipeline file.
     pipeline: PathBuf,
     /// Only this bot; may be given several times.
-    #[arg(long = "bot", value_name = "ID")]
+    #[arg(long = "bot", value_name = "ID", add = ArgValueCompleter::new(complete::bots))]
     bots: Vec<String>,
     /// Print one JSON object as the result.
     #[arg(long)]
@@ -35,7 +37,7 @@ pub(super) fn execute(args: &ListArgs) -> Result<Exit> {
     let settings = Settings::load(&args.pipeline)?;
     args.bots.iter().try_for_each(|bot| known_bot(&settings, bot))?;
     let list = SettingsList::of(&settings, &args.bots, clock().timestamp_micros());
-    print_as(args.json, &list, |list| list.text(terminal::stdout()))?;
+    print_as(args.json, &list, |list| list.text(terminal::style()))?;
     Ok(Exit::Done)
 }
 
@@ -94,6 +96,9 @@ impl SettingsList {
             ("until", Content::Text),
             ("", Content::Text),
         ];
+        // In the zone of the bot, to the minute where somebody reads it.
+        let at =
+            |time: &str| time.get(..16).filter(|_| style.at_terminal).map_or(time.to_string(), |minute| minute.replace('T', " "));
         let mut rows = Vec::new();
         for bot in &self.bots {
             if bot.conversion_events.is_empty() {
@@ -101,15 +106,16 @@ impl SettingsList {
             }
             for (i, setting) in bot.conversion_events.iter().enumerate() {
                 let bot_id = if i == 0 { bot.bot_id.as_str() } else { "" };
-                let until = setting.until.as_deref().unwrap_or("-");
-                let cells = [bot_id, &category(&setting.category), &setting.effective_at, until, setting.state];
+                let (from, until) = (at(&setting.effective_at), at(setting.until.as_deref().unwrap_or("-")));
+                let cells = [bot_id, &category(&setting.category), &from, &until, setting.state];
                 rows.push(cells.map(str::to_string).to_vec());
             }
         }
-        let mut text = small_table(&columns, &rows, style).join("\n") + "\n";
+        let mut text = small_table(&columns, &rows, &[3], style).join("\n") + "\n";
         if self.bots.iter().any(|bot| bot.in_effect.is_none()) {
             let note = "where none is in effect nothing converts: `ctwa conversion-event categories` shows what could";
-            text.push_str(&format!("\n{}\n", style.faint(note)));
+            let lines: Vec<String> = style.lines(note).iter().map(|line| style.faint(line)).collect();
+            text.push_str(&format!("\n{}\n", lines.join("\n")));
         }
         text
     }

@@ -35,10 +35,10 @@ impl ConversionEventArgs {
     }
 }
 
-pub(super) fn execute(args: &ConversionEventArgs) -> Result<Exit> {
+pub(super) fn execute(args: &ConversionEventArgs, quiet: bool) -> Result<Exit> {
     match &args.command {
         ConversionEvent::List(args) => list::execute(args),
         ConversionEvent::Categories(args) => categories::execute(args),
-        ConversionEvent::Set(args) => set::execute(args),
+        ConversionEvent::Set(args) => set::execute(args, quiet),
     }
 }

@@ -5,8 +5,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 
 use crate::base::error::{Error, Result};
+use crate::cli::complete;
 use crate::cli::exit::Exit;
 use crate::cli::machine::with_job;
 use crate::cli::stdout::print_as;
@@ -21,7 +23,7 @@ pub(super) struct SetArgs {
     /// The pipeline file. It keeps its comments and order.
     pipeline: PathBuf,
     /// The bot.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", add = ArgValueCompleter::new(complete::bots))]
     bot: String,
     /// The category, as it stands in the events: case and accents matter.
     #[arg(long, value_name = "CATEGORY")]
@@ -44,9 +46,11 @@ const EXAMPLES: &str = "Examples:
 
 const DAYS_LOOKED_AT: u16 = 90;
 
-pub(super) fn execute(args: &SetArgs) -> Result<Exit> {
+pub(super) fn execute(args: &SetArgs, quiet: bool) -> Result<Exit> {
     let new = set(args)?;
-    print_as(args.json, &new, |new| text(new, &args.pipeline))?;
+    if args.json || !quiet {
+        print_as(args.json, &new, |new| text(new, &args.pipeline))?;
+    }
     Ok(Exit::Done)
 }
 

@@ -28,7 +28,7 @@ fn request(first: &str, last: &str) -> ReportRequest {
 }
 
 fn plain(format: Format) -> Rendering {
-    Rendering { format, style: Style::PLAIN, raw_csv: false }
+    Rendering { format, style: Style::PLAIN, raw_csv: false, limit: None }
 }
 
 /// Reach of ad 1 in a report, with its bounds.
