@@ -12,7 +12,7 @@ use crate::base::schema::Raw;
 use crate::config::{PartitionedInput, Settings};
 use crate::known::job::Places;
 use crate::known::moved::AffectedDays;
-use crate::known::survey::{Survey, WORKING_TABLE_LOST};
+use crate::known::survey::{Survey, TOO_MANY_REJECTED, WORKING_TABLE_LOST};
 use crate::lake::Lake;
 use crate::lake::Partition;
 use crate::plan::calendar::Calendar;
@@ -25,7 +25,7 @@ pub(crate) struct Unread<'a> {
     /// The instant from which conversion events may be others than before.
     settings_from: i64,
     partitions: Vec<UnreadPartition<'a>>,
-    /// Those that a run may try in vain: their footers cannot be read, or they were refused as they lie there.
+    /// Those that a run may try in vain: their footers cannot be read, or they were refused or judged otherwise as they lie there.
     doubtful: Vec<(Raw, Day)>,
 }
 
@@ -67,7 +67,8 @@ impl<'a> Unread<'a> {
             let Some(partition) = survey.raw(table).partitions.get(&step.day) else { continue };
             let footers = footers(places.lake, input, partition)?;
             let refusal = survey.receipts.refused(table).get(step.day);
-            if !footers.are_readable || refusal.is_some_and(|refusal| refusal.inputs == partition.objects) {
+            let was_refused = refusal.is_some_and(|refusal| refusal.inputs == partition.objects);
+            if !footers.are_readable || was_refused || step.reason == TOO_MANY_REJECTED {
                 doubtful.push((table, step.day));
             }
             let is_of_settings = step.reason == HISTORY_CHANGED;

@@ -79,7 +79,7 @@ pub(crate) struct StageInputs<'a> {
 const REFUSED_BEFORE: &str = "could not be read before";
 
 /// A partition that was accepted under a larger share is read again, and refused.
-const TOO_MANY_REJECTED: &str = "more rejected rows than max_rejected_share allows";
+pub(crate) const TOO_MANY_REJECTED: &str = "more rejected rows than max_rejected_share allows";
 
 /// How partitions of a raw table would be read now.
 pub(super) struct ReadNow<'a> {

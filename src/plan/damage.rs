@@ -2,47 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::base::day::{Day, DayRange, written_ranges};
-use crate::base::error::Error;
+use crate::base::day::{Day, DayRange};
 use crate::base::schema::DAY_TABLES;
 use crate::plan::Planner;
 use crate::plan::calendar::Blocker;
-
-/// A published object that is not as it was published, and that nobody can make again now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Damaged {
-    pub day: Day,
-    pub table: &'static str,
-    /// What keeps its day back; nothing where the day stays as published.
-    pub blockers: Vec<Blocker>,
-}
-
-impl Damaged {
-    pub(crate) fn why(&self) -> String {
-        if self.blockers.is_empty() {
-            return "what it was made from was retired, or is read no more".to_string();
-        }
-        let blockers = self.blockers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        format!("its day is kept back, {blockers}")
-    }
-
-    pub(crate) fn mend(&self) -> String {
-        let restore = "restore the object from a copy of the output".to_string();
-        if self.blockers.is_empty() {
-            return restore;
-        }
-        let mut days: Vec<Day> = self.blockers.iter().map(|blocker| blocker.day).collect();
-        days.sort_unstable();
-        days.dedup();
-        format!("{restore}, or land what {} lacks, so that the day can be built", written_ranges(days))
-    }
-
-    pub(crate) fn error(&self, object: String) -> Error {
-        let error =
-            Error::data(format!("a published object is not as it was published, and cannot be made again: {}", self.why()));
-        error.with("day", self.day).with("object", object).mend(self.mend())
-    }
-}
+use crate::plan::steps::Damaged;
 
 impl Planner<'_> {
     /// The tables of a day whose objects are not there as they were published; none of a day that was not published.

@@ -53,7 +53,7 @@ use crate::plan::insights_status::insights_status;
 use crate::plan::marks::Marks;
 use crate::plan::reason::{Change, DayStep, Reason};
 use crate::plan::receipt::{DayReceipt, PartitionReceipt, Receipts};
-pub(crate) use crate::plan::steps::Steps;
+pub(crate) use crate::plan::steps::{Damaged, Steps};
 
 /// What is worked out from the receipts of partitions, once: for all planners over the same ones.
 #[derive(Default)]

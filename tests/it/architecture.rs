@@ -168,6 +168,7 @@ const STAGES: &[(&str, &[&str])] = &[
         &[
             "run/mod.rs",
             "run/building.rs",
+            "run/lacking.rs",
             "run/publish.rs",
             "run/scan.rs",
             "run/pull/",
