@@ -124,6 +124,11 @@ impl Bound {
         columns.map(|source| (source.column.clone(), source.key.first().cloned())).collect()
     }
 
+    /// Whether the file has a contract column.
+    pub(crate) fn is_there(&self, name: &str) -> bool {
+        self.sources.get(name).is_some_and(|sources| !sources.is_empty())
+    }
+
     /// Optional columns that the file lacks.
     pub(crate) fn missing(&self) -> &[Missing] {
         &self.missing

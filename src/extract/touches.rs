@@ -204,8 +204,18 @@ impl<'a> TouchReader<'a> {
                 }
             }
         }
+        self.note_directions(bound, &cells);
         self.batches.push(cells.kept());
         self.set_aside.take(bound, batch, &reasons)
+    }
+
+    /// Counts the touches of the last batch that have no direction, where the file has one.
+    fn note_directions(&mut self, bound: &Bound, cells: &MessageCells) {
+        if cells.directions.texts.null_count() > 0 && bound.is_there("direction") {
+            let of_batch = self.rows.iter().rev().take_while(|row| row.batch as usize == self.batches.len());
+            let without = of_batch.filter(|row| cells.directions.get(row.row as usize).is_none()).count();
+            self.content.noticed.without_direction += without as u64;
+        }
     }
 
     /// Adds what was taken of another object of the partition.
