@@ -9,16 +9,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, StringBuilder};
 use arrow::datatypes::{DataType, Schema};
-use chrono::DateTime;
 
-use crate::base::cells::{Fault, Faults, Leaf, TextCells, arrow_bug, as_text, keys_met};
+use crate::base::cells::{Fault, Faults, Leaf, TextCells, arrow_bug, as_text, keys_met, no_id, no_json, shown};
 use crate::base::error::{Error, Result};
 use crate::base::ids::{IdCell, id_cell, is_of_ids};
 use crate::base::mapping::{ColumnSource, MappedColumn, TableMapping};
 use crate::base::missing::{self, Missing};
 use crate::base::places::{File, Found};
 use crate::base::schema::{InputColumn, InputKind, InputTable};
-use crate::base::times::{Instant, instants};
+use crate::base::times::Instant;
 use crate::base::types::{self, Exact};
 use crate::base::{steps, time_columns};
 
@@ -157,9 +156,14 @@ impl Bound {
         self.table.columns.iter().find(|column| column.name == name)
     }
 
-    /// The values of a place as texts.
-    fn texts(&self, name: &'static str, source: &ColumnSource, leaf: &ArrayRef) -> Result<StringArray> {
-        types::texts(leaf, exact(source)).map_err(|inexact| {
+    /// The values of a place as texts, and the rows in which they are none.
+    fn texts(&self, name: &'static str, source: &ColumnSource, leaf: &ArrayRef) -> Result<(StringArray, Vec<usize>)> {
+        let texts = types::texts(leaf, exact(source)).map(|texts| (texts, Vec::new()));
+        let of_bytes = |inexact| match types::texts_of_bytes(leaf) {
+            Some(of_bytes) => Ok((of_bytes.shown, of_bytes.no_texts)),
+            None => Err(inexact),
+        };
+        texts.or_else(of_bytes).map_err(|inexact| {
             let is_boolean = leaf.data_type() == &DataType::Boolean;
             let error = match self.spec(name).filter(|column| is_boolean && !column.words.is_empty()) {
                 Some(column) => untranslated(column, source),
@@ -190,16 +194,26 @@ impl Bound {
     }
 
     fn cells_as(&self, name: &'static str, batch: &RecordBatch, is_id: bool) -> Result<TextCells> {
-        let mut places: Vec<(StringArray, Faults)> = Vec::new();
+        let (mut places, mut shown_only): (Vec<(StringArray, Faults)>, Vec<usize>) = (Vec::new(), Vec::new());
         for source in self.sources.get(name).into_iter().flatten() {
             let leaf = self.leaf(name, source, batch)?;
-            places.push((translated(self.texts(name, source, &leaf.array)?, source), leaf.faults));
+            let (texts, no_texts) = self.texts(name, source, &leaf.array)?;
+            let faults = match no_texts.as_slice() {
+                [] => leaf.faults,
+                _ if is_shown_only(name) => {
+                    shown_only.extend(&no_texts);
+                    leaf.faults
+                }
+                _ => leaf.faults.all_of(&no_texts, Fault::BrokenText),
+            };
+            places.push((translated(texts, source), faults));
         }
+        shown_only.sort_unstable();
         if let [(texts, faults)] = &places[..]
             && faults.is_empty()
             && texts.iter().flatten().all(|text| stays(text, is_id))
         {
-            return Ok(TextCells { texts: texts.clone(), faults: Faults::default() });
+            return Ok(TextCells { texts: texts.clone(), faults: Faults::default(), no_texts: shown_only });
         }
         let (mut found, mut faulty) = (StringBuilder::with_capacity(batch.num_rows(), 0), Faults::default());
         for row in 0..batch.num_rows() {
@@ -212,7 +226,7 @@ impl Bound {
                 }
             }
         }
-        Ok(TextCells { texts: found.finish(), faults: faulty })
+        Ok(TextCells { texts: found.finish(), faults: faulty, no_texts: shown_only })
     }
 
     /// A contract column as instants: the first source that has one.
@@ -271,7 +285,7 @@ impl Bound {
             let leaf = self.leaf(name, source, batch)?;
             match leaf.faults.rows().find(|(_, fault)| *fault == Fault::NoJson || is_of_ids(name)) {
                 Some((row, Fault::NoJson)) => Err(no_json(name, source, batch, row)),
-                Some((row, Fault::NoId)) => Err(no_id(name, source, &leaf.array, row)),
+                Some((row, Fault::NoId | Fault::BrokenText)) => Err(no_id(name, source, &leaf.array, row)),
                 None => Ok((source, leaf.array)),
             }
         };
@@ -333,6 +347,11 @@ impl Bound {
     }
 }
 
+/// Whether a column is for people to look at, and no figure depends on it: a sign stands in it for bytes that are no text.
+fn is_shown_only(name: &str) -> bool {
+    name == "ad_title"
+}
+
 /// What the texts of a place have to be.
 fn exact(source: &ColumnSource) -> Exact {
     if source.values.is_empty() { Exact::Plain } else { Exact::Translated }
@@ -347,20 +366,6 @@ fn untranslated(column: &InputColumn, source: &ColumnSource) -> Error {
     let name = column.name;
     Error::data(format!("{name} is true or false in {source}, and nothing says which of them is {words}"))
         .mend(format!("say so: {name} = {entry}, or the other way round"))
-}
-
-fn no_id(name: &str, source: &ColumnSource, values: &ArrayRef, row: usize) -> Error {
-    Error::data(format!("{source} cannot be read for {name}: it holds {}, which is no id", types::shown(values, row)))
-        .with("column", &source.column)
-        .mend("write ids as text or as whole numbers")
-}
-
-fn no_json(name: &str, source: &ColumnSource, batch: &RecordBatch, row: usize) -> Error {
-    let cell = batch.column_by_name(&source.column).and_then(|column| as_text(column).ok());
-    let text = cell.map(|texts| texts.value(row).chars().take(200).collect::<String>()).unwrap_or_default();
-    Error::data(format!("{source} cannot be read for {name}: a cell holds {text:?}, which is no JSON object"))
-        .with("column", &source.column)
-        .mend("write the column as JSON, json.dumps(...) in Python and not str(...)")
 }
 
 /// Values without the cells that are one of these words.
@@ -378,24 +383,6 @@ fn without_words(array: ArrayRef, words: &[String]) -> Result<ArrayRef> {
     arrow::compute::nullif(&array, &is_word).map_err(arrow_bug)
 }
 
-/// Values as texts to look at: times in a form that people read.
-fn shown(array: &ArrayRef) -> Result<StringArray> {
-    if array.data_type().is_nested() {
-        let text = |row: usize| array.is_valid(row).then(|| types::shown(array, row));
-        return Ok((0..array.len()).map(text).collect());
-    }
-    if !matches!(array.data_type(), DataType::Timestamp(..)) {
-        return as_text(array);
-    }
-    let text = |instant| match instant {
-        Instant::At(micros) => {
-            DateTime::from_timestamp_micros(micros).map(|time| time.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))
-        }
-        Instant::Absent | Instant::Unreadable => None,
-    };
-    Ok(instants(array, None, None)?.into_iter().map(text).collect())
-}
-
 /// Whether a cell is read as it stands.
 fn stays(text: &str, is_id: bool) -> bool {
     match is_id {
@@ -408,6 +395,7 @@ fn stays(text: &str, is_id: bool) -> bool {
 fn text_cell<'t>(texts: &'t StringArray, faults: &Faults, row: usize, is_id: bool) -> Option<Result<&'t str, Fault>> {
     match faults.of(row) {
         Some(Fault::NoJson) => return Some(Err(Fault::NoJson)),
+        Some(Fault::BrokenText) => return Some(Err(Fault::BrokenText)),
         Some(Fault::NoId) if is_id => return Some(Err(Fault::NoId)),
         _ => {}
     }

@@ -6,11 +6,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, ListArray, StringArray, UInt64Array};
-use arrow::compute::{cast, take};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, StringArray, UInt64Array};
+use arrow::compute::{cast, nullif, take};
 use arrow::datatypes::{DataType, Field, FieldRef, Fields};
 
-use crate::base::cells::{Leaf, json_values, map_value, struct_field};
+use crate::base::cells::{Fault, Leaf, as_text, json_values, map_value, struct_field};
 use crate::base::error::{Error, Result};
 use crate::base::types::{self, Exact, is_binary, is_empty, is_text};
 
@@ -63,8 +63,16 @@ pub(super) fn into(column: &ArrayRef, path: &[String]) -> Result<Step> {
         DataType::Map(..) => map_value(column.as_map(), key).and_then(|(values, with_key)| one(values, Some(with_key))),
         _ if is_empty(column) => one(Arc::new(StringArray::new_null(column.len())), Some(0)),
         _ if is_text(kind) || is_binary(kind) || matches!(kind, DataType::Dictionary(..)) => {
-            let texts = types::texts(column, Exact::Plain).map_err(|inexact| inexact.error("JSON text", "JSON text"))?;
+            // A cell whose bytes are no text is no JSON.
+            let (texts, no_texts) = match types::texts_of_bytes(column) {
+                Some(of_bytes) => (of_bytes.shown, of_bytes.no_texts),
+                None => {
+                    let texts = types::texts(column, Exact::Plain);
+                    (texts.map_err(|inexact| inexact.error("JSON text", "JSON text"))?, Vec::new())
+                }
+            };
             let (leaf, with_key) = json_values(&texts, path);
+            let leaf = if no_texts.is_empty() { leaf } else { without_values(leaf, &no_texts)? };
             Ok(Step { leaf, with_key: Some(with_key), taken: path.len() })
         }
         _ if pair(kind).is_some() => pair_value(column, key).and_then(|(values, with_key)| one(values, Some(with_key))),
@@ -73,6 +81,13 @@ pub(super) fn into(column: &ArrayRef, path: &[String]) -> Result<Step> {
         ))
         .mend("correct the mapping, or remove its key")),
     }
+}
+
+/// What lies in cells without the rows that are no JSON whatever else they seem.
+fn without_values(leaf: Leaf, rows: &[usize]) -> Result<Leaf> {
+    let mask: BooleanArray = (0..leaf.array.len()).map(|row| Some(rows.binary_search(&row).is_ok())).collect();
+    let array = nullif(&leaf.array, &mask).map_err(|error| Error::bug("values cannot be taken out").source(error))?;
+    Ok(Leaf { array, faults: leaf.faults.all_of(rows, Fault::NoJson) })
 }
 
 /// The value of the last pair with a key, as in a map, and in how many lists the key is.
@@ -86,7 +101,7 @@ fn pair_value(column: &ArrayRef, key: &str) -> Result<(ArrayRef, u64)> {
     let lists: &ListArray = lists.as_list();
     let Some((key_at, value_at, _)) = pair(lists.data_type()) else { return Err(Error::bug("a list of pairs has none")) };
     let pairs = lists.values().as_struct();
-    let keys = types::texts(pairs.column(key_at), Exact::Plain).map_err(|inexact| inexact.error("a key", "a key"))?;
+    let keys = as_text(pairs.column(key_at))?;
     let offsets = lists.value_offsets();
     let is_it = |at: &usize| pairs.is_valid(*at) && keys.is_valid(*at) && keys.value(*at) == key;
     let entry = |row: usize| {

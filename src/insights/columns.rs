@@ -71,7 +71,7 @@ impl Columns<'_> {
 
     /// Days, each with its error where it is none.
     pub(super) fn days(&self, name: &'static str) -> Result<Cells<Result<Day>>> {
-        let texts = self.first(name, |_, stored| day_texts(name, stored))?;
+        let texts = self.first(name, |source, stored| day_texts(name, source, stored))?;
         Ok(texts.into_iter().map(|text| text.map(|text| parse_day(name, &text))).collect())
     }
 }
@@ -172,8 +172,11 @@ fn no_count(name: &'static str, text: &str) -> Error {
     Error::data(wrong).with("column", name).mend(mend)
 }
 
-fn day_texts(name: &'static str, stored: &ArrayRef) -> Result<Cells<String>> {
+fn day_texts(name: &'static str, source: &ColumnSource, stored: &ArrayRef) -> Result<Cells<String>> {
     let kind = stored.data_type();
+    if is_binary(kind) {
+        return exact_texts(name, source, stored);
+    }
     if is_text(kind) || matches!(kind, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..)) {
         return Ok(filled(&as_text(stored)?));
     }

@@ -5,6 +5,8 @@
 //! name ever appears in the target's folder. Storage errors are classified here, while they are in hand.
 //!
 //! ```text
+//! as_bytes.rs        texts that are none
+//! asked.rs           which rows are asked for
 //! batches.rs         how many rows at once
 //! blocks.rs          an object, piece by piece
 //! delta/days.rs      a Delta table's live files by their days
@@ -29,12 +31,15 @@
 //! open.rs            a location, opened
 //! pattern.rs         which folders are days
 //! probe.rs           what a store can do
+//! projection.rs      which columns are read
 //! read.rs            Parquet in batches
 //! store.rs           opened by the environment
 //! table.rs           our own tables as Parquet
 //! write.rs           one object at once
 //! ```
 
+mod as_bytes;
+mod asked;
 mod batches;
 mod blocks;
 mod delta;
@@ -55,11 +60,13 @@ mod objects;
 mod open;
 mod pattern;
 mod probe;
+mod projection;
 mod read;
 mod store;
 mod table;
 mod write;
 
+pub use asked::Filter;
 pub use holder::Released;
 pub use json::{read_json, write_json};
 pub use listing::{Fault, Layout, Listing, Partition};
@@ -70,6 +77,6 @@ pub use open::Lake;
 pub use pattern::{Glob, Pattern};
 pub use probe::Probe;
 pub(crate) use read::readable;
-pub use read::{Filter, ReadPlan, StoredSpan, TextForm};
+pub use read::{ReadPlan, StoredSpan, TextForm};
 pub use store::{Environment, Requests};
 pub use table::{StoredTable, decode, encode, encode_working, read_footer_schema};
