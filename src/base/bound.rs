@@ -9,15 +9,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, StringBuilder};
 use arrow::datatypes::{DataType, Schema};
+use chrono::DateTime;
 
-use crate::base::cells::{Fault, Faults, Leaf, TextCells, arrow_bug, as_text, keys_met, no_id, no_json, shown};
+use crate::base::cells::{Fault, Faults, Leaf, TextCells, arrow_bug, as_text, keys_met, no_id, no_json};
 use crate::base::error::{Error, Result};
 use crate::base::ids::{IdCell, id_cell, is_of_ids};
 use crate::base::mapping::{ColumnSource, MappedColumn, TableMapping};
+use crate::base::mends;
 use crate::base::missing::{self, Missing};
 use crate::base::places::{File, Found};
 use crate::base::schema::{InputColumn, InputKind, InputTable};
-use crate::base::times::Instant;
+use crate::base::times::{Instant, instants};
 use crate::base::types::{self, Exact};
 use crate::base::{steps, time_columns};
 
@@ -123,6 +125,11 @@ impl Bound {
         columns.map(|source| (source.column.clone(), source.key.first().cloned())).collect()
     }
 
+    /// The words that mean nothing.
+    pub(crate) fn null_words(&self) -> &[String] {
+        &self.null_words
+    }
+
     /// Whether the file has a contract column.
     pub(crate) fn is_there(&self, name: &str) -> bool {
         self.sources.get(name).is_some_and(|sources| !sources.is_empty())
@@ -166,8 +173,11 @@ impl Bound {
         texts.or_else(of_bytes).map_err(|inexact| {
             let is_boolean = leaf.data_type() == &DataType::Boolean;
             let error = match self.spec(name).filter(|column| is_boolean && !column.words.is_empty()) {
-                Some(column) => untranslated(column, source),
-                None => inexact.error(name, &source.to_string()),
+                Some(column) => mends::untranslated(column, source),
+                None => {
+                    let mend = mends::of_values(self.table.section, (name, source), leaf, &self.null_words);
+                    inexact.error_with(name, &source.to_string(), mend)
+                }
             };
             error.with("column", &source.column)
         })
@@ -357,15 +367,22 @@ fn exact(source: &ColumnSource) -> Exact {
     if source.values.is_empty() { Exact::Plain } else { Exact::Translated }
 }
 
-/// True and false in a column of words say nothing until the pipeline file says which is which.
-fn untranslated(column: &InputColumn, source: &ColumnSource) -> Error {
-    let words = column.words.join(" or ");
-    let values: Vec<String> =
-        column.words.iter().zip(["false", "true"]).map(|(word, theirs)| format!("{word} = [{theirs:?}]")).collect();
-    let entry = source.entry(&format!("values = {{ {} }}", values.join(", ")));
-    let name = column.name;
-    Error::data(format!("{name} is true or false in {source}, and nothing says which of them is {words}"))
-        .mend(format!("say so: {name} = {entry}, or the other way round"))
+/// Values as texts to look at: times in a form that people read.
+fn shown(array: &ArrayRef) -> Result<StringArray> {
+    if array.data_type().is_nested() {
+        let text = |row: usize| array.is_valid(row).then(|| types::shown(array, row));
+        return Ok((0..array.len()).map(text).collect());
+    }
+    if !matches!(array.data_type(), DataType::Timestamp(..)) {
+        return as_text(array);
+    }
+    let text = |instant| match instant {
+        Instant::At(micros) => {
+            DateTime::from_timestamp_micros(micros).map(|time| time.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))
+        }
+        Instant::Absent | Instant::Unreadable => None,
+    };
+    Ok(instants(array, None, None)?.into_iter().map(text).collect())
 }
 
 /// Values without the cells that are one of these words.

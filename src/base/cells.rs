@@ -2,12 +2,10 @@
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, StringBuilder, StructArray, UInt64Array};
 use arrow::datatypes::DataType;
-use chrono::DateTime;
 
 use crate::base::error::{Error, Result};
 use crate::base::json::{JsonValue, json_keys, json_value};
 use crate::base::mapping::ColumnSource;
-use crate::base::times::{Instant, instants};
 use crate::base::types;
 
 /// What is wrong with a cell.
@@ -118,24 +116,6 @@ pub(super) fn no_json(name: &str, source: &ColumnSource, batch: &RecordBatch, ro
     Error::data(format!("{source} cannot be read for {name}: a cell holds {text:?}, which is no JSON object"))
         .with("column", &source.column)
         .mend("write the column as JSON, json.dumps(...) in Python and not str(...)")
-}
-
-/// Values as texts to look at: times in a form that people read.
-pub(super) fn shown(array: &ArrayRef) -> Result<StringArray> {
-    if array.data_type().is_nested() {
-        let text = |row: usize| array.is_valid(row).then(|| types::shown(array, row));
-        return Ok((0..array.len()).map(text).collect());
-    }
-    if !matches!(array.data_type(), DataType::Timestamp(..)) {
-        return as_text(array);
-    }
-    let text = |instant| match instant {
-        Instant::At(micros) => {
-            DateTime::from_timestamp_micros(micros).map(|time| time.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))
-        }
-        Instant::Absent | Instant::Unreadable => None,
-    };
-    Ok(instants(array, None, None)?.into_iter().map(text).collect())
 }
 
 pub(super) fn struct_field(column: &StructArray, key: &str) -> Result<ArrayRef> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, StringArray, UInt64Array};
 use arrow::compute::{cast, nullif, take};
-use arrow::datatypes::{DataType, Field, FieldRef, Fields};
+use arrow::datatypes::{DataType, FieldRef, Fields};
 
 use crate::base::cells::{Fault, Leaf, as_text, json_values, map_value, struct_field};
 use crate::base::error::{Error, Result};
@@ -90,14 +90,27 @@ fn without_values(leaf: Leaf, rows: &[usize]) -> Result<Leaf> {
     Ok(Leaf { array, faults: leaf.faults.all_of(rows, Fault::NoJson) })
 }
 
+/// The keys of some lists of pairs.
+pub(super) fn keys_of_pairs(column: &ArrayRef) -> Result<Vec<String>> {
+    let lists = as_lists(column)?;
+    let lists: &ListArray = lists.as_list();
+    let Some((key_at, ..)) = pair(lists.data_type()) else { return Ok(Vec::new()) };
+    Ok(as_text(lists.values().as_struct().column(key_at))?.iter().flatten().map(str::to_string).collect())
+}
+
+/// A column of lists of whatever kind as lists.
+fn as_lists(column: &ArrayRef) -> Result<ArrayRef> {
+    match column.data_type() {
+        DataType::LargeList(element) | DataType::FixedSizeList(element, _) => cast(column, &DataType::List(element.clone()))
+            .map_err(|error| Error::bug("a list of pairs cannot be read").source(error)),
+        _ => Ok(column.clone()),
+    }
+}
+
 /// The value of the last pair with a key, as in a map, and in how many lists the key is.
 fn pair_value(column: &ArrayRef, key: &str) -> Result<(ArrayRef, u64)> {
     let bug = |error| Error::bug("a list of pairs cannot be read").source(error);
-    let cast_to_list = |element: &Arc<Field>| cast(column, &DataType::List(element.clone())).map_err(bug);
-    let lists = match column.data_type() {
-        DataType::LargeList(element) | DataType::FixedSizeList(element, _) => cast_to_list(element)?,
-        _ => column.clone(),
-    };
+    let lists = as_lists(column)?;
     let lists: &ListArray = lists.as_list();
     let Some((key_at, value_at, _)) = pair(lists.data_type()) else { return Err(Error::bug("a list of pairs has none")) };
     let pairs = lists.values().as_struct();
@@ -119,6 +132,7 @@ mod tests {
         FixedSizeListArray, Int64Array, LargeListArray, LargeStringArray, MapBuilder, StringBuilder, StructArray,
     };
     use arrow::buffer::{NullBuffer, OffsetBuffer};
+    use arrow::datatypes::Field;
 
     use super::*;
 

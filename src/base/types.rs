@@ -162,6 +162,11 @@ pub(super) fn uuid_texts(stored: &ArrayRef) -> ArrayRef {
 impl Inexact {
     /// The error that says what a column is, and what would do for a column of the contract.
     pub(crate) fn error(self, column: &str, place: &str) -> Error {
+        self.error_with(column, place, None)
+    }
+
+    /// The same, with what would do where that is known better.
+    pub(crate) fn error_with(self, column: &str, place: &str, mend: Option<String>) -> Error {
         let (kind, example) = match self {
             Inexact::Bytes { example } => {
                 return Error::data(format!("{column} is read from {place}, and its bytes {example} are no UTF-8 text"))
@@ -172,6 +177,7 @@ impl Inexact {
         let is_float = kind.is_floating();
         let said = if place == column { format!("{column} is {kind}") } else { format!("{column} is {kind} in {place}") };
         let error = Error::data(format!("{said}, a text is needed; it holds {example}"));
+        let error = mend.into_iter().fold(error, Error::mend);
         error.mend(if is_float {
             "cast it to text or to an integer where it is still exact, before it becomes a float: ids are texts, and a float cannot \
              hold all of them"

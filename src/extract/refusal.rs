@@ -184,7 +184,9 @@ impl<'a> Refusal<'a> {
         if WORDS_FOR_NOTHING.contains(&cell) {
             return self.null_words(&[cell]);
         }
-        let how = if cell.starts_with("{'") || cell.contains("': ") {
+        let how = if cell.starts_with('\u{feff}') {
+            "it begins with a byte order mark, which is no JSON: have the loader write utf-8 and not utf-8-sig"
+        } else if cell.starts_with("{'") || cell.contains("': ") {
             "that is how Python prints a dict: have the loader write json.dumps(...), not str(...)"
         } else if ["NaN", "Infinity"].iter().any(|word| cell.contains(word)) {
             "JSON has no NaN and no Infinity: have the loader write null"

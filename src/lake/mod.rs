@@ -28,6 +28,7 @@
 //! lock.rs            one run at a time
 //! names.rs           which files hold rows
 //! objects.rs         listed, and got whole
+//! odd_keys.rs        names that have no address
 //! open.rs            a location, opened
 //! pattern.rs         which folders are days
 //! probe.rs           what a store can do
@@ -35,6 +36,7 @@
 //! read.rs            Parquet in batches
 //! store.rs           opened by the environment
 //! table.rs           our own tables as Parquet
+//! traffic.rs         over the wire to a store
 //! write.rs           one object at once
 //! ```
 
@@ -57,6 +59,7 @@ mod location;
 mod lock;
 mod names;
 mod objects;
+mod odd_keys;
 mod open;
 mod pattern;
 mod probe;
@@ -64,6 +67,7 @@ mod projection;
 mod read;
 mod store;
 mod table;
+mod traffic;
 mod write;
 
 pub use asked::Filter;
@@ -78,5 +82,6 @@ pub use pattern::{Glob, Pattern};
 pub use probe::Probe;
 pub(crate) use read::readable;
 pub use read::{ReadPlan, StoredSpan, TextForm};
-pub use store::{Environment, Requests};
+pub use store::Environment;
 pub use table::{StoredTable, decode, encode, encode_working, read_footer_schema};
+pub use traffic::Requests;

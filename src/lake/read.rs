@@ -32,6 +32,7 @@ use super::projection::{mask, with_uuids};
 use crate::base::error::{Error, Result};
 use crate::base::object::Object;
 use crate::base::parallel::{on_all_cores, while_waiting};
+use crate::base::types::{is_binary, is_text};
 
 /// As many rows are decoded at once to find which column cannot be.
 const ROWS_PER_LOOK: usize = 1_024;
@@ -74,6 +75,29 @@ fn configured<T>(builder: ArrowReaderBuilder<T>, reading: &Reading, wanted: Want
         Some(filter) => builder.with_row_filter(filter),
         None => builder,
     }
+}
+
+/// A footer whose dictionaries are of texts and bytes only: the reader makes no others of what some writers call so, true and false among
+/// them.
+fn without_odd_dictionaries(stored: ArrowReaderMetadata) -> Result<ArrowReaderMetadata, ParquetError> {
+    let fields: Fields = stored.schema().fields().iter().map(without_odd_dictionary).collect();
+    if fields == *stored.schema().fields() {
+        return Ok(stored);
+    }
+    let schema = Arc::new(Schema::new_with_metadata(fields, stored.schema().metadata().clone()));
+    ArrowReaderMetadata::try_new(stored.metadata().clone(), ArrowReaderOptions::new().with_schema(schema))
+}
+
+fn without_odd_dictionary(field: &Arc<Field>) -> Arc<Field> {
+    let kind = match field.data_type() {
+        DataType::Dictionary(_, value) if !is_text(value) && !is_binary(value) => value.as_ref().clone(),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(without_odd_dictionary).collect()),
+        DataType::List(item) => DataType::List(without_odd_dictionary(item)),
+        DataType::LargeList(item) => DataType::LargeList(without_odd_dictionary(item)),
+        DataType::Map(entries, is_sorted) => DataType::Map(without_odd_dictionary(entries), *is_sorted),
+        _ => return field.clone(),
+    };
+    if kind == *field.data_type() { field.clone() } else { Arc::new(field.as_ref().clone().with_data_type(kind)) }
 }
 
 /// What is read of an object, however its texts are.
@@ -202,7 +226,9 @@ impl Lake {
     fn footer(&self, reader: &mut ObjectReader) -> Result<ArrowReaderMetadata, ParquetError> {
         let mut load = |options| self.wait(ArrowReaderMetadata::load_async(reader, options));
         let loaded = catch_unwind(AssertUnwindSafe(|| load(ArrowReaderOptions::new())));
-        loaded.unwrap_or_else(|_| load(ArrowReaderOptions::new().with_skip_arrow_metadata(true)))
+        loaded
+            .unwrap_or_else(|_| load(ArrowReaderOptions::new().with_skip_arrow_metadata(true)))
+            .and_then(without_odd_dictionaries)
     }
 
     /// Reads row groups, each fetched at once.

@@ -554,3 +554,14 @@ fn write_as_json(path: &std::path::Path, columns: lake::Columns, json: &str) {
     writer.write(&batch).expect("it is written");
     writer.close().expect("it is closed");
 }
+
+#[test]
+fn a_byte_order_mark_before_json_is_said_to_be_that() {
+    let scene = Scene::new();
+    with_lines(&scene, "", "ad_id = [\"ad_id\", { column = \"meta\", key = \"ad\" }]");
+    let mut columns = scene.columns("messages");
+    columns.iter_mut().find(|(name, _)| *name == "ad_id").expect("it is there").1 = strings([None; 4].into_iter());
+    columns.push(("meta", strings([Some("\u{feff}{\"ad\": \"A\"}"); 4].into_iter())));
+    scene.land("messages", columns);
+    refused(&scene, "a mark", &["unreadable_json: 4", "byte order mark", "utf-8 and not utf-8-sig"]);
+}
