@@ -11,10 +11,11 @@ use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, Stri
 use arrow::datatypes::{DataType, Schema};
 use chrono::DateTime;
 
-use crate::base::cells::{Fault, Faults, Leaf, TextCells, arrow_bug, as_text, keys_met};
+use crate::base::cells::{Fault, Faults, Leaf, TextCells, arrow_bug, as_text, keys_met, no_id, no_json};
 use crate::base::error::{Error, Result};
 use crate::base::ids::{IdCell, id_cell, is_of_ids};
 use crate::base::mapping::{ColumnSource, MappedColumn, TableMapping};
+use crate::base::mends;
 use crate::base::missing::{self, Missing};
 use crate::base::places::{File, Found};
 use crate::base::plain_texts::{PlainTexts, is_blank};
@@ -125,6 +126,16 @@ impl Bound {
         columns.map(|source| (source.column.clone(), source.key.first().cloned())).collect()
     }
 
+    /// The words that mean nothing.
+    pub(crate) fn null_words(&self) -> &[String] {
+        &self.null_words
+    }
+
+    /// Whether the file has a contract column.
+    pub(crate) fn is_there(&self, name: &str) -> bool {
+        self.sources.get(name).is_some_and(|sources| !sources.is_empty())
+    }
+
     /// Optional columns that the file lacks.
     pub(crate) fn missing(&self) -> &[Missing] {
         &self.missing
@@ -153,13 +164,21 @@ impl Bound {
         self.table.columns.iter().find(|column| column.name == name)
     }
 
-    /// The values of a place as texts.
-    fn texts(&self, name: &'static str, source: &ColumnSource, leaf: &ArrayRef) -> Result<StringArray> {
-        types::texts(leaf, exact(source)).map_err(|inexact| {
+    /// The values of a place as texts, and the rows in which they are none.
+    fn texts(&self, name: &'static str, source: &ColumnSource, leaf: &ArrayRef) -> Result<(StringArray, Vec<usize>)> {
+        let texts = types::texts(leaf, exact(source)).map(|texts| (texts, Vec::new()));
+        let of_bytes = |inexact| match types::texts_of_bytes(leaf) {
+            Some(of_bytes) => Ok((of_bytes.shown, of_bytes.no_texts)),
+            None => Err(inexact),
+        };
+        texts.or_else(of_bytes).map_err(|inexact| {
             let is_boolean = leaf.data_type() == &DataType::Boolean;
             let error = match self.spec(name).filter(|column| is_boolean && !column.words.is_empty()) {
-                Some(column) => untranslated(column, source),
-                None => inexact.error(name, &source.to_string()),
+                Some(column) => mends::untranslated(column, source),
+                None => {
+                    let mend = mends::of_values(self.table.section, (name, source), leaf, &self.null_words);
+                    inexact.error_with(name, &source.to_string(), mend)
+                }
             };
             error.with("column", &source.column)
         })
@@ -196,16 +215,26 @@ impl Bound {
     }
 
     fn cells_as(&self, name: &'static str, batch: &RecordBatch, is_id: bool) -> Result<TextCells> {
-        let mut places: Vec<(StringArray, Faults)> = Vec::new();
+        let (mut places, mut shown_only): (Vec<(StringArray, Faults)>, Vec<usize>) = (Vec::new(), Vec::new());
         for source in self.sources.get(name).into_iter().flatten() {
             let leaf = self.leaf(name, source, batch)?;
-            places.push((translated(self.texts(name, source, &leaf.array)?, source), leaf.faults));
+            let (texts, no_texts) = self.texts(name, source, &leaf.array)?;
+            let faults = match no_texts.as_slice() {
+                [] => leaf.faults,
+                _ if is_shown_only(name) => {
+                    shown_only.extend(&no_texts);
+                    leaf.faults
+                }
+                _ => leaf.faults.all_of(&no_texts, Fault::BrokenText),
+            };
+            places.push((translated(texts, source), faults));
         }
+        shown_only.sort_unstable();
         if let [(texts, faults)] = &places[..]
             && faults.is_empty()
             && texts.iter().flatten().all(|text| stays(text, is_id))
         {
-            return Ok(TextCells { texts: texts.clone(), faults: Faults::default() });
+            return Ok(TextCells { texts: texts.clone(), faults: Faults::default(), no_texts: shown_only });
         }
         let (mut found, mut faulty) = (StringBuilder::with_capacity(batch.num_rows(), 0), Faults::default());
         for row in 0..batch.num_rows() {
@@ -218,7 +247,7 @@ impl Bound {
                 }
             }
         }
-        Ok(TextCells { texts: found.finish(), faults: faulty })
+        Ok(TextCells { texts: found.finish(), faults: faulty, no_texts: shown_only })
     }
 
     /// A contract column as instants: the first source that has one.
@@ -277,7 +306,7 @@ impl Bound {
             let leaf = self.leaf(name, source, batch)?;
             match leaf.faults.rows().find(|(_, fault)| *fault == Fault::NoJson || is_of_ids(name)) {
                 Some((row, Fault::NoJson)) => Err(no_json(name, source, batch, row)),
-                Some((row, Fault::NoId)) => Err(no_id(name, source, &leaf.array, row)),
+                Some((row, Fault::NoId | Fault::BrokenText)) => Err(no_id(name, source, &leaf.array, row)),
                 None => Ok((source, leaf.array)),
             }
         };
@@ -339,49 +368,14 @@ impl Bound {
     }
 }
 
+/// Whether a column is for people to look at, and no figure depends on it: a sign stands in it for bytes that are no text.
+fn is_shown_only(name: &str) -> bool {
+    name == "ad_title"
+}
+
 /// What the texts of a place have to be.
 fn exact(source: &ColumnSource) -> Exact {
     if source.values.is_empty() { Exact::Plain } else { Exact::Translated }
-}
-
-/// True and false in a column of words say nothing until the pipeline file says which is which.
-fn untranslated(column: &InputColumn, source: &ColumnSource) -> Error {
-    let words = column.words.join(" or ");
-    let values: Vec<String> =
-        column.words.iter().zip(["false", "true"]).map(|(word, theirs)| format!("{word} = [{theirs:?}]")).collect();
-    let entry = source.entry(&format!("values = {{ {} }}", values.join(", ")));
-    let name = column.name;
-    Error::data(format!("{name} is true or false in {source}, and nothing says which of them is {words}"))
-        .mend(format!("say so: {name} = {entry}, or the other way round"))
-}
-
-fn no_id(name: &str, source: &ColumnSource, values: &ArrayRef, row: usize) -> Error {
-    Error::data(format!("{source} cannot be read for {name}: it holds {}, which is no id", types::shown(values, row)))
-        .with("column", &source.column)
-        .mend("write ids as text or as whole numbers")
-}
-
-fn no_json(name: &str, source: &ColumnSource, batch: &RecordBatch, row: usize) -> Error {
-    let cell = batch.column_by_name(&source.column).and_then(|column| as_text(column).ok());
-    let text = cell.map(|texts| texts.value(row).chars().take(200).collect::<String>()).unwrap_or_default();
-    Error::data(format!("{source} cannot be read for {name}: a cell holds {text:?}, which is no JSON object"))
-        .with("column", &source.column)
-        .mend("write the column as JSON, json.dumps(...) in Python and not str(...)")
-}
-
-/// Values without the cells that are one of these words.
-fn without_words(array: ArrayRef, words: &[String]) -> Result<ArrayRef> {
-    let has_words = !matches!(array.data_type(), DataType::Null | DataType::Timestamp(..)) && !array.data_type().is_nested();
-    if words.is_empty() || !has_words {
-        return Ok(array);
-    }
-    let texts = as_text(&array)?;
-    let is_word: BooleanArray =
-        texts.iter().map(|text| Some(text.is_some_and(|text| words.iter().any(|word| word == text.trim())))).collect();
-    if is_word.true_count() == 0 {
-        return Ok(array);
-    }
-    arrow::compute::nullif(&array, &is_word).map_err(arrow_bug)
 }
 
 /// Values as texts to look at: times in a form that people read.
@@ -402,6 +396,21 @@ fn shown(array: &ArrayRef) -> Result<StringArray> {
     Ok(instants(array, None, None)?.into_iter().map(text).collect())
 }
 
+/// Values without the cells that are one of these words.
+fn without_words(array: ArrayRef, words: &[String]) -> Result<ArrayRef> {
+    let has_words = !matches!(array.data_type(), DataType::Null | DataType::Timestamp(..)) && !array.data_type().is_nested();
+    if words.is_empty() || !has_words {
+        return Ok(array);
+    }
+    let texts = as_text(&array)?;
+    let is_word: BooleanArray =
+        texts.iter().map(|text| Some(text.is_some_and(|text| words.iter().any(|word| word == text.trim())))).collect();
+    if is_word.true_count() == 0 {
+        return Ok(array);
+    }
+    arrow::compute::nullif(&array, &is_word).map_err(arrow_bug)
+}
+
 /// Whether a cell is read as it stands.
 fn stays(text: &str, is_id: bool) -> bool {
     match is_id {
@@ -414,6 +423,7 @@ fn stays(text: &str, is_id: bool) -> bool {
 fn text_cell<'t>(texts: &'t StringArray, faults: &Faults, row: usize, is_id: bool) -> Option<Result<&'t str, Fault>> {
     match faults.of(row) {
         Some(Fault::NoJson) => return Some(Err(Fault::NoJson)),
+        Some(Fault::BrokenText) => return Some(Err(Fault::BrokenText)),
         Some(Fault::NoId) if is_id => return Some(Err(Fault::NoId)),
         _ => {}
     }

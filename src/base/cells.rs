@@ -1,10 +1,11 @@
 //! Cells of the lake's files: what lies in structs, maps and JSON texts, and what cannot be read of it.
 
-use arrow::array::{Array, ArrayRef, AsArray, StringArray, StringBuilder, StructArray, UInt64Array};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, StringBuilder, StructArray, UInt64Array};
 use arrow::datatypes::DataType;
 
 use crate::base::error::{Error, Result};
 use crate::base::json::{JsonValue, json_keys, json_value};
+use crate::base::mapping::ColumnSource;
 use crate::base::types;
 
 /// What is wrong with a cell.
@@ -14,6 +15,8 @@ pub(crate) enum Fault {
     NoJson,
     /// It should hold an id and holds something else.
     NoId,
+    /// It should hold text and holds bytes that are none.
+    BrokenText,
 }
 
 /// The rows of a column that have a fault, in order. Most columns have none.
@@ -40,6 +43,14 @@ impl Faults {
     pub(crate) fn rows(&self) -> impl Iterator<Item = (usize, Fault)> {
         self.0.iter().map(|(row, fault)| (*row as usize, *fault))
     }
+
+    /// With this fault in these rows, which are in order, whatever is known of them.
+    pub(super) fn all_of(self, rows: &[usize], fault: Fault) -> Faults {
+        let known = self.0.into_iter().filter(|(row, _)| rows.binary_search(&(*row as usize)).is_err());
+        let mut all: Vec<(u32, Fault)> = known.chain(rows.iter().map(|row| (*row as u32, fault))).collect();
+        all.sort_unstable_by_key(|(row, _)| *row);
+        Faults(all)
+    }
 }
 
 /// What is stored at one place that a column is read from.
@@ -60,6 +71,8 @@ pub(crate) struct TextCells {
     /// Null where there is nothing, and where there is a fault.
     pub texts: StringArray,
     pub faults: Faults,
+    /// Rows of a column that people look at, and that nothing depends on, whose bytes are no text: a sign stands for them.
+    pub no_texts: Vec<usize>,
 }
 
 impl TextCells {
@@ -81,11 +94,28 @@ pub(super) fn as_text(array: &ArrayRef) -> Result<StringArray> {
     if types::is_empty(array) {
         return Ok(StringArray::new_null(array.len()));
     }
+    if let Some(texts) = types::texts_of_bytes(array) {
+        return Ok(texts.shown);
+    }
     match arrow::compute::cast(array, &DataType::Utf8) {
         Ok(texts) => Ok(texts.as_string::<i32>().clone()),
         // Of some types there is no text but one to look at.
         Err(_) => Ok((0..array.len()).map(|row| array.is_valid(row).then(|| types::shown(array, row))).collect()),
     }
+}
+
+pub(super) fn no_id(name: &str, source: &ColumnSource, values: &ArrayRef, row: usize) -> Error {
+    Error::data(format!("{source} cannot be read for {name}: it holds {}, which is no id", types::shown(values, row)))
+        .with("column", &source.column)
+        .mend("write ids as text or as whole numbers")
+}
+
+pub(super) fn no_json(name: &str, source: &ColumnSource, batch: &RecordBatch, row: usize) -> Error {
+    let cell = batch.column_by_name(&source.column).and_then(|column| as_text(column).ok());
+    let text = cell.map(|texts| texts.value(row).chars().take(200).collect::<String>()).unwrap_or_default();
+    Error::data(format!("{source} cannot be read for {name}: a cell holds {text:?}, which is no JSON object"))
+        .with("column", &source.column)
+        .mend("write the column as JSON, json.dumps(...) in Python and not str(...)")
 }
 
 pub(super) fn struct_field(column: &StructArray, key: &str) -> Result<ArrayRef> {

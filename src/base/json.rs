@@ -61,9 +61,11 @@ pub(super) fn json_value<'t, K: AsRef<str>>(text: &'t str, path: &[K]) -> serde_
     }
 }
 
-/// The keys of the object that holds the last key of a path, as far as it can be read.
+/// The keys of the object in which the first key of a path is that is not there, as far as it can be read.
 pub(super) fn json_keys<K: AsRef<str>>(text: &str, path: &[K]) -> Vec<String> {
-    let outer = &path[..path.len().saturating_sub(1)];
+    let is_missing = |known: &usize| matches!(json_value(text, &path[..*known]), Ok(JsonValue::NoKey));
+    let missing = (1..path.len()).find(is_missing).unwrap_or(path.len());
+    let outer = &path[..missing.saturating_sub(1)];
     let object = match json_value(text, outer) {
         _ if outer.is_empty() => Cow::Borrowed(text),
         Ok(JsonValue::Other(object) | JsonValue::Text(object)) => object,
@@ -207,7 +209,9 @@ mod tests {
         let cell = r#"{"a": {"b": 1, "c": 2}, "d": 3}"#;
         assert_eq!(json_keys(cell, &["x"]), ["a", "d"]);
         assert_eq!(json_keys(cell, &["a", "x"]), ["b", "c"]);
-        assert_eq!(json_keys(cell, &["x", "y"]), [""; 0]);
+        assert_eq!(json_keys(cell, &["x", "y"]), ["a", "d"], "where the first is not there");
+        assert_eq!(json_keys(cell, &["a", "x", "y"]), ["b", "c"]);
+        assert_eq!(json_keys(cell, &["d", "x"]), [""; 0], "which holds no object");
         assert_eq!(json_keys("{", &["x"]), [""; 0]);
     }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, Schema, SchemaRef};
 
 /// A file of a version of a table.
 #[derive(Debug)]
@@ -25,6 +25,30 @@ pub(crate) struct LoggedTable {
     /// The columns, with the names that files know them by among the metadata of each field.
     pub schema: SchemaRef,
     pub names: ColumnNames,
+}
+
+/// What a field says of itself where its values are in the log: the text of the one value, or that there is none.
+const VALUE: &str = "ctwa.value-in-log";
+const NO_VALUE: &str = "ctwa.null-in-log";
+
+/// A column of which the log has the value.
+pub(crate) fn in_log(field: Field, value: Option<&str>) -> Field {
+    let mut metadata = field.metadata().clone();
+    let (key, text) = value.map_or((NO_VALUE, ""), |value| (VALUE, value));
+    metadata.insert(key.to_string(), text.to_string());
+    field.with_metadata(metadata)
+}
+
+/// The value that the log of a file's table has for a key, whatever the case of its letters. None where the log has none; the value is
+/// none where it is NULL.
+pub(super) fn value_in_log<'s>(schema: &'s Schema, key: &str) -> Option<Option<&'s str>> {
+    let key = key.trim().to_lowercase();
+    let mut fields = schema.fields().iter().filter(|field| field.name().trim().to_lowercase() == key);
+    fields.find_map(|field| match (field.metadata().get(VALUE), field.metadata().contains_key(NO_VALUE)) {
+        (Some(value), _) => Some(Some(value.as_str())),
+        (None, true) => Some(None),
+        (None, false) => None,
+    })
 }
 
 /// How the columns of a table are found in its files.

@@ -17,6 +17,7 @@
 //! logged.rs       a file of a table with a log
 //! mapping.rs      where the lake's columns are found
 //! memory.rs       how the allocator keeps it
+//! mends.rs        the line that would read a column
 //! missing.rs      columns that a file lacks
 //! money.rs        exact decimals from text
 //! object.rs       what a listing shows
@@ -48,6 +49,7 @@ pub(crate) mod limits;
 pub(crate) mod logged;
 pub(crate) mod mapping;
 pub(crate) mod memory;
+pub(crate) mod mends;
 pub(crate) mod missing;
 pub mod money;
 pub mod object;

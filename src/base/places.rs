@@ -7,6 +7,7 @@ use arrow::datatypes::{DataType, FieldRef, Fields, Schema};
 
 use crate::base::error::{Error, Result};
 use crate::base::folders;
+use crate::base::logged::value_in_log;
 use crate::base::mapping::ColumnSource;
 use crate::base::steps::value_field;
 use crate::base::types::{is_binary, is_text, is_uuid};
@@ -35,7 +36,9 @@ impl File<'_> {
             return constant(source.clone());
         }
         if let Some(key) = &source.partition {
-            let Some(value) = folders::value_of(self.path, key) else { return Ok(None) };
+            // Of a table with a log the folders say nothing.
+            let in_log = value_in_log(self.schema, key).map(|value| value.map(str::to_string));
+            let Some(value) = in_log.or_else(|| folders::value_of(self.path, key)) else { return Ok(None) };
             return constant(ColumnSource { constant: Some(value.unwrap_or_default()), ..source.clone() });
         }
         let Some(mut field) = one(self.schema.fields(), &source.column)? else { return Ok(None) };
@@ -70,6 +73,13 @@ fn one<'f>(fields: &'f Fields, name: &str) -> Result<Option<&'f FieldRef>> {
     match found.as_slice() {
         [] => Ok(None),
         [only] => Ok(Some(only)),
+        several if several.iter().all(|field| field.name() == several[0].name()) => Err(Error::data(format!(
+            "{} columns of the file have the name {:?}, and nothing tells which is meant",
+            several.len(),
+            several[0].name()
+        ))
+        .with("column", name)
+        .mend("give each column a name of its own in the loader, or land one of them only")),
         several => {
             let names: Vec<String> = several.iter().map(|field| format!("{:?}", field.name())).collect();
             Err(Error::data(format!("{name} may be any of the columns {}", names.join(", ")))

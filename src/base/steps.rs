@@ -6,11 +6,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, ListArray, StringArray, UInt64Array};
-use arrow::compute::{cast, take};
-use arrow::datatypes::{DataType, Field, FieldRef, Fields};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, StringArray, UInt64Array};
+use arrow::compute::{cast, nullif, take};
+use arrow::datatypes::{DataType, FieldRef, Fields};
 
-use crate::base::cells::{Leaf, json_values, map_value, struct_field};
+use crate::base::cells::{Fault, Leaf, as_text, json_values, map_value, struct_field};
 use crate::base::error::{Error, Result};
 use crate::base::types::{self, Exact, is_binary, is_empty, is_text};
 
@@ -63,8 +63,16 @@ pub(super) fn into(column: &ArrayRef, path: &[String]) -> Result<Step> {
         DataType::Map(..) => map_value(column.as_map(), key).and_then(|(values, with_key)| one(values, Some(with_key))),
         _ if is_empty(column) => one(Arc::new(StringArray::new_null(column.len())), Some(0)),
         _ if is_text(kind) || is_binary(kind) || matches!(kind, DataType::Dictionary(..)) => {
-            let texts = types::texts(column, Exact::Plain).map_err(|inexact| inexact.error("JSON text", "JSON text"))?;
+            // A cell whose bytes are no text is no JSON.
+            let (texts, no_texts) = match types::texts_of_bytes(column) {
+                Some(of_bytes) => (of_bytes.shown, of_bytes.no_texts),
+                None => {
+                    let texts = types::texts(column, Exact::Plain);
+                    (texts.map_err(|inexact| inexact.error("JSON text", "JSON text"))?, Vec::new())
+                }
+            };
             let (leaf, with_key) = json_values(&texts, path);
+            let leaf = if no_texts.is_empty() { leaf } else { without_values(leaf, &no_texts)? };
             Ok(Step { leaf, with_key: Some(with_key), taken: path.len() })
         }
         _ if pair(kind).is_some() => pair_value(column, key).and_then(|(values, with_key)| one(values, Some(with_key))),
@@ -75,18 +83,38 @@ pub(super) fn into(column: &ArrayRef, path: &[String]) -> Result<Step> {
     }
 }
 
+/// What lies in cells without the rows that are no JSON whatever else they seem.
+fn without_values(leaf: Leaf, rows: &[usize]) -> Result<Leaf> {
+    let mask: BooleanArray = (0..leaf.array.len()).map(|row| Some(rows.binary_search(&row).is_ok())).collect();
+    let array = nullif(&leaf.array, &mask).map_err(|error| Error::bug("values cannot be taken out").source(error))?;
+    Ok(Leaf { array, faults: leaf.faults.all_of(rows, Fault::NoJson) })
+}
+
+/// The keys of some lists of pairs.
+pub(super) fn keys_of_pairs(column: &ArrayRef) -> Result<Vec<String>> {
+    let lists = as_lists(column)?;
+    let lists: &ListArray = lists.as_list();
+    let Some((key_at, ..)) = pair(lists.data_type()) else { return Ok(Vec::new()) };
+    Ok(as_text(lists.values().as_struct().column(key_at))?.iter().flatten().map(str::to_string).collect())
+}
+
+/// A column of lists of whatever kind as lists.
+fn as_lists(column: &ArrayRef) -> Result<ArrayRef> {
+    match column.data_type() {
+        DataType::LargeList(element) | DataType::FixedSizeList(element, _) => cast(column, &DataType::List(element.clone()))
+            .map_err(|error| Error::bug("a list of pairs cannot be read").source(error)),
+        _ => Ok(column.clone()),
+    }
+}
+
 /// The value of the last pair with a key, as in a map, and in how many lists the key is.
 fn pair_value(column: &ArrayRef, key: &str) -> Result<(ArrayRef, u64)> {
     let bug = |error| Error::bug("a list of pairs cannot be read").source(error);
-    let cast_to_list = |element: &Arc<Field>| cast(column, &DataType::List(element.clone())).map_err(bug);
-    let lists = match column.data_type() {
-        DataType::LargeList(element) | DataType::FixedSizeList(element, _) => cast_to_list(element)?,
-        _ => column.clone(),
-    };
+    let lists = as_lists(column)?;
     let lists: &ListArray = lists.as_list();
     let Some((key_at, value_at, _)) = pair(lists.data_type()) else { return Err(Error::bug("a list of pairs has none")) };
     let pairs = lists.values().as_struct();
-    let keys = types::texts(pairs.column(key_at), Exact::Plain).map_err(|inexact| inexact.error("a key", "a key"))?;
+    let keys = as_text(pairs.column(key_at))?;
     let offsets = lists.value_offsets();
     let is_it = |at: &usize| pairs.is_valid(*at) && keys.is_valid(*at) && keys.value(*at) == key;
     let entry = |row: usize| {
@@ -104,6 +132,7 @@ mod tests {
         FixedSizeListArray, Int64Array, LargeListArray, LargeStringArray, MapBuilder, StringBuilder, StructArray,
     };
     use arrow::buffer::{NullBuffer, OffsetBuffer};
+    use arrow::datatypes::Field;
 
     use super::*;
 

@@ -87,6 +87,28 @@ pub(crate) fn texts(stored: &ArrayRef, of: Exact) -> Result<StringArray, Inexact
     }
 }
 
+/// Texts that are stored as bytes.
+pub(crate) struct TextsOfBytes {
+    /// As people may look at them, with a sign where bytes are no text.
+    pub shown: StringArray,
+    /// The rows whose bytes are no text.
+    pub no_texts: Vec<usize>,
+}
+
+/// The texts of a column of bytes of which some are no UTF-8; none of any other column.
+pub(crate) fn texts_of_bytes(stored: &ArrayRef) -> Option<TextsOfBytes> {
+    let is_of_bytes = match stored.data_type() {
+        DataType::Dictionary(_, value) => is_binary(value),
+        kind => is_binary(kind),
+    };
+    let bytes = is_of_bytes.then(|| cast(stored, &DataType::LargeBinary).ok()).flatten()?;
+    let bytes = bytes.as_binary::<i64>();
+    let is_no_text = |row: &usize| bytes.is_valid(*row) && str::from_utf8(bytes.value(*row)).is_err();
+    let no_texts: Vec<usize> = (0..bytes.len()).filter(is_no_text).collect();
+    (!no_texts.is_empty())
+        .then(|| TextsOfBytes { shown: bytes.iter().map(|cell| cell.map(String::from_utf8_lossy)).collect(), no_texts })
+}
+
 fn mistyped(stored: &ArrayRef) -> Inexact {
     let row = (0..stored.len()).find(|row| stored.is_valid(*row)).unwrap_or_default();
     Inexact::Type { kind: stored.data_type().clone(), example: shown(stored, row) }
@@ -140,6 +162,11 @@ pub(super) fn uuid_texts(stored: &ArrayRef) -> ArrayRef {
 impl Inexact {
     /// The error that says what a column is, and what would do for a column of the contract.
     pub(crate) fn error(self, column: &str, place: &str) -> Error {
+        self.error_with(column, place, None)
+    }
+
+    /// The same, with what would do where that is known better.
+    pub(crate) fn error_with(self, column: &str, place: &str, mend: Option<String>) -> Error {
         let (kind, example) = match self {
             Inexact::Bytes { example } => {
                 return Error::data(format!("{column} is read from {place}, and its bytes {example} are no UTF-8 text"))
@@ -150,6 +177,7 @@ impl Inexact {
         let is_float = kind.is_floating();
         let said = if place == column { format!("{column} is {kind}") } else { format!("{column} is {kind} in {place}") };
         let error = Error::data(format!("{said}, a text is needed; it holds {example}"));
+        let error = mend.into_iter().fold(error, Error::mend);
         error.mend(if is_float {
             "cast it to text or to an integer where it is still exact, before it becomes a float: ids are texts, and a float cannot \
              hold all of them"

@@ -163,6 +163,7 @@ fn check_away(settings: &Settings, survey: &Survey, calendar: &Calendar, report:
 }
 
 fn check_aliases(set_aside: &SetAsideAliases, report: &mut CheckReport) {
+    set_aside.unmet.iter().for_each(|text| report.add(Level::Warning, "identities", text.as_str()));
     match SetAsideAliases::warning(&set_aside.counts()) {
         Some(warning) => {
             let text = warning.strip_prefix("identities: ").unwrap_or(&warning);

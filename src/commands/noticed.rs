@@ -14,6 +14,7 @@ use crate::known::job::Places;
 use crate::known::noticed;
 use crate::known::other_forms::{self, Contacts};
 use crate::known::survey::{Lost, Survey};
+use crate::known::test_contacts;
 use crate::lake::{Listing, Partition};
 use crate::run::scan;
 
@@ -85,7 +86,8 @@ pub(super) fn look(places: &Places<'_>, survey: &Survey, identities: &Identities
     let read_now = kept.at_hand().into_iter().map(|(table, batch)| Contacts::Batch(table, batch));
     let contacts: Vec<Contacts<'_>> = read_now.chain([Contacts::Rows(read_by_runs.as_ref())]).collect();
     let of_forms = other_forms::warnings(places.settings, identities, &contacts)?;
-    looked.warnings.extend(of_forms.into_iter().map(|text| ("identities", text)));
+    let of_tests = test_contacts::warnings(places.settings, identities, &contacts, true);
+    looked.warnings.extend(of_forms.into_iter().chain(of_tests).map(|text| ("identities", text)));
     Ok(looked)
 }
 

@@ -20,7 +20,7 @@ pub struct Bot {
     /// Sub-bots whose rows count as this bot's.
     pub members: Vec<String>,
     pub zone: Zone,
-    /// Contacts whose rows count nowhere: ids as they come, or those that ids resolve to (rule 25).
+    /// Contacts whose rows count nowhere, as they are named: ids as they come, or those that ids resolve to (rule 25).
     pub test_contacts: BTreeSet<String>,
     /// The ids of its ad accounts, with the `act_` prefix.
     pub ad_accounts: Vec<String>,

@@ -170,6 +170,16 @@ impl Settings {
         Some((insights.api.as_ref()?, &insights.path))
     }
 
+    /// The ids of each bot's test contacts: as they are named, and in the pipeline's forms, in which contacts are compared (rules 16
+    /// and 25).
+    pub fn test_ids(&self) -> Vec<BTreeSet<String>> {
+        let of_bot = |bot: &Bot| {
+            let in_forms = bot.test_contacts.iter().map(|contact| self.forms.of(contact).into_owned());
+            bot.test_contacts.iter().cloned().chain(in_forms).collect()
+        };
+        self.bots.iter().map(of_bot).collect()
+    }
+
     /// Whether a bot has contacts whose rows count nowhere.
     pub fn has_test_contacts(&self) -> bool {
         self.bots.iter().any(|bot| !bot.test_contacts.is_empty())

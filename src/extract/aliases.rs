@@ -17,6 +17,7 @@ use crate::base::mapping::TableMapping;
 use crate::base::object::Object;
 use crate::config::Forms;
 use crate::extract::identity::{Ends, Identities, LOOP, NO_ID, SetAsideAlias, SetAsideAliases, TWO_TARGETS};
+use crate::extract::keys::KeyUses;
 use crate::lake::{Lake, ReadPlan};
 
 /// The rows of the table, as they come.
@@ -26,13 +27,15 @@ pub struct AliasRows {
     of_every_bot: Ends,
     two_targets: Vec<SetAsideAlias>,
     no_ids: Vec<SetAsideAlias>,
+    keys: KeyUses,
 }
 
 impl AliasRows {
     /// No alias yet, for so many bots.
     pub fn new(bots: usize, forms: Forms) -> AliasRows {
         let (two_targets, no_ids) = (Vec::new(), Vec::new());
-        AliasRows { forms, of_bot: vec![Ends::default(); bots], of_every_bot: Ends::default(), two_targets, no_ids }
+        let (of_bot, of_every_bot, keys) = (vec![Ends::default(); bots], Ends::default(), KeyUses::default());
+        AliasRows { forms, of_bot, of_every_bot, two_targets, no_ids, keys }
     }
 
     /// Adds the rows of a file of the table.
@@ -57,7 +60,11 @@ impl AliasRows {
                 Some(bound) => self.take(bound, &batch, bots),
                 None => Err(Error::bug("a batch came before its schema")),
             },
-        )
+        )?;
+        if let Some(bound) = cell.get() {
+            self.keys.add(bound.keys());
+        }
+        Ok(())
     }
 
     /// Adds the rows of a batch. Rows with what is no id, or without an alias or a contact, are set aside.
@@ -129,7 +136,7 @@ impl AliasRows {
 
     /// Follows every alias to its end.
     pub fn followed(self) -> Identities {
-        let AliasRows { forms, mut of_bot, mut of_every_bot, two_targets: mut rows, mut no_ids } = self;
+        let AliasRows { forms, mut of_bot, mut of_every_bot, two_targets: mut rows, mut no_ids, keys } = self;
         no_ids.sort_unstable();
         no_ids.dedup();
         rows.sort_unstable();
@@ -167,7 +174,8 @@ impl AliasRows {
         }
         rows.extend(no_ids);
         rows.sort_unstable();
-        let set_aside = SetAsideAliases { rows, of: set_aside_of };
+        let unmet = keys.in_no_row().iter().map(|(key, of)| of.text(key)).collect();
+        let set_aside = SetAsideAliases { rows, of: set_aside_of, unmet };
         Identities::new(forms, every.owned(), own_ends, set_aside)
     }
 }

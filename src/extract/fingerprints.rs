@@ -115,9 +115,10 @@ pub(crate) fn people(settings: &Settings) -> Digest {
     if settings.forms.is_empty() && !settings.has_test_contacts() {
         return Digest::NONE;
     }
-    let bot = |bot: &Bot| format!("{} {}", quoted(&bot.id), list(bot.test_contacts.iter().map(|contact| quoted(contact))));
+    // Those that are named in their forms have one id only.
+    let bot = |(bot, ids): (&Bot, BTreeSet<String>)| format!("{} {}", quoted(&bot.id), list(ids.iter().map(|id| quoted(id))));
     let forms = list(settings.forms.names().map(quoted));
-    Digest::of_texts(once(forms).chain(settings.bots.iter().map(bot)))
+    Digest::of_texts(once(forms).chain(settings.bots.iter().zip(settings.test_ids()).map(bot)))
 }
 
 /// The digest that receipts of version 0.1.0 hold of a raw table's partitions, read under these settings: the share of rows that may

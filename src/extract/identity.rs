@@ -36,6 +36,8 @@ pub(crate) struct SetAsideAliases {
     pub rows: Vec<SetAsideAlias>,
     /// How many aliases there are.
     pub of: usize,
+    /// What is said of mapped keys that no row has.
+    pub unmet: Vec<String>,
 }
 
 /// A row of the table that is set aside, for one bot or for all.
@@ -81,10 +83,11 @@ impl SetAsideAliases {
         .with("table", "identities")
         .with("reasons", reasons.join(", "))
         .with("such as", examples.join(", "))
-        .mend(
-            "keep one row of each alias, break the loops, and write ids as texts, NULL where there is none; [quality] \
+        .mend(format!(
+            "{}keep one row of each alias, break the loops, and write ids as texts, NULL where there is none; [quality] \
              max_rejected_share says how many may be set aside",
-        ))
+            self.unmet.iter().map(|text| format!("{text}; ")).collect::<String>()
+        )))
     }
 
     /// A few of the rows.

@@ -17,6 +17,23 @@ pub struct KeyInNoRow {
     pub near: Vec<String>,
 }
 
+impl KeyInNoRow {
+    /// What there is to say of a key of the alias table.
+    pub(super) fn text(&self, key: &str) -> String {
+        format!(
+            "{key}, which none of {} rows has{}; where rows should have it, correct the key in [inputs.identities.columns]",
+            self.rows,
+            there(&self.near)
+        )
+    }
+}
+
+/// The keys that are there.
+fn there(near: &[String]) -> String {
+    let near: Vec<String> = near.iter().map(|found| format!("{found:?}")).collect();
+    if near.is_empty() { String::new() } else { format!("; keys that are there: {}", near.join(", ")) }
+}
+
 /// How the mapped keys are met in a partition, by contract column and place.
 #[derive(Default)]
 pub(super) struct KeyUses(BTreeMap<(&'static str, String), KeyUse>);
@@ -48,9 +65,12 @@ impl KeyUses {
 const KEYS_TOLD: usize = 3;
 
 fn in_no_row(place: &str, of: KeyUse) -> KeyInNoRow {
-    let likeness = |key: &String| strsim::jaro_winkler(key, place.trim_end_matches("\"]").rsplit("[\"").next().unwrap_or(place));
+    // Any key of the path may be the one that is not there.
+    let steps: Vec<&str> = place.split("[\"").skip(1).map(|step| step.trim_end_matches("\"]")).collect();
+    let alike = |key: &String, step: &&str| (strsim::jaro_winkler(key, step) * 1_000.0) as u32;
+    let likeness = |key: &String| steps.iter().map(|step| alike(key, step)).max();
     let mut near = of.met;
-    near.sort_by(|a, b| likeness(b).total_cmp(&likeness(a)));
+    near.sort_by_key(|key| std::cmp::Reverse(likeness(key)));
     near.truncate(KEYS_TOLD);
     KeyInNoRow { rows: of.rows, near }
 }
@@ -87,8 +107,7 @@ impl KeyWarnings {
     /// What there is to say of a table.
     pub(crate) fn texts(&self, table: &str) -> Vec<String> {
         let text = |(key, of): (&String, &KeyWarning)| {
-            let near: Vec<String> = of.near.iter().map(|found| format!("{found:?}")).collect();
-            let there = if near.is_empty() { String::new() } else { format!("; keys that are there: {}", near.join(", ")) };
+            let there = there(&of.near);
             format!(
                 "{key}, which none of {} rows has on {} of {} days (the first {}){there}; where rows should have it, correct the key in \
                  [inputs.{table}.columns]",

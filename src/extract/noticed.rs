@@ -28,9 +28,19 @@ pub struct Noticed {
     /// Contacts that are bots or members of them: what they sent is no touch.
     #[serde(default, skip_serializing_if = "Words::is_empty")]
     pub(crate) bots: Words,
+    /// Touches whose direction is NULL where the table has one: they count as received.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) without_direction: u64,
+    /// Titles of touches with bytes that are no text, as they are shown.
+    #[serde(default, skip_serializing_if = "Words::is_empty")]
+    pub(crate) titles: Words,
     /// By the category that a bot names, those of its events that differ from it by case or white space only (rule 7).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     categories: BTreeMap<String, Words>,
+}
+
+fn is_zero(rows: &u64) -> bool {
+    *rows == 0
 }
 
 /// Received messages of named bots whose ad type is neither `ad` nor `post` (rules 2 and 12).
@@ -107,7 +117,8 @@ impl OtherAdTypes {
 
 impl Noticed {
     pub(crate) fn is_empty(&self) -> bool {
-        self.ad_types.is_empty() && self.ad_ids.is_empty() && self.bots.is_empty() && self.categories.is_empty()
+        let has_no_words = self.ad_types.is_empty() && self.ad_ids.is_empty() && self.bots.is_empty();
+        has_no_words && self.titles.is_empty() && self.without_direction == 0 && self.categories.is_empty()
     }
 
     /// Notes the ad of a touch, if its id is none that Meta gives to ads.
@@ -128,6 +139,8 @@ impl Noticed {
         self.ad_types.append(&other.ad_types);
         self.ad_ids.append(&other.ad_ids);
         self.bots.append(&other.bots);
+        self.titles.append(&other.titles);
+        self.without_direction += other.without_direction;
         for (named, words) in &other.categories {
             self.categories.entry(named.clone()).or_default().append(words);
         }
@@ -135,7 +148,8 @@ impl Noticed {
 
     /// What there is to say, each with its table. `has_figures` of an ad that Meta has figures of.
     pub(crate) fn warnings(&self, has_figures: impl Fn(&str) -> bool) -> Vec<(&'static str, String)> {
-        let of_messages = [self.ad_types.warning(), self.of_ad_ids(has_figures), self.of_bots()];
+        let of_messages =
+            [self.ad_types.warning(), self.of_ad_ids(has_figures), self.of_bots(), self.of_directions(), self.of_titles()];
         let of_events = self.categories.iter().map(|(named, words)| ("events", of_category(named, words)));
         of_messages.into_iter().flatten().map(|text| ("messages", text)).chain(of_events).collect()
     }
@@ -161,6 +175,30 @@ impl Noticed {
                  where no column tells the direction; where they were received, map contact_id to the person's id",
                 self.bots.rows,
                 self.bots.told()
+            )
+        })
+    }
+}
+
+impl Noticed {
+    fn of_titles(&self) -> Option<String> {
+        (!self.titles.is_empty()).then(|| {
+            format!(
+                "{} touches have an ad_title with bytes that are no UTF-8 ({}): they count, and the title has a sign in the place of those \
+                 bytes; have the loader write texts in UTF-8, and cut none in the middle of a letter",
+                self.titles.rows,
+                self.titles.told()
+            )
+        })
+    }
+
+    fn of_directions(&self) -> Option<String> {
+        (self.without_direction > 0).then(|| {
+            format!(
+                "{} touches have no direction (NULL, blank or a word of null_words) and count as received; where such rows are messages \
+                 that the bot sent, have the loader write sent, or leave those rows out; where a null word means sent, take it off \
+                 null_words and translate it: direction = {{ column = \"...\", values = {{ sent = [\"...\"] }} }}",
+                self.without_direction
             )
         })
     }

@@ -11,7 +11,8 @@ use crate::extract::found::RawContent;
 use crate::extract::hints::{line_of, named, unit_of};
 use crate::extract::object::PartitionObjects;
 use crate::extract::set_aside::{
-    ABSURD_TIME, NO_TIME, Reason, RowsOfReason, SetAside, UNKNOWN_DIRECTION, UNREADABLE_ID, UNREADABLE_JSON, UNREADABLE_TIME,
+    ABSURD_TIME, NO_TIME, Reason, RowsOfReason, SetAside, UNKNOWN_DIRECTION, UNREADABLE_ID, UNREADABLE_JSON, UNREADABLE_TEXT,
+    UNREADABLE_TIME,
 };
 use crate::extract::words::FewWords;
 use crate::lake::Partition;
@@ -125,6 +126,8 @@ impl<'a> Refusal<'a> {
     fn mend(&self, reason: Reason, of_reason: &RowsOfReason) -> String {
         let cell = self.example(reason, of_reason).unwrap_or_default();
         match reason.name {
+            UNREADABLE_TEXT => self.mend_text(reason),
+            UNREADABLE_ID | UNREADABLE_JSON if cell.contains(char::REPLACEMENT_CHARACTER) => self.mend_text(reason),
             UNREADABLE_ID => self.mend_id(reason, of_reason, cell),
             UNREADABLE_JSON => self.mend_json(reason, cell),
             UNKNOWN_DIRECTION => self.mend_direction(),
@@ -168,12 +171,22 @@ impl<'a> Refusal<'a> {
         }
     }
 
+    fn mend_text(&self, reason: Reason) -> String {
+        format!(
+            "{} holds bytes that are no UTF-8: have the loader write texts in UTF-8, not in Latin-1 or another code, and cut none in the \
+             middle of a letter",
+            self.place(reason)
+        )
+    }
+
     fn mend_json(&self, reason: Reason, cell: &str) -> String {
         let cell = cell.trim();
         if WORDS_FOR_NOTHING.contains(&cell) {
             return self.null_words(&[cell]);
         }
-        let how = if cell.starts_with("{'") || cell.contains("': ") {
+        let how = if cell.starts_with('\u{feff}') {
+            "it begins with a byte order mark, which is no JSON: have the loader write utf-8 and not utf-8-sig"
+        } else if cell.starts_with("{'") || cell.contains("': ") {
             "that is how Python prints a dict: have the loader write json.dumps(...), not str(...)"
         } else if ["NaN", "Infinity"].iter().any(|word| cell.contains(word)) {
             "JSON has no NaN and no Infinity: have the loader write null"

@@ -10,10 +10,12 @@ use crate::base::bound::Bound;
 use crate::base::cells::{Fault, Faults, TextCells};
 use crate::base::dictionary::column;
 use crate::base::error::Result;
+use crate::base::ids::is_of_ids;
 use crate::base::schema::{self, InputTable};
 use crate::extract::words::FewWords;
 
 pub(super) const UNREADABLE_ID: &str = "unreadable_id";
+pub(super) const UNREADABLE_TEXT: &str = "unreadable_text";
 pub(super) const UNREADABLE_JSON: &str = "unreadable_json";
 pub(super) const UNREADABLE_TIME: &str = "unreadable_time";
 pub(super) const ABSURD_TIME: &str = "absurd_time";
@@ -42,7 +44,8 @@ impl Reason {
         let (column, fault) = faults.min_by_key(|(_, fault)| *fault != Fault::NoJson)?;
         let name = match fault {
             Fault::NoJson => UNREADABLE_JSON,
-            Fault::NoId => UNREADABLE_ID,
+            Fault::BrokenText if !is_of_ids(column) => UNREADABLE_TEXT,
+            Fault::NoId | Fault::BrokenText => UNREADABLE_ID,
         };
         Some(Reason { name, column })
     }

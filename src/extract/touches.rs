@@ -211,8 +211,23 @@ impl<'a> TouchReader<'a> {
                 }
             }
         }
+        self.note_odd_cells(bound, &cells);
         self.batches.push(cells.kept());
         self.set_aside.take(bound, batch, &reasons)
+    }
+
+    /// Counts the touches of the last batch that have no direction, where the file has one, and those of which the title is no text.
+    fn note_odd_cells(&mut self, bound: &Bound, cells: &MessageCells) {
+        let of_batch = || self.rows.iter().rev().take_while(|row| row.batch as usize == self.batches.len());
+        if cells.directions.texts.null_count() > 0 && bound.is_there("direction") {
+            let without = of_batch().filter(|row| cells.directions.get(row.row as usize).is_none()).count();
+            self.content.noticed.without_direction += without as u64;
+        }
+        if !cells.titles.no_texts.is_empty() {
+            let titles = of_batch().filter(|row| cells.titles.no_texts.binary_search(&(row.row as usize)).is_ok());
+            let titles: Vec<&str> = titles.filter_map(|row| cells.titles.get(row.row as usize)).collect();
+            titles.into_iter().for_each(|title| self.content.noticed.titles.add(title, 1));
+        }
     }
 
     /// Adds what was taken of another object of the partition.

@@ -15,6 +15,7 @@ use crate::base::error::{Error, Result};
 use crate::base::ids::{NoId, no_id};
 use crate::base::limits::LARGEST_COUNT;
 use crate::base::mapping::ColumnSource;
+use crate::base::mends;
 use crate::base::money::parse_money;
 use crate::base::types::{self, Exact, is_binary, is_decimal, is_empty, is_text};
 
@@ -47,7 +48,7 @@ impl Columns<'_> {
 
     /// Texts as they came; blank ones are none.
     pub(super) fn texts(&self, name: &'static str) -> Result<Cells<String>> {
-        self.first(name, |source, stored| exact_texts(name, source, stored))
+        self.first(name, |source, stored| exact_texts(name, source, stored, self.bound.null_words()))
     }
 
     /// Ids, trimmed.
@@ -71,7 +72,7 @@ impl Columns<'_> {
 
     /// Days, each with its error where it is none.
     pub(super) fn days(&self, name: &'static str) -> Result<Cells<Result<Day>>> {
-        let texts = self.first(name, |_, stored| day_texts(name, stored))?;
+        let texts = self.first(name, |source, stored| day_texts(name, source, stored))?;
         Ok(texts.into_iter().map(|text| text.map(|text| parse_day(name, &text))).collect())
     }
 }
@@ -87,9 +88,11 @@ fn filled(texts: &StringArray) -> Cells<String> {
 }
 
 /// A column of any type that holds a text or an id exactly, as text.
-fn exact_texts(name: &'static str, source: &ColumnSource, stored: &ArrayRef) -> Result<Cells<String>> {
-    let texts = types::texts(stored, Exact::Plain);
-    let texts = texts.map_err(|inexact| inexact.error(name, &source.to_string()).with("column", &source.column))?;
+fn exact_texts(name: &'static str, source: &ColumnSource, stored: &ArrayRef, null_words: &[String]) -> Result<Cells<String>> {
+    let texts = types::texts(stored, Exact::Plain).map_err(|inexact| {
+        let mend = mends::of_values("insights", (name, source), stored, null_words);
+        inexact.error_with(name, &source.to_string(), mend).with("column", &source.column)
+    })?;
     Ok(filled(&texts))
 }
 
@@ -172,8 +175,11 @@ fn no_count(name: &'static str, text: &str) -> Error {
     Error::data(wrong).with("column", name).mend(mend)
 }
 
-fn day_texts(name: &'static str, stored: &ArrayRef) -> Result<Cells<String>> {
+fn day_texts(name: &'static str, source: &ColumnSource, stored: &ArrayRef) -> Result<Cells<String>> {
     let kind = stored.data_type();
+    if is_binary(kind) {
+        return exact_texts(name, source, stored, &[]);
+    }
     if is_text(kind) || matches!(kind, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..)) {
         return Ok(filled(&as_text(stored)?));
     }

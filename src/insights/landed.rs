@@ -13,6 +13,7 @@ use arrow::datatypes::Schema;
 use crate::base::bound::Bound;
 use crate::base::day::Day;
 use crate::base::error::{Error, Result};
+use crate::base::ids::WORDS_FOR_NOTHING;
 use crate::base::mapping::TableMapping;
 use crate::base::object::Object;
 use crate::base::times::Instant;
@@ -22,11 +23,22 @@ use crate::insights::repeated::{BREAKDOWNS, LandedRow, may_be_load_time, once};
 use crate::insights::row::{AdNames, InsightRow, MetaFigures};
 use crate::lake::{Lake, Partition, ReadPlan};
 
-/// The columns that say which day a figure is of, where loaders name it themselves.
-const OWN_DAYS: [&str; 2] = ["date_start", "date"];
+/// The columns that say from which day on a figure is, as Meta names them in its answers and in its exports.
+const FIRST_DAY: [&str; 2] = ["date_start", "reporting_starts"];
 
-/// The column that says until which day a figure reaches.
-const LAST_DAY: &str = "date_stop";
+/// The columns that say until which day a figure reaches.
+const LAST_DAY: [&str; 2] = ["date_stop", "reporting_ends"];
+
+/// A column that says which day a figure is of, where loaders name it themselves.
+const OWN_DAY: &str = "date";
+
+/// Whether a column has a name of Meta's, as loaders write those: `dateStart`, `Date Start`, `DATE_START`.
+fn is_named(column: &str, name: &str) -> bool {
+    let letters = |text: &str| -> Vec<char> {
+        text.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    };
+    letters(column) == letters(name)
+}
 
 /// What a partition holds.
 pub struct LandedDay {
@@ -75,7 +87,8 @@ struct File {
     is_day_mapped: bool,
     /// Columns that say whose day a figure is, though nobody mapped them.
     own_days: Vec<String>,
-    /// The column that says until which day a figure reaches.
+    /// The columns that say from which day on, and until which day, a figure is.
+    first_day: Option<String>,
     last_day: Option<String>,
     /// Columns that split a figure, each with its name in the file.
     breakdowns: Vec<(&'static str, String)>,
@@ -84,14 +97,17 @@ struct File {
 
 impl File {
     fn new(mapping: &TableMapping, schema: &Schema, path: &str) -> Result<File> {
-        let own = |column: &str| schema.fields().iter().map(|field| field.name()).find(|name| name.eq_ignore_ascii_case(column));
+        let own = |column: &str| schema.fields().iter().map(|field| field.name()).find(|name| is_named(name, column));
         let is_day_mapped = mapping.is_mapped("date");
         let names = schema.fields().iter().map(|field| field.name());
+        let first_day = FIRST_DAY.into_iter().find_map(own).cloned();
+        let own_days = first_day.iter().chain(own(OWN_DAY)).filter(|_| !is_day_mapped).cloned().collect();
         Ok(File {
             bound: mapping.bind(schema, path)?,
             is_day_mapped,
-            own_days: OWN_DAYS.iter().filter(|_| !is_day_mapped).filter_map(|column| own(column).cloned()).collect(),
-            last_day: own(LAST_DAY).cloned(),
+            own_days,
+            first_day,
+            last_day: LAST_DAY.into_iter().find_map(own).cloned(),
             breakdowns: BREAKDOWNS.iter().filter_map(|column| Some((*column, own(column)?.clone()))).collect(),
             load_times: names.filter(|name| may_be_load_time(name)).cloned().collect(),
         })
@@ -100,7 +116,8 @@ impl File {
     fn plan(&self, mapping: &TableMapping) -> ReadPlan {
         let names: Vec<&str> = mapping.columns.iter().map(|column| column.spec.name).collect();
         let mut columns = self.bound.paths(&names);
-        let own = self.own_days.iter().chain(&self.last_day).chain(self.breakdowns.iter().map(|(_, name)| name));
+        let spans = self.first_day.iter().chain(&self.last_day);
+        let own = self.own_days.iter().chain(spans).chain(self.breakdowns.iter().map(|(_, name)| name));
         columns.extend(own.map(|column| (column.clone(), None)));
         ReadPlan { columns, filter: None }
     }
@@ -135,8 +152,9 @@ fn blank(column: &'static str) -> Error {
 /// The rows of a batch that are of this day.
 fn rows_of(file: &File, batch: &RecordBatch, day: Day) -> Result<Vec<LandedRow>> {
     let columns = Columns { bound: &file.bound, batch };
-    check_own_days(file, batch, day)?;
     let days = columns.days("date")?;
+    check_spans(file, batch, day, &days)?;
+    check_own_days(file, batch, day)?;
     let (accounts, ads, currencies) = (columns.ids("account_id")?, columns.ids("ad_id")?, columns.texts("currency")?);
     let mut spend = columns.amounts("spend")?;
     let mut counts = COUNTS.into_iter().map(|name| columns.counts(name)).collect::<Result<Vec<_>>>()?;
@@ -171,7 +189,7 @@ fn rows_of(file: &File, batch: &RecordBatch, day: Day) -> Result<Vec<LandedRow>>
                 return Err(here(error.mend("write it as a timestamp, or as RFC 3339 text")));
             }
         };
-        let currency = key(&currencies, "currency").map_err(here)?;
+        let currency = key(&currencies, "currency").and_then(known_currency).map_err(here)?;
         rows.push(LandedRow {
             row: InsightRow { account, ad, currency, figures, names },
             loaded_at,
@@ -186,6 +204,19 @@ const NAMES: [&str; 5] = ["ad_name", "adset_id", "adset_name", "campaign_id", "c
 
 fn no_spend() -> Error {
     Error::data("spend is null").with("column", "spend").mend("fill it, or remove the row: a day without a row is 0")
+}
+
+/// A currency, unless it is a word for nothing, in whatever case.
+fn known_currency(currency: String) -> Result<String> {
+    match WORDS_FOR_NOTHING.iter().any(|word| word.eq_ignore_ascii_case(currency.trim())) {
+        true => Err(Error::data(format!("currency {currency:?} is no currency: it stands for nothing"))
+            .with("column", "currency")
+            .mend(
+                "fill it in the loader; where all accounts have one currency, say which, in [insights.columns]: \
+                 currency = { value = \"...\" }",
+            )),
+        false => Ok(currency),
+    }
 }
 
 /// An account's id with the prefix, whatever the case of the one it has.
@@ -208,26 +239,49 @@ fn own_texts(batch: &RecordBatch, column: &str) -> Result<Cells<String>> {
     Ok(texts.iter().map(|text| text.map(str::to_string)).collect())
 }
 
+/// The days that a column of the file says, where it says one.
+fn own_days(batch: &RecordBatch, column: Option<&String>) -> Result<Vec<Option<Day>>> {
+    let Some(column) = column else { return Ok(vec![None; batch.num_rows()]) };
+    Ok(own_texts(batch, column)?.into_iter().map(|text| text?.trim().get(..10)?.parse().ok()).collect())
+}
+
 /// The folder is the figures' own day, or the mapping has to say which column is.
 fn check_own_days(file: &File, batch: &RecordBatch, day: Day) -> Result<()> {
-    if !file.is_day_mapped
-        && let Some(column) = &file.last_day
-    {
-        let texts = own_texts(batch, column)?;
-        let days = texts.iter().flatten().filter_map(|text| text.get(..10)?.parse::<Day>().ok());
-        if let Some(last) = days.into_iter().find(|last| *last > day) {
-            return Err(Error::data(format!("{column} is {last} in the folder of {day}: the figures are of several days"))
-                .with("column", column)
-                .mend("land one row for each ad and day: ask Meta with time_increment=1"));
-        }
-    }
     for column in &file.own_days {
-        let texts = own_texts(batch, column)?;
-        let days = texts.iter().flatten().filter_map(|text| text.get(..10)?.parse::<Day>().ok());
-        if let Some(other) = days.into_iter().find(|other| *other != day) {
+        let days = own_days(batch, Some(column))?;
+        if let Some(other) = days.into_iter().flatten().find(|other| *other != day) {
             return Err(Error::data(format!("{column} is {other} in the folder of {day}: folders are the figures' own days"))
                 .with("column", column)
                 .mend(format!("say which column has the figures' day, in [insights.columns]: date = {column:?}")));
+        }
+    }
+    Ok(())
+}
+
+/// A figure is of one day: it begins on the day on which it ends, which is not after the day that it is landed as. `day` is that of
+/// the folder, and `mapped` are the days that rows have of their own.
+fn check_spans(file: &File, batch: &RecordBatch, day: Day, mapped: &[Option<Result<Day>>]) -> Result<()> {
+    let Some(column) = &file.last_day else { return Ok(()) };
+    let several = |said: String| {
+        Err(Error::data(format!("{said}: the figures are of several days"))
+            .with("column", column)
+            .mend("land one row for each ad and day: ask Meta with time_increment=1"))
+    };
+    let (starts, ends) = (own_days(batch, file.first_day.as_ref())?, own_days(batch, Some(column))?);
+    for (row, (first, last)) in starts.into_iter().zip(ends).enumerate() {
+        match (first, last, &mapped[row]) {
+            (_, None, _) => {}
+            (Some(first), Some(last), _) if first != last => {
+                let name = file.first_day.as_deref().unwrap_or_default();
+                return several(format!("{column} is {last} where {name} is {first}"));
+            }
+            (_, Some(last), Some(Ok(of))) if last > *of => {
+                return several(format!("{column} is {last} in a row whose date is {of}"));
+            }
+            (_, Some(last), _) if !file.is_day_mapped && last > day => {
+                return several(format!("{column} is {last} in the folder of {day}"));
+            }
+            _ => {}
         }
     }
     Ok(())

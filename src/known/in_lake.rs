@@ -58,12 +58,15 @@ impl<'a> ListedTables<'a> {
             let listing = listed.settled(lake, &|day, object| is_known(known, day, object));
             let listing = listing.map_err(|error| error.with("table", table))?;
             if listing.partitions.is_empty() {
-                return Err(Error::not_ready(format!("no partition has landed in {}/", input.path))
-                    .with("folder", lake.location().join(&input.path))
-                    .mend(format!(
+                let error = Error::not_ready(format!("no partition has landed in {}/", input.path));
+                let error = error.with("folder", lake.location().join(&input.path));
+                return Err(match (&input.layout.marker, listing.left_out.first()) {
+                    (Some(_), Some(told)) => error.mend(told.clone()),
+                    _ => error.mend(format!(
                         "land partitions as {} there, or correct the path in the pipeline file",
                         input.layout.example()
-                    )));
+                    )),
+                });
             }
             Ok(listing)
         };

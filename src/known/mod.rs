@@ -13,6 +13,7 @@
 //! receipts.rs    what stored things were made from, as it lies there
 //! survey.rs      what is there, by listings and receipts only
 //! sync_days.rs   which days the files of a sync have rows of
+//! test_contacts.rs test contacts that no row has
 //! ```
 
 pub(crate) mod ad_memory;
@@ -27,3 +28,4 @@ pub(crate) mod published_ads;
 pub(crate) mod receipts;
 pub(crate) mod survey;
 pub(crate) mod sync_days;
+pub(crate) mod test_contacts;

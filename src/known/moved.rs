@@ -67,7 +67,7 @@ pub(crate) fn of_identities(places: &Places<'_>, survey: &Survey, identities: &I
         return Ok(Moved::Nothing);
     }
     let ends: HashSet<&str> = &before.ends_of(&changed) | &identities.ends_of(&changed);
-    if settings.bots.iter().any(|bot| bot.test_contacts.iter().any(|contact| ends.contains(contact.as_str()))) {
+    if settings.test_ids().iter().flatten().any(|contact| ends.contains(contact.as_str())) {
         return Ok(Moved::Affects(every_day(survey, "aliases of test contacts changed")));
     }
     let ids = &before.ids_of(&ends) | &identities.ids_of(&ends);

@@ -30,7 +30,15 @@ pub(crate) enum Contacts<'a> {
 const LOOKED_AT: usize = 200_000;
 
 impl Contacts<'_> {
-    fn each(&self, table: Raw, bots: &BotCodes<'_>, take: &mut dyn FnMut(usize, &str)) {
+    /// How many rows there are.
+    pub(crate) fn rows(&self) -> usize {
+        match self {
+            Contacts::Batch(_, batch) => batch.num_rows(),
+            Contacts::Rows(rows) => (rows.touches() + rows.events()) as usize,
+        }
+    }
+
+    pub(super) fn each(&self, table: Raw, bots: &BotCodes<'_>, take: &mut dyn FnMut(usize, &str)) {
         match (self, table) {
             (Contacts::Batch(of, batch), _) if *of == table => {
                 let (ids, contacts) = (batch.column(2).as_string::<i32>(), batch.column(3).as_string::<i32>());
@@ -156,7 +164,7 @@ fn warning(settings: &Settings, lacking: &Forms, joined: &Joined, of: usize) -> 
 }
 
 /// The id of a contact without its middle: what tells two forms apart is seen, and nobody can be called.
-fn shortened(id: &str) -> String {
+pub(super) fn shortened(id: &str) -> String {
     const SHOWN: (usize, usize) = (5, 3);
     let (name, node) = id.split_at(id.find(['@', '/']).unwrap_or(id.len()));
     let letters: Vec<char> = name.chars().collect();

@@ -95,6 +95,9 @@ pub(crate) struct IdentitiesReceipt {
     /// How many aliases are set aside, by reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub set_aside: BTreeMap<String, u64>,
+    /// What is said of mapped keys that no row has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unmet: Vec<String>,
     #[serde(default, skip_serializing_if = "Marks::is_empty")]
     pub marks: Marks,
     /// Tables of before that are still to be removed: they may name a contact that was erased.

@@ -198,6 +198,11 @@ impl Survey {
         self.stored.get(&(table, day))
     }
 
+    /// How many rows count of all partitions that were read.
+    pub(crate) fn accepted_rows(&self) -> u64 {
+        Raw::BOTH.into_iter().flat_map(|table| self.receipts.raw(table).iter()).map(|(_, receipt)| receipt.content.accepted).sum()
+    }
+
     /// The partitions whose rows count, as an engine is asked for them.
     pub(crate) fn extracted(&self, lost: Lost) -> Vec<ExtractedPartition<'_>> {
         let of_table = |table: Raw| self.receipts.raw(table).iter().map(move |(day, receipt)| (table, day, receipt));

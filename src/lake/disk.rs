@@ -52,8 +52,15 @@ fn object(path: String, metadata: &Metadata) -> Object {
 fn entries(folder: &Path) -> Result<impl Iterator<Item = io::Result<DirEntry>> + use<>> {
     match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None.into_iter().flatten()),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(no_folder(&folder.display().to_string())),
         entries => Ok(Some(entries.map_err(|error| not_listed(folder, error))?).into_iter().flatten()),
     }
+}
+
+/// A path of the pipeline file that is a file.
+pub(super) fn no_folder(path: &str) -> Error {
+    Error::usage(format!("{path} is a file, a folder is needed"))
+        .mend("put it into a folder of its own, and name that folder as `path` of this table in the pipeline file")
 }
 
 fn not_listed(folder: &Path, error: io::Error) -> Error {
@@ -88,8 +95,19 @@ pub(super) fn list_each_on_disk(disk: &Path, folder: &str, name: &str) -> Result
 }
 
 const NO_NAME: (&str, &str) = ("the name of a file is not UTF-8", "rename it");
-const NO_ADDRESS: (&str, &str) = ("the name of a file cannot be addressed", "rename it: a tab or a line end is in the way");
+const NO_ADDRESS: (&str, &str) = (
+    "the name of a file cannot be addressed",
+    "rename it: a tab or a line end is in the way, or an empty name, `.` or `..` between two slashes",
+);
 const NO_WAY: (&str, &str) = ("a folder leads to itself", "remove the link");
+
+impl Odd {
+    /// An object under a name that cannot be addressed.
+    pub(super) fn without_address(path: &str) -> Odd {
+        let (message, mend) = NO_ADDRESS;
+        Odd { path: path.to_string(), message, mend }
+    }
+}
 
 #[derive(Default)]
 struct Walk {

@@ -311,7 +311,7 @@ impl Listed<'_> {
         let parquet = lake.parquet_among(plain.map(|(day, object)| (object, is_known(day, object))).collect())?;
         self.check_days()?;
         let mut listing = Listing::default();
-        let mut others = Vec::new();
+        let (mut others, mut unmarked) = (Vec::new(), Vec::new());
         for (day, mut of) in self.days {
             let objects = of.files.take_parquet(&parquet);
             others.extend(of.files.others.iter().map(|object| object.path.clone()));
@@ -320,12 +320,16 @@ impl Listed<'_> {
                 Some(_) => of.is_marked,
                 None => !objects.is_empty() || fault.is_some(),
             };
+            if !is_landed && (!objects.is_empty() || fault.is_some()) {
+                unmarked.push(day);
+            }
             if is_landed {
                 // What is refused is never what a receipt holds.
                 let objects = if fault.is_some() { std::mem::take(&mut of.files.others) } else { objects };
                 listing.partitions.insert(day, Partition { day, objects, fault });
             }
         }
+        listing.left_out.extend(told_unmarked(&unmarked, self.layout.marker.as_deref()));
         listing.left_out.extend(told(&others, "of no kind that is read lie under days"));
         listing.left_out.extend(self.of_no_day);
         listing.left_out.extend(told(&self.beside, "lie in the folder of no day and are not read"));
@@ -383,6 +387,18 @@ impl Listed<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// What is said of days that hold files and not the marker.
+fn told_unmarked(days: &[Day], marker: Option<&str>) -> Option<String> {
+    let marker = marker.filter(|_| !days.is_empty())?;
+    let (what, have) = if days.len() == 1 { ("day holds", "it has") } else { ("days hold", "they have") };
+    let written = written_ranges(days.iter().copied());
+    Some(format!(
+        "{} {what} files and no marker {marker:?}, so {have} not landed: {written}; have the loader write the marker when a day is whole, \
+         or correct or remove `marker`",
+        days.len()
+    ))
 }
 
 /// The number of these files and the first of them, as a warning.

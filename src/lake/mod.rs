@@ -5,6 +5,8 @@
 //! name ever appears in the target's folder. Storage errors are classified here, while they are in hand.
 //!
 //! ```text
+//! as_bytes.rs        texts that are none
+//! asked.rs           which rows are asked for
 //! batches.rs         how many rows at once
 //! blocks.rs          an object, piece by piece
 //! delta/days.rs      a Delta table's live files by their days
@@ -26,15 +28,20 @@
 //! lock.rs            one run at a time
 //! names.rs           which files hold rows
 //! objects.rs         listed, and got whole
+//! odd_keys.rs        names that have no address
 //! open.rs            a location, opened
 //! pattern.rs         which folders are days
 //! probe.rs           what a store can do
+//! projection.rs      which columns are read
 //! read.rs            Parquet in batches
 //! store.rs           opened by the environment
 //! table.rs           our own tables as Parquet
+//! traffic.rs         over the wire to a store
 //! write.rs           one object at once
 //! ```
 
+mod as_bytes;
+mod asked;
 mod batches;
 mod blocks;
 mod delta;
@@ -52,14 +59,18 @@ mod location;
 mod lock;
 mod names;
 mod objects;
+mod odd_keys;
 mod open;
 mod pattern;
 mod probe;
+mod projection;
 mod read;
 mod store;
 mod table;
+mod traffic;
 mod write;
 
+pub use asked::Filter;
 pub use holder::Released;
 pub use json::{read_json, write_json};
 pub use listing::{Fault, Layout, Listing, Partition};
@@ -70,6 +81,7 @@ pub use open::Lake;
 pub use pattern::{Glob, Pattern};
 pub use probe::Probe;
 pub(crate) use read::readable;
-pub use read::{Filter, ReadPlan, StoredSpan, TextForm};
-pub use store::{Environment, Requests};
+pub use read::{ReadPlan, StoredSpan, TextForm};
+pub use store::Environment;
 pub use table::{StoredTable, decode, encode, encode_working, read_footer_schema};
+pub use traffic::Requests;

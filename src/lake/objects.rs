@@ -8,7 +8,7 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{GetResult, GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt};
 
-use super::disk::{Odd, list_each_on_disk, list_on_disk};
+use super::disk::{Odd, list_each_on_disk, list_on_disk, no_folder};
 use super::failure::{self, Operation};
 use super::open::Lake;
 use crate::base::error::{Error, Result};
@@ -31,7 +31,7 @@ impl Lake {
     pub(super) fn list_with_odd(&self, folder: &str) -> Result<(Vec<Object>, Vec<Odd>)> {
         let (mut objects, odd) = match &self.disk {
             Some(disk) => list_on_disk(disk, folder)?,
-            None => (self.list_in_store(folder)?, Vec::new()),
+            None => self.list_in_store(folder)?,
         };
         objects.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         Ok((objects, odd))
@@ -63,12 +63,26 @@ impl Lake {
         }
     }
 
-    fn list_in_store(&self, folder: &str) -> Result<Vec<Object>> {
+    fn list_in_store(&self, folder: &str) -> Result<(Vec<Object>, Vec<Odd>)> {
         let prefix = self.object_path(folder)?;
-        let metas = self.list_whole(&prefix).map_err(|error| self.failure(Operation::List, folder, error))?;
+        let mut listed = self.list_whole(&prefix);
+        if matches!(listed, Err(object_store::Error::InvalidPath { .. })) {
+            self.traffic.leave_odd_keys_out();
+            listed = self.list_whole(&prefix);
+        }
+        let metas = listed.map_err(|error| self.failure(Operation::List, folder, error))?;
+        let keys = self.traffic.odd_keys_below(&format!("{prefix}/"));
+        // The sign of a folder is no file.
+        let keys = keys.into_iter().filter(|key| !key.ends_with('/'));
+        let odd = keys.map(|key| Odd::without_address(key[self.prefix.as_ref().len()..].trim_start_matches('/')));
+        let odd: Vec<Odd> = odd.collect();
         let relative = |location: &Path| location.as_ref()[self.prefix.as_ref().len()..].trim_start_matches('/').to_string();
         let object = |meta: ObjectMeta| Object::plain(relative(&meta.location), meta.size, self.version(&meta));
-        Ok(metas.into_iter().map(object).collect())
+        // A store lists nothing below an object.
+        if metas.is_empty() && odd.is_empty() && folder.contains('.') && self.look_at(folder)?.is_some() {
+            return Err(no_folder(folder));
+        }
+        Ok((metas.into_iter().map(object).collect(), odd))
     }
 
     /// A listing whose body breaks off is asked for again, which `object_store` does for objects only.

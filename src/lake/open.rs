@@ -9,7 +9,8 @@ use object_store::{ObjectMeta, ObjectStore};
 
 use super::disk::{self, io_error};
 use super::location::{Location, Root};
-use super::store::{self, Environment, Requests, Traffic};
+use super::store::{self, Environment};
+use super::traffic::{Requests, Traffic};
 use crate::base::error::{Error, ErrorKind, Result};
 
 /// Access to one location.

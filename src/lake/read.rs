@@ -4,35 +4,35 @@
 //! rows and by bytes, and by what of a row group is fetched at once. Page checksums are verified where there are any.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 
-use arrow::array::{BooleanArray, RecordBatch};
-use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
-use arrow::error::ArrowError;
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, Fields, Schema};
 use bytes::Bytes;
 use futures::StreamExt;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowPredicateFn, ArrowReaderBuilder, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowFilter,
-    RowSelection, RowSelectionPolicy,
+    ArrowReaderBuilder, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowFilter, RowSelection,
+    RowSelectionPolicy,
 };
 use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
-use parquet::basic::LogicalType;
 use parquet::errors::ParquetError;
 use parquet::file::statistics::Statistics;
-use parquet::schema::types::SchemaDescriptor;
 
+use super::as_bytes;
+use super::asked::{Asked, Filter, row_filter};
 use super::batches::{ROWS_PER_BATCH, Reading, cut};
 use super::blocks::Blocks;
 use super::delta::{ColumnPath, FileView, without};
 use super::failure::Operation;
 use super::fetch::{ObjectReader, external};
 use super::open::Lake;
+use super::projection::{mask, with_uuids};
 use crate::base::error::{Error, Result};
 use crate::base::object::Object;
 use crate::base::parallel::{on_all_cores, while_waiting};
-use crate::base::types::as_uuid;
+use crate::base::types::{is_binary, is_text};
 
 /// As many rows are decoded at once to find which column cannot be.
 const ROWS_PER_LOOK: usize = 1_024;
@@ -41,63 +41,6 @@ const ROWS_PER_LOOK: usize = 1_024;
 pub struct ReadPlan {
     pub columns: Vec<ColumnPath>,
     pub filter: Option<Filter>,
-}
-
-type Test = Box<dyn FnMut(&RecordBatch) -> Result<BooleanArray> + Send>;
-
-/// Which rows to read: a test on some columns.
-pub struct Filter {
-    pub columns: Vec<ColumnPath>,
-    pub test: Test,
-}
-
-/// The leaves of these columns. A field of a struct is read alone; of a map or a text, the whole column.
-fn mask(columns: &[ColumnPath], parquet: &SchemaDescriptor) -> ProjectionMask {
-    let wanted = |leaf: usize| {
-        let descriptor = parquet.column(leaf);
-        let parts = descriptor.path().parts();
-        columns.iter().any(|(column, key)| {
-            let is_struct_field = |field: &String| {
-                // The parts of a map are column, entries, key or value.
-                parquet.columns().iter().any(|other| {
-                    let of_other = other.path().parts();
-                    of_other.len() >= 2 && of_other[0] == *column && of_other[1] == *field
-                })
-            };
-            parts[0] == *column
-                && match key {
-                    Some(key) if is_struct_field(key) => parts.len() >= 2 && parts[1] == *key,
-                    _ => true,
-                }
-        })
-    };
-    ProjectionMask::leaves(parquet, (0..parquet.num_columns()).filter(|leaf| wanted(*leaf)).collect::<Vec<_>>())
-}
-
-/// The schema, with what only the file's own says: which columns of 16 bytes, and fields of structs, are UUIDs.
-fn with_uuids(schema: &SchemaRef, parquet: &SchemaDescriptor) -> SchemaRef {
-    let paths = parquet.columns().iter().filter(|leaf| leaf.logical_type_ref() == Some(&LogicalType::Uuid));
-    let paths: Vec<&[String]> = paths.map(|leaf| leaf.path().parts()).collect();
-    if paths.is_empty() {
-        return schema.clone();
-    }
-    Arc::new(Schema::new_with_metadata(marked(schema.fields(), &paths, &mut Vec::new()), schema.metadata().clone()))
-}
-
-fn marked<'f>(fields: &'f Fields, paths: &[&[String]], above: &mut Vec<&'f str>) -> Fields {
-    let mark = |field: &'f Arc<Field>| {
-        above.push(field.name());
-        let field = match field.data_type() {
-            DataType::Struct(inner) => {
-                Arc::new(field.as_ref().clone().with_data_type(DataType::Struct(marked(inner, paths, above))))
-            }
-            _ if paths.iter().any(|path| path.iter().map(String::as_str).eq(above.iter().copied())) => Arc::new(as_uuid(field)),
-            _ => field.clone(),
-        };
-        above.pop();
-        field
-    };
-    fields.iter().map(mark).collect()
 }
 
 /// Why an object was not read to its end.
@@ -134,32 +77,57 @@ fn configured<T>(builder: ArrowReaderBuilder<T>, reading: &Reading, wanted: Want
     }
 }
 
-/// The test on these columns. Its error is kept in `failed`.
-fn row_filter(stored: ProjectionMask, filter: Filter, view: Arc<FileView>, failed: Arc<Mutex<Option<Error>>>) -> RowFilter {
-    let Filter { columns, mut test } = filter;
-    let predicate = ArrowPredicateFn::new(stored, move |batch| {
-        let mut passes = Vec::new();
-        for part in cut(batch) {
-            let of_part = test(&view.shown(part, &columns)?).map_err(|error| {
-                let text = error.to_string();
-                if let Ok(mut failed) = failed.lock() {
-                    *failed = Some(error);
-                }
-                ArrowError::ComputeError(text)
-            })?;
-            passes.push(of_part);
-        }
-        match <[BooleanArray; 1]>::try_from(passes) {
-            Ok([all]) => Ok(all),
-            Err(parts) => Ok(parts.iter().flatten().collect()),
-        }
-    });
-    RowFilter::new(vec![Box::new(predicate)])
+/// A footer whose dictionaries are of texts and bytes only: the reader makes no others of what some writers call so, true and false among
+/// them.
+fn without_odd_dictionaries(stored: ArrowReaderMetadata) -> Result<ArrowReaderMetadata, ParquetError> {
+    let fields: Fields = stored.schema().fields().iter().map(without_odd_dictionary).collect();
+    if fields == *stored.schema().fields() {
+        return Ok(stored);
+    }
+    let schema = Arc::new(Schema::new_with_metadata(fields, stored.schema().metadata().clone()));
+    ArrowReaderMetadata::try_new(stored.metadata().clone(), ArrowReaderOptions::new().with_schema(schema))
+}
+
+fn without_odd_dictionary(field: &Arc<Field>) -> Arc<Field> {
+    let kind = match field.data_type() {
+        DataType::Dictionary(_, value) if !is_text(value) && !is_binary(value) => value.as_ref().clone(),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(without_odd_dictionary).collect()),
+        DataType::List(item) => DataType::List(without_odd_dictionary(item)),
+        DataType::LargeList(item) => DataType::LargeList(without_odd_dictionary(item)),
+        DataType::Map(entries, is_sorted) => DataType::Map(without_odd_dictionary(entries), *is_sorted),
+        _ => return field.clone(),
+    };
+    if kind == *field.data_type() { field.clone() } else { Arc::new(field.as_ref().clone().with_data_type(kind)) }
+}
+
+/// What is read of an object, however its texts are.
+struct Pass<'o> {
+    object: &'o Object,
+    columns: Vec<ColumnPath>,
+    filter: Option<Asked>,
+    /// Where some rows are none of the table's any more, the others.
+    rows: Option<RowSelection>,
+}
+
+impl Pass<'_> {
+    /// Whether the filter's own test failed.
+    fn has_failed(&self) -> bool {
+        self.filter.as_ref().is_some_and(Asked::has_failed)
+    }
+
+    /// The error of the filter's own test.
+    fn failure(&self) -> Option<Error> {
+        self.filter.as_ref().and_then(Asked::failure)
+    }
+}
+
+fn view_of(object: &Object, stored: &ArrowReaderMetadata) -> Result<Arc<FileView>> {
+    FileView::new(object, &with_uuids(stored.schema(), stored.parquet_schema())).map(Arc::new)
 }
 
 impl Lake {
     /// Reads an object once, batch by batch. `plan` is asked with the object's schema; `each` gets the batches. Of an object without
-    /// rows, whose schema may be any, neither is asked.
+    /// rows, whose schema may be any, neither is asked. Where a text of it is none, the rest is read with texts as bytes.
     pub fn read_batches(
         &self,
         object: &Object,
@@ -169,45 +137,34 @@ impl Lake {
         let here = |error: Error| error.with("object", &object.path);
         let mut reader = self.object_reader(self.object_path(&object.path)?, object);
         let deleted = self.deleted_rows(object)?;
-        let stored = self.footer(&mut reader);
-        let stored = stored.map_err(|error| self.parquet_error(error, object))?;
+        let footer = self.footer(&mut reader).and_then(as_bytes::checked);
+        let stored = footer.map_err(|error| self.parquet_error(error, object))?;
         let rows = usize::try_from(stored.metadata().file_metadata().num_rows()).unwrap_or_default();
         if rows == 0 {
             return Ok(());
         }
-        let view = FileView::new(object, &with_uuids(stored.schema(), stored.parquet_schema())).map_err(here)?;
-        let view = Arc::new(view);
+        let view = view_of(object, &stored).map_err(here)?;
         let ReadPlan { columns, filter } = plan(view.schema()).map_err(here)?;
-        let stored_columns = view.stored(&columns);
-        let projection = mask(&stored_columns, stored.parquet_schema());
-        let mut all = projection.clone();
-        let filter = filter.map(|filter| (mask(&view.stored(&filter.columns), stored.parquet_schema()), filter));
-        filter.iter().for_each(|(of_filter, _)| all.union(of_filter));
-        let reading = Reading::of(stored, &all);
-        // An error of the test would lose its kind inside the Parquet reader.
-        let failed: Arc<Mutex<Option<Error>>> = Arc::default();
-        let wanted = Wanted {
-            projection,
-            rows: deleted.map(|deleted| without(&deleted, rows)).transpose().map_err(here)?,
-            filter: filter.map(|(of_filter, filter)| row_filter(of_filter, filter, view.clone(), failed.clone())),
-        };
+        let there = deleted.map(|deleted| without(&deleted, rows)).transpose().map_err(here)?;
+        let pass = Pass { object, columns, filter: filter.map(Asked::from), rows: there };
+        let mut taken = 0;
         let mut take = |batch: RecordBatch| {
-            cut(batch).into_iter().try_for_each(|part| {
-                let shown = view.shown(part, &columns).map_err(|error| here(unreadable(object, error.into())))?;
-                each(shown).map_err(here)
-            })
+            taken += batch.num_rows();
+            each(batch)
         };
-        let read = if reading.is_by_pieces {
-            self.by_pieces(reader, &reading, wanted, &mut take)
-        } else {
-            self.by_groups(reader, &reading, wanted, &mut take)
-        };
-        read.map_err(|error| match (error, failed.lock().ok().and_then(|mut failed| failed.take())) {
+        let mut read = self.pass(&pass, reader, (stored.clone(), view.clone()), &mut take);
+        if let Err(NotRead::Undecodable(error)) = &read
+            && as_bytes::is_no_text(error)
+            && !pass.has_failed()
+        {
+            read = self.pass_of_bytes(&pass, &stored, taken, &mut each);
+        }
+        read.map_err(|error| match (error, pass.failure()) {
             (_, Some(of_test)) => here(of_test),
             (NotRead::Taken(error), None) => error,
             (NotRead::Undecodable(error), None) => {
                 let error = self.parquet_error(error, object);
-                match self.wait(self.undecodable_column(object, &stored_columns)) {
+                match self.wait(self.undecodable_column(object, &view.stored(&pass.columns))) {
                     Some(column) => error.with("column", view.name_of(&column)),
                     None => error,
                 }
@@ -215,11 +172,63 @@ impl Lake {
         })
     }
 
+    /// Reads an object once more with its texts as bytes, but for the rows that were taken already: they come first, in the same order.
+    fn pass_of_bytes(
+        &self,
+        pass: &Pass<'_>,
+        stored: &ArrowReaderMetadata,
+        taken: usize,
+        each: &mut dyn FnMut(RecordBatch) -> Result<()>,
+    ) -> Result<(), NotRead> {
+        let (bytes, mut known) = (as_bytes::all(stored)?, taken);
+        let view = view_of(pass.object, &bytes).map_err(NotRead::Taken)?;
+        let path = self.object_path(&pass.object.path).map_err(NotRead::Taken)?;
+        self.pass(pass, self.object_reader(path, pass.object), (bytes, view), &mut |batch| {
+            let passed_over = known.min(batch.num_rows());
+            known -= passed_over;
+            let rest = batch.num_rows() - passed_over;
+            if rest > 0 { each(batch.slice(passed_over, rest)) } else { Ok(()) }
+        })
+    }
+
+    /// Reads an object by this footer, which shows itself so.
+    fn pass(
+        &self,
+        pass: &Pass<'_>,
+        reader: ObjectReader,
+        (stored, view): (ArrowReaderMetadata, Arc<FileView>),
+        each: &mut dyn FnMut(RecordBatch) -> Result<()>,
+    ) -> Result<(), NotRead> {
+        let Pass { object, columns, filter, rows } = pass;
+        let here = |error: Error| error.with("object", &object.path);
+        let projection = mask(&view.stored(columns), stored.parquet_schema());
+        let mut all = projection.clone();
+        let filter = filter.as_ref().map(|filter| (mask(&view.stored(&filter.columns), stored.parquet_schema()), filter));
+        filter.iter().for_each(|(of_filter, _)| all.union(of_filter));
+        let reading = Reading::of(stored, &all);
+        // An error of the test would lose its kind inside the Parquet reader.
+        let filter = filter.map(|(of_filter, filter)| row_filter(of_filter, filter, view.clone()));
+        let wanted = Wanted { projection, rows: rows.clone(), filter };
+        let mut take = |batch: RecordBatch| {
+            cut(batch).into_iter().try_for_each(|part| {
+                let shown = view.shown(part, columns).map_err(|error| here(unreadable(object, error.into())))?;
+                each(shown).map_err(here)
+            })
+        };
+        if reading.is_by_pieces {
+            self.by_pieces(reader, &reading, wanted, &mut take)
+        } else {
+            self.by_groups(reader, &reading, wanted, &mut take)
+        }
+    }
+
     /// An object's footer. The Arrow schema that some writers leave in it may be none that can be read, and is not needed.
     fn footer(&self, reader: &mut ObjectReader) -> Result<ArrowReaderMetadata, ParquetError> {
         let mut load = |options| self.wait(ArrowReaderMetadata::load_async(reader, options));
         let loaded = catch_unwind(AssertUnwindSafe(|| load(ArrowReaderOptions::new())));
-        loaded.unwrap_or_else(|_| load(ArrowReaderOptions::new().with_skip_arrow_metadata(true)))
+        loaded
+            .unwrap_or_else(|_| load(ArrowReaderOptions::new().with_skip_arrow_metadata(true)))
+            .and_then(without_odd_dictionaries)
     }
 
     /// Reads row groups, each fetched at once.

@@ -1,4 +1,4 @@
-//! Opens the store of a location with the credentials that the environment holds, and counts its requests.
+//! Opens the store of a location with the credentials that the environment holds.
 //!
 //! The names are those that each store's own tools use, as `object_store` reads them: `AWS_*`, `AZURE_*`, `GOOGLE_*`; without keys
 //! the identity of the machine or of the workload is asked for. `AZURE_STORAGE_CONNECTION_STRING` is read here. A request that
@@ -6,21 +6,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
-use object_store::client::{HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService, ReqwestConnector};
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::local::LocalFileSystem;
 use object_store::{BackoffConfig, ClientConfigKey, ClientOptions, ObjectStore, RetryConfig};
-use serde::Serialize;
 
 use super::location::{Location, Root};
+use super::traffic::{Counting, Traffic};
 use crate::base::error::{Error, Result};
 
 /// Variables of the environment that say how storage is reached. Their values are secrets: they are never shown.
@@ -68,126 +64,6 @@ impl Environment {
         };
         let backoff = BackoffConfig { init_backoff: Duration::from_millis(100), max_backoff: Duration::from_secs(15), base: 2.0 };
         Ok(RetryConfig { backoff, max_retries: 10, retry_timeout: Duration::from_secs(seconds) })
-    }
-}
-
-/// How many requests were made of a store, tries that failed included.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Requests {
-    pub list: u64,
-    pub get: u64,
-    pub head: u64,
-    pub put: u64,
-    pub delete: u64,
-}
-
-impl Requests {
-    pub fn total(&self) -> u64 {
-        self.list + self.get + self.head + self.put + self.delete
-    }
-}
-
-impl std::ops::Add for Requests {
-    type Output = Requests;
-
-    fn add(self, other: Requests) -> Requests {
-        Requests {
-            list: self.list + other.list,
-            get: self.get + other.get,
-            head: self.head + other.head,
-            put: self.put + other.put,
-            delete: self.delete + other.delete,
-        }
-    }
-}
-
-/// What goes over the wire to a store, and what its answers say beside their content.
-#[derive(Debug, Default)]
-pub(super) struct Traffic {
-    list: AtomicU64,
-    get: AtomicU64,
-    head: AtomicU64,
-    put: AtomicU64,
-    delete: AtomicU64,
-    answer: Mutex<AnswerHeaders>,
-}
-
-/// What the headers of answers say, each as the last answer had it that did.
-#[derive(Clone, Debug, Default)]
-pub(super) struct AnswerHeaders {
-    /// The store's clock.
-    pub time: Option<DateTime<Utc>>,
-    /// The region a bucket lies in.
-    pub region: Option<String>,
-}
-
-impl Traffic {
-    pub(super) fn requests(&self) -> Requests {
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Requests {
-            list: count(&self.list),
-            get: count(&self.get),
-            head: count(&self.head),
-            put: count(&self.put),
-            delete: count(&self.delete),
-        }
-    }
-
-    pub(super) fn answer(&self) -> AnswerHeaders {
-        self.answer.lock().map(|answer| answer.clone()).unwrap_or_default()
-    }
-
-    fn note_request(&self, request: &HttpRequest) {
-        let query = request.uri().query().unwrap_or_default();
-        let is_list = query.split('&').any(|part| matches!(part, "list-type=2" | "comp=list"));
-        let is_delete = query.split('&').any(|part| matches!(part, "delete" | "delete="));
-        let counter = match request.method().as_str() {
-            "GET" if is_list => &self.list,
-            "POST" if is_delete => &self.delete,
-            "GET" => &self.get,
-            "HEAD" => &self.head,
-            "DELETE" => &self.delete,
-            _ => &self.put,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn note_answer(&self, answer: &HttpResponse) {
-        let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
-        let Ok(mut known) = self.answer.lock() else { return };
-        if let Some(time) = header("date").and_then(|text| DateTime::parse_from_rfc2822(text).ok()) {
-            known.time = Some(time.to_utc());
-        }
-        if let Some(region) = header("x-amz-bucket-region") {
-            known.region = Some(region.to_string());
-        }
-    }
-}
-
-/// Makes clients whose requests are counted.
-#[derive(Debug)]
-struct Counting(Arc<Traffic>);
-
-#[derive(Debug)]
-struct CountedClient {
-    client: HttpClient,
-    traffic: Arc<Traffic>,
-}
-
-impl HttpConnector for Counting {
-    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
-        let client = ReqwestConnector::default().connect(options)?;
-        Ok(HttpClient::new(CountedClient { client, traffic: self.0.clone() }))
-    }
-}
-
-#[async_trait]
-impl HttpService for CountedClient {
-    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        self.traffic.note_request(&request);
-        let answer = self.client.execute(request).await?;
-        self.traffic.note_answer(&answer);
-        Ok(answer)
     }
 }
 

@@ -269,6 +269,7 @@ impl<'a> Run<'a> {
             bots: self.survey.bots_of_ids(settings),
             people: fingerprints::people(settings),
             set_aside: identities.set_aside.counts(),
+            unmet: identities.set_aside.unmet.clone(),
             ..known.clone()
         };
         self.lock.check()?;

@@ -5,6 +5,7 @@ use crate::base::error::{Error, Result};
 use crate::insights::InsightsIndex;
 use crate::known::in_lake;
 use crate::known::other_forms::{self, Contacts};
+use crate::known::test_contacts;
 use crate::plan::stages::PartitionStep;
 use crate::run::pull::Pull;
 use crate::run::pull::ads::touched_ads;
@@ -37,12 +38,16 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Contacts that would be one in another form, among the rows that were read just now and are still at hand: of more, `check` tells.
+    /// Contacts that would be one in another form, and test contacts that no row has, among the rows that were read just now and are still
+    /// at hand: of more, `check` tells.
     fn note_other_forms(&mut self) -> Result<()> {
         let Some((kept, identities)) = self.job.engine.rows().zip(self.identities.as_ref()) else { return Ok(()) };
         let rows: Vec<Contacts<'_>> = kept.at_hand().into_iter().map(|(table, rows)| Contacts::Batch(table, rows)).collect();
         let warnings = other_forms::warnings(self.job.settings, identities, &rows)?;
-        self.report.warnings.extend(warnings.into_iter().map(|text| format!("identities: {text}")));
+        let at_hand: usize = rows.iter().map(Contacts::rows).sum();
+        let of_tests =
+            test_contacts::warnings(self.job.settings, identities, &rows, at_hand as u64 == self.survey.accepted_rows());
+        self.report.warnings.extend(warnings.into_iter().chain(of_tests).map(|text| format!("identities: {text}")));
         Ok(())
     }
 

@@ -196,6 +196,7 @@ impl RunReport {
             self.rejected_rows.insert("identities".to_string(), receipt.set_aside.clone());
         }
         self.warnings.extend(SetAsideAliases::warning(&receipt.set_aside));
+        self.warnings.extend(receipt.unmet.iter().map(|text| format!("identities: {text}")));
     }
 
     fn note_keys(&mut self, survey: &Survey) {

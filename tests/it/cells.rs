@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, StringArray, TimestampMicrosecondArray};
 
+use crate::errors::spoil;
 use crate::lake::{self, strings};
 use crate::scene::{DAYS, FAULTY, HOUR, Scene, noon};
 
@@ -419,4 +420,148 @@ fn a_word_for_nothing_in_a_folder_is_nothing() {
     let ran = scene.ctwa("run", &[]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(scene.published().ads.iter().all(|ad| ad.ad_title.as_deref() != Some("none")));
+}
+
+/// What a run sets aside of the faulty day: reason, column, cell.
+fn set_aside(scene: &Scene, table: &str) -> Vec<[String; 3]> {
+    let (code, report) = scene.json("run", &[]);
+    assert_eq!(code, 0, "{report:#}");
+    let rejected = scene.rejected(table);
+    let cell = |name: &str, row: usize| rejected[name][row].clone().unwrap_or_default();
+    (0..rejected["reason"].len()).map(|row| ["reason", "column", "value"].map(|name| cell(name, row))).collect()
+}
+
+#[test]
+fn bytes_that_are_no_text_cost_their_row_and_not_its_day() {
+    let good = good();
+    for (table, column, text, reason) in [
+        ("messages", "contact_id", "caio-2", "unreadable_id"),
+        ("messages", "message_id", "m-2-caio", "unreadable_id"),
+        ("events", "contact_id", "caio-2", "unreadable_id"),
+        ("events", "event_id", "e-2-caio", "unreadable_id"),
+    ] {
+        for rows_per_group in [1, 1_000] {
+            let scene = Scene::new();
+            let form = lake::Form { rows_per_group, ..lake::Form::default() };
+            lake::write_file(&scene.file(table, FAULTY), scene.columns(table), &form);
+            spoil(&scene.file(table, FAULTY), text);
+            let cell = format!("\u{fffd}{}", &text[1..]);
+            let expected = [[reason, column, &cell].map(str::to_owned)];
+            assert_eq!(set_aside(&scene, table), expected, "{table} {column}, groups of {rows_per_group}");
+            // All but that row is there once.
+            let rows: Vec<_> = scene.published().bot_days[&crate::scene::date(FAULTY)].clone();
+            let shop = rows.iter().find(|row| row.bot_id == "shop").expect("a row of the bot");
+            let (touches, events) = if table == "messages" { (2, 3) } else { (3, 2) };
+            assert_eq!(
+                (shop.touches, shop.conversion_events, shop.rejected_rows),
+                (touches, Some(events), 1),
+                "{table} {column}"
+            );
+        }
+    }
+    let scene = Scene::new();
+    scene.land_texts(
+        "events",
+        "category",
+        |row, old| if row == 1 { Some("compra-feita".to_owned()) } else { old.map(str::to_owned) },
+    );
+    spoil(&scene.file("events", FAULTY), "feita");
+    let expected = [["unreadable_text", "category", "compra-\u{fffd}eita"].map(str::to_owned)];
+    assert_eq!(set_aside(&scene, "events"), expected, "nobody knows whether it counts");
+    let scene = Scene::new();
+    scene.land_texts("messages", "direction", |row, _| Some(if row == 1 { "from-user" } else { "received" }.to_owned()));
+    spoil(&scene.file("messages", FAULTY), "from-user");
+    assert_eq!(set_aside(&scene, "messages")[0][..2], ["unreadable_text", "direction"].map(str::to_owned));
+
+    // What is in no row that counts costs nothing.
+    let scene = Scene::new();
+    spoil(&scene.file("messages", FAULTY), "davi-2");
+    assert_eq!(scene.ctwa("run", &[]).code, 0);
+    assert_eq!(lake::unequal_objects(&good, &tables(&scene)), [""; 0]);
+}
+
+#[test]
+fn a_title_with_bytes_that_are_no_text_counts_and_is_said() {
+    let scene = Scene::new();
+    spoil(&scene.file("messages", FAULTY), "Oferta");
+    let (code, report) = scene.json("run", &[]);
+    assert_eq!((code, &report["rejected_rows"]), (0, &serde_json::json!({})), "{report:#}");
+    let warnings = report["warnings"].to_string();
+    for text in ["3 touches have an ad_title with bytes that are no UTF-8", "\u{fffd}ferta", "write texts in UTF-8"] {
+        assert!(warnings.contains(text), "{text}: {warnings}");
+    }
+    let touches: i64 = scene.published().bot_days.values().flatten().map(|row| row.touches).sum();
+    assert_eq!(touches, 12);
+}
+
+#[test]
+fn too_many_cells_that_are_no_text_refuse_their_day_with_what_would_do() {
+    let scene = Scene::new();
+    scene.land_texts("messages", "contact_id", |_, _| Some("Jo\u{e3}o".to_owned()));
+    spoil(&scene.file("messages", FAULTY), "\u{e3}o");
+    let mend = "have the loader write texts in UTF-8, not in Latin-1 or another code";
+    refused(&scene, "contact_id", &["unreadable_id: 3", "column contact_id", "contact_id holds bytes that are no UTF-8", mend]);
+}
+
+#[test]
+fn a_cell_of_json_with_bytes_that_are_no_text_is_no_json() {
+    let cell = |row: usize, ad: &str| format!("{{\"ad\": \"{ad}\", \"name\": \"Jos-{row}\"}}");
+    for is_called_json in [false, true] {
+        let scene = Scene::new();
+        with_lines(&scene, "", "ad_id = [\"ad_id\", { column = \"meta\", key = \"ad\" }]");
+        let mut columns = scene.columns("messages");
+        let ads = ["A", "A", "B"];
+        let cells: Vec<String> = ads.iter().enumerate().map(|(row, ad)| cell(row, ad)).collect();
+        let metas = cells.iter().map(|cell| Some(cell.as_str())).chain([None]);
+        columns.iter_mut().find(|(name, _)| *name == "ad_id").expect("it is there").1 = strings([None; 4].into_iter());
+        columns.push(("meta", strings(metas)));
+        let path = scene.file("messages", FAULTY);
+        if is_called_json {
+            write_as_json(&path, columns, "meta")
+        } else {
+            lake::write_file(&path, columns, &lake::Form::default())
+        }
+        assert_eq!(scene.ctwa("run", &[]).code, 0);
+        spoil(&path, "os-2");
+        let expected = [["unreadable_json", "ad_id", "{\"ad\": \"B\", \"name\": \"J\u{fffd}s-2\"}"].map(str::to_owned)];
+        assert_eq!(set_aside(&scene, "messages"), expected, "called JSON: {is_called_json}");
+    }
+}
+
+/// Writes a file of which a text column is annotated as JSON, as some writers do.
+fn write_as_json(path: &std::path::Path, columns: lake::Columns, json: &str) {
+    use parquet::basic::LogicalType;
+    use parquet::schema::types::{SchemaDescriptor, Type};
+    let batch =
+        arrow::array::RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)));
+    let batch = batch.expect("the columns are of one length");
+    let plain = parquet::arrow::ArrowSchemaConverter::new().convert(&batch.schema()).expect("a schema");
+    let fields = plain.root_schema().get_fields().iter().map(|field| match field.name() == json {
+        false => field.clone(),
+        true => Arc::new(
+            Type::primitive_type_builder(json, parquet::basic::Type::BYTE_ARRAY)
+                .with_repetition(parquet::basic::Repetition::OPTIONAL)
+                .with_logical_type(Some(LogicalType::Json))
+                .build()
+                .expect("a column of JSON"),
+        ),
+    });
+    let root = Type::group_type_builder("schema").with_fields(fields.collect()).build().expect("a schema");
+    let options =
+        parquet::arrow::arrow_writer::ArrowWriterOptions::new().with_parquet_schema(SchemaDescriptor::new(Arc::new(root)));
+    let file = std::fs::File::create(path).expect("the file is created");
+    let mut writer = parquet::arrow::ArrowWriter::try_new_with_options(file, batch.schema(), options).expect("a writer");
+    writer.write(&batch).expect("it is written");
+    writer.close().expect("it is closed");
+}
+
+#[test]
+fn a_byte_order_mark_before_json_is_said_to_be_that() {
+    let scene = Scene::new();
+    with_lines(&scene, "", "ad_id = [\"ad_id\", { column = \"meta\", key = \"ad\" }]");
+    let mut columns = scene.columns("messages");
+    columns.iter_mut().find(|(name, _)| *name == "ad_id").expect("it is there").1 = strings([None; 4].into_iter());
+    columns.push(("meta", strings([Some("\u{feff}{\"ad\": \"A\"}"); 4].into_iter())));
+    scene.land("messages", columns);
+    refused(&scene, "a mark", &["unreadable_json: 4", "byte order mark", "utf-8 and not utf-8-sig"]);
 }

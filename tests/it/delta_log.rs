@@ -450,6 +450,50 @@ fn partition_columns_are_columns_whose_values_are_in_the_log() {
     assert_alike(&delta, &plain, "categories in the log");
 }
 
+#[test]
+fn a_mapped_partition_is_read_from_the_log_and_not_from_the_path() {
+    let plain = Scene::new();
+    for folder in ["", "bot_id=loja/", "Bot=loja/"] {
+        let delta = Scene::new();
+        let mut table = Table::new(&delta, "messages");
+        let mut fields = fields_of(&delta.file("messages", FAULTY));
+        fields.push(field("date", "date"));
+        let about = About { fields, partitioned_by: vec!["bot_id", "date"], configuration: json!({}), features: vec![] };
+        let path = |day: &str| format!("{folder}date={day}/part-0.parquet");
+        let adds = DAYS.map(|day| add(&path(day), json!({"date": day, "bot_id": "shop"})));
+        table.commit(&[about.actions(), adds.to_vec()].concat());
+        for day in DAYS {
+            let batch = read(&delta.file("messages", day));
+            let others: Vec<usize> = (0..batch.num_columns()).filter(|at| batch.schema().field(*at).name() != "bot_id").collect();
+            fs::remove_dir_all(delta.folder("messages", day)).expect("it goes");
+            write(&table.folder.join(path(day)), &batch.project(&others).expect("the same rows"));
+        }
+        let mapping = "path = \"messages\"\n[inputs.messages.columns]\nbot_id = { partition = \"Bot_id\" }\n";
+        delta.edit("path = \"messages\"\n", mapping);
+        assert_alike(&delta, &plain, folder);
+    }
+
+    // What the log says to be NULL is no folder's either.
+    let delta = Scene::new();
+    let mut table = Table::new(&delta, "messages");
+    let mut fields = fields_of(&delta.file("messages", FAULTY));
+    fields.extend([field("date", "date"), field("title", "string")]);
+    let about = About { fields, partitioned_by: vec!["title", "date"], configuration: json!({}), features: vec![] };
+    let adds = DAYS.map(|day| {
+        let from = delta.file("messages", day);
+        let path = format!("date={day}/title=Outra/part-0.parquet");
+        fs::create_dir_all(table.folder.join(&path).parent().expect("a folder")).expect("a folder is made");
+        fs::rename(from, table.folder.join(&path)).expect("it is moved");
+        add(&path, json!({"date": day, "title": null}))
+    });
+    table.commit(&[about.actions(), adds.to_vec()].concat());
+    delta.edit(
+        "path = \"messages\"\n",
+        "path = \"messages\"\n[inputs.messages.columns]\nad_title = [{ partition = \"title\" }, \"ad_title\"]\n",
+    );
+    assert_alike(&delta, &plain, "a title that is NULL in the log");
+}
+
 /// The messages as a table partitioned by these columns, with what each has of a day.
 fn partitioned(scene: &Scene, columns: &[(&'static str, &str)], value: impl Fn(&str, &str) -> Value) -> Table {
     let mut table = Table::new(scene, "messages");

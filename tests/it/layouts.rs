@@ -239,3 +239,45 @@ fn a_pattern_that_says_no_day_is_an_error_of_the_pipeline_file() {
     scene.edit("path = \"messages\"\n", "path = \"messages\"\npartition = \"{date}.parquet\"\nmarker = \"_SUCCESS\"\n");
     said(&scene.ctwa("run", &[]), 2, &["`marker` is a file of a day's folder"]);
 }
+
+#[test]
+fn days_without_their_marker_are_named() {
+    let marked = "path = \"messages\"\nmarker = \"_SUCCESS\"\n";
+    let scene = Scene::new();
+    scene.edit("path = \"messages\"\n", marked);
+    for command in ["check", "run", "plan"] {
+        let says = [
+            "no partition has landed in messages/",
+            "4 days hold files and no marker \"_SUCCESS\"",
+            "correct or remove `marker`",
+        ];
+        said(&scene.ctwa(command, &[]), 3, &says);
+    }
+    for day in [DAYS[0], DAYS[1], DAYS[3]] {
+        fs::write(scene.folder("messages", day).join("_SUCCESS"), "").expect("a file is written");
+    }
+    let says = ["1 day holds files and no marker \"_SUCCESS\", so it has not landed: 2026-03-03", "correct or remove `marker`"];
+    for command in ["check", "run"] {
+        said(&scene.ctwa(command, &[]), 3, &says);
+    }
+    fs::write(scene.folder("messages", FAULTY).join("_SUCCESS"), "").expect("a file is written");
+    let ran = scene.ctwa("run", &[]);
+    said(&ran, 0, &[]);
+    assert!(!ran.stderr.contains("no marker"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_path_that_is_a_file_is_a_usage_error() {
+    let aliases = "[inputs.identities]\npath = \"identities/part-0.parquet\"\n\n[insights]";
+    let scene = Scene::new();
+    scene.identities(&[(None, "ana-1", "bia-1")]);
+    scene.edit("[inputs.identities]\n\n[insights]", aliases);
+    let others = Scene::new();
+    fs::copy(others.file("events", FAULTY), others.lake.dir.join("lake/events.parquet")).expect("it is copied");
+    others.edit("path = \"events\"", "path = \"events.parquet\"");
+    for (scene, path) in [(&scene, "identities/part-0.parquet"), (&others, "events.parquet")] {
+        for command in ["check", "run", "plan"] {
+            said(&scene.ctwa(command, &[]), 2, &[&format!("{path} is a file, a folder is needed"), "name that folder as `path`"]);
+        }
+    }
+}

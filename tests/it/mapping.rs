@@ -8,13 +8,16 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray as _, BinaryArray, BinaryViewArray, BooleanArray, Date32Array, Float64Array, Int64Array,
-    LargeBinaryArray, ListArray, MapBuilder, StringArray, StringBuilder, StructArray, TimestampMicrosecondArray, UInt64Array,
-    new_null_array,
+    LargeBinaryArray, ListArray, MapBuilder, RecordBatch, StringArray, StringBuilder, StructArray, TimestampMicrosecondArray,
+    UInt64Array, new_null_array,
 };
 use arrow::buffer::OffsetBuffer;
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, TimeUnit};
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::arrow::{ArrowWriter, encode_arrow_schema};
 use parquet::data_type::{ByteArray, ByteArrayType, FixedLenByteArray, FixedLenByteArrayType, Int64Type};
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
@@ -165,9 +168,9 @@ fn a_type_that_is_not_exact_is_refused_where_it_has_a_value() {
         assert_says(&scene, "run", 6, &[&format!("{} is Boolean, a text is needed; it holds true", columns[1])]);
     }
     let scene = Scene::new();
-    let bytes: ArrayRef = Arc::new(BinaryArray::from(vec![&b"ok"[..], b"\xff\xfe", b"a", b"b"]));
+    let bytes: ArrayRef = Arc::new(BinaryArray::from(vec![&b"ok"[..], b"a\xff\xfe", b"\xe9", b"b"]));
     scene.land_with("messages", "contact_id", bytes);
-    assert_says(&scene, "run", 6, &["contact_id is read from contact_id, and its bytes fffe are no UTF-8 text"]);
+    assert_says(&scene, "run", 6, &["unreadable_id: 2", "column contact_id", "bytes that are no UTF-8", "write texts in UTF-8"]);
     // The newest day is looked at by `check`, of a doubtful type its values too.
     let scene = Scene::new();
     let newest = scene.file("messages", DAYS[3]);
@@ -631,6 +634,116 @@ fn the_alias_table_is_mapped_like_the_others() {
         scene.edit("[inputs.identities]\n", &format!("[inputs.identities]\n{lines}"));
         assert_says(&scene, "run", 6, &[said, "table identities"]);
     }
+}
+
+#[test]
+fn a_key_of_the_alias_table_that_no_row_has_is_said() {
+    let json = |rows: [(&str, &str); 2]| {
+        let cells = rows.map(|(alias, contact)| format!("{{\"from\": \"{alias}\", \"to\": \"{contact}\", \"bot\": \"shop\"}}"));
+        strings(cells.iter().map(|cell| Some(cell.as_str())).collect::<Vec<_>>().into_iter())
+    };
+    let scene = Scene::new();
+    scene.identities(&[]);
+    let columns = vec![("row", json([("ana-1", "bia-1"), ("caio-1", "eva-1")]))];
+    lake::write_file(&scene.lake.dir.join("lake/identities/part-0.parquet"), columns, &Form::default());
+    let key = |name: &str, key: &str| format!("{name} = {{ column = \"row\", key = {key:?} }}\n");
+    let lines = [key("bot_id", "bott"), key("alias", "from"), key("contact_id", "to")].concat();
+    scene.edit("[inputs.identities]\n", &format!("[inputs.identities]\n[inputs.identities.columns]\n{lines}"));
+    for command in ["check", "run", "run"] {
+        let ran = scene.ctwa(command, &[]);
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        assert_eq!(ran.code, 0, "{said}");
+        let there = "keys that are there: \"bot\"";
+        for text in ["bot_id is mapped to row[\"bott\"], which none of 2 rows has", there, "[inputs.identities.columns]"] {
+            assert!(said.contains(text), "{command} lacks {text:?}\n{said}");
+        }
+    }
+    scene.edit("\"bott\"", "\"bot\"");
+    let ran = scene.ctwa("run", &[]);
+    assert!(ran.code == 0 && !ran.stderr.contains("is mapped to"), "{}", ran.stderr);
+}
+
+#[test]
+fn what_is_no_text_as_it_stands_is_refused_with_the_line_that_reads_it() {
+    let ids = || strings([Some("A"), Some("A"), Some("B"), None].into_iter());
+    let fields = [("type", strings([Some("ad"); 4].into_iter())), ("source_id", ids())];
+    let field = |name: &str| Arc::new(Field::new(name, DataType::Utf8, true));
+    let of_struct: ArrayRef =
+        Arc::new(StructArray::from(fields.iter().map(|(name, array)| (field(name), array.clone())).collect::<Vec<_>>()));
+    let nan: ArrayRef = Arc::new(Float64Array::from(vec![f64::NAN; 4]));
+    let line = |key: &str| format!("ad_id = {{ column = \"ad_id\", key = {key:?} }} in [inputs.messages.columns]");
+    let nan_is_nothing = "null_words = [\"NaN\"] in [inputs.messages]".to_owned();
+    for (column, array, says, mend) in [
+        ("ad_id", of_struct, "of its fields \"type\", \"source_id\"", line("source_id")),
+        ("ad_id", as_map("id", &ids()), "of its keys \"id\"", line("id")),
+        ("ad_id", as_pairs(["key", "value"], "id", ids()), "of its keys", line("id")),
+        ("ad_title", nan.clone(), "every value of it is NaN", nan_is_nothing),
+    ] {
+        let scene = Scene::new();
+        scene.land_with("messages", column, array);
+        assert_says(&scene, "run", 6, &[says, &mend]);
+    }
+    // With that line they are read.
+    let expected = published(&Scene::new(), "plain");
+    let scene = Scene::new();
+    map(&scene, "messages", "ad_id = [{ column = \"ad_ids\", key = \"id\" }, \"ad_id\"]");
+    let mut columns = scene.columns("messages");
+    take(&mut columns, "ad_id");
+    columns.push(("ad_ids", as_map("id", &ids())));
+    scene.land("messages", columns);
+    assert_same(&expected, &scene, "a key of a map");
+    let scene = Scene::new();
+    scene.land_with("messages", "ad_title", nan);
+    scene.edit("path = \"messages\"\n", "path = \"messages\"\nnull_words = [\"NaN\"]\n");
+    assert_eq!(scene.ctwa("run", &[]).code, 0);
+}
+
+#[test]
+fn an_outer_key_that_is_misspelt_is_told_with_those_that_are_there() {
+    let scene = Scene::new();
+    let mut columns = scene.columns("messages");
+    columns.push(("meta", strings([Some("{\"referral\": {\"id\": \"A\"}, \"x\": 1}"), None, None, None].into_iter())));
+    scene.land("messages", columns);
+    map(&scene, "messages", "ad_id = [\"ad_id\", { column = \"meta\", key = [\"referal\", \"id\"] }]");
+    let says = "ad_id is mapped to meta[\"referal\"][\"id\"], which none of 4 rows has on 1 of 4 days (the first 2026-03-03); keys \
+                that are there: \"referral\"";
+    assert_says(&scene, "run", 0, &[says]);
+}
+
+#[test]
+fn two_columns_of_one_name_are_said_to_be_that() {
+    let scene = Scene::new();
+    let mut columns = scene.columns("messages");
+    let ads = columns.iter().find(|(name, _)| *name == "ad_id").expect("it is there").clone();
+    columns.push(ads);
+    scene.land("messages", columns);
+    let says = ["2 columns of the file have the name \"ad_id\"", "give each column a name of its own", "part-0.parquet"];
+    assert_says(&scene, "run", 6, &says);
+}
+
+#[test]
+fn a_dictionary_of_true_and_false_is_read_as_what_it_holds() {
+    let expected = published(&Scene::new(), "plain");
+    let scene = Scene::new();
+    let columns = scene.columns("messages");
+    let fields: Vec<Field> = columns.iter().map(|(name, array)| Field::new(*name, array.data_type().clone(), true)).collect();
+    let from_me: ArrayRef = Arc::new(BooleanArray::from(vec![Some(false); 4]));
+    let stored = fields.iter().cloned().chain([Field::new("fromMe", DataType::Boolean, true)]).collect::<Vec<_>>();
+    // As pyarrow writes them: plain values, and a schema beside that calls them a dictionary.
+    let kind = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Boolean));
+    let called = Schema::new(fields.into_iter().chain([Field::new("fromMe", kind, true)]).collect::<Vec<_>>());
+    let arrays = columns.iter().map(|(_, array)| array.clone()).chain([from_me]).collect();
+    let batch = RecordBatch::try_new(Arc::new(Schema::new(stored)), arrays).expect("a batch");
+    let known = KeyValue::new("ARROW:schema".to_owned(), encode_arrow_schema(&called));
+    let properties = WriterProperties::builder().set_key_value_metadata(Some(vec![known])).build();
+    let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+    let file = File::create(scene.file("messages", FAULTY)).expect("a file");
+    let mut writer = ArrowWriter::try_new_with_options(file, batch.schema(), options).expect("a writer");
+    writer.write(&batch).expect("it is written");
+    writer.close().expect("it is closed");
+    let line = "direction = [{ column = \"fromMe\", values = { received = [\"false\"], sent = [\"true\"] } }, \"direction\"]";
+    map(&scene, "messages", line);
+    assert_same(&expected, &scene, "a dictionary of booleans");
 }
 
 #[test]

@@ -209,3 +209,69 @@ fn check_says_what_would_be_refused_tonight() {
     let text = report.to_string();
     assert!(text.contains("no_message_id: 3") && text.contains(FAULTY), "{text}");
 }
+
+#[test]
+fn a_direction_that_is_null_counts_as_received_and_is_said() {
+    let scene = Scene::new();
+    scene.land_texts("messages", "direction", |row, direction| match row {
+        0 => None,
+        1 => Some(" ".to_owned()),
+        _ => direction.map(str::to_owned),
+    });
+    says(&scene, &["messages: 2 touches have no direction", "count as received", "values = { sent = ["], 1);
+    let touches = scene.published().bot_days.values().flatten().map(|row| row.touches).sum::<i64>();
+    assert_eq!(touches, 12, "they count");
+
+    // A word that means nothing is none either, and a row that is no touch is nobody's concern.
+    let scene = Scene::new();
+    scene.edit("path = \"messages\"\n", "path = \"messages\"\nnull_words = [\"-\"]\n");
+    scene.land_texts("messages", "direction", |row, _| Some(if row == 2 { "-" } else { "received" }.to_owned()));
+    says(&scene, &["messages: 1 touches have no direction"], 1);
+    scene.land_texts("messages", "direction", |row, _| Some(if row == 3 { "-" } else { "received" }.to_owned()));
+    assert_eq!(checked(&scene), [""; 0]);
+}
+
+/// Names a test contact of the first bot.
+fn test_contact(scene: &Scene, id: &str) {
+    scene.edit("timezone = \"UTC\"\nad_accounts", &format!("test_contacts = [{id:?}]\ntimezone = \"UTC\"\nad_accounts"));
+}
+
+#[test]
+fn a_test_contact_that_no_row_has() {
+    let scene = Scene::new();
+    test_contact(&scene, "5511000000000");
+    let all =
+        ["identities: the test contact 55110…000 of bot shop is in none of 24 rows", "so none is left out", "test_contacts"];
+    says(&scene, &all, 0);
+
+    // A night later only what is new is at hand: that it is not among it says nothing.
+    let night = crate::scene::world().messages.into_iter().filter(|message| message.partition == crate::scene::date(DAYS[3]));
+    let night: Vec<_> = night.map(|message| crate::world::Message { ad_title: None, ..message }).collect();
+    let form = crate::lake::Form::default();
+    let columns = crate::lake::message_columns(&night.iter().collect::<Vec<_>>(), &form);
+    crate::lake::write_file(&scene.file("messages", DAYS[3]), columns, &form);
+    let (_, report) = scene.json("run", &[]);
+    assert_eq!(warnings(&report), [""; 0]);
+}
+
+#[test]
+fn a_test_contact_in_another_form_counts_until_forms_are_named() {
+    let cases = [
+        ("digits", "+55 31 98888-7777", "5531988887777", "55319…777"),
+        ("br-ninth-digit", "553188887777", "5531988887777", "55319…777"),
+        ("node", "5531988887777@wa", "5531988887777@wa/phone#1", "55319…777@wa/phone#1"),
+    ];
+    for (form, named, came, shown) in cases {
+        let scene = contacts([came, "bia-2", "caio-2"], [came, "caio-2", "eva-2"]);
+        test_contact(&scene, named);
+        let line = format!("forms = [{form}] below [identity]");
+        says(&scene, &["identities: the test contact", "is in none of 24 rows", &format!("{shown} is, which is"), &line], 0);
+        assert!(!kept_reports(&scene).contains(came), "a report holds no contact");
+        assert_eq!(conversions(&scene), 8);
+        scene.edit("[insights]", &format!("[identity]\nforms = ['{form}']\n\n[insights]"));
+        assert_eq!(checked(&scene), [""; 0], "{form}");
+        let (code, report) = scene.json("run", &[]);
+        assert_eq!((code, &report["test_contact_rows"]), (0, &serde_json::json!(2)), "{form}");
+        assert_eq!(conversions(&scene), 7, "{form}");
+    }
+}

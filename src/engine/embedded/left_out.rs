@@ -15,9 +15,12 @@ pub(super) fn take(loaded: &mut Loaded<'_>, rules: &Rules<'_>, counts: &IsCounte
     if !settings.has_test_contacts() {
         return left_out;
     }
+    let of_bots = settings.test_ids();
+    // `id` is the contact in the pipeline's forms.
     let is_test = |bot: u32, as_it_came: &str, id: &str| {
-        let tests = &settings.bots[bot as usize].test_contacts;
-        tests.contains(as_it_came) || (!tests.is_empty() && tests.contains(rules.identities.resolve(bot as usize, id)))
+        let tests = &of_bots[bot as usize];
+        let is_named = |contact: &str| tests.contains(contact);
+        !tests.is_empty() && (is_named(as_it_came) || is_named(id) || is_named(rules.identities.resolve(bot as usize, id)))
     };
     let mut note = |bot: u32, at: i64, contact: (&str, i64)| {
         if counts(bot, Some(contact)) {

@@ -17,7 +17,7 @@ use parquet::arrow::arrow_reader::RowSelection;
 
 use super::handlers::{LogEngine, url_of};
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::logged::{ColumnNames, DeletedRows, LoggedFile};
+use crate::base::logged::{ColumnNames, DeletedRows, LoggedFile, in_log};
 use crate::base::object::Object;
 use crate::lake::open::Lake;
 
@@ -66,7 +66,11 @@ impl FileView {
                 Place::Log(_) | Place::Nowhere => new_empty_array(column.field.data_type()),
             };
             let kind = column.shown(&nothing)?.data_type().clone();
-            Ok(Field::new(column.field.name(), kind, true))
+            let field = Field::new(column.field.name(), kind, true);
+            Ok(match (&column.place, file.values.get(column.field.name())) {
+                (Place::Log(_), Some(value)) => in_log(field, value.as_deref()),
+                _ => field,
+            })
         });
         let fields = fields.collect::<Result<Vec<_>, ArrowError>>().map_err(broken)?;
         Ok(FileView { schema: Arc::new(Schema::new(fields)), columns: Some(columns) })
