@@ -23,6 +23,7 @@
 //! parallel.rs     several items at once
 //! places.rs       where a file has what a mapping names
 //! progress.rs     how far a long step is
+//! said.rs         what there is to say that is no error
 //! schema.rs       every table
 //! steps.rs        what lies inside a column
 //! stored_text.rs  values stored as texts
@@ -53,6 +54,7 @@ pub mod object;
 pub(crate) mod parallel;
 mod places;
 pub mod progress;
+pub(crate) mod said;
 pub mod schema;
 mod steps;
 mod stored_text;

@@ -15,6 +15,10 @@ pub enum Progress {
         rows: u64,
         bytes: u64,
     },
+    /// Something is waited for that has no parts, such as an answer.
+    Waiting {
+        on: &'static str,
+    },
     End,
 }
 

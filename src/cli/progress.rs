@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -55,7 +56,26 @@ pub(super) fn show(progress: Progress) {
                 bar.say();
             }
         }
+        Progress::Waiting { on } => {
+            shown.clear();
+            let style = ProgressStyle::with_template("{spinner} waiting for {msg} {elapsed}");
+            let drawn = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            let drawn = drawn.with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner())).with_message(on);
+            drawn.enable_steady_tick(SPINS_EVERY);
+            shown.bar = Some(Bar { drawn, of: "", items: (0, 0), rows: 0, has_bytes: false });
+        }
         Progress::End => shown.clear(),
+    }
+}
+
+const SPINS_EVERY: Duration = Duration::from_millis(120);
+
+/// Writes above the bar, where there is one.
+pub(super) fn above<T>(write: impl FnOnce() -> T) -> T {
+    let shown = SHOWN.lock();
+    match shown.as_ref().ok().and_then(|shown| shown.bar.as_ref()) {
+        Some(bar) => bar.drawn.suspend(write),
+        None => write(),
     }
 }
 
@@ -87,12 +107,7 @@ pub(super) struct LogLines;
 
 impl Write for LogLines {
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
-        let write = || std::io::stderr().lock().write_all(line).map(|()| line.len());
-        let shown = SHOWN.lock();
-        match shown.as_ref().ok().and_then(|shown| shown.bar.as_ref()) {
-            Some(bar) => bar.drawn.suspend(write),
-            None => write(),
-        }
+        above(|| std::io::stderr().lock().write_all(line).map(|()| line.len()))
     }
 
     fn flush(&mut self) -> std::io::Result<()> {

@@ -32,6 +32,7 @@
 //! read.rs            Parquet in batches
 //! store.rs           opened by the environment
 //! table.rs           our own tables as Parquet
+//! trial.rs           whether a folder can be written to
 //! write.rs           one object at once
 //! ```
 
@@ -58,6 +59,7 @@ mod probe;
 mod read;
 mod store;
 mod table;
+mod trial;
 mod write;
 
 pub use holder::Released;

@@ -9,7 +9,7 @@ use tracing::info;
 
 use crate::base::day::Day;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::progress::{Progress, unheard};
+use crate::base::progress::{Listener, Progress, unheard};
 use crate::base::schema::{self, InputTable, Raw};
 use crate::engine::request::{ExtractRequest, Extraction, Keep};
 use crate::extract::fingerprints::raw_settings;
@@ -144,8 +144,18 @@ fn usual_bytes(listing: &Listing) -> u64 {
 
 /// Reads partitions of a raw table for now, and stores nothing. Their rows are there as long as the engine is.
 pub(crate) fn for_now(places: &Places<'_>, table: Raw, listing: &Listing) -> Vec<(Partition, Result<Extraction>)> {
+    for_now_heard(places, table, listing, &unheard)
+}
+
+/// The same, and tells of each partition that is done.
+pub(crate) fn for_now_heard(
+    places: &Places<'_>,
+    table: Raw,
+    listing: &Listing,
+    progress: Listener<'_>,
+) -> Vec<(Partition, Result<Extraction>)> {
     let partitions: Vec<Partition> = listing.partitions.values().cloned().collect();
-    let (settings, keep, progress) = (places.settings, Keep::ForNow, &unheard);
+    let (settings, keep) = (places.settings, Keep::ForNow);
     let usual_bytes = usual_bytes(listing);
     let request = ExtractRequest { settings, table, partitions: &partitions, usual_bytes, keep, progress };
     let extracted = places.engine.extract(&request);

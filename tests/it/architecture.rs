@@ -53,7 +53,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("std::thread", &["base/parallel.rs", "lake/lock.rs"]),
     ("std::net", &["config/marketing_api.rs"]), // whether an address is this machine
     // How long to wait, no clock.
-    ("std::time", &["lake/lock.rs", "lake/store.rs", "config/marketing_api.rs", "insights/http.rs"]),
+    ("std::time", &["cli/progress.rs", "lake/lock.rs", "lake/store.rs", "config/marketing_api.rs", "insights/http.rs"]),
     // Money and counts are exact: the fractions are the share of rejected rows and the seconds a run took.
     ("f64", &["config/", "extract/found.rs", "extract/identity.rs", "run/mod.rs", "run/report.rs"]),
     ("f32", &[]),
@@ -124,7 +124,7 @@ const STAGES: &[(&str, &[&str])] = &[
         &[
             "run/mod.rs",
             "commands/categories.rs",
-            "commands/check.rs",
+            "commands/check/",
             "commands/insights.rs",
             "commands/sessions.rs",
             "commands/new_setting.rs",
@@ -138,8 +138,8 @@ const STAGES: &[(&str, &[&str])] = &[
     ("extract::messages", &["engine/embedded/extract.rs"]),
     ("extract::events", &["engine/embedded/extract.rs"]),
     ("ExtractRequest {", &["run/scan.rs"]),
-    ("insights::read_partition", &["run/scan_insights.rs", "commands/check.rs", "run/pull/"]),
-    ("Identities::read", &["commands/check.rs", "commands/sessions.rs"]),
+    ("insights::read_partition", &["run/scan_insights.rs", "commands/check/", "run/pull/"]),
+    ("Identities::read", &["commands/check/", "commands/sessions.rs"]),
     (
         "Identities::surveyed",
         &["run/mod.rs", "commands/categories.rs", "known/aliases.rs", "commands/plan.rs", "commands/verify.rs"],
