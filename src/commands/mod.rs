@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! categories.rs       what events there are, and what each category would yield
+//! check/counted.rs    rows that count and look otherwise than meant
 //! check/finding.rs    what is found, one by one
 //! check/how.rs        how much is read, and who is told
 //! check/insights.rs   Meta's figures as they have landed

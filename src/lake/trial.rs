@@ -23,19 +23,8 @@ impl Lake {
     pub fn try_to_write(&self, now: DateTime<Utc>) -> Result<()> {
         let Some(disk) = &self.disk else { return Ok(()) };
         let hidden = format!(".ctwa-check-{}", token(now));
-        let failed = |folder: &Path, error: io::Error| {
-            let error = io_error("the output cannot be written", &error).with("folder", folder.display()).source(error);
-            error.mend("give this user the permission, or correct [output] url")
-        };
-        let tried = |folder: &Path, work: &dyn Fn(&Path) -> io::Result<()>| work(folder).map_err(|error| failed(folder, error));
-        // What was made for the trial goes again, and with it what lies in it.
         if !disk.is_dir() {
-            let is_dead_link = fs::symlink_metadata(disk).is_ok();
-            let there = disk.ancestors().skip(1).find(|folder| folder.exists()).unwrap_or(disk);
-            return tried(if is_dead_link { disk } else { there }, &|folder| {
-                let place = if is_dead_link { folder.to_path_buf() } else { folder.join(&hidden) };
-                fs::create_dir(&place).and_then(|()| fs::remove_dir(&place))
-            });
+            return try_to_make(disk, &hidden);
         }
         tried(disk, &|folder| put_and_remove(&folder.join(&hidden)))?;
         for own in OWN_FOLDERS.map(|own| disk.join(own)).iter().filter(|own| fs::symlink_metadata(own).is_ok()) {
@@ -52,6 +41,35 @@ impl Lake {
         }
         Ok(())
     }
+
+    /// Tries to write where what is fetched lands, below this folder. On a store it says nothing.
+    pub fn try_to_land(&self, folder: &str, now: DateTime<Utc>) -> Result<()> {
+        let Some(disk) = &self.disk else { return Ok(()) };
+        let (folder, hidden) = (disk.join(folder), format!(".ctwa-check-{}", token(now)));
+        if folder.is_dir() {
+            tried(&folder, &|there| put_and_remove(&there.join(&hidden)))
+        } else {
+            try_to_make(&folder, &hidden)
+        }
+    }
+}
+
+fn tried(folder: &Path, work: &dyn Fn(&Path) -> io::Result<()>) -> Result<()> {
+    work(folder).map_err(|error| {
+        let told = io_error("a folder cannot be written to", &error).with("folder", folder.display()).source(error);
+        told.mend("give this user the permission, or correct the url in the pipeline file")
+    })
+}
+
+/// Tries to make a folder that is not there.
+fn try_to_make(folder: &Path, hidden: &str) -> Result<()> {
+    // A link that leads nowhere is in the way.
+    let is_in_the_way = fs::symlink_metadata(folder).is_ok();
+    let there = folder.ancestors().skip(1).find(|above| above.exists()).unwrap_or(folder);
+    tried(if is_in_the_way { folder } else { there }, &|place| {
+        let made = if is_in_the_way { place.to_path_buf() } else { place.join(hidden) };
+        fs::create_dir(&made).and_then(|()| fs::remove_dir(&made))
+    })
 }
 
 fn put_and_remove(path: &Path) -> io::Result<()> {
@@ -120,7 +138,7 @@ mod tests {
     fn what_a_run_could_not_write_is_found() {
         let folder = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(folder.path().join("gone/x"), folder.path().join("link")).unwrap();
-        assert!(tried(&folder.path().join("link")).unwrap_err().to_string().contains("the output cannot be written"));
+        assert!(tried(&folder.path().join("link")).unwrap_err().to_string().contains("a folder cannot be written to"));
         for file in ["state", "work", "rejected", "ad_days"] {
             let out = folder.path().join(file);
             fs::create_dir(&out).unwrap();

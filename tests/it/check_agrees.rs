@@ -675,6 +675,39 @@ const VALUES: &[Wrong] = &[
 /// What costs figures of Meta, and what counts in part.
 const PARTS: &[Wrong] = &[
     (
+        "message ids that are no message's own",
+        |s| anew(s, |world| world.messages.iter_mut().for_each(|row| row.message_id = Some("m".into()))),
+        Warned,
+        &["11 of 12 touches have the message_id of another", "\"m\""],
+    ),
+    (
+        "event ids that are no event's own",
+        |s| anew(s, |world| world.events.iter_mut().for_each(|row| row.event_id = Some("e".into()))),
+        Warned,
+        &["11 of 12 conversion events have the event_id of another"],
+    ),
+    (
+        "everybody is one contact",
+        |s| {
+            anew(s, |world| {
+                world.messages.iter_mut().for_each(|row| row.contact_id = Some("queue".into()));
+                let more = world.messages.to_vec();
+                world.messages.extend(
+                    more.into_iter().map(|row| crate::world::Message { message_id: row.message_id.map(|id| id + "-2"), ..row }),
+                );
+                world.events.iter_mut().for_each(|row| row.contact_id = Some("queue".into()));
+            });
+        },
+        Warned,
+        &["all 24 touches are of one contact, \"queue\""],
+    ),
+    (
+        "a nought for no ad",
+        |s| s.land_texts("messages", "ad_id", |row, ad| if row == 3 { Some("0".into()) } else { ad.map(str::to_owned) }),
+        Warned,
+        &["bear the ad \"0\"", "null_words = [\"0\"]"],
+    ),
+    (
         "an account that nobody lists",
         |s| edit(s, "[\"act_1\", \"act_2\"]", "[\"act_1\"]"),
         Warned,

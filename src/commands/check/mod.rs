@@ -6,6 +6,7 @@
 //! figures, at the token and its accounts. Each finding says what was looked at, one example, and the line to write; the kind of all is
 //! that of the run.
 
+mod counted;
 mod finding;
 mod how;
 mod insights;
@@ -73,7 +74,10 @@ pub(crate) fn check(
         output::check(output, clock, &mut findings);
     }
     // Last: it can take its time.
-    if let Some((api, _)) = settings.fetched_insights() {
+    if let Some((api, folder)) = settings.fetched_insights() {
+        if let Some(lake) = &lake {
+            findings.take("insights", lake.try_to_land(folder, clock()));
+        }
         meta::check(settings, api, clock, how, &mut findings);
     }
     findings.report
@@ -158,7 +162,8 @@ fn tell_rows(seen: &Seen<'_>, mut looked: Looked, ads: &BTreeSet<String>, findin
     Raw::BOTH.into_iter().zip(&met).for_each(|(table, met)| times::check(settings.raw(table), met, findings));
     named::check_counts(settings, &looked, &tables, findings);
     looked.joined.tell(findings);
-    insights::check_ads(&looked.ads, ads, findings);
+    looked.counted.tell(ads, findings);
+    insights::check_ads(&looked.counted.ads, ads, findings);
     night::tell(&survey.unread(settings), survey, looked.took, findings);
 }
 

@@ -178,13 +178,8 @@ pub(super) fn check_counts(settings: &Settings, looked: &Looked, met: &Tables<'_
     }
     let read = |of: &Counts| format!("{} of {} partitions", of.partitions, of.partitions + of.left);
     if touches.accepted > 0 {
-        let types: Vec<(&str, u64)> = looked.ad_types.iter().map(|(word, rows)| (word.as_str(), *rows)).collect();
-        let types: Vec<String> = types
-            .iter()
-            .map(|(word, rows)| if word.is_empty() { format!("without a type: {rows}") } else { format!("{word:?}: {rows}") })
-            .collect();
-        let text = format!("{} touches in {}, of {} ads", touches.accepted, read(&touches), looked.ads.len());
-        findings.ok("messages", format!("{text}; ad types met: {}", types.join(", ")));
+        let text = format!("{} touches in {}, of {} ads", touches.accepted, read(&touches), looked.counted.ads.len());
+        findings.ok("messages", format!("{text}; ad types met: {}", looked.counted.types()));
     } else if touches.partitions > 0 {
         findings.warn("messages", no_touch(&touches, met.messages, &read(&touches)));
     }
@@ -229,7 +224,7 @@ fn set_aside(of: &Counts, share: &str) -> Said {
     let most = of.rejected.iter().max_by_key(|(_, rows)| **rows).map_or("", |(reason, _)| reason);
     let rows = of.rejected.values().sum::<u64>();
     let said = Said::new(format!(
-        "{rows} rows that could count are set aside ({}), no more of any partition than the share of {share}",
+        "rows that could count and are set aside: {rows} ({}), in no partition more than the share of {share}",
         reasons.join(", ")
     ));
     said.example(most).mend("a run writes them under rejected/ with their reasons: mend them in the loader")

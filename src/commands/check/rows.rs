@@ -3,8 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use arrow::array::{Array, AsArray};
-
 use crate::base::day::Day;
 use crate::base::error::{Error, Result};
 use crate::base::progress::Progress;
@@ -22,6 +20,7 @@ use crate::known::survey::{Lost, Survey};
 use crate::lake::{Listing, Partition};
 use crate::run::scan;
 
+use super::counted::Counted;
 use super::how::How;
 use super::joins::{self, Joined};
 use super::sample::some_of;
@@ -39,10 +38,7 @@ pub(super) struct Looked {
     /// Of each table.
     pub counts: BTreeMap<Raw, Counts>,
     pub joined: Joined,
-    /// The ads of touches.
-    pub ads: BTreeSet<String>,
-    /// The types of ads that touches bear, with their number; under "" those without one.
-    pub ad_types: BTreeMap<String, u64>,
+    pub counted: Counted,
     pub took: Took,
 }
 
@@ -139,11 +135,8 @@ fn compare(job: &Job<'_>, identities: &Identities, known: Vec<ExtractedPartition
     let Some(kept) = job.engine.rows() else { return Ok(()) };
     let read_by_runs = kept.load(job.settings, &known, None)?;
     let at_hand = kept.at_hand();
-    note_ads(&at_hand, looked);
-    for touch in read_by_runs.each_touch() {
-        *looked.ad_types.entry(touch.ad_type.unwrap_or_default().to_string()).or_default() += 1;
-        looked.ads.extend(touch.ad.map(str::to_string));
-    }
+    at_hand.iter().for_each(|(table, batch)| looked.counted.add_batch(*table, batch));
+    looked.counted.add_rows(read_by_runs.as_ref());
     let batches = at_hand.into_iter().map(|(table, batch)| Contacts::Batch(table, batch));
     let contacts: Vec<Contacts<'_>> = batches.chain([Contacts::Rows(read_by_runs.as_ref())]).collect();
     let of_forms = other_forms::warnings(job.settings, identities, &contacts);
@@ -177,21 +170,4 @@ fn read(job: &Job<'_>, how: &How<'_>, table: Raw, listing: &Listing, looked: &mu
         }
     }
     contents
-}
-
-/// Notes the ads and the types of the touches that were read now.
-fn note_ads(at_hand: &[(Raw, arrow::array::RecordBatch)], looked: &mut Looked) {
-    for (_, batch) in at_hand.iter().filter(|(table, _)| *table == Raw::Messages) {
-        let (ads, types) = (batch.column(6).as_string::<i32>(), batch.column(7).as_string::<i32>());
-        for row in 0..batch.num_rows() {
-            if ads.is_valid(row) && !looked.ads.contains(ads.value(row)) {
-                looked.ads.insert(ads.value(row).to_string());
-            }
-            let word = if types.is_valid(row) { types.value(row) } else { "" };
-            match looked.ad_types.get_mut(word) {
-                Some(rows) => *rows += 1,
-                None => _ = looked.ad_types.insert(word.to_string(), 1),
-            }
-        }
-    }
 }

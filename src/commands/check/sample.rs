@@ -34,9 +34,9 @@ pub(super) fn spread<T>(items: Vec<T>) -> Vec<T> {
 pub(super) fn some_of<'p>(partitions: impl Iterator<Item = &'p Partition>, all: bool) -> (Listing, usize) {
     let (mut bytes, mut chosen, mut left) = (0, Listing::default(), 0);
     for partition in spread(partitions.collect()) {
-        bytes += Partition::bytes(partition);
-        let number = chosen.partitions.len();
-        if all || number == 0 || bytes <= BYTES || (number < FEW && bytes <= MOST_BYTES) {
+        let (number, with_it) = (chosen.partitions.len(), bytes + Partition::bytes(partition));
+        if all || number == 0 || with_it <= BYTES || (number < FEW && with_it <= MOST_BYTES) {
+            bytes = with_it;
             chosen.partitions.insert(partition.day, partition.clone());
         } else {
             left += 1;
@@ -48,6 +48,26 @@ pub(super) fn some_of<'p>(partitions: impl Iterator<Item = &'p Partition>, all: 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::day::Day;
+    use crate::base::object::Object;
+
+    fn chosen(megabytes: &[u64], all: bool) -> (Vec<i32>, usize) {
+        let object = |day: i32| Object::plain(format!("{day}"), megabytes[day as usize] << 20, String::new());
+        let partitions: Vec<Partition> =
+            (0..megabytes.len() as i32).map(|day| Partition::of(Day(day), vec![object(day)])).collect();
+        let (listing, left) = some_of(partitions.iter(), all);
+        (listing.partitions.keys().map(|day| day.0).collect(), left)
+    }
+
+    #[test]
+    fn as_much_is_read_as_seconds_allow_and_always_the_newest() {
+        assert_eq!(chosen(&[30; 97], false), (vec![0, 24, 48, 95, 96], 92));
+        assert_eq!(chosen(&[30; 97], true), ((0..97).collect(), 0));
+        assert_eq!(chosen(&[0; 97], false), ((0..97).collect(), 0));
+        assert_eq!(chosen(&[1, 2, 900], false), (vec![2], 2));
+        assert_eq!(chosen(&[900, 2, 1], false), (vec![1, 2], 1));
+        assert_eq!(chosen(&[], false), (vec![], 0));
+    }
 
     #[test]
     fn the_ends_come_first_and_everything_comes_once() {
