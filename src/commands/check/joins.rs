@@ -154,7 +154,10 @@ impl Joined {
         if self.touches > self.of_tests && self.with_touch == 0 {
             findings.warn("identities", self.nothing_joined());
         } else if self.touches > 0 {
-            let text = format!("{} of {} contacts of conversion events have a touch", self.with_touch, self.contacts);
+            let text = format!(
+                "{} of {} contacts of conversion events have a touch among the rows that were read",
+                self.with_touch, self.contacts
+            );
             findings.ok("identities", text);
         }
         if self.within == 0 {

@@ -43,7 +43,7 @@ pub(crate) use finding::{CheckReport, Finding, Level};
 pub(crate) use how::How;
 use named::Tables;
 use rows::Looked;
-use sample::some_of;
+use sample::{BESIDE, some_of};
 
 pub(crate) fn check(
     settings: &Settings,
@@ -153,7 +153,7 @@ fn tell_rows(seen: &Seen<'_>, mut looked: Looked, ads: &BTreeSet<String>, findin
     let met = Raw::BOTH.map(|table| {
         let listing = survey.raw(table);
         let whole = listing.partitions.values().filter(|partition| partition.fault.is_none());
-        let (chosen, _) = some_of(whole, how.all);
+        let (chosen, _) = some_of(whole, BESIDE, how.all);
         let met = met::look(job.lake, settings, how, table, &chosen);
         met::Met { of: listing.partitions.len(), ..met }
     });

@@ -23,7 +23,7 @@ use crate::run::scan;
 use super::counted::Counted;
 use super::how::How;
 use super::joins::{self, Joined};
-use super::sample::some_of;
+use super::sample::{AS_A_RUN, some_of};
 
 /// As many rows of earlier runs are compared with others, those of the newest partitions.
 const ROWS_COMPARED: u64 = 300_000;
@@ -96,7 +96,8 @@ pub(super) fn look(
         let known = survey.receipts.raw(table).iter().filter(|(day, _)| !is_unread(*day));
         let mut contents: BTreeMap<Day, RawContent> = known.map(|(day, receipt)| (day, receipt.content.clone())).collect();
         let landed = survey.raw(table).partitions.values();
-        let (listing, left) = some_of(landed.filter(|partition| is_unread(partition.day) && partition.fault.is_none()), how.all);
+        let to_read = landed.filter(|partition| is_unread(partition.day) && partition.fault.is_none());
+        let (listing, left) = some_of(to_read, AS_A_RUN, how.all);
         for (day, content) in read(job, how, table, &listing, &mut looked) {
             read_now += content.accepted;
             contents.insert(day, content);

@@ -9,8 +9,9 @@ const FEW: usize = 5;
 /// As many bytes of few partitions are read.
 const MOST_BYTES: u64 = 256 << 20;
 
-/// As many bytes of more than a few are read.
-const BYTES: u64 = 64 << 20;
+/// As many bytes of more than a few are read as a run reads them, and as many for what no run looks at.
+pub(super) const AS_A_RUN: u64 = 32 << 20;
+pub(super) const BESIDE: u64 = 8 << 20;
 
 /// Items in the order in which they tell most of all: the last, the first, the last but one, the middle, the quarters, and so on.
 pub(super) fn spread<T>(items: Vec<T>) -> Vec<T> {
@@ -31,11 +32,11 @@ pub(super) fn spread<T>(items: Vec<T>) -> Vec<T> {
 }
 
 /// Some of these partitions, or all; and how many others there are.
-pub(super) fn some_of<'p>(partitions: impl Iterator<Item = &'p Partition>, all: bool) -> (Listing, usize) {
+pub(super) fn some_of<'p>(partitions: impl Iterator<Item = &'p Partition>, most: u64, all: bool) -> (Listing, usize) {
     let (mut bytes, mut chosen, mut left) = (0, Listing::default(), 0);
     for partition in spread(partitions.collect()) {
         let (number, with_it) = (chosen.partitions.len(), bytes + Partition::bytes(partition));
-        if all || number == 0 || with_it <= BYTES || (number < FEW && with_it <= MOST_BYTES) {
+        if all || number == 0 || with_it <= most || (number < FEW && with_it <= MOST_BYTES) {
             bytes = with_it;
             chosen.partitions.insert(partition.day, partition.clone());
         } else {
@@ -55,7 +56,7 @@ mod tests {
         let object = |day: i32| Object::plain(format!("{day}"), megabytes[day as usize] << 20, String::new());
         let partitions: Vec<Partition> =
             (0..megabytes.len() as i32).map(|day| Partition::of(Day(day), vec![object(day)])).collect();
-        let (listing, left) = some_of(partitions.iter(), all);
+        let (listing, left) = some_of(partitions.iter(), AS_A_RUN, all);
         (listing.partitions.keys().map(|day| day.0).collect(), left)
     }
 

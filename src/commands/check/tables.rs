@@ -17,12 +17,13 @@ pub(super) fn check(lake: &Lake, listing: &Listing, mapping: &TableMapping, find
     let faulty = listing.partitions.iter().filter_map(|(day, partition)| Some((day, partition.to_read().err()?)));
     findings.fail_each(table, faulty.map(|(day, error)| error.with("table", table).with("day", day)).collect());
     let Some((day, newest)) = listing.partitions.last_key_value() else { return };
-    let mut without_zone = BTreeSet::new();
+    let (mut without_zone, mut named) = (BTreeSet::new(), BTreeSet::new());
     for object in &newest.objects {
         // What is wrong with it is said where its rows are read.
         let Ok(Some(schema)) = lake.schema(object) else { continue };
         let Ok(bound) = mapping.bind(&schema, &object.path) else { continue };
-        for column in bound.missing() {
+        // Once, however many files lack it.
+        for column in bound.missing().iter().filter(|column| named.insert(column.name)) {
             findings.warn(table, Said::new(column.text(&format!(" in {}", object.path))));
         }
         without_zone.extend(bound.without_zone().iter().cloned());
