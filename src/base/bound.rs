@@ -19,7 +19,7 @@ use crate::base::mends;
 use crate::base::missing::{self, Missing};
 use crate::base::places::{File, Found};
 use crate::base::plain_texts::{PlainTexts, is_blank};
-use crate::base::schema::{InputColumn, InputKind, InputTable};
+use crate::base::schema::{InputColumn, InputTable};
 use crate::base::times::{Instant, instants};
 use crate::base::types::{self, Exact};
 use crate::base::{steps, time_columns};
@@ -34,7 +34,6 @@ impl TableMapping {
             sources: BTreeMap::new(),
             missing: Vec::new(),
             uuids: BTreeSet::new(),
-            doubtful: Vec::new(),
             without_zone: Vec::new(),
             null_words: self.null_words.clone(),
             keys: Mutex::default(),
@@ -83,8 +82,6 @@ pub struct Bound {
     missing: Vec<Missing>,
     /// The places that hold UUIDs in 16 bytes.
     uuids: BTreeSet<(String, Vec<String>)>,
-    /// The contract columns of a type that is read only where it has no value.
-    doubtful: Vec<&'static str>,
     /// What is to be said of times that name no zone.
     without_zone: Vec<String>,
     null_words: Vec<String>,
@@ -106,15 +103,6 @@ impl Bound {
                 column.name
             );
             self.without_zone.push(text);
-        }
-        let is_sure = is_uuid
-            || kind.is_some_and(|kind| match column.kind {
-                InputKind::Text => types::is_exact(&kind, exact(&source)),
-                InputKind::Instant => time_columns::holds_times(&kind, &source),
-                InputKind::Unchecked => true,
-            });
-        if !is_sure && self.doubtful.last() != Some(&column.name) {
-            self.doubtful.push(column.name);
         }
         source
     }
@@ -141,23 +129,9 @@ impl Bound {
         &self.missing
     }
 
-    /// Contract columns of a type that is read only where it has no value.
-    pub(crate) fn doubtful(&self) -> &[&'static str] {
-        &self.doubtful
-    }
-
     /// What is to be said of times that name no zone.
     pub(crate) fn without_zone(&self) -> &[String] {
         &self.without_zone
-    }
-
-    /// Reads a contract column as what it has to be, for the error alone.
-    pub(crate) fn check(&self, name: &'static str, batch: &RecordBatch) -> Result<()> {
-        match self.spec(name).map(|column| column.kind) {
-            Some(InputKind::Text) => self.text(name, batch).map(drop),
-            Some(InputKind::Instant) => self.instants(name, batch).map(drop),
-            _ => Ok(()),
-        }
     }
 
     fn spec(&self, name: &str) -> Option<&'static InputColumn> {

@@ -167,6 +167,10 @@ pub(crate) fn written_ranges(days: impl IntoIterator<Item = Day>) -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Zone(chrono_tz::Tz);
 
+impl Zone {
+    pub(crate) const UTC: Zone = Zone(chrono_tz::UTC);
+}
+
 impl FromStr for Zone {
     type Err = Error;
 

@@ -25,6 +25,7 @@
 //! places.rs       where a file has what a mapping names
 //! plain_texts.rs  a column of texts as it is stored, without copies
 //! progress.rs     how far a long step is
+//! said.rs         what there is to say that is no error
 //! schema.rs       every table
 //! steps.rs        what lies inside a column
 //! stored_text.rs  values stored as texts
@@ -57,6 +58,7 @@ pub(crate) mod parallel;
 mod places;
 pub(crate) mod plain_texts;
 pub mod progress;
+pub(crate) mod said;
 pub mod schema;
 mod steps;
 mod stored_text;

@@ -16,6 +16,10 @@ pub enum Progress {
         rows: u64,
         bytes: u64,
     },
+    /// Something is waited for that has no parts, such as an answer.
+    Waiting {
+        on: &'static str,
+    },
     End,
     /// What is being done from now on where nothing is counted.
     Doing(&'static str),

@@ -64,6 +64,14 @@ pub(super) fn show(progress: Progress) {
                 bar.say();
             }
         }
+        Progress::Waiting { on } => {
+            shown.clear();
+            let style = ProgressStyle::with_template("{spinner} waiting for {msg} {elapsed}");
+            let drawn = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            let drawn = drawn.with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner())).with_message(on);
+            drawn.enable_steady_tick(SPINS_EVERY);
+            shown.bar = Some(Bar { drawn, of: "", items: (0, 0), rows: 0, has_bytes: false });
+        }
         Progress::End => shown.clear(),
         Progress::Doing(what) => shown.doing = what,
     }
@@ -117,6 +125,18 @@ fn tick(waited: Duration) {
     line.tick();
 }
 
+const SPINS_EVERY: Duration = Duration::from_millis(120);
+
+/// Writes above the bar, where there is one.
+pub(super) fn above<T>(write: impl FnOnce() -> T) -> T {
+    let shown = SHOWN.lock();
+    let drawn = shown.as_ref().ok().and_then(|shown| shown.bar.as_ref().map(|bar| &bar.drawn).or(shown.line.as_ref()));
+    match drawn {
+        Some(drawn) => drawn.suspend(write),
+        None => write(),
+    }
+}
+
 /// Takes away a bar whose step did not come to its end.
 pub(super) fn clear() {
     if let Ok(mut shown) = SHOWN.lock() {
@@ -148,13 +168,7 @@ pub(super) struct LogLines;
 
 impl Write for LogLines {
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
-        let write = || std::io::stderr().lock().write_all(line).map(|()| line.len());
-        let shown = SHOWN.lock();
-        let drawn = shown.as_ref().ok().and_then(|shown| shown.bar.as_ref().map(|bar| &bar.drawn).or(shown.line.as_ref()));
-        match drawn {
-            Some(drawn) => drawn.suspend(write),
-            None => write(),
-        }
+        above(|| std::io::stderr().lock().write_all(line).map(|()| line.len()))
     }
 
     fn flush(&mut self) -> std::io::Result<()> {

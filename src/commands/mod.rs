@@ -3,21 +3,34 @@
 //! A command named `x` is the function `x::x`; its report says what came of it. The other files are what several commands share.
 //!
 //! ```text
-//! categories.rs    what events there are, and what each category would yield
-//! check.rs         what would go wrong tonight
-//! evidence.rs      what explain looks at
-//! explain.rs       what is behind a figure, or did a contact
-//! explain_ad.rs    an ad's day, explained
-//! insights.rs      Meta's figures, fetched now and nothing built
-//! new_setting.rs   another conversion event
-//! noticed.rs       what the rows of landed partitions say of the pipeline file
-//! plan.rs          what a run would do, and why
-//! rules.rs         where the rules that explain cites are told
-//! sessions.rs      the sessions behind the figures
-//! story.rs         what explain found, as sentences
-//! unread.rs        what the footers of unread partitions say
-//! verify.rs        whether what is published is what the lake says
-//! what_if.rs       under other settings
+//! categories.rs       what events there are, and what each category would yield
+//! check/counted.rs    rows that count and look otherwise than meant
+//! check/finding.rs    what is found, one by one
+//! check/how.rs        how much is read, and who is told
+//! check/insights.rs   Meta's figures as they have landed
+//! check/joins.rs      whether contacts of conversion events have touches
+//! check/met.rs        what is met in rows, whether it could count or not
+//! check/meta.rs       Meta's token and accounts
+//! check/mod.rs        what would go wrong tonight
+//! check/named.rs      what the pipeline file names, against what is met
+//! check/night.rs      how much a run would read, and how long that takes
+//! check/output.rs     whether the output can be written, and who holds it
+//! check/rows.rs       what rows say of the pipeline file
+//! check/sample.rs     which partitions are looked into
+//! check/tables.rs     folders and files
+//! check/times.rs      when rows are
+//! evidence.rs         what explain looks at
+//! explain.rs          what is behind a figure, or did a contact
+//! explain_ad.rs       an ad's day, explained
+//! insights.rs         Meta's figures, fetched now and nothing built
+//! new_setting.rs      another conversion event
+//! plan.rs             what a run would do, and why
+//! rules.rs            where the rules that explain cites are told
+//! sessions.rs         the sessions behind the figures
+//! story.rs            what explain found, as sentences
+//! unread.rs           what the footers of unread partitions say
+//! verify.rs           whether what is published is what the lake says
+//! what_if.rs          under other settings
 //! ```
 
 pub(crate) mod categories;
@@ -27,7 +40,6 @@ pub(crate) mod explain;
 pub(crate) mod explain_ad;
 pub mod insights;
 pub(crate) mod new_setting;
-mod noticed;
 pub mod plan;
 pub(crate) mod rules;
 pub(crate) mod sessions;

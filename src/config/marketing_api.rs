@@ -33,6 +33,13 @@ pub struct ClientSettings {
     pub timeout: Duration,
 }
 
+impl ClientSettings {
+    /// With no more patience than this for an answer.
+    pub(crate) fn within(self, seconds: u64) -> ClientSettings {
+        ClientSettings { timeout: self.timeout.min(Duration::from_secs(seconds)), ..self }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MarketingApi {
     pub token: TokenPlace,

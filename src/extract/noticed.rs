@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::alike::without_case_and_blanks;
 use crate::base::bound::Bound;
 use crate::base::error::Result;
+use crate::base::said::Said;
 use crate::config::{Bot, Settings};
 use crate::extract::words::FewWords;
 
@@ -101,17 +102,22 @@ impl OtherAdTypes {
         self.words.append(&other.words);
     }
 
-    fn warning(&self) -> Option<String> {
-        (!self.is_empty()).then(|| {
-            format!(
-                "{} rows have an ad type that is neither ad nor post ({}): {} of them have no ad id and no click id and are no touches, \
-                 the others are touches without a type; where such a word means ad or post, say so: ad_type = {{ column = \"...\", \
-                 values = {{ ad = [\"...\"] }} }}",
-                self.words.rows,
-                self.words.told(),
-                self.alone
-            )
-        })
+    fn warning(&self) -> Option<Said> {
+        if self.is_empty() {
+            return None;
+        }
+        let most = self.words.first.most().unwrap_or_default();
+        let said = Said::new(format!(
+            "{} rows have an ad type that is neither ad nor post ({}): {} of them have no ad id and no click id and are no touches, \
+             the others are touches without a type",
+            self.words.rows,
+            self.words.told(),
+            self.alone
+        ));
+        Some(
+            said.example(most)
+                .mend("where such a word means ad or post, say so: ad_type = { column = \"...\", values = { ad = [\"...\"] } }"),
+        )
     }
 }
 
@@ -147,71 +153,86 @@ impl Noticed {
     }
 
     /// What there is to say, each with its table. `has_figures` of an ad that Meta has figures of.
-    pub(crate) fn warnings(&self, has_figures: impl Fn(&str) -> bool) -> Vec<(&'static str, String)> {
+    pub(crate) fn warnings(&self, has_figures: impl Fn(&str) -> bool) -> Vec<(&'static str, Said)> {
         let of_messages =
             [self.ad_types.warning(), self.of_ad_ids(has_figures), self.of_bots(), self.of_directions(), self.of_titles()];
         let of_events = self.categories.iter().map(|(named, words)| ("events", of_category(named, words)));
         of_messages.into_iter().flatten().map(|text| ("messages", text)).chain(of_events).collect()
     }
 
-    fn of_ad_ids(&self, has_figures: impl Fn(&str) -> bool) -> Option<String> {
+    fn of_ad_ids(&self, has_figures: impl Fn(&str) -> bool) -> Option<Said> {
         let words = self.ad_ids.clone().without(has_figures);
-        (!words.is_empty()).then(|| {
-            format!(
-                "{} touches bear an ad id that is not digits ({}): Meta's figures are by the ad's id, which is digits, so these have no \
-                 cost of their own; an id with `_` is a page's post; where another column holds the ad's id, map it: ad_id = [\"...\", \
-                 \"...\"] takes the first that is not blank",
-                words.rows,
-                words.told()
-            )
-        })
+        if words.is_empty() {
+            return None;
+        }
+        let most = words.first.most().unwrap_or_default();
+        let said = Said::new(format!(
+            "{} touches bear an ad id that is not digits ({}): Meta's figures are by the ad's id, which is digits, so these have no cost \
+             of their own",
+            words.rows,
+            words.told()
+        ));
+        Some(said.example(most).mend(
+            "an id with `_` is a page's post; where another column holds the ad's id, map it: ad_id = [\"...\", \"...\"] takes the first \
+             that is not blank",
+        ))
     }
 
-    fn of_bots(&self) -> Option<String> {
-        (!self.bots.is_empty()).then(|| {
-            format!(
-                "{} rows that bear an ad have a bot of the pipeline, or a member of one, as their contact ({}): a bot clicks on no ad, so \
-                 they are no touches; where these are messages that the bot sent, contact_id is mapped to the sender, which is right \
-                 where no column tells the direction; where they were received, map contact_id to the person's id",
-                self.bots.rows,
-                self.bots.told()
-            )
-        })
+    fn of_bots(&self) -> Option<Said> {
+        if self.bots.is_empty() {
+            return None;
+        }
+        let most = self.bots.first.most().unwrap_or_default();
+        let said = Said::new(format!(
+            "{} rows that bear an ad have a bot of the pipeline, or a member of one, as their contact ({}): a bot clicks on no ad, so \
+             they are no touches",
+            self.bots.rows,
+            self.bots.told()
+        ));
+        Some(said.example(most).mend(
+            "where these are messages that the bot sent, contact_id is mapped to the sender, which is right where no column tells the \
+             direction; where they were received, map contact_id to the person's id",
+        ))
     }
 }
 
 impl Noticed {
-    fn of_titles(&self) -> Option<String> {
+    fn of_titles(&self) -> Option<Said> {
         (!self.titles.is_empty()).then(|| {
-            format!(
+            let said = Said::new(format!(
                 "{} touches have an ad_title with bytes that are no UTF-8 ({}): they count, and the title has a sign in the place of those \
-                 bytes; have the loader write texts in UTF-8, and cut none in the middle of a letter",
+                 bytes",
                 self.titles.rows,
                 self.titles.told()
-            )
+            ));
+            said.mend("have the loader write texts in UTF-8, and cut none in the middle of a letter")
         })
     }
 
-    fn of_directions(&self) -> Option<String> {
+    fn of_directions(&self) -> Option<Said> {
         (self.without_direction > 0).then(|| {
-            format!(
-                "{} touches have no direction (NULL, blank or a word of null_words) and count as received; where such rows are messages \
-                 that the bot sent, have the loader write sent, or leave those rows out; where a null word means sent, take it off \
-                 null_words and translate it: direction = {{ column = \"...\", values = {{ sent = [\"...\"] }} }}",
+            let said = Said::new(format!(
+                "{} touches have no direction (NULL, blank or a word of null_words) and count as received",
                 self.without_direction
+            ));
+            said.mend(
+                "where such rows are messages that the bot sent, have the loader write sent, or leave those rows out; where a null word \
+                 means sent, take it off null_words and translate it: direction = { column = \"...\", values = { sent = [\"...\"] } }",
             )
         })
     }
 }
 
-fn of_category(named: &str, words: &Words) -> String {
+fn of_category(named: &str, words: &Words) -> Said {
     let most = words.first.iter().max_by_key(|(word, rows)| (*rows, word.trim() == *word)).map_or(named, |(word, _)| word);
-    format!(
-        "{} events have a category that differs from {named:?} by case or white space only ({}): they do not count; land one spelling, \
-         or, where all events come so from some day on, add that: category = {most:?} in [[bots.conversion_events]]",
+    let said = Said::new(format!(
+        "{} events have a category that differs from {named:?} by case or white space only ({}): they do not count",
         words.rows,
         words.told()
-    )
+    ));
+    said.example(most).mend(format!(
+        "land one spelling, or, where all events come so from some day on, add that: category = {most:?} in [[bots.conversion_events]]"
+    ))
 }
 
 /// The categories that bots name, to find the rows that have one, or one that reads like it.
@@ -305,7 +326,8 @@ mod tests {
         noticed.ad_ids.add("A", 3);
         assert!(noticed.warnings(|ad| ad == "A").is_empty());
         noticed.ad_ids.add("102_77", 2);
-        let [("messages", text)] = &noticed.warnings(|ad| ad == "A")[..] else { panic!("one warning") };
+        let [("messages", said)] = &noticed.warnings(|ad| ad == "A")[..] else { panic!("one warning") };
+        let text = said.to_string();
         assert!(text.starts_with("2 touches bear an ad id that is not digits (\"102_77\": 2)"), "{text}");
     }
 }

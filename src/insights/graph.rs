@@ -4,7 +4,7 @@
 //! Repetition is bounded and without chance: five times for what passes, and up to an hour in all for what limits ask of one
 //! request. Pages are walked until there is no link to a next one.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 
 use serde_json::Value;
@@ -32,6 +32,8 @@ pub struct Waiting<'a> {
     pub stopped: &'a dyn Fn() -> Result<()>,
     /// Lets seconds pass; none: real ones.
     pub pause: Option<&'a dyn Fn(u64) -> Result<()>>,
+    /// As many seconds are paused in all before it is said what is in the way; none: as many as it takes.
+    pub at_most: Option<u64>,
 }
 
 /// Why a request has no answer.
@@ -61,11 +63,12 @@ pub struct Graph<'a> {
     http: Http,
     waiting: Waiting<'a>,
     throttle: RefCell<Throttle>,
+    paused: Cell<u64>,
 }
 
 impl<'a> Graph<'a> {
     pub fn new(http: Http, waiting: Waiting<'a>) -> Graph<'a> {
-        Graph { http, waiting, throttle: RefCell::default() }
+        Graph { http, waiting, throttle: RefCell::default(), paused: Cell::new(0) }
     }
 
     /// The trouble as an error, about an account where there is one.
@@ -90,7 +93,13 @@ impl<'a> Graph<'a> {
             None => self.http.pause(seconds, self.waiting.stopped)?,
         }
         self.throttle.borrow_mut().waited(seconds);
+        self.paused.set(self.paused.get() + seconds);
         (self.waiting.stopped)()
+    }
+
+    /// Whether so many seconds may still be paused.
+    fn may_pause(&self, seconds: u64) -> bool {
+        self.waiting.at_most.is_none_or(|most| self.paused.get() + seconds <= most)
     }
 
     /// A limit was met elsewhere than in an answer: in a report run.
@@ -104,7 +113,7 @@ impl<'a> Graph<'a> {
         let (mut refusals, mut patience) = (0, PATIENCE_SECONDS);
         loop {
             let due = self.throttle.borrow().due(account);
-            if due > patience {
+            if due > patience || !self.may_pause(due) {
                 return Err(Trouble::Other(self.out_of_patience(due, account)));
             }
             if due > 0 {
@@ -134,8 +143,8 @@ impl<'a> Graph<'a> {
                     self.throttle.borrow_mut().abused();
                 }
                 ErrorClass::Transient => match transients.next() {
-                    Some(seconds) => self.pause(seconds)?,
-                    None => return Err(trouble),
+                    Some(seconds) if self.may_pause(seconds) => self.pause(seconds)?,
+                    _ => return Err(trouble),
                 },
                 _ => return Err(trouble),
             }

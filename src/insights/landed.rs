@@ -43,6 +43,8 @@ fn is_named(column: &str, name: &str) -> bool {
 /// What a partition holds.
 pub struct LandedDay {
     pub rows: Vec<InsightRow>,
+    /// How many more rows the files have: of an account and ad that another row stands for.
+    pub repeated: u64,
     /// The optional columns that a file lacks.
     pub missing: MissingColumns,
 }
@@ -61,7 +63,9 @@ pub fn read_partition(lake: &Lake, mapping: &TableMapping, partition: &Partition
         });
         read.map_err(|error| here(error).with("day", partition.day))?;
     }
-    Ok(LandedDay { rows: once(partition.day, rows, &load_times).map_err(here)?, missing })
+    let read = rows.len();
+    let rows = once(partition.day, rows, &load_times).map_err(here)?;
+    Ok(LandedDay { repeated: (read - rows.len()) as u64, rows, missing })
 }
 
 /// The days that a file has rows of, where `date` is mapped.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::error::Result;
+use crate::base::said::Said;
 use crate::base::schema::Raw;
 use crate::extract::found::RawContent;
 use crate::extract::noticed::Noticed;
@@ -25,7 +26,7 @@ pub(crate) fn warnings(
     places: &Places<'_>,
     survey: &Survey,
     ads: &BTreeSet<String>,
-) -> Result<Vec<(&'static str, String)>> {
+) -> Result<Vec<(&'static str, Said)>> {
     // Most nights there is nothing to say, and nothing is read.
     if noticed.is_empty() {
         return Ok(Vec::new());
@@ -35,7 +36,7 @@ pub(crate) fn warnings(
 }
 
 /// What there is to say of a table of which every row that could count is of bots that the pipeline does not name.
-pub(crate) fn all_of_strangers<'c>(contents: impl Iterator<Item = &'c RawContent>) -> Option<String> {
+pub(crate) fn all_of_strangers<'c>(contents: impl Iterator<Item = &'c RawContent>) -> Option<Said> {
     let (mut named, mut strangers) = (0, BTreeMap::<&str, u64>::new());
     for content in contents {
         named += content.accepted + content.not_in_effect + content.rejected.values().flat_map(BTreeMap::values).sum::<u64>();
@@ -44,9 +45,11 @@ pub(crate) fn all_of_strangers<'c>(contents: impl Iterator<Item = &'c RawContent
         }
     }
     let (most, rows) = strangers.iter().max_by_key(|(_, rows)| **rows).filter(|_| named == 0)?;
-    Some(format!(
+    let said = Said::new(format!(
         "all {} rows that could count are of bots that the pipeline does not name, such as {most:?} ({rows} rows): nothing of the table \
-         counts; name the bot as the rows do, id = {most:?} in [[bots]], or correct the column of bot_id",
+         counts",
         strangers.values().sum::<u64>()
-    ))
+    ));
+    let mend = format!("name the bot as the rows do, id = {most:?} in [[bots]], or correct the column of bot_id");
+    Some(said.example(*most).mend(mend))
 }

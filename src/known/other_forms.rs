@@ -9,10 +9,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::Int64Type;
 use foldhash::fast::FixedState;
 
 use crate::base::error::Result;
 use crate::base::parallel::on_all_cores;
+use crate::base::said::Said;
 use crate::base::schema::Raw;
 use crate::config::{BotCodes, Forms, Settings};
 use crate::engine::rows::Rows;
@@ -39,9 +41,15 @@ impl Contacts<'_> {
     }
 
     pub(super) fn each(&self, table: Raw, bots: &BotCodes<'_>, take: &mut dyn FnMut(usize, &str)) {
+        self.each_at(table, bots, &mut |bot, contact, _| take(bot, contact));
+    }
+
+    /// The same, with the instant of each row.
+    pub(crate) fn each_at(&self, table: Raw, bots: &BotCodes<'_>, take: &mut dyn FnMut(usize, &str, i64)) {
         match (self, table) {
             (Contacts::Batch(of, batch), _) if *of == table => {
                 let (ids, contacts) = (batch.column(2).as_string::<i32>(), batch.column(3).as_string::<i32>());
+                let times = batch.column(4).as_primitive::<Int64Type>();
                 // Rows of one bot mostly follow each other.
                 let mut known: Option<(&str, Option<usize>)> = None;
                 for row in (0..batch.num_rows()).filter(|row| contacts.is_valid(*row)) {
@@ -51,17 +59,17 @@ impl Contacts<'_> {
                         None => *known.insert((id, bots.get(id).map(|bot| *bot as usize))),
                     };
                     if let Some(bot) = bot {
-                        take(bot, contacts.value(row));
+                        take(bot, contacts.value(row), times.value(row));
                     }
                 }
             }
             (Contacts::Batch(..), _) => {}
             (Contacts::Rows(rows), Raw::Messages) => {
-                rows.each_touch().for_each(|touch| take(touch.bot as usize, touch.contact));
+                rows.each_touch().for_each(|touch| take(touch.bot as usize, touch.contact, touch.sent_at));
             }
             (Contacts::Rows(rows), Raw::Events) => {
-                let events = rows.each_event().filter_map(|event| Some((event.bot as usize, event.contact?)));
-                events.for_each(|(bot, contact)| take(bot, contact));
+                let events = rows.each_event().filter_map(|event| Some((event.bot as usize, event.contact?, event.occurred_at)));
+                events.for_each(|(bot, contact, at)| take(bot, contact, at));
             }
         }
     }
@@ -78,7 +86,7 @@ struct Joined {
 }
 
 /// What there is to say of contacts that would be one in another form.
-pub(crate) fn warnings(settings: &Settings, identities: &Identities, rows: &[Contacts<'_>]) -> Result<Vec<String>> {
+pub(crate) fn warnings(settings: &Settings, identities: &Identities, rows: &[Contacts<'_>]) -> Result<Vec<Said>> {
     let bots = settings.bot_codes();
     let without_touch = without_touch(&bots, identities, rows)?;
     let contacts: usize = without_touch.iter().map(HashMap::len).sum();
@@ -149,22 +157,24 @@ fn without_touch(bots: &BotCodes<'_>, identities: &Identities, rows: &[Contacts<
     Ok(contacts)
 }
 
-fn warning(settings: &Settings, lacking: &Forms, joined: &Joined, of: usize) -> String {
+fn warning(settings: &Settings, lacking: &Forms, joined: &Joined, of: usize) -> Said {
     let names = |forms: &Forms| forms.names().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
     let (event, touch) = &joined.example;
-    format!(
-        "{} of {of} contacts of conversion events without a touch have one in another form of id ({}), such as {:?} and {:?}: their \
-         conversions are of no ad; where these are the same people, write forms = [{}] below [identity] in the pipeline file",
+    let pair = format!("{:?} and {:?}", shortened(event), shortened(touch));
+    let said = Said::new(format!(
+        "{} of {of} contacts of conversion events without a touch have one in another form of id ({}), such as {pair}: their \
+         conversions are of no ad",
         joined.people,
-        names(lacking),
-        shortened(event),
-        shortened(touch),
+        names(lacking)
+    ));
+    said.example(pair).mend(format!(
+        "where these are the same people, write forms = [{}] below [identity] in the pipeline file",
         names(&settings.forms.and(lacking))
-    )
+    ))
 }
 
 /// The id of a contact without its middle: what tells two forms apart is seen, and nobody can be called.
-pub(super) fn shortened(id: &str) -> String {
+pub(crate) fn shortened(id: &str) -> String {
     const SHOWN: (usize, usize) = (5, 3);
     let (name, node) = id.split_at(id.find(['@', '/']).unwrap_or(id.len()));
     let letters: Vec<char> = name.chars().collect();

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::base::said::Said;
 use crate::base::schema::Raw;
 use crate::config::{Forms, Settings};
 use crate::extract::identity::Identities;
@@ -12,7 +13,7 @@ use crate::known::other_forms::{Contacts, shortened};
 
 /// What there is to say of test contacts. `are_all` where the rows are all that could count: then those are named, too, that nothing is
 /// like.
-pub(crate) fn warnings(settings: &Settings, identities: &Identities, rows: &[Contacts<'_>], are_all: bool) -> Vec<String> {
+pub(crate) fn warnings(settings: &Settings, identities: &Identities, rows: &[Contacts<'_>], are_all: bool) -> Vec<Said> {
     if !settings.has_test_contacts() {
         return Vec::new();
     }
@@ -54,18 +55,19 @@ pub(crate) fn warnings(settings: &Settings, identities: &Identities, rows: &[Con
     texts
 }
 
-fn warning(settings: &Settings, (bot, test): (&str, &str), like: Option<&String>, looked_at: u64) -> String {
+fn warning(settings: &Settings, (bot, test): (&str, &str), like: Option<&String>, looked_at: u64) -> Said {
     let none = format!(
         "the test contact {:?} of bot {bot:?} is in none of {looked_at} rows that were looked at, so none is left out for it",
         shortened(test)
     );
-    let Some(like) = like else { return format!("{none}; write it in test_contacts as contact_id has it, or remove it") };
+    let Some(like) = like else {
+        return Said::new(none).mend("write it in test_contacts as contact_id has it, or remove it");
+    };
     let lacking = settings.forms.lacking_for(test, like).unwrap_or_default();
     let names: Vec<String> = settings.forms.and(&lacking).names().map(|name| format!("{name:?}")).collect();
-    format!(
-        "{none}; {:?} is, which is the same in another form, and its rows count: write it in test_contacts as contact_id has it, or \
-         forms = [{}] below [identity], where the same is true of all contacts",
-        shortened(like),
+    let said = Said::new(format!("{none}; {:?} is, which is the same in another form, and its rows count", shortened(like)));
+    said.example(shortened(like)).mend(format!(
+        "write it in test_contacts as contact_id has it, or forms = [{}] below [identity], where the same is true of all contacts",
         names.join(", ")
-    )
+    ))
 }

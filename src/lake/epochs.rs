@@ -73,6 +73,13 @@ impl Lake {
         Ok(self.epoch(number)?.and_then(|epoch| epoch.released(number)))
     }
 
+    /// What a run would be told that wants the lock on a store, by the clock of this machine, which a run does not believe.
+    pub(super) fn conflict_on_store(&self, now: DateTime<Utc>) -> Result<Option<Error>> {
+        let Some((number, _)) = self.epochs()?.pop_last() else { return Ok(None) };
+        let living = self.epoch(number)?.filter(|epoch| !epoch.released && now - epoch.heartbeat <= DEAD_AFTER);
+        Ok(living.map(|epoch| epoch.holder.refuses(self).with("last heartbeat", rfc3339(epoch.heartbeat))))
+    }
+
     /// Takes the lock on a store, also from a holder that was not heard of for this long; and says how the lock was found, if its last
     /// holder has released it.
     pub(super) fn lock_on_store(&self, now: DateTime<Utc>, dead_after: TimeDelta) -> Result<(OwnEpoch, Option<Released>)> {

@@ -16,7 +16,7 @@ use super::disk::io_error;
 use super::epochs::{DEAD_AFTER, OwnEpoch};
 use super::holder::{Holder, Released, held, this_run};
 use super::open::Lake;
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::base::object::Object;
 
 const LOCK_OBJECT: &str = "state/lock";
@@ -102,6 +102,33 @@ impl Lake {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Some(Released::by_nobody())),
             // Whoever takes the lock says what is wrong with it.
             Err(_) => Ok(None),
+        }
+    }
+
+    /// What a run would be told that wants the lock at this moment, where somebody holds it. Takes nothing.
+    pub(crate) fn conflict(&self, now: DateTime<Utc>) -> Result<Option<Error>> {
+        let Some(disk) = &self.disk else { return self.conflict_on_store(now) };
+        let path = disk.join(LOCK_OBJECT);
+        let failed =
+            |error: std::io::Error| io_error("the lock cannot be taken", &error).with("object", path.display()).source(error);
+        // As a run opens it.
+        let mut file = match File::options().read(true).write(true).open(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(failed)?,
+        };
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(failed)?;
+        if Released::on_disk(text.clone()).is_some() {
+            return Ok(None);
+        }
+        // Somebody holds it, or died with it: one that is shared for a moment tells.
+        match file.try_lock_shared() {
+            Ok(()) => file.unlock().map(|()| None).map_err(failed),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+            Err(TryLockError::WouldBlock) => {
+                let holder = serde_json::from_str::<Holder>(&text).ok();
+                Ok(Some(holder.map_or_else(|| held(self, "another run"), |holder| holder.refuses(self))))
+            }
         }
     }
 

@@ -37,6 +37,7 @@
 //! store.rs           opened by the environment
 //! table.rs           our own tables as Parquet
 //! traffic.rs         over the wire to a store
+//! trial.rs           whether a folder can be written to
 //! write.rs           one object at once
 //! ```
 
@@ -68,6 +69,7 @@ mod read;
 mod store;
 mod table;
 mod traffic;
+mod trial;
 mod write;
 
 pub use asked::Filter;

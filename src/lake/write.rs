@@ -89,19 +89,6 @@ impl Lake {
         }
     }
 
-    /// Whether this location could be written to, as far as can be told without writing.
-    pub fn check_writable(&self) -> Result<()> {
-        let Some(disk) = &self.disk else { return Ok(()) };
-        let existing = disk.ancestors().find(|folder| folder.exists());
-        match existing.map(|folder| (folder, std::fs::metadata(folder))) {
-            Some((_, Ok(metadata))) if metadata.is_dir() && !metadata.permissions().readonly() => Ok(()),
-            Some((folder, _)) => Err(Error::new(ErrorKind::Denied, "the output cannot be written")
-                .with("folder", folder.display())
-                .mend("give this user the permission, or correct [output] url")),
-            None => Ok(()),
-        }
-    }
-
     /// Removes an object; it is no error when there is none. On a local disk its folder goes with it when nothing else is there: an
     /// empty day folder would show up as a partition without a file.
     pub fn remove(&self, path: &str) -> Result<()> {

@@ -33,7 +33,7 @@ impl Amount {
     }
 
     /// The amount as a person reads it: no zeros at the end beyond the second decimal.
-    pub(super) fn short(self) -> String {
+    pub(crate) fn short(self) -> String {
         let text = self.to_string();
         let kept = text.trim_end_matches('0').len().max(text.len() - 4);
         text[..kept].to_string()

@@ -144,11 +144,11 @@ fn usual_bytes(listing: &Listing) -> u64 {
 
 /// Reads partitions of a raw table for now, and stores nothing. Their rows are there as long as the engine is.
 pub(crate) fn for_now(places: &Places<'_>, table: Raw, listing: &Listing) -> Vec<(Partition, Result<Extraction>)> {
-    for_now_telling(places, table, listing, &unheard)
+    for_now_heard(places, table, listing, &unheard)
 }
 
-/// The same, for a listener.
-pub(crate) fn for_now_telling(
+/// The same, and tells of each partition that is done.
+pub(crate) fn for_now_heard(
     places: &Places<'_>,
     table: Raw,
     listing: &Listing,
@@ -156,8 +156,6 @@ pub(crate) fn for_now_telling(
 ) -> Vec<(Partition, Result<Extraction>)> {
     let partitions: Vec<Partition> = listing.partitions.values().cloned().collect();
     let (settings, keep) = (places.settings, Keep::ForNow);
-    let (items, bytes) = (partitions.len() as u64, partitions.iter().map(Partition::bytes).sum());
-    progress(Progress::Begin { step: table.table(), of: "partitions", items, bytes });
     let usual_bytes = usual_bytes(listing);
     let request = ExtractRequest { settings, table, partitions: &partitions, usual_bytes, keep, progress };
     let extracted = places.engine.extract(&request);

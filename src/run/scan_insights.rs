@@ -142,7 +142,7 @@ fn rows_of(places: &Places<'_>, partition: &Partition) -> Result<Vec<InsightRow>
 fn landed(places: &Places<'_>, partition: &Partition) -> Result<LandedDay> {
     match &places.settings.insights {
         Some(of) => readable(|| insights::read_partition(places.lake, &of.columns, partition)),
-        None => Ok(LandedDay { rows: Vec::new(), missing: MissingColumns::default() }),
+        None => Ok(LandedDay { rows: Vec::new(), repeated: 0, missing: MissingColumns::default() }),
     }
 }
 
@@ -170,7 +170,7 @@ pub(crate) fn read_insights(
 fn read_partitions(places: &Places<'_>, partitions: &[Partition]) -> Vec<Result<(Vec<InsightRow>, InsightsContent)>> {
     let listed = places.settings.listed_accounts();
     on_all_cores(partitions, |partition| {
-        let LandedDay { rows, missing } = landed(places, partition)?;
+        let LandedDay { rows, missing, .. } = landed(places, partition)?;
         let content = InsightsContent { missing, ..insights::content(&rows, &listed) };
         Ok((rows, content))
     })

@@ -127,7 +127,7 @@ const STAGES: &[(&str, &[&str])] = &[
         &[
             "run/mod.rs",
             "commands/categories.rs",
-            "commands/check.rs",
+            "commands/check/",
             "commands/insights.rs",
             "commands/sessions.rs",
             "commands/new_setting.rs",
@@ -141,8 +141,8 @@ const STAGES: &[(&str, &[&str])] = &[
     ("extract::messages", &["engine/embedded/extract.rs"]),
     ("extract::events", &["engine/embedded/extract.rs"]),
     ("ExtractRequest {", &["run/scan.rs"]),
-    ("insights::read_partition", &["run/scan_insights.rs", "commands/check.rs", "run/pull/"]),
-    ("Identities::read", &["commands/check.rs", "commands/sessions.rs"]),
+    ("insights::read_partition", &["run/scan_insights.rs", "commands/check/", "run/pull/"]),
+    ("Identities::read", &["commands/check/", "commands/sessions.rs"]),
     (
         "Identities::surveyed",
         &["run/mod.rs", "commands/categories.rs", "known/aliases.rs", "commands/plan.rs", "commands/verify.rs"],

@@ -10,6 +10,7 @@ mod blip_shared;
 mod browser;
 mod cases;
 mod cells;
+mod check_agrees;
 mod contract;
 mod conversion_events;
 mod delta;

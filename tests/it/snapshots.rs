@@ -45,7 +45,10 @@ fn everywhere(text: &str, lake: &Lake) -> String {
         Some((_, rest)) => format!("at most <size> bytes to read{rest}"),
         None => line.trim_end().to_owned(),
     };
-    text.lines().map(size).map(|line| without_version(&line)).collect::<Vec<_>>().join("\n")
+    // How long reading takes is the machine's affair, and how large files are the writer's.
+    let night =
+        |line: String| if line.starts_with("ok      night: ") { "ok      night: <size and time>".to_owned() } else { line };
+    text.lines().map(size).map(night).map(|line| without_version(&line)).collect::<Vec<_>>().join("\n")
 }
 
 fn without_version(line: &str) -> String {

@@ -85,7 +85,7 @@ impl<'a> Pull<'a> {
     /// Reads the token; an error where there is none.
     pub(crate) fn start(job: &'a Job<'a>, lock: &'a Lock, ledgers: Ledgers, listing: &Listing) -> Result<Option<Pull<'a>>> {
         let Some((api, folder)) = job.settings.fetched_insights() else { return Ok(None) };
-        let waiting = Waiting { stopped: job.stopped, pause: job.pause };
+        let waiting = Waiting { stopped: job.stopped, pause: job.pause, at_most: None };
         let client = Client::new(api.client_settings()?, waiting)?;
         let objects = listing.partitions.values().flat_map(|partition| &partition.objects);
         Ok(Some(Pull {

@@ -47,7 +47,7 @@ fn with_client<T>(server: &GraphServer, settings: ClientSettings, work: impl FnO
         Ok(())
     };
     let stopped = || Ok(());
-    let client = Client::new(settings, Waiting { stopped: &stopped, pause: Some(&pause) }).unwrap();
+    let client = Client::new(settings, Waiting { stopped: &stopped, pause: Some(&pause), at_most: None }).unwrap();
     let result = work(&client);
     assert_eq!(server.stage().violations, Vec::<String>::new(), "Meta would not take these requests");
     drop(client);

@@ -212,7 +212,7 @@ fn a_stop_ends_a_wait_and_what_is_under_way() {
         pauses.set(pauses.get() + 1);
         Ok(())
     };
-    let client = Client::new(settings(&server), Waiting { stopped: &stopped, pause: Some(&pause) }).unwrap();
+    let client = Client::new(settings(&server), Waiting { stopped: &stopped, pause: Some(&pause), at_most: None }).unwrap();
     let error = client.daily("act_123", days("2026-03-01", "2026-03-04")).unwrap_err();
     assert_eq!((error.kind(), pauses.get()), (ErrorKind::Terminated, 3));
     // While no answer comes, and while time really passes.
@@ -224,7 +224,7 @@ fn a_stop_ends_a_wait_and_what_is_under_way() {
             looks.set(looks.get() + 1);
             if looks.get() > 3 { stop() } else { Ok(()) }
         };
-        let client = Client::new(settings(&server), Waiting { stopped: &stopped, pause: None }).unwrap();
+        let client = Client::new(settings(&server), Waiting { stopped: &stopped, pause: None, at_most: None }).unwrap();
         let error = client.daily("act_123", days("2026-03-01", "2026-03-04")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Terminated, "{error}");
     }
