@@ -72,3 +72,30 @@ fn hours_off(met: &Met) -> Option<i64> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::day::Day;
+
+    /// Two partitions with rows in these hours of their day.
+    fn off(hours: std::ops::Range<i64>) -> Option<i64> {
+        let mut times = Times { first: 0, last: 0, rows: 0, far: 0, furthest: 0, by_hour: [0; HOURS] };
+        for hour in hours {
+            times.by_hour[(hour + HOURS_BEFORE) as usize] += 10;
+            times.rows += 10;
+        }
+        let of_days = [(Day(1), times.clone()), (Day(2), times)];
+        hours_off(&Met { times: of_days.into(), ..Met::default() })
+    }
+
+    #[test]
+    fn days_of_another_zone_begin_and_end_at_another_hour() {
+        assert_eq!(off(3..27), Some(3));
+        assert_eq!(off(-9..15), Some(-9));
+        assert_eq!(off(0..24), None, "days of UTC");
+        assert_eq!(off(0..27), None, "late rows");
+        assert_eq!(off(8..20), None, "shops are shut at night");
+        assert_eq!(off(-3..24), None, "early rows");
+    }
+}
