@@ -61,7 +61,7 @@ mod tests {
             assert_eq!(nearest(bots, asked), near, "{asked:?}");
         }
         assert_eq!(nearest(["url", "name", "path"], "uri"), Some("url"));
-        assert_eq!(nearest(["timezone", "id"], "tiemzone"), Some("timezone"));
+        assert_eq!(nearest(["timezone", "id"], "time_zone"), Some("timezone"));
         assert_eq!(nearest(["timezone", "id"], "colour"), None);
     }
 
