@@ -329,6 +329,11 @@ impl Listed<'_> {
                 listing.partitions.insert(day, Partition { day, objects, fault });
             }
         }
+        // The newest day alone may be one that is being written.
+        let last = listing.partitions.keys().next_back();
+        if last.is_some_and(|last| unmarked.iter().filter(|day| *day > last).count() == 1) {
+            unmarked.pop();
+        }
         listing.left_out.extend(told_unmarked(&unmarked, self.layout.marker.as_deref()));
         listing.left_out.extend(told(&others, "of no kind that is read lie under days"));
         listing.left_out.extend(self.of_no_day);

@@ -264,6 +264,13 @@ fn days_without_their_marker_are_named() {
     let ran = scene.ctwa("run", &[]);
     said(&ran, 0, &[]);
     assert!(!ran.stderr.contains("no marker"), "{}", ran.stderr);
+    // One day that is newest may be being written; several are not.
+    fs::remove_file(scene.folder("messages", DAYS[3]).join("_SUCCESS")).expect("it goes");
+    let checked = scene.ctwa("check", &[]);
+    assert!(!checked.stdout.contains("no marker"), "{}", checked.stdout);
+    fs::remove_file(scene.folder("messages", FAULTY).join("_SUCCESS")).expect("it goes");
+    let checked = scene.ctwa("check", &[]);
+    assert!(checked.stdout.contains("2 days hold files and no marker"), "{}", checked.stdout);
 }
 
 #[test]
