@@ -17,6 +17,7 @@
 //! logged.rs       a file of a table with a log
 //! mapping.rs      where the lake's columns are found
 //! memory.rs       how the allocator keeps it
+//! met.rs          what is met in a file that nobody knows yet
 //! missing.rs      columns that a file lacks
 //! money.rs        exact decimals from text
 //! object.rs       what a listing shows
@@ -47,6 +48,7 @@ pub(crate) mod limits;
 pub(crate) mod logged;
 pub(crate) mod mapping;
 pub(crate) mod memory;
+pub(crate) mod met;
 pub(crate) mod missing;
 pub mod money;
 pub mod object;

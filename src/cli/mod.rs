@@ -15,11 +15,14 @@
 //! explain.rs
 //! what_if.rs
 //! check.rs
+//! init.rs
 //! insights.rs
 //! conversion_event/mod.rs          its commands
 //! conversion_event/list.rs
 //! conversion_event/categories.rs
 //! conversion_event/set.rs
+//! ask.rs                           questions to a person at a terminal
+//! new_file.rs                      a file that is not there yet
 //! shell.rs                         completions, the manual page
 //! exit.rs                          exit codes
 //! machine.rs                       environment, clock, stores
@@ -32,15 +35,18 @@
 //! ```
 
 mod args;
+mod ask;
 mod backfill;
 mod check;
 mod conversion_event;
 mod exit;
 mod explain;
 mod flags;
+mod init;
 mod insights;
 mod log;
 mod machine;
+mod new_file;
 mod plan;
 mod progress;
 mod report;
@@ -87,6 +93,7 @@ pub fn main() -> ExitCode {
 
 fn execute(command: &Command) -> Result<Exit> {
     match command {
+        Command::Init(args) => init::execute(args),
         Command::Run(args) => run::execute(args),
         Command::Backfill(args) => backfill::execute(args),
         Command::Plan(args) => plan::execute(args),

@@ -32,6 +32,7 @@
 //! read.rs            Parquet in batches
 //! store.rs           opened by the environment
 //! table.rs           our own tables as Parquet
+//! tables.rs          the tables of an unknown lake
 //! write.rs           one object at once
 //! ```
 
@@ -58,6 +59,7 @@ mod probe;
 mod read;
 mod store;
 mod table;
+mod tables;
 mod write;
 
 pub use holder::Released;
@@ -73,3 +75,4 @@ pub(crate) use read::readable;
 pub use read::{Filter, ReadPlan, StoredSpan, TextForm};
 pub use store::{Environment, Requests};
 pub use table::{StoredTable, decode, encode, encode_working, read_footer_schema};
+pub(crate) use tables::FoundTable;

@@ -21,6 +21,7 @@ mod explain;
 mod faults;
 mod forms;
 mod graph;
+mod init;
 mod lake;
 mod landed_insights;
 mod large;

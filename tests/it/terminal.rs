@@ -169,7 +169,8 @@ fn bash_completes_commands_and_flags() {
     assert!(offered("ctwa conversion-event set --eff").contains(&"--effective-at".to_owned()));
 }
 
-const COMMANDS: [&str; 9] = ["run", "backfill", "plan", "verify", "report", "check", "conversion-event", "completions", "man"];
+const COMMANDS: [&str; 10] =
+    ["init", "run", "backfill", "plan", "verify", "report", "check", "conversion-event", "completions", "man"];
 
 #[test]
 fn every_shell_has_completions() {
