@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use arrow::array::{Array, StringArray};
+use arrow::array::{Array, RecordBatch, StringArray};
 
 use super::kinds::Candidate;
 use super::values;
@@ -22,6 +22,8 @@ use crate::lake::{Lake, ReadPlan, readable};
 const BYTES_READ: u64 = 256 << 20;
 /// As many contacts and ads of a bot are kept apart.
 const MOST_KEPT: usize = 50_000;
+/// As many words of directions.
+const MOST_WORDS: usize = 100;
 
 /// What the rows of one bot are.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +50,10 @@ pub(super) struct Account {
 pub(super) struct Census {
     pub bots: BTreeMap<String, BotRows>,
     pub accounts: BTreeMap<String, Account>,
+    /// Words of directions, as the mapping reads them, by their rows.
+    pub directions: BTreeMap<String, u64>,
+    /// Words for nothing that stand where ids should, by table.
+    pub null_words: BTreeMap<&'static str, BTreeMap<String, u64>>,
     /// The days of messages and of events that were read.
     pub days: BTreeMap<&'static str, (Day, Day)>,
 }
@@ -113,6 +119,13 @@ impl Census {
         for (bot, rows) in other.bots {
             self.bots.entry(bot).or_default().add(rows);
         }
+        for (word, rows) in other.directions {
+            *self.directions.entry(word).or_default() += rows;
+        }
+        for (table, words) in other.null_words {
+            let own = self.null_words.entry(table).or_default();
+            words.into_iter().for_each(|(word, rows)| *own.entry(word).or_default() += rows);
+        }
         for (id, account) in other.accounts {
             let own = self.accounts.entry(id).or_default();
             own.ads.extend(account.ads);
@@ -155,10 +168,16 @@ fn at(texts: &StringArray, row: usize) -> Option<&str> {
     texts.is_valid(row).then(|| texts.value(row).trim()).filter(|text| !text.is_empty())
 }
 
-fn count_messages(bound: &Bound, batch: &arrow::array::RecordBatch, census: &mut Census) -> Result<()> {
+fn count_messages(bound: &Bound, batch: &RecordBatch, census: &mut Census) -> Result<()> {
     let text = |name| bound.text(name, batch);
     let (bots, contacts, directions) = (text("bot_id")?, text("contact_id")?, text("direction")?);
     let ads = bound.cells("ad_id", batch)?.texts;
+    note_null_words(bound, batch, ("messages", &["contact_id", "ad_id"]), census)?;
+    for word in directions.iter().flatten() {
+        if census.directions.len() < MOST_WORDS || census.directions.contains_key(word) {
+            *census.directions.entry(word.to_string()).or_default() += 1;
+        }
+    }
     for row in 0..batch.num_rows() {
         let Some(bot) = at(&bots, row) else { continue };
         let rows = census.bots.entry(bot.to_string()).or_default();
@@ -173,6 +192,24 @@ fn count_messages(bound: &Bound, batch: &arrow::array::RecordBatch, census: &mut
         }
         // What a bot sent to another is no contact of its own.
         keep(&mut rows.contacts, at(&contacts, row).filter(|contact| !values::is_blip_bot(contact)));
+    }
+    Ok(())
+}
+
+/// Counts the cells that hold a word for nothing in place of an id.
+fn note_null_words(
+    bound: &Bound,
+    batch: &RecordBatch,
+    (table, columns): (&'static str, &[&'static str]),
+    census: &mut Census,
+) -> Result<()> {
+    for column in columns {
+        let faulty: Vec<usize> = bound.cells(column, batch)?.faults.rows().map(|(row, _)| row).collect();
+        for cell in bound.as_they_came(column, batch, &faulty)?.into_iter().flatten() {
+            if values::is_word_for_nothing(&cell.text) {
+                *census.null_words.entry(table).or_default().entry(cell.text.trim().to_string()).or_default() += 1;
+            }
+        }
     }
     Ok(())
 }
@@ -194,8 +231,9 @@ fn keep(set: &mut BTreeSet<String>, text: Option<&str>) {
     }
 }
 
-fn count_events(bound: &Bound, batch: &arrow::array::RecordBatch, census: &mut Census) -> Result<()> {
+fn count_events(bound: &Bound, batch: &RecordBatch, census: &mut Census) -> Result<()> {
     let (bots, contacts) = (bound.text("bot_id", batch)?, bound.text("contact_id", batch)?);
+    note_null_words(bound, batch, ("events", &["contact_id"]), census)?;
     for row in 0..batch.num_rows() {
         let Some(bot) = at(&bots, row) else { continue };
         let rows = census.bots.entry(bot.to_string()).or_default();
@@ -205,7 +243,7 @@ fn count_events(bound: &Bound, batch: &arrow::array::RecordBatch, census: &mut C
     Ok(())
 }
 
-fn count_insights(bound: &Bound, batch: &arrow::array::RecordBatch, census: &mut Census) -> Result<()> {
+fn count_insights(bound: &Bound, batch: &RecordBatch, census: &mut Census) -> Result<()> {
     let text = |name| bound.text(name, batch);
     let (accounts, ads, currencies) = (text("account_id")?, text("ad_id")?, text("currency")?);
     let spend = bound.stored("spend", batch)?;

@@ -20,7 +20,7 @@ pub(super) fn complete(fit: &mut Fit, looked: &Looked<'_>, zone: Option<ArrivalZ
     for choice in &mut fit.choices {
         match choice.column.name {
             "sent_at" | "occurred_at" | "loaded_at" => complete_times(choice, looked, zone),
-            "direction" => complete_directions(choice, looked),
+            "direction" => complete_directions(choice, looked, &BTreeMap::new()),
             "spend" => complete_spend(choice, looked),
             "ad_id" if !is_landed_later => note_floats(choice, looked),
             _ => {}
@@ -75,14 +75,19 @@ fn complete_times(choice: &mut Choice, looked: &Looked<'_>, zone: Option<Arrival
     }
 }
 
-fn complete_directions(choice: &mut Choice, looked: &Looked<'_>) {
+/// Completes the words of directions, with those of rows that are not in the sample.
+pub(super) fn complete_directions(choice: &mut Choice, looked: &Looked<'_>, others: &BTreeMap<String, u64>) {
     let mut unknown: BTreeMap<String, u64> = BTreeMap::new();
+    choice.notes.retain(|note| !note.starts_with(UNKNOWN_WORDS));
     for source in &mut choice.sources {
         let Some(seen) = seen(source, looked) else { continue };
         let of_true = values::direction_of_true(&bare(source.key.last().unwrap_or(&source.column)));
         let is_boolean = seen.kinds.iter().all(|kind| *kind == Kind::Boolean);
         let mut words: Vec<(String, &'static str)> = Vec::new();
-        for (word, rows) in &seen.values {
+        // What is translated already, or needs no translation, is not to be told again.
+        let is_new = |word: &&String| !seen.values.contains_key(*word) && !["received", "sent"].contains(&word.as_str());
+        let others = others.iter().filter(|(word, _)| is_new(word));
+        for (word, rows) in seen.values.iter().chain(others) {
             let of_word = match (is_boolean, of_true, word.as_str()) {
                 (true, Some(direction), "true") => Some(direction),
                 (true, Some("sent"), _) => Some("received"),
@@ -109,12 +114,13 @@ fn complete_directions(choice: &mut Choice, looked: &Looked<'_>) {
     if !unknown.is_empty() {
         let words: Vec<String> =
             unknown.iter().take(8).map(|(word, rows)| format!("{word:?}: {}", counted(rows, "row", "rows"))).collect();
-        choice.notes.push(format!(
-            "what these words mean is not known: {}; name each in values = {{ received = [...], sent = [...] }}",
-            words.join(", ")
-        ));
+        choice
+            .notes
+            .push(format!("{UNKNOWN_WORDS}: {}; name each in values = {{ received = [...], sent = [...] }}", words.join(", ")));
     }
 }
+
+const UNKNOWN_WORDS: &str = "what these words mean is not known";
 
 fn complete_spend(choice: &mut Choice, looked: &Looked<'_>) {
     let mut is_float = false;

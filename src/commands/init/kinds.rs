@@ -81,7 +81,12 @@ fn candidate(lake: &Lake, found: FoundTable, zone: Option<ArrivalZone>) -> Resul
     let days = lake.days_of(&found)?;
     let mut sample = Sample::take(lake, &days, ROWS)?;
     let mut seen = sample.seen();
-    let mut fit = kind(&found, &Looked { sample: &sample, seen: &seen });
+    let is_empty = sample.files.is_empty() && sample.unread.is_none();
+    let mut fit = if is_empty {
+        named(&found, &Looked { sample: &sample, seen: &seen })
+    } else {
+        kind(&found, &Looked { sample: &sample, seen: &seen })
+    };
     if fit.as_ref().is_some_and(|fit| fit.table.name == "identities") {
         sample = Sample::take(lake, &days, ALIASES)?;
         seen = sample.seen();
@@ -96,6 +101,13 @@ fn candidate(lake: &Lake, found: FoundTable, zone: Option<ArrivalZone>) -> Resul
         partition_zone = zone_of_folders(&found, fit, &looked);
     }
     Ok(Candidate { found, days, sample, seen, fit, null_words, partition_zone })
+}
+
+/// What a folder without rows is, by its name alone.
+fn named(found: &FoundTable, looked: &Looked<'_>) -> Option<Fit> {
+    let name = found.folder.rsplit('/').next().unwrap_or_default();
+    let tables = [&MESSAGES, &EVENTS, &INSIGHTS, &IDENTITIES];
+    tables.into_iter().find(|table| values::is_name_of(name, table.name)).map(|table| Fit::of(table, looked))
 }
 
 /// What a folder is, by what it has.

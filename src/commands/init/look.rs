@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::census::{self, Census};
+use super::columns::Looked;
 use super::decided::{BotChoice, Decided};
+use super::details;
 use super::found::Look;
 use super::kinds;
 use super::text;
@@ -73,6 +75,16 @@ impl Look {
         for (table, mapping) in mappings {
             if let Some((mapping, candidate)) = mapping.zip(self.picked(table, wishes)) {
                 census::take(lake, mapping, candidate, &mut census, progress)?;
+            }
+        }
+        for candidate in &mut self.candidates {
+            let Some(fit) = &mut candidate.fit else { continue };
+            if let Some(words) = census.null_words.get(fit.table.name) {
+                candidate.null_words.clone_from(words);
+            }
+            if let Some(direction) = fit.choice_mut("direction") {
+                let looked = Looked { sample: &candidate.sample, seen: &candidate.seen };
+                details::complete_directions(direction, &looked, &census.directions);
             }
         }
         self.census = census;

@@ -94,6 +94,9 @@ fn write_table(page: &mut Page, candidate: &Candidate, section: &str, wishes: &W
     if let Some(error) = &candidate.sample.unread {
         page.comment(&format!("A file could not be read: {}", quoted(&error.to_string())));
     }
+    if candidate.sample.files.is_empty() {
+        return page.comment("It has no rows that could be looked at: it is taken for this table by its name alone.");
+    }
     write_columns(page, candidate, fit, section, wishes);
 }
 
