@@ -1,13 +1,20 @@
 //! `ctwa init`: the pipeline file that it writes for a lake it does not know gives the tables of that lake's own pipeline file; what it
 //! cannot know stands there as a comment, is told, and is never guessed.
 
+mod shapes;
+mod unknown;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::lake::{self, Ran, unequal_objects};
+use crate::lake::{self, Form, LAYOUTS, Names, Ran, TimeForm, unequal_objects};
+use crate::remote::{self, Bucket};
+use crate::scene::{self, noon};
+use crate::servers;
+use crate::world::{Bot, World};
 
 /// A folder with a lake that has a pipeline file of its own.
 struct Place {
@@ -114,5 +121,71 @@ fn the_sample_lakes_yield_the_tables_of_their_own_files() {
         {
             assert!(text.contains(says), "{lake}: {says}\n{text}");
         }
+    }
+}
+
+#[test]
+fn a_lake_on_s3_is_looked_at_as_one_on_disk() {
+    let bucket = Bucket::on_s3();
+    bucket.put(&remote::below("lake", remote::sample_lake("blip")));
+    let place = sample("blip", "sample-blip");
+    let url = format!("{}/lake", bucket.url);
+    let args = [&["init", url.as_str(), "--out", "s3.toml", "--output", "new"], SHOP].concat();
+    let ran = Command::new(env!("CARGO_BIN_EXE_ctwa"))
+        .args(args)
+        .env_clear()
+        .envs(servers::s3().environment())
+        .current_dir(place.folder.path())
+        .output()
+        .expect("ctwa starts");
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    assert_eq!(place.init(SHOP).code, 0);
+    let on_s3 = fs::read_to_string(place.path("s3.toml")).expect("it is written");
+    let expected = place.text().replace("name = \"new\"", "name = \"s3\"").replace("url = \"lake\"", &format!("url = {url:?}"));
+    assert_eq!(on_s3, expected);
+}
+
+/// The scene's world with a conversion event.
+fn world() -> World {
+    let shop = Bot {
+        id: "shop".into(),
+        timezone: "UTC".into(),
+        ad_accounts: vec!["act_1".into(), "act_2".into()],
+        settings: vec![("purchase".into(), noon("2026-02-01"))],
+        ..Bot::default()
+    };
+    World { bots: vec![shop], ..scene::world() }
+}
+
+#[test]
+fn every_layout_type_and_form_of_time_is_found() {
+    let times = [
+        TimeForm::MicrosUtc,
+        TimeForm::MicrosNaive,
+        TimeForm::Millis,
+        TimeForm::NanosNaive,
+        TimeForm::Text,
+        TimeForm::Texts,
+        TimeForm::Integer,
+        TimeForm::Digits,
+    ];
+    let names = [Names::Contract, Names::Upper, Names::Capital];
+    for (number, lay) in LAYOUTS.into_iter().enumerate() {
+        let form = Form {
+            lay,
+            time: times[number % times.len()],
+            names: names[number % names.len()],
+            files_per_day: 1 + number % 2,
+            types: (number % 2 == 1).then_some(number as u64),
+            spend_as_text: number % 3 == 0,
+            counts_as_text: number % 3 == 1,
+            bare_accounts: number % 4 == 0,
+            ..Form::default()
+        };
+        let place = Place::new();
+        lake::write(&world(), &form, place.folder.path());
+        lake::write_pipeline(&world(), &form, place.folder.path(), "own", Some("own"));
+        let flags = ["--timezone=UTC", "--conversion-event=purchase@2026-02-01T12:00:00Z", "--max-rejected-share=1"];
+        place.assert_same_tables(&format!("{form:?}"), &flags);
     }
 }
