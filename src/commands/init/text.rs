@@ -205,7 +205,7 @@ fn first_instant(decided: &Decided, zone: &str) -> String {
     zone.parse::<Zone>().map(|zone| zone.time(zone.start_of(first))).unwrap_or_default()
 }
 
-/// What an account spent in the rows that were read.
+/// What the rows that were read say an account spent: a loader that appends says it more than once.
 fn spend(look: &Look, account: &str) -> String {
     let Some(of) = look.census.accounts.get(account) else { return "no figures in the lake".to_string() };
     let by_currency = |(currency, amount): (&String, &i128)| {
@@ -216,7 +216,7 @@ fn spend(look: &Look, account: &str) -> String {
         )
     };
     let spent: Vec<String> = of.spend.iter().map(by_currency).collect();
-    format!("{} spent by {}", spent.join(" and "), counted(of.ads.len(), "ad", "ads"))
+    format!("{} in the rows of {}", spent.join(" and "), counted(of.ads.len(), "ad", "ads"))
 }
 
 fn write_accounts(page: &mut Page, look: &Look, decided: &Decided) {
