@@ -146,9 +146,8 @@ fn by_name(table: &InputTable, column: &InputColumn, looked: &Looked<'_>, used: 
 /// The place that holds values of the form that a column has; a folder's key for a bot.
 fn by_values(table: &InputTable, column: &'static InputColumn, looked: &Looked<'_>, used: &BTreeSet<Place>) -> Choice {
     let mut choice = Choice { column, sources: Vec::new(), by_name: false, doubtful: Vec::new(), notes: Vec::new() };
-    if column.name == "bot_id"
-        && table.name != "identities"
-        && let Some(key) = folder_key(looked.sample)
+    if table.name != "identities"
+        && let Some(key) = folder_key(table, column, looked.sample)
     {
         choice.sources.push(ColumnSource { partition: Some(key), ..ColumnSource::column(column.name) });
         choice.by_name = true;
@@ -161,16 +160,21 @@ fn by_values(table: &InputTable, column: &'static InputColumn, looked: &Looked<'
     let best: Vec<Place> = found.iter().filter(|(score, _)| *score == found[0].0).map(|(_, place)| (*place).clone()).collect();
     match best.len() {
         0 => {}
-        1 => choice.sources = sources(best),
+        // Many columns hold a few words: which of them are categories only a person can say.
+        1 if column.name != "category" => choice.sources = sources(best),
         _ => choice.doubtful = best,
     }
     choice
 }
 
-/// The key of the folders that name the bot.
-fn folder_key(sample: &Sample) -> Option<String> {
-    let keys = sample.files.iter().flat_map(|file| folders::keys_of(&file.path));
-    keys.into_iter().find(|key| ["botid", "bot", "owneridentity", "owner"].contains(&bare(key).as_str()))
+/// As sure is a name that a folder's key is taken for a column by.
+const SURE_KEY: u32 = 90;
+
+/// The key of the folders that have a column's values.
+fn folder_key(table: &InputTable, column: &InputColumn, sample: &Sample) -> Option<String> {
+    let keys = sample.files.iter().flat_map(|file| folders::keys_of(&file.path)).filter(|_| !column.is_instant());
+    let score = |key: &String| names::score(table.name, column.name, &Place { column: key.clone(), key: Vec::new() });
+    keys.filter(|key| score(key) >= SURE_KEY).max_by_key(score)
 }
 
 /// How sure the form of the values alone is that they are a column's.

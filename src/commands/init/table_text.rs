@@ -5,6 +5,7 @@ use super::found::Look;
 use super::kinds::Candidate;
 use super::names::bare;
 use super::page::Page;
+use super::values;
 use super::wishes::{TABLES, Wishes};
 use crate::base::arrival::ArrivalZone;
 use crate::base::mapping::ColumnSource;
@@ -24,7 +25,7 @@ pub(super) fn write_tables(page: &mut Page, look: &Look, wishes: &Wishes) {
         page.line("");
         match picked {
             Some(candidate) => write_table(page, candidate, &section, wishes),
-            None => write_missing_table(page, table, &section, &others),
+            None => write_missing_table(page, look, table, &section, &others),
         }
         for other in others {
             page.comment(&format!("path = {} looks like {table} too: {}", quoted(&other.found.folder), about(other)));
@@ -41,11 +42,26 @@ fn about(candidate: &Candidate) -> String {
     }
 }
 
-fn write_missing_table(page: &mut Page, table: &str, section: &str, others: &[&Candidate]) {
+/// The folder that bears a table's name and is not taken for it.
+fn namesake<'l>(look: &'l Look, table: &str) -> Option<&'l str> {
+    let refused = look.refused.iter().map(|(folder, _)| folder.as_str());
+    let unknown =
+        look.candidates.iter().filter(|candidate| candidate.fit.is_none()).map(|candidate| candidate.found.folder.as_str());
+    refused.chain(unknown).find(|folder| values::is_name_of(folder.rsplit('/').next().unwrap_or_default(), table))
+}
+
+fn write_missing_table(page: &mut Page, look: &Look, table: &str, section: &str, others: &[&Candidate]) {
     let is_needed = ["messages", "events"].contains(&table);
+    let namesake = namesake(look, table);
     if !others.is_empty() {
         page.comment(&format!("NOT KNOWN: several folders look like {table}. Write the one that is meant, or use --{table}:"));
         page.missing(format!("which folder is {table}: {}", list(others.iter().map(|other| other.found.folder.as_str()))));
+    } else if let Some(folder) = namesake {
+        page.comment(&format!(
+            "NOT KNOWN: {} bears the name of this table; it cannot be read, or has other columns.",
+            quoted(folder)
+        ));
+        page.missing(format!("where {table} are: {} is there, and cannot be read or has other columns", quoted(folder)));
     } else if is_needed {
         let has = match table {
             "messages" => "a message id, a contact, a time and the ad (WhatsApp's referral)",
@@ -62,7 +78,7 @@ fn write_missing_table(page: &mut Page, table: &str, section: &str, others: &[&C
         page.comment("No folder has aliases. Leave it out if every contact has one id everywhere.");
     }
     page.line(&format!("# [{section}]"));
-    if !others.is_empty() || is_needed {
+    if !others.is_empty() || is_needed || namesake.is_some() {
         page.line("# path = \"...\"");
     }
 }
@@ -190,7 +206,7 @@ fn doubtful(place: &Place, choice: &Choice) -> String {
 /// What stands in every row, where the rows do not say it and a person did.
 fn constant(column: &str, table: &str, wishes: &Wishes) -> Option<String> {
     match (column, table, &wishes.bots[..]) {
-        ("bot_id", "messages" | "events", [only]) => Some(only.clone()),
+        ("bot_id", "messages" | "events" | "identities", [only]) => Some(only.clone()),
         ("currency", "insights", _) => wishes.currency.clone(),
         _ => None,
     }

@@ -127,7 +127,13 @@ pub(super) fn is_word_for_nothing(text: &str) -> bool {
 /// Whether a folder bears the name of a table, as the contract or Blip has it.
 pub(super) fn is_name_of(folder: &str, table: &str) -> bool {
     let folder = folder.to_lowercase();
-    folder == table || table == "events" && ["eventtracks", "event_tracks"].contains(&folder.as_str())
+    let others: &[&str] = match table {
+        "events" => &["eventtracks", "event_tracks"],
+        "insights" => &["ads_insights", "ad_insights"],
+        "identities" => &["aliases", "identity"],
+        _ => &[],
+    };
+    folder == table || others.contains(&folder.as_str())
 }
 
 /// Words as the contract has them; none of a word that nobody knows.

@@ -12,7 +12,7 @@ use super::shapes::{
     tables, texts,
 };
 use super::{Place, copy_folder};
-use crate::lake::{self, Columns, strings, unequal_objects};
+use crate::lake::{self, Columns, Form, strings, unequal_objects};
 use crate::scene::HOUR;
 
 #[test]
@@ -92,6 +92,14 @@ fn a_lake_that_lacks_something_says_so() {
     assert!(!place.path("new.toml").exists(), "nothing is written");
     let ran = place.run(&["init", "nowhere"]);
     assert!(ran.code == 2 && ran.stderr.contains("does not exist"), "{}", ran.stderr);
+
+    let place = plain_lake();
+    let columns = vec![("foo", strings([Some("a")].into_iter())), ("bar", strings([Some("b")].into_iter()))];
+    lake::write_file(&place.path("lake/identities/a.parquet"), columns, &Form::default());
+    let ran = place.init(&ANSWERS);
+    assert_eq!(ran.code, 2, "{}", ran.stdout);
+    assert!(ran.stdout.contains("where identities are: \"identities\" is there"), "{}", ran.stdout);
+    assert!(place.text().contains("\n# [inputs.identities]\n"), "{}", place.text());
 
     let place = plain_lake();
     let ran = place.run(&["init", "lake/messages"]);
