@@ -333,3 +333,42 @@ fn events_and_insights_in_other_shapes_give_the_same_figures() {
     let ran = lay(MESSAGES, EVENTS, fivetran).init(&ANSWERS);
     assert!(ran.code == 2 && ran.stdout.contains("where insights have currency"), "{}", ran.stdout);
 }
+
+#[test]
+fn a_delta_table_is_found_by_its_log() {
+    let place = lay(("messages/day={date}", plain), EVENTS, INSIGHTS);
+    let field = |(name, kind): (&str, &str)| serde_json::json!({"name": name, "type": kind, "nullable": true, "metadata": {}});
+    let texts = ["bot_id", "message_id", "contact_id", "direction", "ad_id", "ad_type", "ad_title", "ctwa_clid"];
+    let columns = texts.map(|name| (name, "string")).into_iter().chain([("sent_at", "timestamp"), ("day", "date")]);
+    let schema = serde_json::json!({"type": "struct", "fields": columns.map(field).collect::<Vec<_>>()}).to_string();
+    let mut actions = vec![
+        serde_json::json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}),
+        serde_json::json!({"metaData": {
+            "id": "6f5c1a9e-0d3b-4c55-9a55-d3a3f6c7a002", "format": {"provider": "parquet", "options": {}}, "createdTime": 0,
+            "schemaString": schema, "partitionColumns": ["day"], "configuration": {},
+        }}),
+    ];
+    actions.extend(TWO_DAYS.map(|day| {
+        serde_json::json!({"add": {
+            "path": format!("day={day}/part-0.parquet"), "partitionValues": {"day": day}, "size": 1, "modificationTime": 0,
+            "dataChange": true,
+        }})
+    }));
+    let log = place.path("lake/messages/_delta_log");
+    std::fs::create_dir_all(&log).expect("a folder");
+    let lines: Vec<String> = actions.iter().map(|action| format!("{action}\n")).collect();
+    std::fs::write(log.join(format!("{:020}.json", 0)), lines.concat()).expect("a version is written");
+    // What the log does not name is none of the table's.
+    let other = |rows: &[Message]| {
+        let mut columns = plain(rows);
+        columns[1].1 = self::texts(rows, |row| Some(format!("{}x", row.id)));
+        columns
+    };
+    let stray = place.path("lake/messages").join(format!("day={}/part-1.parquet", TWO_DAYS[0]));
+    lake::write_file(&stray, other(&messages(TWO_DAYS[0])), &Form::default());
+    assert_alike(&place, "delta", &[], &tables(&plain_lake(), "plain", &[]));
+    let text = place.text();
+    for says in ["# a Delta table, 2 days from 2026-03-01 to 2026-03-02", "partition = \"day={date}\""] {
+        assert!(text.contains(says), "{says}\n{text}");
+    }
+}
