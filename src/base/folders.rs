@@ -15,7 +15,7 @@ pub(super) fn value_of(path: &str, key: &str) -> Option<Option<String>> {
 }
 
 /// The keys that the folders of a path have.
-pub(super) fn keys_of(path: &str) -> Vec<String> {
+pub(crate) fn keys_of(path: &str) -> Vec<String> {
     folders(path).map(|(key, _)| key).collect()
 }
 

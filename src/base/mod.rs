@@ -18,6 +18,7 @@
 //! mapping.rs      where the lake's columns are found
 //! memory.rs       how the allocator keeps it
 //! mends.rs        the line that would read a column
+//! met.rs          what is met in a file that nobody knows yet
 //! missing.rs      columns that a file lacks
 //! money.rs        exact decimals from text
 //! object.rs       what a listing shows
@@ -51,6 +52,7 @@ pub(crate) mod logged;
 pub(crate) mod mapping;
 pub(crate) mod memory;
 pub(crate) mod mends;
+pub(crate) mod met;
 pub(crate) mod missing;
 pub mod money;
 pub mod object;

@@ -82,6 +82,15 @@ pub(crate) struct WrittenTime {
 }
 
 impl WrittenTime {
+    pub(crate) fn has_zone(self) -> bool {
+        self.offset.is_some()
+    }
+
+    /// In microseconds; as if the zone were UTC where the text names none.
+    pub(crate) fn in_utc(self) -> i64 {
+        self.local - self.offset.unwrap_or(0) * 1_000_000
+    }
+
     fn micros(self, zone: Option<&ArrivalZone>) -> Option<i64> {
         match self.offset {
             Some(seconds) => Some(self.local - seconds * 1_000_000),

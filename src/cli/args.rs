@@ -6,6 +6,7 @@ use super::backfill::BackfillArgs;
 use super::check::CheckArgs;
 use super::conversion_event::ConversionEventArgs;
 use super::explain::ExplainArgs;
+use super::init::InitArgs;
 use super::insights::InsightsArgs;
 use super::log::LogFormat;
 use super::plan::PlanArgs;
@@ -38,6 +39,8 @@ const EXIT_CODES: &str = "Exit codes:
 
 #[derive(Subcommand)]
 pub(super) enum Command {
+    /// Look at a lake and write a pipeline file for it.
+    Init(Box<InitArgs>),
     /// Build the days that the landed partitions allow; the nightly job.
     Run(RunArgs),
     /// Rebuild these days, whatever their state.
@@ -75,7 +78,7 @@ impl Command {
             Command::Plan(args) => args.how.json,
             Command::Verify(args) => args.json,
             Command::Explain(args) => args.json,
-            Command::Sessions(_) | Command::WhatIf(_) => false,
+            Command::Init(_) | Command::Sessions(_) | Command::WhatIf(_) => false,
             Command::Check(args) => args.json,
             Command::Insights(args) => args.json,
             Command::ConversionEvent(args) => args.wants_json(),

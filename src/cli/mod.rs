@@ -15,11 +15,14 @@
 //! explain.rs
 //! what_if.rs
 //! check.rs
+//! init.rs
 //! insights.rs
 //! conversion_event/mod.rs          its commands
 //! conversion_event/list.rs
 //! conversion_event/categories.rs
 //! conversion_event/set.rs
+//! ask.rs                           questions to a person at a terminal
+//! new_file.rs                      a file that is not there yet
 //! shell.rs                         completions, the manual page
 //! complete.rs                      the ids that a shell may offer
 //! manual.rs                        what the manual page says beside the commands
@@ -34,6 +37,7 @@
 //! ```
 
 mod args;
+mod ask;
 mod backfill;
 mod check;
 mod complete;
@@ -41,10 +45,12 @@ mod conversion_event;
 mod exit;
 mod explain;
 mod flags;
+mod init;
 mod insights;
 mod log;
 mod machine;
 mod manual;
+mod new_file;
 mod plan;
 mod progress;
 mod report;
@@ -109,6 +115,7 @@ fn completed() -> Option<ExitCode> {
 
 fn execute(command: &Command, quiet: bool) -> Result<Exit> {
     match command {
+        Command::Init(args) => init::execute(args),
         Command::Run(args) => run::execute(args, quiet),
         Command::Backfill(args) => backfill::execute(args, quiet),
         Command::Plan(args) => plan::execute(args),

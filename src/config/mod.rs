@@ -14,6 +14,7 @@
 //! marketing_api.rs   how insights are fetched
 //! secret.rs          a token that cannot be printed
 //! settings.rs        all of it together; the 90-day horizon
+//! written.rs         values as text
 //! ```
 
 mod bots;
@@ -26,6 +27,7 @@ mod insights;
 mod marketing_api;
 pub mod secret;
 mod settings;
+pub(crate) mod written;
 
 pub use bots::{Bot, BotCodes, ConversionSetting};
 pub use edit::with_setting;

@@ -21,6 +21,15 @@ fn format_of(path: &str) -> Option<&'static str> {
     }
 }
 
+/// The folder of the table of such a format that a path is a sign of.
+pub(super) fn root_of_format(path: &str) -> Option<String> {
+    format_of(path)?;
+    let names: Vec<&str> = path.split('/').collect();
+    let own = names.iter().rposition(|name| [".hoodie", "metadata", "_delta_log"].contains(name));
+    let own = own.or_else(|| names.iter().position(|name| name.contains('='))).unwrap_or(names.len() - 1);
+    Some(names[..own].join("/"))
+}
+
 /// Refuses a folder that is a table of such a format, or holds one.
 pub(super) fn refuse_formats(folder: &str, objects: &[Object]) -> Result<()> {
     let sign = |object: &Object| Some((format_of(&object.path[folder.len()..])?, object.path.clone()));

@@ -36,6 +36,7 @@
 //! read.rs            Parquet in batches
 //! store.rs           opened by the environment
 //! table.rs           our own tables as Parquet
+//! tables.rs          the tables of an unknown lake
 //! traffic.rs         over the wire to a store
 //! trial.rs           whether a folder can be written to
 //! write.rs           one object at once
@@ -68,6 +69,7 @@ mod projection;
 mod read;
 mod store;
 mod table;
+mod tables;
 mod traffic;
 mod trial;
 mod write;
@@ -86,4 +88,5 @@ pub(crate) use read::readable;
 pub use read::{ReadPlan, StoredSpan, TextForm};
 pub use store::Environment;
 pub use table::{StoredTable, decode, encode, encode_working, read_footer_schema};
+pub(crate) use tables::FoundTable;
 pub use traffic::Requests;

@@ -24,6 +24,7 @@ mod explain;
 mod faults;
 mod forms;
 mod graph;
+mod init;
 mod json_schema;
 mod lake;
 mod landed_insights;

@@ -376,7 +376,8 @@ fn bash_completes_the_bots_and_ads_of_the_pipeline_on_the_line() {
     assert_eq!(offers("ctwa report nowhere.toml --bot "), [""; 0]);
 }
 
-const COMMANDS: [&str; 9] = ["run", "backfill", "plan", "verify", "report", "check", "conversion-event", "completions", "man"];
+const COMMANDS: [&str; 10] =
+    ["init", "run", "backfill", "plan", "verify", "report", "check", "conversion-event", "completions", "man"];
 
 #[test]
 fn every_shell_has_completions() {

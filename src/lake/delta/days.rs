@@ -156,7 +156,7 @@ impl Live {
     }
 
     /// The pattern that all files fit.
-    fn proposal(&self) -> Option<Pattern> {
+    pub(crate) fn proposal(&self) -> Option<Pattern> {
         let of_column = |name: &String| ["{date}", "{yyyymmdd}"].map(|day| format!("{name}={day}"));
         let named = |letter: char| {
             let starts = |name: &&String| name.to_lowercase().starts_with(letter);
