@@ -98,7 +98,7 @@ pub trait KeptRows {
         contacts: Option<&HashSet<String>>,
     ) -> Result<Box<dyn Rows>>;
 
-    /// Rows of partitions that were read and are still in memory, as `schema::touches()` or `schema::conversions()`: some, or none.
+    /// Rows of partitions that were read and are still in memory, as `schema::touches()` or `schema::conversions()`: some, or none, oldest first.
     fn at_hand(&self) -> Vec<(Raw, RecordBatch)>;
 
     /// The rows of these partitions, settled, without those of test contacts.

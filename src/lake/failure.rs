@@ -136,10 +136,10 @@ impl Lake {
             "NoSuchBucket" | "ContainerNotFound" | "ContainerBeingDeleted" => Some(
                 Error::usage(format!("{root} does not exist"))
                     .with("endpoint", self.endpoint_text())
-                    .mend("correct the url in the pipeline file, or the endpoint and account of the environment"),
+                    .mend("correct the url of the lake, or the endpoint and account of the environment"),
             ),
             "InvalidBucketName" => {
-                Some(Error::usage(format!("{root} is not a valid bucket name")).mend("correct the url in the pipeline file"))
+                Some(Error::usage(format!("{root} is not a valid bucket name")).mend("correct the url of the lake"))
             }
             _ => None,
         }

@@ -36,13 +36,10 @@ impl Lake {
         let Some(path) = location.file_path() else { return Lake::opened(location, environment, None) };
         match std::fs::metadata(&path) {
             Ok(metadata) if metadata.is_dir() => Lake::opened(location, environment, Some(path)),
-            Ok(_) => {
-                Err(Error::usage(format!("{location} is a file, a folder is needed"))
-                    .mend("correct the url in the pipeline file"))
-            }
+            Ok(_) => Err(Error::usage(format!("{location} is a file, a folder is needed")).mend("correct the url of the lake")),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 Err(Error::usage(format!("folder {location} does not exist"))
-                    .mend("correct the url in the pipeline file, or create the folder"))
+                    .mend("correct the url of the lake, or create the folder"))
             }
             Err(error) => Err(io_error("the folder cannot be opened", &error).with("folder", location).source(error)),
         }

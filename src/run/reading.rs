@@ -15,6 +15,9 @@ use crate::run::{scan, scan_insights};
 
 use super::Run;
 
+/// As many rows of each table are compared by the contacts that they name, and those of one partition more.
+const ROWS_COMPARED: usize = 100_000;
+
 impl Run<'_> {
     pub(super) fn forget(&mut self, gone: &[(&'static str, Day)]) -> Result<()> {
         self.changes.extend(scan::forget(&self.job.places(), gone, &mut self.survey)?);
@@ -38,16 +41,25 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Contacts that would be one in another form, and test contacts that no row has, among the rows that were read just now and are still
-    /// at hand: of more, `check` tells.
+    /// Contacts that would be one in another form, among the newest rows that were read just now and are still at hand, and test contacts
+    /// that none of those has: of more, `check` tells.
     fn note_other_forms(&mut self) -> Result<()> {
         let Some((kept, identities)) = self.job.engine.rows().zip(self.identities.as_ref()) else { return Ok(()) };
-        let rows: Vec<Contacts<'_>> = kept.at_hand().into_iter().map(|(table, rows)| Contacts::Batch(table, rows)).collect();
-        let warnings = other_forms::warnings(self.job.settings, identities, &rows)?;
-        let at_hand: usize = rows.iter().map(Contacts::rows).sum();
-        let of_tests =
-            test_contacts::warnings(self.job.settings, identities, &rows, at_hand as u64 == self.survey.accepted_rows());
-        self.report.warnings.extend(warnings.into_iter().chain(of_tests).map(|text| format!("identities: {text}")));
+        let at_hand = kept.at_hand();
+        let mut left = [ROWS_COMPARED; 2];
+        let mut newest: Vec<Contacts<'_>> = Vec::new();
+        for (table, rows) in at_hand.iter().rev() {
+            let left = &mut left[*table as usize];
+            if *left > 0 {
+                *left = left.saturating_sub(rows.num_rows());
+                newest.push(Contacts::Batch(*table, rows.clone()));
+            }
+        }
+        let of_forms = other_forms::warnings(self.job.settings, identities, &newest)?;
+        let all: Vec<Contacts<'_>> = at_hand.into_iter().map(|(table, rows)| Contacts::Batch(table, rows)).collect();
+        let rows: usize = all.iter().map(Contacts::rows).sum();
+        let of_tests = test_contacts::warnings(self.job.settings, identities, &all, rows as u64 == self.survey.accepted_rows());
+        self.report.warnings.extend(of_forms.into_iter().chain(of_tests).map(|text| format!("identities: {text}")));
         Ok(())
     }
 

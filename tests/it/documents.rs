@@ -258,7 +258,9 @@ fn warnings_of_the_runbook_are_those_of_the_program() {
 fn warnings_of_a_run_and_notes_of_reports_are_told() {
     let told = told_warnings();
     let mut seen = 0;
-    for file in sources(&repository().join("src")) {
+    // What `init` says stands in the file that it writes.
+    let is_said = |file: &PathBuf| !file.to_string_lossy().contains("commands/init/");
+    for file in sources(&repository().join("src")).into_iter().filter(is_said) {
         let text = joined_lines(&fs::read_to_string(&file).expect("a source"));
         for word in [".warn(format!(", "warnings.insert(format!(", "notes.push(format!(", "notes.push(\"", "tracing::warn!("] {
             // The call, with what its text is filled with; what passes a text on has none of its own.
@@ -285,23 +287,30 @@ fn documents() -> Vec<(String, String)> {
     files.into_iter().map(|file| (file.clone(), read(&file))).collect()
 }
 
-/// The words of a shown command, with what stands for something: `PIPELINE` is a file, `DATE` a day.
+/// The words of a shown command, with what stands for something: `PIPELINE` is a file, `DATE` a day, a lake is none that is there.
 fn words_of(command: &str) -> Vec<String> {
     let command = command.replace(['[', ']'], "");
     let word = |word: &str| match word {
         "PIPELINE" => "nightly.toml".to_owned(),
         "DATE" => "2026-10-20".to_owned(),
         "SHELL" => "bash".to_owned(),
+        "LAKE" => "lake".to_owned(),
+        url if url.starts_with("s3://") => "lake".to_owned(),
         other => other.to_owned(),
     };
-    command.split_whitespace().map(word).collect()
+    // What stands in quotes is one word.
+    let parts = command.split('\'').enumerate();
+    let words = parts.flat_map(|(part, text)| if part % 2 == 1 { vec![text] } else { text.split_whitespace().collect() });
+    words.map(word).collect()
 }
 
-/// The commands of code blocks: lines that begin with `ctwa`, up to two blanks, which part them from what is said of them.
+/// The commands of code blocks: lines that begin with `ctwa`, up to two blanks, which part them from what is said of them. A line that ends
+/// in a backslash goes on in the next.
 fn shown_commands(text: &str) -> Vec<String> {
     let mut commands = Vec::new();
     let mut is_code = false;
-    for line in text.lines() {
+    let whole = text.replace("\\\n    ", "");
+    for line in whole.lines() {
         if line.starts_with("```") {
             is_code = !is_code;
         } else if is_code && line.starts_with("ctwa ") {
@@ -316,6 +325,9 @@ fn ctwa(args: &[String], folder: &Path) -> (i32, String) {
     (ran.status.code().unwrap_or(-1), format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr)))
 }
 
+/// What `init` says of a folder that is not there, when it has understood the rest.
+const NO_LAKE: &str = "lake does not exist";
+
 #[test]
 fn shown_commands_are_understood() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -324,7 +336,8 @@ fn shown_commands_are_understood() {
         for command in shown_commands(&text) {
             let (code, said) = ctwa(&words_of(&command)[1..], folder.path());
             // There is no such pipeline file: whoever says so has understood the rest.
-            assert!(code == 0 || said.contains("the pipeline file cannot be read"), "{file}: {command}\n{said}");
+            let is_understood = ["the pipeline file cannot be read", NO_LAKE].iter().any(|text| said.contains(text));
+            assert!(code == 0 || is_understood, "{file}: {command}\n{said}");
             seen += 1;
         }
     }

@@ -730,7 +730,7 @@ fn a_lake_that_is_not_there_is_named() {
             "no lake folder",
             |scene| fs::remove_dir_all(scene.lake.dir.join("lake")).expect("it goes"),
             2,
-            &["lake does not exist", "correct the url in the pipeline file"],
+            &["lake does not exist", "correct the url of the lake"],
         ),
         (
             "the lake is a file",
