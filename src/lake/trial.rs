@@ -57,7 +57,7 @@ impl Lake {
 fn tried(folder: &Path, work: &dyn Fn(&Path) -> io::Result<()>) -> Result<()> {
     work(folder).map_err(|error| {
         let told = io_error("a folder cannot be written to", &error).with("folder", folder.display()).source(error);
-        told.mend("give this user the permission, or correct the url of the lake")
+        told.mend("give this user the permission, or correct the url of the output")
     })
 }
 
