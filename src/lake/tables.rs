@@ -37,6 +37,9 @@ pub(crate) struct FoundTables {
     pub files: usize,
 }
 
+/// What Spark and Hadoop put into a folder that they have written whole.
+const MARKER: &str = "_SUCCESS";
+
 /// As many folders are told apart, the largest.
 const MOST_TABLES: usize = 200;
 /// A file without an ending that is shorter than this holds no Parquet.
@@ -96,6 +99,21 @@ impl Lake {
         let Listing { partitions, .. } = self.listed(&table.folder, &layout)?.settled(self, &|_, _| false)?;
         let readable = partitions.into_values().filter(|partition| partition.fault.is_none());
         Ok(readable.map(|Partition { day, objects, .. }| (Some(day), objects)).collect())
+    }
+}
+
+impl Lake {
+    /// The file that says of each day of a table that it is whole, where all of them but perhaps the newest have it.
+    pub(crate) fn marker_of(&self, table: &FoundTable, days: impl Iterator<Item = Day>) -> Result<Option<&'static str>> {
+        if table.is_delta || table.patterns.is_empty() || table.patterns.iter().any(Pattern::is_of_files) {
+            return Ok(None);
+        }
+        let layout = Layout { patterns: table.patterns.clone(), marker: Some(MARKER.to_string()), ..Layout::default() };
+        let marked = self.listed(&table.folder, &layout)?.settled(self, &|_, _| false)?.partitions;
+        let unmarked: Vec<Day> = days.filter(|day| !marked.contains_key(day)).collect();
+        let newest = marked.keys().next_back();
+        let is_of_all = newest.is_some_and(|newest| unmarked.iter().all(|day| day > newest) && unmarked.len() <= 1);
+        Ok(is_of_all.then_some(MARKER))
     }
 }
 

@@ -26,6 +26,8 @@ pub(super) struct Candidate {
     /// What it is, if it is one of the contract's tables.
     pub fit: Option<Fit>,
     pub null_words: BTreeMap<String, u64>,
+    /// The file that all its days have beside their rows.
+    pub marker: Option<&'static str>,
     /// Whose days the folders are, where they are not UTC's, with what says so; sure or not.
     pub partition_zone: Option<(String, String, bool)>,
 }
@@ -100,7 +102,8 @@ fn candidate(lake: &Lake, found: FoundTable, zone: Option<ArrivalZone>) -> Resul
         null_words = details::null_words(fit, &looked);
         partition_zone = zone_of_folders(&found, fit, &looked);
     }
-    Ok(Candidate { found, days, sample, seen, fit, null_words, partition_zone })
+    let marker = if fit.is_some() { lake.marker_of(&found, days.keys().flatten().copied())? } else { None };
+    Ok(Candidate { found, days, sample, seen, fit, null_words, marker, partition_zone })
 }
 
 /// What a folder without rows is, by its name alone.

@@ -134,6 +134,13 @@ fn write_partition(page: &mut Page, candidate: &Candidate, table: &str) {
             page.line(&format!("partition = {}", list(several.iter().map(String::as_str))));
         }
     }
+    if let Some(marker) = candidate.marker.filter(|_| ["messages", "events"].contains(&table)) {
+        page.comment(&format!(
+            "Every day has a file {marker}: a day has landed when it is there, with or without rows. Remove the line if the loader writes it \
+             before a day is whole, or not always."
+        ));
+        page.line(&format!("marker = {}", quoted(marker)));
+    }
     if let Some((zone, why, is_sure)) = &candidate.partition_zone {
         if *is_sure {
             page.line(&format!("partition_zone = {} # {why}", quoted(zone)));

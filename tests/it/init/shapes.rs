@@ -2,6 +2,7 @@
 //! `init` finds the same figures.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -371,4 +372,36 @@ fn a_delta_table_is_found_by_its_log() {
     for says in ["# a Delta table, 2 days from 2026-03-01 to 2026-03-02", "partition = \"day={date}\""] {
         assert!(text.contains(says), "{says}\n{text}");
     }
+}
+
+/// A day that has its marker and no file is a day without rows; where a day between others lacks it, it tells nothing.
+#[test]
+fn the_marker_that_all_days_have_is_waited_for() {
+    let marked = |days: &[&str]| {
+        let place = plain_lake();
+        for (table, day) in ["messages", "events"].into_iter().flat_map(|table| days.iter().map(move |day| (table, day))) {
+            let folder = place.path("lake").join(table).join(format!("date={day}"));
+            fs::create_dir_all(&folder).expect("a folder");
+            fs::write(folder.join("_SUCCESS"), "").expect("a marker");
+        }
+        place
+    };
+    let plain = tables(&plain_lake(), "without markers", &[]);
+    let place = marked(&["2026-03-01", "2026-03-02", "2026-03-03"]);
+    let found = tables(&place, "with an empty day", &[]);
+    assert_eq!(place.text().matches("\nmarker = \"_SUCCESS\"\n").count(), 2, "{}", place.text());
+    let days = |objects: &BTreeMap<String, Vec<u8>>| {
+        objects.keys().filter(|name| name.starts_with("bot_days/")).cloned().collect::<Vec<_>>()
+    };
+    let mut expected = days(&plain);
+    expected.push("bot_days/dt=2026-03-03/bot_days.parquet".to_owned());
+    assert_eq!(days(&found), expected);
+
+    let place = marked(&["2026-03-01"]);
+    tables(&place, "the newest day is being written", &[]);
+    assert_eq!(place.text().matches("\nmarker = ").count(), 2, "{}", place.text());
+
+    let place = marked(&["2026-03-02"]);
+    assert_eq!(unequal_objects(&tables(&place, "a day lacks it", &[]), &plain), Vec::<String>::new());
+    assert!(!place.text().contains("marker"), "{}", place.text());
 }
