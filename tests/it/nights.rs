@@ -119,10 +119,11 @@ fn run(lake: &Lake, world: &World, args: &[&str]) -> Checked<String> {
 }
 
 /// Whether a run failed for nothing but this: what is lost of a day, or of `ads`, cannot be made again while a partition is away whose rows
-/// nobody kept, or that keeps the day back. Where the newest is away there is no hole.
+/// nobody kept, or that keeps the day back. Where the newest of a table is away there is no hole, and the other table goes on.
 fn misses_what_is_away(ran: &Ran, world: &World) -> bool {
     let says = |text: &str| ran.stderr.contains(text);
-    let is_away = oracle::has_hole(world) || says("cannot be made again: its day is kept back, ");
+    let lacks_newest = world.message_days.iter().max() != world.event_days.iter().max();
+    let is_away = oracle::has_hole(world) || lacks_newest || says("cannot be made again: its day is kept back, ");
     ran.code == 6
         && ((is_away && says("cannot be made again: ")) || says("is made again without what touches of partitions said"))
 }
@@ -481,10 +482,11 @@ pub fn changed(world: &World, change: &Change, output: &Path) -> World {
             after.events.retain(|_| dice.roll(4) > 0);
         }
         Change::Erased(contact) => {
-            let is_other = |id: &Option<String>| id.as_deref().is_none_or(|id| id.trim() != *contact);
+            // Under every id that is the person's, with a node or a device, too.
+            let is_other = |id: &Option<String>| id.as_deref().is_none_or(|id| !id.contains(contact));
             after.messages.retain(|row| is_other(&row.contact_id));
             after.events.retain(|row| is_other(&row.contact_id));
-            after.identities.retain(|row| row.alias.trim() != *contact && row.contact_id.trim() != *contact);
+            after.identities.retain(|row| !row.alias.contains(contact) && !row.contact_id.contains(contact));
         }
         Change::Identities(identities) => after.identities = identities.clone(),
         Change::Setting(bot, category, hours) => {
