@@ -140,12 +140,7 @@ impl Bound {
 
     /// The values of a place as texts, and the rows in which they are none.
     fn texts(&self, name: &'static str, source: &ColumnSource, leaf: &ArrayRef) -> Result<(StringArray, Vec<usize>)> {
-        let texts = types::texts(leaf, exact(source)).map(|texts| (texts, Vec::new()));
-        let of_bytes = |inexact| match types::texts_of_bytes(leaf) {
-            Some(of_bytes) => Ok((of_bytes.shown, of_bytes.no_texts)),
-            None => Err(inexact),
-        };
-        texts.or_else(of_bytes).map_err(|inexact| {
+        types::texts_shown(leaf, exact(source)).map_err(|inexact| {
             let is_boolean = leaf.data_type() == &DataType::Boolean;
             let error = match self.spec(name).filter(|column| is_boolean && !column.words.is_empty()) {
                 Some(column) => mends::untranslated(column, source),

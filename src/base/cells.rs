@@ -94,8 +94,8 @@ pub(super) fn as_text(array: &ArrayRef) -> Result<StringArray> {
     if types::is_empty(array) {
         return Ok(StringArray::new_null(array.len()));
     }
-    if let Some(texts) = types::texts_of_bytes(array) {
-        return Ok(texts.shown);
+    if let Some((texts, _)) = types::broken_texts(array) {
+        return Ok(texts);
     }
     match arrow::compute::cast(array, &DataType::Utf8) {
         Ok(texts) => Ok(texts.as_string::<i32>().clone()),

@@ -64,13 +64,8 @@ pub(super) fn into(column: &ArrayRef, path: &[String]) -> Result<Step> {
         _ if is_empty(column) => one(Arc::new(StringArray::new_null(column.len())), Some(0)),
         _ if is_text(kind) || is_binary(kind) || matches!(kind, DataType::Dictionary(..)) => {
             // A cell whose bytes are no text is no JSON.
-            let (texts, no_texts) = match types::texts_of_bytes(column) {
-                Some(of_bytes) => (of_bytes.shown, of_bytes.no_texts),
-                None => {
-                    let texts = types::texts(column, Exact::Plain);
-                    (texts.map_err(|inexact| inexact.error("JSON text", "JSON text"))?, Vec::new())
-                }
-            };
+            let read = types::texts_shown(column, Exact::Plain);
+            let (texts, no_texts) = read.map_err(|inexact| inexact.error("JSON text", "JSON text"))?;
             let (leaf, with_key) = json_values(&texts, path);
             let leaf = if no_texts.is_empty() { leaf } else { without_values(leaf, &no_texts)? };
             Ok(Step { leaf, with_key: Some(with_key), taken: path.len() })

@@ -34,14 +34,9 @@ pub(super) fn of_column(name: &str, source: &ColumnSource, stored: &ArrayRef) ->
             Err(_) => return Err(mistyped(name, source, stored)),
         },
         // What is no text is no time.
-        kind if is_binary(kind)
-            && let Some(of_bytes) = types::texts_of_bytes(stored) =>
-        {
-            std::sync::Arc::new(of_bytes.shown)
-        }
         kind if is_binary(kind) || is_decimal(kind) => {
-            let texts = types::texts(stored, Exact::Plain).map_err(|inexact| inexact.error(name, &source.to_string()))?;
-            std::sync::Arc::new(texts)
+            let read = types::texts_shown(stored, Exact::Plain);
+            std::sync::Arc::new(read.map_err(|inexact| inexact.error(name, &source.to_string()))?.0)
         }
         _ => stored.clone(),
     };

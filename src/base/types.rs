@@ -87,26 +87,25 @@ pub(crate) fn texts(stored: &ArrayRef, of: Exact) -> Result<StringArray, Inexact
     }
 }
 
-/// Texts that are stored as bytes.
-pub(crate) struct TextsOfBytes {
-    /// As people may look at them, with a sign where bytes are no text.
-    pub shown: StringArray,
-    /// The rows whose bytes are no text.
-    pub no_texts: Vec<usize>,
+/// A column as texts, with the rows whose bytes are no UTF-8: their texts have a sign in the place of those, and are to be looked at alone.
+pub(crate) fn texts_shown(stored: &ArrayRef, of: Exact) -> Result<(StringArray, Vec<usize>), Inexact> {
+    match texts(stored, of) {
+        Ok(texts) => Ok((texts, Vec::new())),
+        Err(inexact) => broken_texts(stored).ok_or(inexact),
+    }
 }
 
-/// The texts of a column of bytes of which some are no UTF-8; none of any other column.
-pub(crate) fn texts_of_bytes(stored: &ArrayRef) -> Option<TextsOfBytes> {
+/// The texts of a column of bytes of which some are no UTF-8, with those rows; none of any other column.
+pub(super) fn broken_texts(stored: &ArrayRef) -> Option<(StringArray, Vec<usize>)> {
     let is_of_bytes = match stored.data_type() {
         DataType::Dictionary(_, value) => is_binary(value),
         kind => is_binary(kind),
     };
     let bytes = is_of_bytes.then(|| cast(stored, &DataType::LargeBinary).ok()).flatten()?;
     let bytes = bytes.as_binary::<i64>();
-    let is_no_text = |row: &usize| bytes.is_valid(*row) && str::from_utf8(bytes.value(*row)).is_err();
-    let no_texts: Vec<usize> = (0..bytes.len()).filter(is_no_text).collect();
-    (!no_texts.is_empty())
-        .then(|| TextsOfBytes { shown: bytes.iter().map(|cell| cell.map(String::from_utf8_lossy)).collect(), no_texts })
+    let is_broken = |row: &usize| bytes.is_valid(*row) && str::from_utf8(bytes.value(*row)).is_err();
+    let broken: Vec<usize> = (0..bytes.len()).filter(is_broken).collect();
+    (!broken.is_empty()).then(|| (bytes.iter().map(|cell| cell.map(String::from_utf8_lossy)).collect(), broken))
 }
 
 fn mistyped(stored: &ArrayRef) -> Inexact {

@@ -89,7 +89,7 @@ impl AliasRows {
                 self.no_ids.push(SetAsideAlias { reason: NO_ID, bot: bot.flatten(), alias, contact });
             }
         }
-        let is_kept: BooleanArray = (0..batch.num_rows()).map(|row| Some(!is_fault(row))).collect();
+        let is_kept: BooleanArray = (0..batch.num_rows()).map(|row| Some(faulty.binary_search(&row).is_err())).collect();
         let kept = |texts: &StringArray| -> Result<StringArray> {
             let kept = filter(texts, &is_kept).map_err(|error| Error::bug("texts cannot be filtered").source(error))?;
             Ok(kept.as_string::<i32>().clone())
