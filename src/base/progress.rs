@@ -16,14 +16,13 @@ pub enum Progress {
         rows: u64,
         bytes: u64,
     },
-    /// Something is waited for that has no parts, such as an answer.
-    Waiting {
-        on: &'static str,
-    },
     End,
     /// What is being done from now on where nothing is counted.
     Doing(&'static str),
 }
+
+/// What commands do where nothing else is told.
+pub const LOOKING: &str = "looking at the lake";
 
 /// What engines do between reading and counting, wherever it is told.
 pub const FINDING_SESSIONS: &str = "finding sessions";

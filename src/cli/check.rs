@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::base::error::Result;
+use crate::base::progress::LOOKING;
 use crate::commands::check::{self, CheckReport, Finding, How, Level};
 use crate::config::Settings;
 use crate::report::style::counted;
@@ -52,8 +53,7 @@ pub(super) fn check_and_tell(settings: &Settings, all: bool, json: bool) -> Resu
         }
     };
     let how = How { all, found: &found, progress: &progress::show, stopped: &stopped };
-    let report = check::check(settings, &environment(), &clock, &how);
-    progress::clear();
+    let report = progress::waiting(LOOKING, || check::check(settings, &environment(), &clock, &how));
     signals.check()?;
     printed.into_inner()?;
     if json {

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::base::error::Result;
+use crate::base::progress::LOOKING;
 use crate::config::Settings;
 use crate::engine::select::{self, Site};
 use crate::known::job::{Job, Wanted};
@@ -33,7 +34,7 @@ pub(super) fn with_job<T>(
     let engine = select::engine(settings.engine, Site::new(&lake, &output));
     let signals = Signals::watch()?;
     let stopped = || signals.check();
-    progress::waiting("looking at the lake", || {
+    progress::waiting(LOOKING, || {
         work(&Job {
             settings,
             lake: &lake,

@@ -64,14 +64,6 @@ pub(super) fn show(progress: Progress) {
                 bar.say();
             }
         }
-        Progress::Waiting { on } => {
-            shown.clear();
-            let style = ProgressStyle::with_template("{spinner} waiting for {msg} {elapsed}");
-            let drawn = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            let drawn = drawn.with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner())).with_message(on);
-            drawn.enable_steady_tick(SPINS_EVERY);
-            shown.bar = Some(Bar { drawn, of: "", items: (0, 0), rows: 0, has_bytes: false });
-        }
         Progress::End => shown.clear(),
         Progress::Doing(what) => shown.doing = what,
     }
@@ -124,8 +116,6 @@ fn tick(waited: Duration) {
     line.set_message(text);
     line.tick();
 }
-
-const SPINS_EVERY: Duration = Duration::from_millis(120);
 
 /// Writes above the bar, where there is one.
 pub(super) fn above<T>(write: impl FnOnce() -> T) -> T {

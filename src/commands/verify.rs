@@ -17,7 +17,7 @@ use crate::known::job::Job;
 use crate::known::published_ads::{self, PublishedFacts};
 use crate::known::survey::{Lost, Survey};
 use crate::lake::layout::{ADS_OBJECT, day_object};
-use crate::lake::{Lake, Partition, encode};
+use crate::lake::{Lake, encode};
 use crate::plan::calendar::{Blocker, Calendar};
 use crate::plan::receipt::PartitionReceipt;
 use crate::plan::stages::PartitionStep;
@@ -148,9 +148,6 @@ fn read_again(job: &Job<'_>, survey: &mut Survey, calendar: &mut Calendar, failu
     survey.forget(&survey.gone(calendar));
     for table in Raw::BOTH {
         let of = raw_settings(places.settings, table);
-        let (items, bytes) =
-            (survey.raw(table).partitions.len() as u64, survey.raw(table).partitions.values().map(Partition::bytes).sum());
-        (job.progress)(Progress::Begin { step: table.table(), of: "partitions", items, bytes });
         for (partition, extracted) in scan::for_now_heard(places, table, survey.raw(table), job.progress) {
             match extracted.and_then(|Extraction { content, refusal, .. }| refusal.map_or(Ok(content), Err)) {
                 Ok(content) => {

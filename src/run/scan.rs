@@ -147,7 +147,7 @@ pub(crate) fn for_now(places: &Places<'_>, table: Raw, listing: &Listing) -> Vec
     for_now_heard(places, table, listing, &unheard)
 }
 
-/// The same, and tells of each partition that is done.
+/// The same, for a listener.
 pub(crate) fn for_now_heard(
     places: &Places<'_>,
     table: Raw,
@@ -156,6 +156,8 @@ pub(crate) fn for_now_heard(
 ) -> Vec<(Partition, Result<Extraction>)> {
     let partitions: Vec<Partition> = listing.partitions.values().cloned().collect();
     let (settings, keep) = (places.settings, Keep::ForNow);
+    let (items, bytes) = (partitions.len() as u64, partitions.iter().map(Partition::bytes).sum());
+    progress(Progress::Begin { step: table.table(), of: "partitions", items, bytes });
     let usual_bytes = usual_bytes(listing);
     let request = ExtractRequest { settings, table, partitions: &partitions, usual_bytes, keep, progress };
     let extracted = places.engine.extract(&request);

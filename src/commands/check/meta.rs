@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::base::day::{Day, MICROS_PER_DAY};
 use crate::base::error::{Error, ErrorKind};
-use crate::base::progress::Progress;
+use crate::base::progress::{LOOKING, Progress};
 use crate::base::said::Said;
 use crate::config::{MarketingApi, Settings};
 use crate::insights::client::{Client, Token};
@@ -30,9 +30,9 @@ pub(super) fn check(
     how: &How<'_>,
     findings: &mut Findings<'_>,
 ) {
-    (how.progress)(Progress::Waiting { on: "Meta's answers" });
+    (how.progress)(Progress::Doing("waiting for Meta's answers"));
     look(settings, api, clock, how, findings);
-    (how.progress)(Progress::End);
+    (how.progress)(Progress::Doing(LOOKING));
 }
 
 fn look(settings: &Settings, api: &MarketingApi, clock: &dyn Fn() -> DateTime<Utc>, how: &How<'_>, findings: &mut Findings<'_>) {

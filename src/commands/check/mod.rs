@@ -27,7 +27,7 @@ use chrono::{DateTime, Utc};
 
 use crate::base::day::Day;
 use crate::base::error::Error;
-use crate::base::progress::Progress;
+use crate::base::progress::{LOOKING, Progress};
 use crate::base::said::Said;
 use crate::base::schema::Raw;
 use crate::config::Settings;
@@ -95,9 +95,9 @@ struct Seen<'a> {
 /// Looks at what lies in the lake and in the output.
 fn look(job: &Job<'_>, how: &How<'_>, findings: &mut Findings<'_>) {
     let Job { settings, lake, output, .. } = *job;
-    (how.progress)(Progress::Waiting { on: "the lake's listings" });
+    (how.progress)(Progress::Doing("waiting for the lake's listings"));
     let survey = Survey::take(&job.places());
-    (how.progress)(Progress::End);
+    (how.progress)(Progress::Doing(LOOKING));
     let survey = findings.end("lake", survey);
     output::check(output, job.clock, findings);
     let Some(survey) = survey else { return };

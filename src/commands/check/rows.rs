@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::day::Day;
 use crate::base::error::{Error, Result};
-use crate::base::progress::Progress;
 use crate::base::said::Said;
 use crate::base::schema::Raw;
 use crate::engine::request::{ExtractedPartition, Extraction};
@@ -153,16 +152,13 @@ fn compare(job: &Job<'_>, identities: &Identities, known: Vec<ExtractedPartition
 
 /// Reads partitions of a table as a run would, and notes which it would refuse.
 fn read(job: &Job<'_>, how: &How<'_>, table: Raw, listing: &Listing, looked: &mut Looked) -> Vec<(Day, RawContent)> {
-    let (items, bytes) = (listing.partitions.len() as u64, listing.partitions.values().map(Partition::bytes).sum());
-    if items == 0 {
+    if listing.partitions.is_empty() {
         return Vec::new();
     }
-    (how.progress)(Progress::Begin { step: table.table(), of: "partitions", items, bytes });
     let before = (job.clock)();
     let extracted = scan::for_now_heard(&job.places(), table, listing, how.progress);
-    looked.took.bytes += bytes;
+    looked.took.bytes += listing.partitions.values().map(Partition::bytes).sum::<u64>();
     looked.took.micros += ((job.clock)() - before).num_microseconds().unwrap_or_default().max(0);
-    (how.progress)(Progress::End);
     let mut contents = Vec::new();
     for (partition, extraction) in extracted {
         match extraction {
