@@ -194,9 +194,7 @@ impl Noticed {
              direction; where they were received, map contact_id to the person's id",
         ))
     }
-}
 
-impl Noticed {
     fn of_titles(&self) -> Option<Said> {
         (!self.titles.is_empty()).then(|| {
             let said = Said::new(format!(

@@ -162,7 +162,7 @@ fn warning(settings: &Settings, lacking: &Forms, joined: &Joined, of: usize) -> 
     let (event, touch) = &joined.example;
     let pair = format!("{:?} and {:?}", shortened(event), shortened(touch));
     let said = Said::new(format!(
-        "{} of {of} contacts of conversion events without a touch have one in another form of id ({}), such as {pair}: their \
+        "{} of {of} contacts of conversion events without a touch, among the newest rows, have one in another form of id ({}), such as {pair}: their \
          conversions are of no ad",
         joined.people,
         names(lacking)
